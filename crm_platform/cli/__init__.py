@@ -1,0 +1,85 @@
+"""`crm`: the platform from a shell.
+
+What belongs here: arguments, questions, tables and exit codes; each command calls one function of another room. What does
+not: anything a test would want to call without a shell. Commands are imported when they are called, so that `crm --help`
+answers at once.
+
+Exit codes: 0 done, 1 the platform refused or failed (the message says what to do), 2 the command line is wrong,
+75 try again later (rate limit, quota, somebody else at work).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, InvalidRequest, RetryLater
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_FAILED: Final = 1
+EXIT_TRY_LATER: Final = 75
+
+# command → (module, one line of help); the module holds a click command of the command's name.
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "campaigns": ("crm_platform.cli.operations", "List, report on, create, clone and trigger campaigns."),
+    "chats": ("crm_platform.cli.operations", "Read a chat's messages, assign it, mark it as done."),
+    "contacts": ("crm_platform.cli.operations", "List, search, create and delete contacts."),
+    "fields": ("crm_platform.cli.operations", "List, create and delete custom fields."),
+    "sandbox": ("crm_platform.cli.sandbox", "Run a made-up CRM on this machine."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help, and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in sorted(COMMANDS.items())])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="crm_platform", prog_name="crm")
+def crm() -> None:
+    """KPIs people can trust from a WhatsApp CRM: fetch, compute, publish, act."""
+
+
+def explain(problem: CrmPlatformError) -> str:
+    """Say in one or a few lines what happened and what to do."""
+    lines = [str(problem)]
+    if isinstance(problem, InvalidRequest):
+        lines += [f"  {detail.field}: {detail.message}" for detail in problem.details]
+    if isinstance(problem, Busy) and problem.holder:
+        lines.append(f"  held by {problem.holder}")
+    if isinstance(problem, RetryLater) and problem.retry_after:
+        lines.append(f"  try again in {problem.retry_after:.0f} s")
+    if isinstance(problem, FixConfiguration):
+        lines.append("  README.md lists every setting")
+    return "\n".join(lines)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run `crm`; errors of the platform become a message and an exit code, never a traceback."""
+    try:
+        crm.main(args=list(args) if args is not None else None, prog_name="crm")
+    except CrmPlatformError as problem:
+        click.echo(f"crm: {explain(problem)}", err=True)
+        sys.exit(EXIT_TRY_LATER if isinstance(problem, RetryLater) else EXIT_FAILED)

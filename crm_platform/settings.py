@@ -1,0 +1,304 @@
+"""Every environment variable the platform reads, typed, with its default and meaning.
+
+What belongs here: the settings, their parsing, and the paths that follow from `CRM_DATA_DIR`. What does not: acting on
+them. No other module reads `os.environ`. A secret may come from a file instead: `CRM_API_KEY_FILE=/run/secrets/key`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import itertools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from crm_platform.errors import FixConfiguration
+
+SANDBOX_URL = "http://127.0.0.1:8800"
+SANDBOX_KEY = "sandbox"
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_SECRETS = ("api_key", "pseudonym_key", "webhook_secret")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHours:
+    """One stretch of business hours on one weekday: `weekday` 0 = Monday, minutes since local midnight, end excluded."""
+
+    weekday: int
+    start_minute: int
+    end_minute: int
+
+
+def _minutes(clock: str) -> int:
+    match = re.fullmatch(r"(\d{1,2}):(\d{2})", clock)
+    if not match or int(match[2]) > 59 or int(match[1]) * 60 + int(match[2]) > 24 * 60:
+        msg = f"{clock!r} is not a time of day; write HH:MM, 24:00 at the latest"
+        raise ValueError(msg)
+    return int(match[1]) * 60 + int(match[2])
+
+
+def parse_business_hours(text: str) -> tuple[OpenHours, ...] | None:
+    """Read `Mon-Fri 08:00-17:00, Sat 09:00-12:00 13:00-15:00`; `none` gives None (no business hours are kept).
+
+    Raises ValueError, with what to write instead, on anything else and on stretches that overlap.
+    """
+    if text.strip().lower() == "none":
+        return None
+    hours: list[OpenHours] = []
+    for part in filter(None, (piece.strip() for piece in re.split(r"[,;]", text))):
+        days, *stretches = part.split()
+        first, _, last = days.partition("-")
+        try:
+            start, end = DAYS.index(first.capitalize()), DAYS.index((last or first).capitalize())
+        except ValueError:
+            msg = f"{days!r} is not a weekday or a range of weekdays; write for example Mon-Fri 08:00-17:00"
+            raise ValueError(msg) from None
+        if not stretches:
+            msg = f"{part!r} names no hours; write for example {days} 08:00-17:00"
+            raise ValueError(msg)
+        for offset in range((end - start) % 7 + 1):
+            for stretch in stretches:
+                opens, _, closes = stretch.partition("-")
+                open_hours = OpenHours((start + offset) % 7, _minutes(opens), _minutes(closes))
+                if open_hours.end_minute <= open_hours.start_minute:
+                    msg = f"{stretch!r} ends before it starts; split it at midnight"
+                    raise ValueError(msg)
+                hours.append(open_hours)
+    hours.sort(key=lambda one: (one.weekday, one.start_minute))
+    for one, following in itertools.pairwise(hours):
+        if one.weekday == following.weekday and one.end_minute > following.start_minute:
+            msg = f"business hours overlap on {DAYS[one.weekday]}"
+            raise ValueError(msg)
+    return tuple(hours)
+
+
+def _split(value: object) -> object:
+    return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+
+TextList = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """The platform's configuration: one attribute for each `CRM_…` variable, in upper case there."""
+
+    model_config = SettingsConfigDict(env_prefix="CRM_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    base_url: str | None = Field(None, description="The CRM's address; unset: the platform's own sandbox on loopback.")
+    api_key: SecretStr | None = Field(None, description="The CRM's API key (header API-KEY).")
+    api_key_file: Path | None = Field(None, description="A file that holds the API key, instead of CRM_API_KEY.")
+    data_dir: Path = Field(Path("data"), description="Where everything the platform writes is kept.")
+    timezone: str = Field("Africa/Nairobi", description="Days, months, weekdays and hours are local to this zone.")
+
+    requests_per_minute: int | None = Field(
+        None, description="Most requests in any 60 s; unset: 60, on loopback no limit; `none` lifts it."
+    )
+    requests_per_day: int | None = Field(
+        None, description="Most requests in any 24 h; unset: 1,000, on loopback no limit; `none` lifts it."
+    )
+    crawl_mode: Literal["continuous", "nightly"] = Field(
+        "continuous", description="Visit chats all day by worth, or scan all of them once a night."
+    )
+    automation: Literal["on", "off"] = Field("off", description="Whether schedules and sensors start switched on.")
+    alert_webhook_url: SecretStr | None = Field(None, description="Where alerts are posted, in Slack's format.")
+
+    conversation_gap_hours: float = Field(24, gt=0, description="A longer silence starts a new conversation.")
+    business_hours: str = Field("Mon-Fri 08:00-17:00", description="Opening hours for business response times.")
+    holidays: Annotated[tuple[dt.date, ...], NoDecode] = Field((), description="Days closed: 2026-12-25,2026-12-26.")
+    first_response_target_minutes: float = Field(15, gt=0, description="The promise that first answers are held to.")
+    segment_fields: TextList = Field(("Segment", "VIP"), description="Custom fields contacts are counted by.")
+    automation_senders: TextList = Field((), description="Senders that are bots: their messages are no replies.")
+    message_text: Literal["keep", "drop"] = Field("keep", description="Whether raw messages keep their text.")
+
+    warehouse_url: str | None = Field(None, description="Unset: DuckDB under the data folder.")
+    redis_url: SecretStr | None = Field(None, description="Redis for hot KPIs; unset: none.")
+    webhook_secret: SecretStr | None = Field(None, description="Shared secret of incoming webhooks.")
+    webhook_secret_file: Path | None = Field(None, description="A file that holds the webhook secret.")
+    pseudonym_key: SecretStr | None = Field(
+        None, description="Key of the published pseudonyms; unset: made once under the data folder."
+    )
+    pseudonym_key_file: Path | None = Field(None, description="A file that holds the pseudonym key.")
+
+    @field_validator("requests_per_minute", "requests_per_day", mode="before")
+    @classmethod
+    def _none_lifts_a_limit(cls, value: object) -> object:
+        if isinstance(value, str) and value.strip().lower() == "none":
+            return 0  # 0 = lifted on purpose; None = not set
+        return value
+
+    @field_validator("requests_per_minute", "requests_per_day")
+    @classmethod
+    def _limits_count_up(cls, value: int | None) -> int | None:
+        if value is not None and value < 0:
+            msg = "write a whole number of requests, or none"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("segment_fields", "automation_senders", "holidays", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return _split(value)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except Exception:  # noqa: BLE001 - zoneinfo raises five kinds of error for five kinds of bad name
+            msg = f"{value!r} is not a time zone; write an IANA name such as Africa/Nairobi"
+            raise ValueError(msg) from None
+        return value
+
+    @field_validator("business_hours")
+    @classmethod
+    def _readable_hours(cls, value: str) -> str:
+        parse_business_hours(value)
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _http_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+            msg = "write an address like https://crm.example.com, without user or password"
+            raise ValueError(msg)
+        return value.rstrip("/")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_from_files(cls, values: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever came
+        for name in _SECRETS:
+            path = values.get(f"{name}_file")
+            if path and not values.get(name):
+                try:
+                    values[name] = Path(path).read_text(encoding="utf-8").strip()
+                except OSError as problem:
+                    msg = f"CRM_{name.upper()}_FILE cannot be read: {problem.strerror}"
+                    raise ValueError(msg) from problem
+        return values
+
+    @model_validator(mode="after")
+    def _key_goes_with_address(self) -> Self:
+        if self.base_url is not None and self.api_key is None:
+            msg = "CRM_BASE_URL is set but CRM_API_KEY (or CRM_API_KEY_FILE) is not"
+            raise ValueError(msg)
+        return self
+
+    # What follows from the variables.
+
+    @property
+    def is_sandbox(self) -> bool:
+        """No CRM is configured: the data is made up by the platform's own sandbox."""
+        return self.base_url is None
+
+    @property
+    def crm_url(self) -> str:
+        """Address of the CRM, the sandbox's when none is configured."""
+        return self.base_url or SANDBOX_URL
+
+    @property
+    def crm_key(self) -> SecretStr:
+        """Key of the CRM, the sandbox's when none is configured."""
+        return self.api_key or SecretStr(SANDBOX_KEY)
+
+    @property
+    def is_loopback(self) -> bool:
+        """The CRM runs on this machine, where no limit is assumed."""
+        host = urlsplit(self.crm_url).hostname or ""
+        return host in {"localhost", "::1"} or host.startswith("127.")
+
+    @property
+    def minute_limit(self) -> int | None:
+        """Most requests in any rolling 60 s; None = no limit."""
+        return self._limit(self.requests_per_minute, default=60)
+
+    @property
+    def day_limit(self) -> int | None:
+        """Most requests in any rolling 24 h; None = no limit."""
+        return self._limit(self.requests_per_day, default=1000)
+
+    def _limit(self, configured: int | None, *, default: int) -> int | None:
+        if configured is None:
+            return None if self.is_loopback else default
+        return configured or None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The local time zone of days, months, weekdays and hours."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def open_hours(self) -> tuple[OpenHours, ...] | None:
+        """Business hours by weekday; None when the setting is `none`."""
+        return parse_business_hours(self.business_hours)
+
+    @property
+    def conversation_gap(self) -> dt.timedelta:
+        """The silence after which a chat's next message starts a new conversation."""
+        return dt.timedelta(hours=self.conversation_gap_hours)
+
+    # Paths under the data folder.
+
+    @property
+    def root(self) -> Path:
+        """The data folder, absolute."""
+        return self.data_dir.expanduser().resolve()
+
+    @property
+    def warehouse_path(self) -> Path:
+        """DuckDB file of the live raw tables and the crawl's state."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def models_path(self) -> Path:
+        """DuckDB file of the build in progress: frozen inputs, core and KPI tables."""
+        return self.root / "models.duckdb"
+
+    @property
+    def gate_path(self) -> Path:
+        """SQLite file of the request ledger."""
+        return self.root / "gate.sqlite"
+
+    @property
+    def lock_dir(self) -> Path:
+        """Where lock files live."""
+        return self.root / "locks"
+
+    @property
+    def published_dir(self) -> Path:
+        """Where snapshots are published."""
+        return self.root / "published"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own storage: runs, events, schedules."""
+        return self.root / "dagster"
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting by its attribute name
+    """Read the environment. Raises FixConfiguration naming each variable that is wrong and what to write."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as problem:
+        lines = []
+        for error in problem.errors(include_input=False, include_url=False, include_context=False):
+            place = "CRM_" + "_".join(str(part) for part in error["loc"][:1]).upper() if error["loc"] else "settings"
+            lines.append(f"{place}: {error['msg'].removeprefix('Value error, ')}")
+        message = "; ".join(lines)
+        raise FixConfiguration(message) from None
+
+
+@functools.cache
+def current_settings() -> Settings:
+    """Settings of this process, read once."""
+    return load_settings()
