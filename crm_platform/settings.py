@@ -30,7 +30,7 @@ _SECRETS = ("api_key", "pseudonym_key", "webhook_secret")
 
 @dataclass(frozen=True, slots=True)
 class OpenHours:
-    """One stretch of business hours on one weekday: `weekday` 0 = Monday, minutes since local midnight, end excluded."""
+    """A stretch of business hours: `weekday` 0 = Monday, minutes since local midnight, end excluded."""
 
     weekday: int
     start_minute: int

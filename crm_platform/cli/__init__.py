@@ -1,8 +1,8 @@
 """`crm`: the platform from a shell.
 
-What belongs here: arguments, questions, tables and exit codes; each command calls one function of another room. What does
-not: anything a test would want to call without a shell. Commands are imported when they are called, so that `crm --help`
-answers at once.
+What belongs here: arguments, questions, tables and exit codes; each command calls one function of another room. What
+does not: anything a test would want to call without a shell. Commands are imported when they are called, so that
+`crm --help` answers at once.
 
 Exit codes: 0 done, 1 the platform refused or failed (the message says what to do), 2 the command line is wrong,
 75 try again later (rate limit, quota, somebody else at work).
