@@ -1,0 +1,107 @@
+"""Operational tables: requests, rejected records, the crawl's state.
+
+What belongs here: the declarations. What does not: the request gate's own ledger (api/gate.py keeps it apart, since it
+must answer while this file is locked).
+"""
+
+from __future__ import annotations
+
+from crm_platform.schemas.base import OpsTable, count, date, flag, integer, json, number, text, timestamp
+
+
+class Fetches(OpsTable):
+    """Every request sent to the CRM, each attempt a row, committed with what it brought."""
+
+    key = ("fetch_id",)
+    seen_at = "started_at"
+
+    fetch_id = integer("The request.")
+    operation = text("Which of the API's operations.")
+    target = text("The chat, campaign or field asked about.", nullable=True)
+    page = integer("Page asked for.", nullable=True)
+    page_size = integer("Records a page.", nullable=True)
+    sort = text("newest or oldest.", nullable=True)
+    attempt = integer("1 for the first try.", minimum=1)
+    started_at = timestamp("When it was sent.")
+    finished_at = timestamp("When the answer came, or was given up.")
+    http_status = integer("HTTP status; NULL when no answer came.", nullable=True)
+    outcome = text("ok, or what went wrong.")
+    records = count("Records in the answer.")
+    total = count("The total that the answer reported.", nullable=True)
+
+
+class Quarantine(OpsTable):
+    """Records that could not be kept, with the reason; each once, however often it is sent."""
+
+    key = ("record_key",)
+    seen_at = "first_fetched_at"
+
+    record_key = text("SHA-256 of operation, target and the record's id (its text where it has none).", stays_raw=True)
+    operation = text("Operation that brought it.")
+    target = text("The chat or campaign it belongs to.", nullable=True)
+    reason = text("Why it could not be kept.")
+    raw = json("The record as it came.", stays_raw=True)
+    first_fetched_at = timestamp("Start of the request that first brought it.", merge="first")
+    fetched_at = timestamp("Start of the request that last brought it.")
+    fetch_id = integer("That request.")
+
+
+class CrawlState(OpsTable):
+    """What the crawl knows of each chat. Never ahead of the rows: both are committed in one transaction."""
+
+    key = ("chat_id",)
+
+    chat_id = text("The chat.")
+    known_until = timestamp("Start of its last newest-page request; NULL before the first.", nullable=True)
+    reported_total = count("Messages in the chat by that request.", nullable=True)
+    stored = count("Messages stored.")
+    quarantined = count("Records of it in quarantine.")
+    newest_run = count("Records read without a gap from the newest end.")
+    read_from_oldest = count("Records read without a gap from the oldest end.")
+    is_history_whole = flag("Both ends met: nothing older is missing.")
+    proven_total = count("Total when the history was last proven whole.", nullable=True)
+    failed_at = timestamp("Last time every try of a visit failed; NULL since the last success.", nullable=True)
+    failure = text("Why.", nullable=True)
+
+
+class Drift(OpsTable):
+    """Fields and enum values the contract does not name, with how often they came."""
+
+    key = ("record", "field", "value")
+
+    record = text("Kind of record.")
+    field = text("Field.")
+    value = text("The unknown value; empty for an unknown field.")
+    first_seen_at = timestamp("When it was first seen.", merge="first")
+    last_seen_at = timestamp("When it was last seen.")
+    occurrences = count("Records that carried it when last seen.")
+
+
+class PlannerState(OpsTable):
+    """The crawl planner's memory, as it wrote it."""
+
+    key = ("name",)
+
+    name = text("Which part of it.")
+    state = text("Arrow IPC stream, base64.", stays_raw=True)
+    saved_at = timestamp("When.")
+
+
+class ExpectedUnseen(OpsTable):
+    """Messages that the planner expects to exist unseen, by local day, as of a build's cut."""
+
+    key = ("day",)
+
+    day = date("Local day.")
+    messages = number("Expected messages other than templates.", nullable=True, minimum=0)
+
+
+class Builds(OpsTable):
+    """The cut that a build's tables share."""
+
+    key = ("as_of",)
+
+    as_of = timestamp("The cut.")
+    started_at = timestamp("When the build began.")
+    settings = json("Every setting that changes a figure.")
+    is_sandbox = flag("The data is made up.")

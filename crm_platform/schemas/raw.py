@@ -1,0 +1,187 @@
+"""Raw tables: what the CRM's API sent, each record once, at its newest version, and nothing lost.
+
+What belongs here: the declarations. A raw table holds the contract's fields, converted where that is exact, and everything
+else in `extra`. What does not: cleaning (ingest/), meaning (core.py).
+"""
+
+from __future__ import annotations
+
+from crm_platform.schemas.base import Column, RawTable, count, flag, integer, json, text, timestamp
+
+
+def _first_fetched_at() -> Column:
+    return timestamp("Start of the request that first brought the record.", merge="first")
+
+
+def _fetched_at() -> Column:
+    return timestamp("Start of the request that brought this version.")
+
+
+def _first_fetch_id() -> Column:
+    return integer("Request (ops.fetches) that first brought the record.", merge="first")
+
+
+def _fetch_id() -> Column:
+    return integer("Request (ops.fetches) that brought this version.")
+
+
+def _extra() -> Column:
+    return json("Every other field the API sent, as JSON.", nullable=True, stays_raw=True)
+
+
+class Contacts(RawTable):
+    """Contacts, one row a chat; contacts that are gone keep their row (their presence is in contact_sightings)."""
+
+    key = ("chat_id",)
+
+    chat_id = text("The contact's chat, and the contact's key.", published="chat")
+    whatsapp_number = text("E.164 number as the API sent it.", nullable=True, stays_raw=True)
+    email = text("E-mail address.", nullable=True, stays_raw=True)
+    name = text("Display name.", nullable=True, stays_raw=True)
+    custom_fields = json("Custom field values, text to text.", nullable=True)
+    status = text("Status as the API sent it, in lower case.", nullable=True)
+    region = text("ISO country code of the number; NULL when the number tells none.", nullable=True)
+    created_at = timestamp("Creation time, where the API sends one.", nullable=True)
+    created_at_was_naive = flag("created_at came without a zone and was read as UTC.")
+    extra = _extra()
+    first_fetched_at = _first_fetched_at()
+    fetched_at = _fetched_at()
+    first_fetch_id = _first_fetch_id()
+    fetch_id = _fetch_id()
+
+
+class ContactSweeps(RawTable):
+    """One row a sweep over the contact list that ended, complete or not."""
+
+    key = ("sweep_id",)
+    seen_at = "ended_at"
+
+    sweep_id = integer("Number of the sweep: the id of its first request.")
+    started_at = timestamp("Start of its first request.")
+    ended_at = timestamp("End of its last request.")
+    first_reported_total = count("pagination.total of the first page.", nullable=True)
+    reported_total = count("pagination.total of the last page.", nullable=True)
+    seen_contacts = count("Distinct contacts seen.")
+    rejected_contacts = count("Records that had to be quarantined.")
+    requests = count("Pages asked for.")
+    is_complete = flag("Every page to the end, and seen at least the smaller of the first and last reported total.")
+
+
+class ContactSightings(RawTable):
+    """Changes of presence between sweeps: a row when a contact appears in one, and when a complete one lacks it."""
+
+    key = ("chat_id", "sweep_id")
+    seen_at = "at"
+
+    chat_id = text("The contact.", published="chat")
+    sweep_id = integer("The sweep that noticed.")
+    at = timestamp("started_at of that sweep.")
+    is_present = flag("Seen (true), or missing from a complete sweep (false).")
+
+
+class CustomFields(RawTable):
+    """Custom field definitions of the tenant."""
+
+    key = ("custom_field_id",)
+
+    custom_field_id = text("The field's id.")
+    name = text("The field's name.", nullable=True)
+    type = text("The field's type.", nullable=True)
+    required = flag("Whether a contact must have it.", nullable=True)
+    extra = _extra()
+    first_fetched_at = _first_fetched_at()
+    fetched_at = _fetched_at()
+    first_fetch_id = _first_fetch_id()
+    fetch_id = _fetch_id()
+
+
+class Campaigns(RawTable):
+    """Campaigns at their newest version."""
+
+    key = ("campaign_id",)
+
+    campaign_id = text("The campaign.")
+    name = text("The campaign's name.", nullable=True)
+    status = text("draft, scheduled, active, in_progress, completed or failed; a new value is kept.", nullable=True)
+    created_at = timestamp("Creation time, where the API sends one.", nullable=True)
+    scheduled_at = timestamp("When it is or was due.", nullable=True)
+    total_recipients = integer("Recipients by the campaign itself.", nullable=True)
+    extra = _extra()
+    first_fetched_at = _first_fetched_at()
+    fetched_at = _fetched_at()
+    first_fetch_id = _first_fetch_id()
+    fetch_id = _fetch_id()
+
+
+class CampaignStatuses(RawTable):
+    """Every status a campaign was seen in, at the request that first saw it."""
+
+    key = ("campaign_id", "observed_at")
+    seen_at = "observed_at"
+
+    campaign_id = text("The campaign.")
+    observed_at = timestamp("Start of the request that saw the status.")
+    status = text("The status.", nullable=True)
+    is_change = flag("A change that was observed; false for the status a campaign was first seen in.")
+    fetch_id = integer("Request (ops.fetches) that saw it.")
+
+
+class CampaignReports(RawTable):
+    """Campaign reports: a snapshot whenever the content changed."""
+
+    key = ("campaign_id", "first_fetched_at")
+
+    campaign_id = text("The campaign.")
+    first_fetched_at = _first_fetched_at()
+    last_fetched_at = timestamp("Start of the last request that still brought the same content.")
+    content_hash = text("SHA-256 of the report's content.")
+    name = text("The campaign's name by the report.", nullable=True)
+    total_recipients = integer("Recipients.", nullable=True)
+    delivered = integer("Delivered.", nullable=True)
+    read = integer("Read.", nullable=True)
+    replied = integer("Replied.", nullable=True)
+    failed = integer("Failed.", nullable=True)
+    delivery_rate = text("The API's own text.", nullable=True)
+    read_rate = text("The API's own text.", nullable=True)
+    reply_rate = text("The API's own text.", nullable=True)
+    extra = _extra()
+    first_fetch_id = _first_fetch_id()
+    fetch_id = _fetch_id()
+
+
+class Messages(RawTable):
+    """Messages, one row a message of a chat, with the furthest delivery status seen."""
+
+    key = ("chat_id", "message_id")
+
+    chat_id = text("The chat.", published="chat")
+    message_id = text("The message.", published="message")
+    timestamp = timestamp("When it was sent.")
+    timestamp_was_naive = flag("The timestamp came without a zone and was read as UTC.")
+    is_future_dated = flag("Dated more than 5 minutes after the request that first brought it: kept, in no figure.")
+    direction = text("inbound or outbound.", allowed=("inbound", "outbound"))
+    type = text("text, image, document, audio, video, template; a new value is kept.", nullable=True)
+    status = text("sent, delivered, read, received or failed; never moves backwards.", nullable=True, merge="status")
+    sender = text("Who sent it, where the API says so.", nullable=True)
+    content = text("The text.", nullable=True, stays_raw=True)
+    extra = _extra()
+    first_fetched_at = _first_fetched_at()
+    fetched_at = _fetched_at()
+    first_fetch_id = _first_fetch_id()
+    fetch_id = _fetch_id()
+
+
+class OperatorEvents(RawTable):
+    """Assignments, marks as done and deletions that went through this platform or came as events."""
+
+    key = ("event_id",)
+    seen_at = "at"
+
+    event_id = text("Key of the event.")
+    kind = text("What was done.", allowed=("assigned", "done", "contact_deleted"))
+    chat_id = text("The chat.", published="chat")
+    agent = text("The operator's e-mail address or id: the assignee, or who marked it.", nullable=True)
+    at = timestamp("When.")
+    source = text("platform (done here) or event (a webhook said so).", allowed=("platform", "event"))
+    note = text("Resolution notes.", nullable=True, stays_raw=True)
+    fetch_id = integer("Request (ops.fetches) that did it.", nullable=True)

@@ -1,0 +1,10 @@
+"""Where tables are stored: the port (a Protocol), its engines, their locks and their macro files.
+
+What belongs here: opening, locking, transactions, upserts by key. What does not: KPI logic, what to fetch.
+"""
+
+from crm_platform.warehouse.duckdb import DuckDbSession, DuckDbWarehouse
+from crm_platform.warehouse.locks import lease
+from crm_platform.warehouse.port import Session, Warehouse, Written
+
+__all__ = ["DuckDbSession", "DuckDbWarehouse", "Session", "Warehouse", "Written", "lease"]

@@ -1,0 +1,225 @@
+"""The embedded engine: one DuckDB file, opened for one short piece of work at a time.
+
+What belongs here: opening and locking the file, declared types as DuckDB types, the merge. It is the only place of the
+product that calls `duckdb.connect` on a live file. What does not: what is stored, KPI logic.
+
+DuckDB is one writing process or many readers a file. So every session opens the file under an inter-process
+reader/writer lock and closes it at the end; nobody may hold a session while waiting for the network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from typing import TYPE_CHECKING, ClassVar
+
+import duckdb
+
+from crm_platform.schemas import Type
+from crm_platform.warehouse.locks import file_lock
+from crm_platform.warehouse.port import Written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from crm_platform.schemas import Table
+
+TYPES: dict[Type, str] = {
+    Type.TEXT: "VARCHAR",
+    Type.INTEGER: "BIGINT",
+    Type.FLOAT: "DOUBLE",
+    Type.BOOLEAN: "BOOLEAN",
+    Type.TIMESTAMP: "TIMESTAMP",
+    Type.DATE: "DATE",
+    Type.JSON: "JSON",
+}
+
+# How far a delivery status has come: it never moves backwards, and failed is final.
+STATUS_RANK = "case {} when 'sent' then 1 when 'delivered' then 2 when 'read' then 3 when 'failed' then 4 else 0 end"
+
+# Columns that say where a version came from: a record whose other columns are the same has not changed.
+_PROVENANCE = frozenset({"fetched_at", "fetch_id", "first_fetched_at", "first_fetch_id"})
+
+# The other file, while a writing session reads from it. Not `raw`: a catalogue and a schema of one name clash.
+SOURCE_ALIAS = "live"
+
+
+class DuckDbSession:
+    """A Session on an open connection."""
+
+    dialect = "duckdb"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """Run a SELECT."""
+        return self.connection.sql(sql, params=list(parameters)).to_arrow_table()
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        """Run one statement."""
+        self.connection.execute(sql, list(parameters))
+
+    def create(self, table: type[Table]) -> None:
+        """Create the table, or add the columns it lacks."""
+        self.connection.execute(f"create schema if not exists {table.schema}")
+        columns = ", ".join(
+            f'"{name}" {TYPES[column.type]}{"" if column.nullable else " not null"}'
+            for name, column in table.columns.items()
+        )
+        self.connection.execute(f"create table if not exists {table.full_name()} ({columns})")
+        known = {
+            name
+            for (name,) in self.connection.execute(
+                "select column_name from duckdb_columns() where schema_name = ? and table_name = ?",
+                [table.schema, table.table],
+            ).fetchall()
+        }
+        for name, column in table.columns.items():
+            if name not in known:
+                self.connection.execute(f'alter table {table.full_name()} add column "{name}" {TYPES[column.type]}')
+
+    def replace(self, table: type[Table], select: str, parameters: Sequence[object] = ()) -> int:
+        """Make the table hold just the rows of a SELECT; its columns are matched by name."""
+        self.connection.execute(f"drop table if exists {table.full_name()}")
+        self.create(table)
+        names = ", ".join(f'"{name}"' for name in table.columns)
+        self.connection.execute(
+            f"insert into {table.full_name()} ({names}) select {names} from ({select})", list(parameters)
+        )
+        counted = self.connection.execute(f"select count(*) from {table.full_name()}").fetchone()
+        assert counted is not None
+        return int(counted[0])
+
+    def merge(self, table: type[Table], rows: pa.Table) -> Written:
+        """Upsert by key in one pass."""
+        if rows.num_rows == 0:
+            return Written()
+        self.connection.register("incoming", rows)
+        actions = Counter(action for (action,) in self.connection.execute(_merge_sql(table)).fetchall())
+        self.connection.unregister("incoming")
+        keys = list(table.key)
+        distinct = rows.select(keys).group_by(keys).aggregate([]).num_rows
+        inserted, updated = actions["INSERT"], actions["UPDATE"]
+        return Written(inserted=inserted, updated=updated, unchanged=distinct - inserted - updated)
+
+    def append(self, table: type[Table], rows: pa.Table) -> None:
+        """Add rows."""
+        if rows.num_rows:
+            self.connection.register("incoming", rows)
+            self.connection.execute(f"insert into {table.full_name()} by name select * from incoming")
+            self.connection.unregister("incoming")
+
+    def delete(self, table: type[Table], *, column: str, values: Iterable[object]) -> None:
+        """Remove rows by one column."""
+        self.connection.execute(
+            f'delete from {table.full_name()} where "{column}" in (select unnest(?))', [list(values)]
+        )
+
+
+def _merge_sql(table: type[Table]) -> str:
+    """One MERGE: what is new is inserted, what changed is updated, what is known is left alone."""
+    name = table.full_name()
+    keys = ", ".join(table.key)
+    is_versioned = "fetched_at" in table.columns
+    newest_first = "fetched_at desc" if is_versioned else "1"
+    incoming, sets, changed = [], [], []
+    for column, declared in table.columns.items():
+        if column in table.key:
+            incoming.append(column)
+        elif declared.merge == "first":
+            incoming.append(f"min({column}) over (partition by {keys}) as {column}")
+            sets.append(f"{column} = least(t.{column}, i.{column})")
+        elif declared.merge == "status":
+            rank = STATUS_RANK.format(column)
+            incoming.append(
+                f"first_value({column}) over (partition by {keys} order by {rank} desc, {newest_first}) as {column}"
+            )
+            further = f"{STATUS_RANK.format(f'i.{column}')} > {STATUS_RANK.format(f't.{column}')}"
+            sets.append(f"{column} = case when {further} then i.{column} else t.{column} end")
+            changed.append(further)
+        else:
+            incoming.append(column)
+            newer = f"case when i.fetched_at >= t.fetched_at then i.{column} else t.{column} end"
+            sets.append(f"{column} = {newer if is_versioned else f'i.{column}'}")
+            if column not in _PROVENANCE:
+                differs = f"i.{column} is distinct from t.{column}"
+                changed.append(f"(i.fetched_at >= t.fetched_at and {differs})" if is_versioned else differs)
+    columns = ", ".join(table.columns)
+    matched = f"when matched and ({' or '.join(changed)}) then update set {', '.join(sets)}" if changed else ""
+    return f"""
+        merge into {name} as t
+        using (
+            select {", ".join(incoming)}
+            from incoming
+            qualify row_number() over (partition by {keys} order by {newest_first}) = 1
+        ) as i
+        on {" and ".join(f"t.{key} = i.{key}" for key in table.key)}
+        {matched}
+        when not matched then insert ({columns}) values ({", ".join(f"i.{column}" for column in table.columns)})
+        returning merge_action
+    """
+
+
+class DuckDbWarehouse:
+    """A Warehouse in one DuckDB file. `memory_limit`: most memory the engine takes before it spills to disk."""
+
+    dialect: ClassVar[str] = "duckdb"
+
+    def __init__(
+        self, path: Path, *, lock_dir: Path, timeout: float = 120.0, memory_limit: str = "256MB", threads: int = 2
+    ) -> None:
+        self.path = path
+        self._lock = lock_dir / f"{path.stem}.lock"
+        self._timeout = timeout
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+
+    def prepare(self, tables: Iterable[type[Table]]) -> None:
+        """Create the file and what it lacks."""
+        with self.writing() as session:
+            for table in tables:
+                session.create(table)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[DuckDbSession]:
+        """Open read-only under the shared lock."""
+        with file_lock(self._lock, exclusive=False, timeout=self._timeout), self._open(read_only=True) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def writing(self, *, source: DuckDbWarehouse | None = None) -> Iterator[DuckDbSession]:
+        """Open for one transaction. With a `source`, its tables can be read as `live.<schema>.<table>` meanwhile."""
+        with contextlib.ExitStack() as stack:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(file_lock(self._lock, exclusive=True, timeout=self._timeout))
+            session = stack.enter_context(self._open(read_only=False))
+            if source is not None:
+                stack.enter_context(file_lock(source._lock, exclusive=False, timeout=self._timeout))  # noqa: SLF001
+                path = str(source.path).replace("'", "''")
+                session.connection.execute(f"attach '{path}' as {SOURCE_ALIAS} (read_only)")
+                stack.callback(lambda: session.connection.execute(f"detach {SOURCE_ALIAS}"))
+            session.connection.begin()
+            try:
+                yield session
+            except BaseException:
+                session.connection.rollback()
+                raise
+            session.connection.commit()
+
+    @contextlib.contextmanager
+    def _open(self, *, read_only: bool) -> Iterator[DuckDbSession]:
+        connection = duckdb.connect(str(self.path), read_only=read_only, config=self._config)
+        try:
+            connection.execute("set timezone = 'UTC'")
+            yield DuckDbSession(connection)
+        finally:
+            connection.close()

@@ -1,0 +1,99 @@
+"""Locks between processes.
+
+What belongs here: the reader/writer lock that stands before every open database file, and the lease that lets one crawler
+or one build work at a time. Both are kernel locks on files: a killed holder leaves nothing behind. What does not: knowing
+what is locked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import fasteners
+
+from crm_platform.errors import Busy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# A POSIX file lock belongs to the process, not to the thread: threads of one process take turns here first.
+_in_process: dict[str, threading.Lock] = {}
+_registry = threading.Lock()
+
+
+def _mutex(path: Path) -> threading.Lock:
+    with _registry:
+        return _in_process.setdefault(str(path), threading.Lock())
+
+
+@contextlib.contextmanager
+def file_lock(path: Path, *, exclusive: bool, timeout: float) -> Iterator[None]:
+    """Hold the lock at `path`, shared or exclusive. Raises Busy after `timeout` seconds of waiting."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + timeout
+    problem = f"{path.stem} is busy: another process has been using it for more than {timeout:.0f} s"
+    mutex = _mutex(path)
+    if not mutex.acquire(timeout=timeout):
+        raise Busy(problem)
+    try:
+        lock = fasteners.InterProcessReaderWriterLock(path)
+        acquire = lock.acquire_write_lock if exclusive else lock.acquire_read_lock
+        if not acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise Busy(problem)
+        try:
+            yield
+        finally:
+            (lock.release_write_lock if exclusive else lock.release_read_lock)()
+    finally:
+        mutex.release()
+
+
+@contextlib.contextmanager
+def lease(
+    path: Path, *, purpose: str, wait: float = 0.0, on_wait: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Be the only one at work on something, for as long as the block runs.
+
+    `wait`: seconds to wait for another holder, who is told to `on_wait` once. Raises Busy, naming the holder, when the
+    wait was in vain. The holder's own description (`purpose`, process, since when) is kept in the lock file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mutex = _mutex(path)
+    deadline = time.monotonic() + wait
+    lock = fasteners.InterProcessLock(path)
+    got = mutex.acquire(blocking=False)
+    if not (got and lock.acquire(blocking=False)):
+        holder = _holder(path)
+        if on_wait is not None and wait > 0:
+            on_wait(holder)
+        got = got or mutex.acquire(timeout=wait) if wait > 0 else got
+        if not (got and lock.acquire(timeout=max(0.0, deadline - time.monotonic()))):
+            if got:
+                mutex.release()
+            raise Busy(f"{path.stem} is already at work elsewhere", holder=_holder(path))
+    try:
+        _note(path).write_text(
+            f"{purpose} (process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)", encoding="utf-8"
+        )
+        yield
+    finally:
+        lock.release()
+        mutex.release()
+
+
+def _note(path: Path) -> Path:
+    # Beside the lock, not in it: closing any handle on a locked file would drop this process's lock.
+    return path.with_suffix(".holder")
+
+
+def _holder(path: Path) -> str:
+    try:
+        return _note(path).read_text(encoding="utf-8")
+    except OSError:
+        return "an unknown process"
