@@ -1,0 +1,64 @@
+"""The CRM's API: typed client, its records, and the gate that every request passes.
+
+What belongs here: everything about talking to the CRM, and the published contract's tools. What does not: Dagster, SQL,
+deciding what to fetch. With `alerts/`, the only importer of httpx.
+"""
+
+from __future__ import annotations
+
+from crm_platform.api.client import (
+    LARGEST_PAGE,
+    SEARCH_CONDITIONS,
+    SEARCH_FIELDS,
+    SORTS,
+    CrmClient,
+    FetchIds,
+    utc_now,
+)
+from crm_platform.api.gate import Gate, OpenGate, Slot
+from crm_platform.api.operations import OPERATIONS, Operation
+from crm_platform.api.records import (
+    Answer,
+    Assignment,
+    Campaign,
+    CampaignReport,
+    Contact,
+    CustomField,
+    CustomFieldValue,
+    Extra,
+    Fetch,
+    Message,
+    Page,
+    Receiver,
+    Rejected,
+    Trigger,
+)
+
+__all__ = [
+    "LARGEST_PAGE",
+    "OPERATIONS",
+    "SEARCH_CONDITIONS",
+    "SEARCH_FIELDS",
+    "SORTS",
+    "Answer",
+    "Assignment",
+    "Campaign",
+    "CampaignReport",
+    "Contact",
+    "CrmClient",
+    "CustomField",
+    "CustomFieldValue",
+    "Extra",
+    "Fetch",
+    "FetchIds",
+    "Gate",
+    "Message",
+    "OpenGate",
+    "Operation",
+    "Page",
+    "Receiver",
+    "Rejected",
+    "Slot",
+    "Trigger",
+    "utc_now",
+]

@@ -1,0 +1,222 @@
+"""What an answer means: its body's parts, or the one error it stands for.
+
+What belongs here: the success and error envelopes of the contract, `Retry-After` and the rate limit headers, the words
+of an error. What does not: sending (client.py), records (parsing.py).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from crm_platform.api.parsing import parse_int
+from crm_platform.api.scrub import scrub
+from crm_platform.errors import (
+    CrmPlatformError,
+    FieldProblem,
+    FixConfiguration,
+    InvalidRequest,
+    NotFound,
+    RateLimited,
+    RejectedRequest,
+    ServerUnavailable,
+    Unauthorized,
+)
+
+_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
+# An `X-RateLimit-Reset` below this many seconds is a span, not a moment.
+_FIRST_MOMENT: Final = 10**9
+_FIRST_MILLISECONDS: Final = 10**11
+_MOST_PROBLEMS: Final = 20  # entries of a 422's details that are worth showing
+
+
+class UnreadableAnswer(Exception):
+    """A 200 whose body lacks what the contract promises. Stays inside api/."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with an answer: the outcome that `ops.fetches` records, and the error to raise."""
+
+    outcome: str
+    error: CrmPlatformError
+
+
+@dataclass(frozen=True, slots=True)
+class RateHeaders:
+    """`X-RateLimit-*` as sent; `reset_after` in seconds from now. None: not sent, or not readable."""
+
+    limit: int | None
+    remaining: int | None
+    reset_after: float | None
+
+
+def message_of(document: object, *, secret: SecretStr) -> str:
+    """Find the server's message in any of the places it was seen in; scrubbed, empty if there is none."""
+    if not isinstance(document, dict):
+        return ""
+    error = document.get("error")
+    nested = error.get("message") if isinstance(error, dict) else error
+    places = (nested, *(document.get(name) for name in ("message", "developer_message", "title", "data")))
+    return next((scrub(text, secret=secret) for text in places if isinstance(text, str) and text.strip()), "")
+
+
+def _code_of(document: object) -> str | None:
+    error = document.get("error") if isinstance(document, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else None
+
+
+def _details_of(document: object, *, secret: SecretStr) -> list[FieldProblem]:
+    error = document.get("error") if isinstance(document, dict) else None
+    details = error.get("details") if isinstance(error, dict) else None
+    problems = []
+    for detail in details[:_MOST_PROBLEMS] if isinstance(details, list) else []:
+        if isinstance(detail, dict):
+            field, message = (scrub(str(detail.get(name) or ""), secret=secret) for name in ("field", "message"))
+            problems.append(FieldProblem(field, message))
+    return problems
+
+
+def says_failure(document: Mapping[str, Any]) -> bool:
+    """Whether the envelope says `success: false`, also as 0 or as a text."""
+    success = document.get("success", True)
+    return success is not None and (success in (False, 0) or str(success).strip().lower() == "false")
+
+
+def says_success(document: object) -> bool:
+    """Whether the envelope says `success: true` in so many words, which only a write needs to hear."""
+    success = document.get("success") if isinstance(document, dict) else None
+    return success is True or (isinstance(success, str) and success.strip().lower() == "true")
+
+
+def judge_status(
+    status: int, document: object, headers: Mapping[str, str], *, what: str, secret: SecretStr, now: dt.datetime
+) -> Verdict | None:
+    """Give the error that an HTTP status outside 2xx stands for, None for 2xx. `document` is None where no JSON came.
+
+    `what` names the operation in words. A 5xx to a write is judged by the caller: only it knows what was asked.
+    """
+    if 200 <= status < 300:
+        return None
+    said = message_of(document, secret=secret)
+    text = f"{what}: HTTP {status}" + (f", {said}" if said else "")
+    code = _code_of(document)
+    if status == 429:
+        wait = retry_after(headers, now=now)
+        if wait is None:
+            rates = rate_headers(headers, now=now)
+            wait = rates.reset_after if rates.remaining == 0 else None
+        return Verdict("rate_limited", RateLimited(f"{text} (rate limit)", retry_after=wait))
+    if status >= 500:
+        return Verdict("server_error", ServerUnavailable(text, retry_after=retry_after(headers, now=now)))
+    if status == 408:
+        return Verdict("timeout", ServerUnavailable(text, retry_after=retry_after(headers, now=now)))
+    if status in (401, 403):
+        return Verdict("unauthorized", Unauthorized(f"{text}: the CRM refuses the key; check CRM_API_KEY"))
+    if status == 404:
+        return Verdict("not_found", NotFound(text, status=status, code=code))
+    if status == 422:
+        details = _details_of(document, secret=secret)
+        return Verdict("invalid", InvalidRequest(text, details=details, status=status, code=code))
+    if 300 <= status < 400:
+        # Not followed, ever: the key would go along to wherever the answer points.
+        try:
+            there = urlsplit(headers.get("location", ""))
+            place = f" to {there.scheme}://{there.hostname}" if there.hostname else " elsewhere"
+        except ValueError:
+            place = " elsewhere"
+        return Verdict("rejected", FixConfiguration(f"{text}: redirected{place}; check CRM_BASE_URL"))
+    return Verdict("rejected", RejectedRequest(text, status=status, code=code))
+
+
+# Lists.
+
+
+def list_of(document: object, name: str) -> list[Any]:
+    """Find the list of a page: `data`, or `name` inside `data` or beside it. Raises UnreadableAnswer without one."""
+    if isinstance(document, dict):
+        data = document.get("data")
+        nested = data.get(name) if isinstance(data, dict) else None
+        for place in (data, nested, document.get(name)):
+            if isinstance(place, list):
+                return place
+    raise UnreadableAnswer(f"the answer holds no list of {name}")
+
+
+def paging_of(document: Mapping[str, Any], *, limit: int) -> tuple[int, int | None]:
+    """Find (page size, total) of a page: `pagination` beside or inside `data`, or the campaign list's `rows`, `count`.
+
+    A server that gives fewer records a page than asked for says so here; without a word the page is as large as asked.
+    """
+    data = document.get("data")
+    inner = data if isinstance(data, dict) else {}
+    size = total = None
+    for place in (document.get("pagination"), inner.get("pagination")):
+        if isinstance(place, dict):
+            size = parse_int(place.get("limit")) if size is None else size
+            total = parse_int(place.get("total")) if total is None else total
+    for place in (document, inner):
+        size = parse_int(place.get("rows")) if size is None else size
+        for name in ("count", "total"):
+            total = parse_int(place.get(name)) if total is None else total
+    return (
+        size if size is not None and 1 <= size <= limit else limit,
+        total if total is not None and total >= 0 else None,
+    )
+
+
+def object_of(document: object) -> Mapping[str, Any]:
+    """Give the answer's `data` where it is an object, else the answer itself (the flat report)."""
+    if not isinstance(document, dict):
+        raise UnreadableAnswer("the answer is not an object")
+    data = document.get("data")
+    return data if isinstance(data, dict) else document
+
+
+# Headers.
+
+
+def retry_after(headers: Mapping[str, str], *, now: dt.datetime) -> float | None:
+    """Read `Retry-After` (seconds, or a date by the server's own clock where it sends one); seconds, never < 0."""
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
+        return float(text)
+    moment = _http_date(text)
+    return max(0.0, (moment - _server_now(headers, now)).total_seconds()) if moment else None
+
+
+def rate_headers(headers: Mapping[str, str], *, now: dt.datetime) -> RateHeaders:
+    """Read `X-RateLimit-*`; `Reset` as Unix time in seconds or milliseconds, or as a span in seconds."""
+    limit, remaining, reset = (
+        parse_int(headers.get(f"x-ratelimit-{name}", "").partition(".")[0]) for name in ("limit", "remaining", "reset")
+    )
+    after: float | None = None
+    if reset is not None and reset >= 0:
+        seconds = reset / 1000 if reset >= _FIRST_MILLISECONDS else float(reset)
+        after = seconds if seconds < _FIRST_MOMENT else max(0.0, seconds - _server_now(headers, now).timestamp())
+    return RateHeaders(
+        limit=limit if limit is not None and limit > 0 else None,
+        remaining=remaining if remaining is not None and remaining >= 0 else None,
+        reset_after=after,
+    )
+
+
+def _http_date(text: str) -> dt.datetime | None:
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def _server_now(headers: Mapping[str, str], now: dt.datetime) -> dt.datetime:
+    """Give the server's clock by its `Date` header: a wait computed across two clocks would carry their difference."""
+    return _http_date(headers.get("date", "")) or now

@@ -1,0 +1,51 @@
+"""Take what is secret or personal out of texts that others wrote.
+
+What belongs here: the rules, and the filter that applies them to what httpx logs about its requests. What does not: our
+own messages, which never hold such a thing in the first place.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Final
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+_EMAIL: Final = re.compile(r"[\w.+%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*", re.IGNORECASE)
+# Seven digits and more, however grouped, are taken for a phone number: better a date too many than a number too few.
+_NUMBER: Final = re.compile(r"(?:\+|%2B)?\(?\d(?:[ ()./-]{0,2}\d){6,}", re.IGNORECASE)
+_QUERY: Final = re.compile(r"\?[^\s\"']*")
+_LONGEST_TEXT: Final = 200  # characters of a server's message that are worth showing
+
+
+def scrub(text: str, *, secret: SecretStr) -> str:
+    """Give `text` on one line without `secret`, phone numbers and e-mail addresses, cut to a readable length."""
+    text = text.replace(secret.get_secret_value(), "[key]")
+    text = text.replace(quote(secret.get_secret_value(), safe=""), "[key]")
+    text = _EMAIL.sub("[e-mail]", text)
+    text = _NUMBER.sub("[number]", text)
+    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+
+
+class _Filter(logging.Filter):
+    """Scrub the records of the HTTP library: its INFO line holds the whole URL, and with it what was searched for."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = _NUMBER.sub("[number]", _EMAIL.sub("[e-mail]", _QUERY.sub("", record.getMessage())))
+        record.args = None
+        return True
+
+
+_FILTER: Final = _Filter()
+
+
+def scrub_http_logs() -> None:
+    """Attach the filter to the HTTP library's loggers; a second call changes nothing.
+
+    A filter sees only what is logged on its very logger, so each one that writes about a request is named.
+    """
+    for name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks"):
+        logging.getLogger(name).addFilter(_FILTER)
