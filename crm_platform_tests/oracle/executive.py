@@ -1,0 +1,93 @@
+"""The executive summary: one row from the other chapters, each figure with the period before.
+
+What belongs here: windows and what is pooled over them. What does not: the rules of the figures themselves.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from crm_platform_tests.oracle.arithmetic import ONE_DAY, complete_days, day_of, midnight, month_before, rate
+from crm_platform_tests.oracle.conversations import Conversation
+from crm_platform_tests.oracle.engagement import RUNNING, Performance, status_at
+from crm_platform_tests.oracle.facts import Facts
+from crm_platform_tests.oracle.growth import (
+    GrowthDay,
+    GrowthMonth,
+    Presence,
+    last_complete_month,
+    present_contacts,
+    rate_of_month,
+)
+from crm_platform_tests.oracle.operations import (
+    answer_rate,
+    backlog_daily,
+    backlog_now,
+    first_response_median,
+    message_days,
+    whole,
+)
+
+
+def executive_summary(
+    facts: Facts,
+    *,
+    conversations: Sequence[Conversation],
+    campaigns: Sequence[Performance],
+    presences: Sequence[Presence],
+    days: Sequence[GrowthDay],
+    months: Sequence[GrowthMonth],
+) -> list[dict[str, object]]:
+    """`kpi.executive_summary`: one row, always."""
+    week_ago = day_of(facts.as_of, facts.settings.zone) - 7 * ONE_DAY
+    month = last_complete_month(facts)
+    backlog = {row["day"]: row["open_waits_at_end"] for row in backlog_daily(facts, conversations)}
+
+    now = {
+        "total_contacts": len(present_contacts(facts, presences)),
+        "monthly_growth_rate": rate_of_month(months, month),
+        "active_campaigns": sum(one.status in RUNNING for one in campaigns),
+        **_engagement(facts, campaigns, ago=0),
+        **_support(facts, conversations, ago=0),
+        "open_waits": backlog_now(facts, conversations)[0]["open_waits"],
+    }
+    before = {
+        "total_contacts": next((one.total_contacts for one in days if one.day == week_ago), None),
+        "monthly_growth_rate": rate_of_month(months, month_before(month)),
+        "active_campaigns": _active_at_end(facts, week_ago),
+        **_engagement(facts, campaigns, ago=30),
+        **_support(facts, conversations, ago=7),
+        "open_waits": backlog.get(week_ago),
+    }
+    return [{**now, **{f"{name}_previous": figure for name, figure in before.items()}}]
+
+
+def _active_at_end(facts: Facts, day: dt.date) -> int | None:
+    """Campaigns that were running when the day ended, by what had been observed; None before the first was seen."""
+    end = midnight(day + ONE_DAY, facts.settings.zone)
+    seen = [one for one in facts.campaigns if one.first_seen_at < end]
+    return sum(status_at(one, end - dt.timedelta.resolution) in RUNNING for one in seen) if seen else None
+
+
+def _engagement(facts: Facts, campaigns: Sequence[Performance], *, ago: int) -> dict[str, object]:
+    window = complete_days(facts.as_of, 30, facts.settings.zone, ago=ago)
+    settled = [one for one in campaigns if one.is_settled and one.sent_at in window]
+    delivered = sum(one.delivered or 0 for one in settled)
+    return {
+        "read_per_delivered_30d": rate(sum(one.read or 0 for one in settled), delivered),
+        "reply_per_delivered_30d": rate(sum(one.replied or 0 for one in settled), delivered),
+    }
+
+
+def _support(facts: Facts, conversations: Sequence[Conversation], *, ago: int) -> dict[str, object]:
+    window = complete_days(facts.as_of, 7, facts.settings.zone, ago=ago)
+    known_days = message_days(facts)
+    if not known_days or midnight(known_days[0], facts.settings.zone) > window.start:
+        return dict.fromkeys(("first_response_seconds_median_7d", "answer_rate_7d", "chats_resolved_7d"))
+    first_waits = [w for one in whole(conversations) for w in one.waits if w.is_first and w.since in window]
+    return {
+        "first_response_seconds_median_7d": first_response_median(first_waits),
+        "answer_rate_7d": answer_rate(first_waits),
+        "chats_resolved_7d": sum(one.resolved_at in window for one in whole(conversations)),
+    }

@@ -1,0 +1,261 @@
+"""The support desk's figures: response times, resolutions, backlog, leaderboard, message volume.
+
+What belongs here: the chapter "Operations" of the definitions. What does not: how conversations and waits come about
+(`conversations.py`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from crm_platform_tests.oracle.arithmetic import (
+    ONE_DAY,
+    censored_median,
+    complete_days,
+    day_of,
+    days_from,
+    mean,
+    median,
+    midnight,
+    quantile,
+    rate,
+)
+from crm_platform_tests.oracle.conversations import Conversation, Wait, counted_messages, is_reply, is_template
+from crm_platform_tests.oracle.facts import Facts, Message
+
+UNASSIGNED = "(unassigned)"
+SERVICE_WINDOW = dt.timedelta(hours=24)  # WhatsApp's: free answers until then, templates only after
+SOON = dt.timedelta(hours=2)
+
+
+def message_days(facts: Facts) -> list[dt.date]:
+    """Local days from that of the oldest counted message to that of the cut; none without a message."""
+    zone = facts.settings.zone
+    oldest = min((message.timestamp for message in counted_messages(facts)), default=None)
+    return list(days_from(day_of(oldest, zone), day_of(facts.as_of, zone))) if oldest else []
+
+
+def whole(conversations: Sequence[Conversation]) -> list[Conversation]:
+    """Those whose beginning is known."""
+    return [one for one in conversations if not one.is_left_truncated]
+
+
+def answer_rate(first_waits: Sequence[Wait]) -> float | None:
+    """Answered first waits among those that were answered or missed."""
+    answered = sum(wait.is_answered for wait in first_waits)
+    return rate(answered, answered + sum(wait.state == "missed" for wait in first_waits))
+
+
+def first_response_median(first_waits: Sequence[Wait]) -> float | None:
+    """Median seconds to the first answer, over the waits that have one."""
+    return median(wait.response_seconds for wait in first_waits if wait.response_seconds is not None)
+
+
+def response_times_daily(facts: Facts, conversations: Sequence[Conversation]) -> list[dict[str, object]]:
+    """`kpi.response_times_daily`."""
+    zone = facts.settings.zone
+    truncated: Counter[dt.date] = Counter()
+    by_day: defaultdict[dt.date, list[tuple[Conversation, Wait]]] = defaultdict(list)
+    for one in conversations:
+        for wait in one.waits:
+            day = day_of(wait.since, zone)
+            if one.is_left_truncated:
+                truncated[day] += 1
+            else:
+                by_day[day].append((one, wait))
+    return [
+        {"day": day, "left_truncated_waits": truncated[day], **_response_times(by_day[day], facts)}
+        for day in message_days(facts)
+    ]
+
+
+def _response_times(waits_of_day: Sequence[tuple[Conversation, Wait]], facts: Facts) -> dict[str, object]:
+    target_seconds = facts.settings.first_response_target_minutes * 60
+    waits = [wait for _, wait in waits_of_day]
+    first_waits = [wait for wait in waits if wait.is_first]
+    states = Counter(wait.state for wait in waits)
+    all_seconds = [wait.response_seconds for wait in waits if wait.response_seconds is not None]
+    first_seconds = [wait.response_seconds for wait in first_waits if wait.response_seconds is not None]
+    office_seconds = [w.business_response_seconds for w in first_waits if w.business_response_seconds is not None]
+    watched_seconds = [
+        (one.chat.known_until - wait.since).total_seconds()
+        for one, wait in waits_of_day
+        if wait.is_first and wait.state == "open" and one.chat.known_until is not None
+    ]
+    within_target = sum(seconds <= target_seconds for seconds in first_seconds)
+    return {
+        "waits": len(waits),
+        "first_waits": len(first_waits),
+        "answered_waits": states["answered"],
+        "first_answered_waits": len(first_seconds),
+        "open_waits": states["open"],
+        "missed_waits": states["missed"],
+        "trailing_waits": states["trailing"],
+        "answer_rate": answer_rate(first_waits),
+        "response_seconds_median": median(all_seconds),
+        "response_seconds_p90": quantile(all_seconds, 0.9),
+        "response_seconds_mean": mean(all_seconds),
+        "first_response_seconds_median": median(first_seconds),
+        "first_response_seconds_p90": quantile(first_seconds, 0.9),
+        "first_response_seconds_mean": mean(first_seconds),
+        "business_first_response_seconds_median": median(office_seconds),
+        "first_within_target_rate": rate(within_target, len(first_seconds) + states["missed"]),
+        "first_response_seconds_median_censored": censored_median(first_seconds, watched_seconds, states["missed"]),
+    }
+
+
+def chats_resolved_daily(facts: Facts, conversations: Sequence[Conversation]) -> list[dict[str, object]]:
+    """`kpi.chats_resolved_daily`."""
+    zone = facts.settings.zone
+    resolved: defaultdict[dt.date, list[Conversation]] = defaultdict(list)
+    unresolved: Counter[dt.date] = Counter()
+    for one in whole(conversations):
+        if one.resolved_at is not None:
+            resolved[day_of(one.resolved_at, zone)].append(one)
+        elif one.is_over and one.is_missed:
+            unresolved[day_of(one.ended_at, zone)] += 1
+    return [
+        {
+            "day": day,
+            "resolved": len(resolved[day]),
+            "resolved_by_operator": sum(one.resolved_by == "operator" for one in resolved[day]),
+            "resolved_quietly": sum(one.resolved_by == "quiet" for one in resolved[day]),
+            "unresolved": unresolved[day],
+            "resolution_seconds_median": median(
+                one.resolution_seconds for one in resolved[day] if one.resolution_seconds is not None
+            ),
+        }
+        for day in message_days(facts)
+    ]
+
+
+def backlog_daily(facts: Facts, conversations: Sequence[Conversation]) -> list[dict[str, object]]:
+    """`kpi.backlog_daily`: who was waiting when a day ended, by what is known at the cut."""
+    gap = facts.settings.conversation_gap
+    zone = facts.settings.zone
+    today = day_of(facts.as_of, zone)
+    waits = [(wait.since, wait.answered_at, one.ended_at) for one in conversations for wait in one.waits]
+    rows: list[dict[str, object]] = []
+    for day in message_days(facts):
+        day_end = facts.as_of if day == today else midnight(day + ONE_DAY, zone)
+        since = [
+            waiting_since
+            for waiting_since, answered_at, ended_at in waits
+            if waiting_since < day_end and (answered_at is None or answered_at >= day_end) and day_end - ended_at <= gap
+        ]
+        oldest = (day_end - min(since)).total_seconds() if since else None
+        rows.append({"day": day, "open_waits_at_end": len(since), "oldest_wait_seconds": oldest})
+    return rows
+
+
+def backlog_now(facts: Facts, conversations: Sequence[Conversation]) -> list[dict[str, object]]:
+    """`kpi.backlog_now`: one row, always."""
+    last_inbound: dict[str, dt.datetime] = {}
+    for message in counted_messages(facts):
+        if message.direction == "inbound":
+            last_inbound[message.chat_id] = max(message.timestamp, last_inbound.get(message.chat_id, message.timestamp))
+    open_waits = [(one, wait) for one in conversations for wait in one.waits if wait.state == "open"]
+    oldest = min((wait.since for _, wait in open_waits), default=None)
+    lapses = [last_inbound[one.chat.chat_id] + SERVICE_WINDOW for one, _ in open_waits]
+    return [
+        {
+            "open_waits": len(open_waits),
+            "oldest_open_wait_seconds": (facts.as_of - oldest).total_seconds() if oldest else None,
+            "windows_expiring_2h": sum(facts.as_of < lapse <= facts.as_of + SOON for lapse in lapses),
+        }
+    ]
+
+
+def message_volume_hourly(facts: Facts) -> list[dict[str, object]]:
+    """`kpi.message_volume_hourly`: 168 rows, always."""
+    zone = facts.settings.zone
+    window = complete_days(facts.as_of, 84, zone)
+    inbound: Counter[tuple[int, int]] = Counter()
+    replies: Counter[tuple[int, int]] = Counter()
+    templates: Counter[tuple[int, int]] = Counter()
+    for message in counted_messages(facts):
+        if message.timestamp in window and message.status != "failed":
+            local = message.timestamp.astimezone(zone)
+            cell = (local.weekday(), local.hour)
+            inbound[cell] += message.direction == "inbound"
+            replies[cell] += is_reply(message, facts.settings)
+            templates[cell] += is_template(message)
+    return [
+        {
+            "weekday": weekday,
+            "hour": hour,
+            "inbound": inbound[weekday, hour],
+            "replies": replies[weekday, hour],
+            "templates": templates[weekday, hour],
+        }
+        for weekday in range(7)
+        for hour in range(24)
+    ]
+
+
+class Staff:
+    """Who an alias is, and who a chat was assigned to at a time."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._aliases = facts.agent_aliases
+        self._assignments: defaultdict[str, list[tuple[dt.datetime, str]]] = defaultdict(list)
+        for event in sorted(facts.operator_events, key=lambda one: one.at):
+            agent = self.agent(event.agent)
+            if event.kind == "assigned" and agent is not None and event.at <= facts.as_of:
+                self._assignments[event.chat_id].append((event.at, agent))
+
+    def agent(self, identifier: str | None) -> str | None:
+        """The agent behind an e-mail address or id; an identifier without an alias stands for itself."""
+        return None if identifier is None else self._aliases.get(identifier, identifier)
+
+    def credited(self, identifier: str | None, chat_id: str, at: dt.datetime) -> str:
+        """Who did it, where that is known, else the chat's assignee at the time, else nobody."""
+        assignees = [agent for since, agent in self._assignments[chat_id] if since <= at]
+        return self.agent(identifier) or (assignees[-1] if assignees else UNASSIGNED)
+
+    def assignments(self) -> Iterator[tuple[dt.datetime, str]]:
+        """When somebody was given a chat, and who."""
+        for events in self._assignments.values():
+            yield from events
+
+
+def agent_leaderboard(facts: Facts, conversations: Sequence[Conversation]) -> list[dict[str, object]]:
+    """`kpi.agent_leaderboard`: a row for whoever did anything in the window."""
+    staff = Staff(facts)
+    messages = counted_messages(facts)
+    return [row for days in (7, 30) for row in _leaderboard(facts, conversations, staff, messages, days)]
+
+
+def _leaderboard(
+    facts: Facts, conversations: Sequence[Conversation], staff: Staff, messages: Sequence[Message], days: int
+) -> Iterator[dict[str, object]]:
+    window = complete_days(facts.as_of, days, facts.settings.zone)
+    assigned = Counter(agent for at, agent in staff.assignments() if at in window)
+    replied = Counter(
+        staff.credited(message.sender, message.chat_id, message.timestamp)
+        for message in messages
+        if message.timestamp in window and is_reply(message, facts.settings)
+    )
+    resolved: Counter[str] = Counter()
+    first_seconds: defaultdict[str, list[float]] = defaultdict(list)
+    for one in whole(conversations):
+        if one.resolved_at is not None and one.resolved_at in window:
+            marker = one.mark.agent if one.mark else None
+            resolved[staff.credited(marker, one.chat.chat_id, one.resolved_at)] += 1
+        for wait in one.waits:
+            if wait.is_first and wait.reply is not None and wait.since in window:
+                agent = staff.credited(wait.reply.sender, one.chat.chat_id, wait.reply.timestamp)
+                first_seconds[agent].append((wait.reply.timestamp - wait.since).total_seconds())
+    attributed = rate(replied.total() - replied[UNASSIGNED], replied.total())
+    for agent in sorted({*assigned, *replied, *resolved, *first_seconds}):
+        yield {
+            "agent": agent,
+            "window_days": days,
+            "chats_assigned": assigned[agent],
+            "chats_resolved": resolved[agent],
+            "replies": replied[agent],
+            "first_response_seconds_median": median(first_seconds[agent]),
+            "attributed_share": attributed,
+        }
