@@ -1,0 +1,1081 @@
+"""What to fetch next: the request is the currency, and this module says where it is best spent.
+
+What belongs here: the estimate of what each chat hides, the worth of ending its waiting, the pacing of the quota, and
+what is learnt from visits. What does not: I/O, a clock, randomness of its own. Every method is told the time, the state
+is a function of the calls, and `to_arrow` / `from_arrow` carry it over a restart without changing one later answer.
+
+An append-only page loses nothing by waiting, it is only late, so the worth of a visit is the waiting it ends.
+Minimising the sum of delays under a budget gives visit rates ∝ √rate; greedy on accumulated waiting is the same law on
+line. The classic optimum of web crawling (binary freshness) starves the hottest pages and is not used.
+
+How many messages hide in a chat is a mixture of decaying echoes of what was seen there. With U(t) the operating-hours
+clock (mean 1, from the activity profile of a week), d = U(t) − U(last visit) and counters a_k that decay with TH_k:
+
+    M(t) = w0 d + Σ_k w_k a_k (1 − e^(−d/TH_k)) + w_copy · (copies of a campaign that may have been sent since)
+
+and the worth of a visit after τ hours, with z = τ/H, is the waiting of M messages spread over τ, discounted by age:
+
+    M/τ · (H² (1 − e^(−z)(1 + z)) + ε τ²/2)  +  hours waited by the messages that events have named
+
+The weights w are learnt from visits: each visit splits what it found among the terms in proportion to what they
+promised (expectation-maximisation of a Poisson mixture), forgotten with a half-life of about six days.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.intp]
+Mode = Literal["continuous", "nightly"]
+
+# Shares of the quota that others than chats may take at most; the caller books them with `spent`.
+SWEEP_SHARE: Final = 0.10
+CAMPAIGN_LIST_SHARE: Final = 0.05
+REPORT_SHARE: Final = 0.05
+HISTORY_SHARE: Final = 0.10
+
+SWEEP_INTERVAL_HOURS: Final = 0.5  # newcomers wait at most this long where the quota allows it
+CONTACTS_PER_SWEEP_REQUEST: Final = 100
+
+# The echoes, in operating hours: a burst, a day's talk, some days', a regular, an unanswered question (a flag, not a
+# count), a campaign's copy, a newcomer. WEIGHTS are messages to come per unit of counter: priors, relearnt every hour.
+ECHO_HOURS: Final = np.array([1.0, 8.0, 72.0, 720.0, 4.0, 12.0, 96.0])
+WEIGHTS: Final = np.array([0.35, 0.15, 0.15, 0.3, 0.8, 0.3, 1.0])
+BASE_PER_HOUR: Final = 2e-4
+_ECHOES: Final = len(ECHO_HOURS)
+_TALK: Final = 4  # echoes 0..3 count messages other than templates
+_UNANSWERED, _COPY, _NEWCOMER = 4, 5, 6
+
+FIRST_VISIT_MESSAGES: Final = 4.0  # expected on a chat never visited, until first visits have taught better
+COLD_START_HOURS: Final = 240.0  # how far back those messages reach when there was no sweep before
+
+WORTH_HORIZON_HOURS: Final = 24.0  # H: a message later than this is hardly worth hurrying for
+OVERDUE_SHARE: Final = 0.05  # ε: what waiting beyond H still counts, so that no chat starves
+
+# Learning.
+PRIOR_EXPOSURE: Final = 5.0  # pseudo-counters behind each prior weight
+PRIOR_BASE_HOURS: Final = 3600.0  # pseudo-hours behind the base rate
+KEPT_PER_HOUR: Final = 0.995
+PROFILE_KEPT_PER_DAY: Final = 0.5 ** (1 / 56)  # half-life of the activity profile: eight weeks
+PROFILE_SMOOTHING: Final = 500.0  # messages' weight of "weekday × hour of day" against the single hour of the week
+PROFILE_PRIOR: Final = 200.0  # messages' weight of a flat week
+PROFILE_GIVEN: Final = 2000.0  # messages' weight of a profile handed in
+PROFILE_FLOOR: Final = 0.02  # the operating clock never stands still
+
+# A chat handed out and not visited is not handed out again for this long: its batch, or the server, needs time.
+PATIENCE_HOURS: Final = 0.25
+# A plan may hold the work of a whole cadence (15 minutes), never the backlog of a night without a crawler: it would be
+# stale before it was done.
+LONGEST_TICK_MINUTES: Final = 15.0
+STARTING_SHARE: Final = 1 / 24  # of a day's quota, at hand at once, so that a new installation shows something
+WORTH_A_VISIT: Final = 0.01  # expected unseen messages, where no quota forces a choice
+FULL_SCAN_MARGIN: Final = 1.01  # N visits and the N/100 pages of a sweep
+NIGHTLY_END_HOUR: Final = 2  # local: the full KPI build begins
+CLOSE_HOURS: Final = frozenset({21, 22, 23, 0, 1})  # local, the run-up to it
+
+_ORIGIN_HOURS: Final = 24 * 90  # how far before `start` the hourly tables begin
+_NEVER: Final = -math.inf
+_MOMENT: Final = 1e-9  # hours, 4 µs: what sums of hours since 1970 are good for
+_WILSON_Z: Final = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class SeenMessage:
+    """What the planner learns of one message. `timestamp` is aware UTC; `direction` is inbound or outbound."""
+
+    timestamp: dt.datetime
+    direction: str
+    is_template: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now: whether to sweep the contact list, and the chats to visit, best first."""
+
+    sweep: bool
+    chats: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSummary:
+    """What visits to chats drawn at random found, against what was expected there: the unbiased check.
+
+    `ratio` = found / expected (None before anything was expected), with a 95 % interval from the spread between visits.
+    """
+
+    visits: int
+    found: float
+    expected: float
+    ratio: float | None
+    low: float | None
+    high: float | None
+
+
+# What the global row holds, by attribute.
+_TEXTS: Final = ("timezone", "mode")
+_NUMBERS: Final = (
+    "start",
+    "close_share",
+    "audit_share",
+    "base",
+    "found_by_base",
+    "exposed_by_base",
+    "accrued_at",
+    "planned_at",
+    "tokens",
+    "sweep_fund",
+    "audit_credit",
+    "sweep_asked_at",
+    "swept_at",
+    "swept_before",
+    "scan_started_at",
+    "scan_ends_at",
+)
+_COUNTS: Final = ("per_minute", "per_day", "learnt_hour", "sweep_requests", "audits_drawn", "audit_visits")
+_VECTORS: Final = ("weights", "found_by_echo", "exposed_by_echo", "first_found", "first_visits", "audit_sums")
+
+
+class PlannerState(NamedTuple):
+    """The persisted state: `chats` has one row a chat, `planner` is the one global row."""
+
+    chats: pa.Table
+    planner: pa.Table
+
+
+def _hours(at: dt.datetime) -> float:
+    """Hours since 1970. Raises ValueError on a naive datetime."""
+    if at.tzinfo is None:
+        raise ValueError("the planner wants aware datetimes")
+    return at.timestamp() / 3600
+
+
+class _WeekClock:
+    """Operating hours: time that runs as fast as the business does, on average as fast as the wall.
+
+    Tables by UTC hour since `origin`; each hour takes the local hour of the week at its middle, so zones with half
+    hours are off by half an hour and daylight saving is right.
+    """
+
+    def __init__(self, *, start: float, zone: ZoneInfo, counts: Floats) -> None:
+        self.zone = zone
+        self.origin = math.floor(start) - _ORIGIN_HOURS
+        self.counts = counts
+        self.counted_at_refresh = 0.0
+        self._cells = np.empty(0, dtype=np.int64)
+        self._elapsed = np.zeros(1)
+        self.profile = np.ones(168)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take the profile from the counts: single hours, smoothed towards weekday × hour of day."""
+        week = (self.counts + PROFILE_PRIOR / 168).reshape(7, 24)
+        smooth = np.outer(week.sum(axis=1), week.sum(axis=0)).ravel() / week.sum() ** 2
+        mixed = self.counts + PROFILE_SMOOTHING * smooth
+        self.use(np.maximum(mixed * (168 / mixed.sum()), PROFILE_FLOOR))
+        self.counted_at_refresh = float(self.counts.sum())
+
+    def use(self, profile: Floats) -> None:
+        """Set the profile (168 weights, scaled to mean 1 here) and rebuild the tables."""
+        self.profile = profile * (168 / profile.sum())
+        self._elapsed = np.concatenate(([0.0], np.cumsum(self.profile[self._cells])))
+
+    def _reach(self, hour: int) -> None:
+        missing = hour + 1 - len(self._cells)
+        if missing <= 0:
+            return
+        first = self.origin + len(self._cells)
+        utc = dt.UTC
+        local = [
+            dt.datetime.fromtimestamp((first + step) * 3600 + 1800, tz=utc).astimezone(self.zone)
+            for step in range(missing)
+        ]
+        cells = np.array([moment.weekday() * 24 + moment.hour for moment in local], dtype=np.int64)
+        # One running sum, continued: the same floats whether the table grew hour by hour or was built at once.
+        grown = np.cumsum(np.concatenate((self._elapsed[-1:], self.profile[cells])))
+        self._cells = np.concatenate((self._cells, cells))
+        self._elapsed = np.concatenate((self._elapsed, grown[1:]))
+
+    def at(self, hours: float) -> float:
+        """Operating hours at one moment (hours since 1970)."""
+        past = hours - self.origin
+        if past < 0:
+            return past
+        hour = int(past)
+        self._reach(hour)
+        return float(self._elapsed[hour] + (past - hour) * self.profile[self._cells[hour]])
+
+    def at_many(self, hours: Floats) -> Floats:
+        """Operating hours at many moments."""
+        past = hours - self.origin
+        if past.size == 0:
+            return past
+        inside = np.maximum(past, 0.0)
+        hour = inside.astype(np.int64)
+        self._reach(int(hour.max()))
+        elapsed = self._elapsed[hour] + (inside - hour) * self.profile[self._cells[hour]]
+        return np.where(past < 0, past, elapsed)
+
+    def cell(self, hours: float) -> int:
+        """Local hour of the week, 0 = Monday 00:00; before the tables by the offset at their beginning."""
+        hour = math.floor(hours - self.origin)
+        self._reach(max(hour, 0))
+        return int(self._cells[hour]) if hour >= 0 else int((self._cells[0] + hour) % 168)
+
+    def count(self, hours: Floats) -> None:
+        """Count messages by the hour of the week they were sent in."""
+        for moment in hours.tolist():
+            self.counts[self.cell(moment)] += 1.0
+
+    def quota_share(self, begin: float, end: float, *, close_share: float) -> float:
+        """Share of a day's quota released in [begin, end): along the profile, `close_share` in the closing hours."""
+        share = 0.0
+        while begin < end:
+            until = min(end, math.floor(begin) + 1.0)
+            cell = self.cell(begin)
+            day = cell // 24 * 24
+            rate = (1 - close_share) * self.profile[cell] / self.profile[day : day + 24].sum()
+            if cell % 24 in CLOSE_HOURS:
+                rate += close_share / len(CLOSE_HOURS)
+            share += float(rate) * (until - begin)
+            begin = until
+        return share
+
+
+class _Ledger:
+    """Requests of the last `span` hours by moment, for the promise about rolling windows."""
+
+    def __init__(self, *, span: float) -> None:
+        self.span = span
+        self.entries: deque[tuple[float, int]] = deque()
+        self.total = 0
+
+    def add(self, at: float, requests: int) -> None:
+        """Book requests; moments never run backwards here, an earlier one is booked at the latest known."""
+        if requests <= 0:
+            return
+        self.total += requests
+        if self.entries and at <= self.entries[-1][0]:
+            latest, known = self.entries[-1]
+            self.entries[-1] = (latest, known + requests)
+        else:
+            self.entries.append((at, requests))
+
+    def within(self, at: float) -> int:
+        """Requests of the whole span up to `at`."""
+        while self.entries and self.entries[0][0] <= at - self.span + _MOMENT:
+            self.total -= self.entries.popleft()[1]
+        return self.total
+
+
+class _Chats:
+    """One row a chat, in columns that grow; row order is the order of first sight."""
+
+    # name → (type, columns); hours are hours since 1970, `_u` operating hours.
+    COLUMNS: Final[Mapping[str, tuple[type, int]]] = {
+        "visited_at": (np.float64, 1),  # never visited: the sweep before the one that found it
+        "counters": (np.float64, _ECHOES),  # decayed to visited_at
+        "copy_chance": (np.float64, 1),  # campaign copies that may have come since the visit
+        "copy_decayed": (np.float64, 1),  # the same, each decayed from its campaign to copy_at
+        "copy_at": (np.float64, 1),  # the newest of those campaigns
+        "copies_seen": (np.float64, 1),
+        "copies_expected": (np.float64, 1),
+        "copies_due": (np.float64, 1),  # expected since the visit: counts once the chat was looked at
+        "hint_count": (np.float64, 1),
+        "hint_sum": (np.float64, 1),  # of the hinted messages' times
+        "planned_at": (np.float64, 1),  # handed out and not visited yet, else -inf
+        "is_visited": (np.bool_, 1),
+        "is_cold": (np.bool_, 1),  # there before the first sweep, so not a newcomer
+        "is_gone": (np.bool_, 1),
+        "is_audit": (np.bool_, 1),  # the visit planned is an audit
+    }
+
+    visited_at: Floats
+    counters: Floats
+    copy_chance: Floats
+    copy_decayed: Floats
+    copy_at: Floats
+    copies_seen: Floats
+    copies_expected: Floats
+    copies_due: Floats
+    hint_count: Floats
+    hint_sum: Floats
+    planned_at: Floats
+    is_visited: Flags
+    is_cold: Flags
+    is_gone: Flags
+    is_audit: Flags
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.row: dict[str, int] = {}
+        self.visited_u = np.empty(0)  # derived from the clock, not persisted
+        self.copy_u = np.empty(0)
+        for name, (kind, width) in self.COLUMNS.items():
+            setattr(self, name, np.empty((0, width) if width > 1 else 0, dtype=kind))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def add(self, chat_id: str) -> int:
+        """Add a row of zeros; returns its number."""
+        row = len(self.ids)
+        if row == len(self.visited_at):
+            capacity = max(1024, row * 2)
+            for name in (*self.COLUMNS, "visited_u", "copy_u"):
+                old = getattr(self, name)
+                new = np.zeros((capacity, *old.shape[1:]), dtype=old.dtype)
+                new[:row] = old[:row]
+                setattr(self, name, new)
+        self.ids.append(chat_id)
+        self.row[chat_id] = row
+        self.planned_at[row] = _NEVER
+        return row
+
+
+def _mix(counter: int) -> int:
+    """SplitMix64: the n-th draw of the audit, the same in every process."""
+    mask = (1 << 64) - 1
+    z = (counter * 0x9E3779B97F4A7C15) & mask
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+    return z ^ (z >> 31)
+
+
+class CrawlPlanner:
+    """Decides once a tick which chats to visit. See the module's docstring for the law.
+
+    A limit of None means there is none of that kind. With neither, `plan` returns every chat that is worth a visit at
+    all: never visited, hinted, at least `WORTH_A_VISIT` messages expected, or not looked at for a day. Asking every
+    chat every minute would cost the server much and bring nothing.
+
+    `activity` are 168 hourly weights to begin with, Monday 00:00 local first; messages seen teach better ones.
+
+    Raises ValueError on naive datetimes, on limits below 1, shares outside [0, 1] and profiles not of 168 weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        requests_per_minute: int | None,
+        requests_per_day: int | None,
+        start: dt.datetime,
+        timezone: str = "Africa/Nairobi",
+        activity: Sequence[float] | None = None,
+        close_share: float = 0.4,
+        audit_share: float = 0.01,
+        mode: str = "continuous",
+    ) -> None:
+        if not (0 <= close_share <= 1 and 0 <= audit_share <= 1):
+            raise ValueError("shares lie between 0 and 1")
+        counts = np.zeros(168)
+        if activity is not None:
+            given = np.asarray(activity, dtype=np.float64)
+            if given.shape != (168,) or not np.isfinite(given).all() or (given < 0).any() or given.sum() <= 0:
+                raise ValueError("an activity profile is 168 weights, none negative, not all zero")
+            counts = given * (PROFILE_GIVEN / given.sum())
+        self._start = _hours(start)
+        self._timezone = timezone
+        self._close_share = close_share
+        self._audit_share = audit_share
+        self._clock = _WeekClock(start=self._start, zone=ZoneInfo(timezone), counts=counts)
+        self._chats = _Chats()
+        self._present = 0
+        self._hints: dict[int, list[float]] = {}
+
+        # Weights and what teaches them.
+        self._weights = WEIGHTS.copy()
+        self._base = BASE_PER_HOUR
+        self._found_by_echo = np.zeros(_ECHOES)
+        self._exposed_by_echo = np.zeros(_ECHOES)
+        self._found_by_base = 0.0
+        self._exposed_by_base = 0.0
+        self._first_found = np.zeros(2)  # on first visits to newcomers, to chats of the cold start
+        self._first_visits = np.zeros(2)
+        self._learnt_hour = math.floor(self._start)
+
+        # The purse.
+        self._minute_ledger = _Ledger(span=1 / 60)
+        self._day_ledger = _Ledger(span=24.0)
+        self._accrued_at = self._start
+        self._planned_at = self._start
+        self._sweep_fund = 0.0
+        self._audit_credit = 0.0
+        self.set_limits(requests_per_minute=requests_per_minute, requests_per_day=requests_per_day, mode=mode)
+        minute = math.inf if requests_per_minute is None else float(requests_per_minute)
+        day = math.inf if requests_per_day is None else requests_per_day * STARTING_SHARE
+        self._tokens = 0.0 if math.isinf(min(minute, day)) else min(minute, day)
+
+        # Sweeps, nightly scans, audits.
+        self._sweep_asked_at = _NEVER
+        self._swept_at = _NEVER
+        self._swept_before = _NEVER
+        self._sweep_requests = 0
+        self._scan_started_at = _NEVER
+        self._scan_ends_at = _NEVER
+        self._audits_drawn = 0
+        self._audit_visits = 0
+        self._audit_sums = np.zeros(5)  # n, m, n², m², n·m over audit visits
+
+    def set_limits(
+        self, *, requests_per_minute: int | None, requests_per_day: int | None, mode: str = "continuous"
+    ) -> None:
+        """Change the quota or the mode of a running or restored planner. Raises ValueError as the constructor does."""
+        for limit in (requests_per_minute, requests_per_day):
+            if limit is not None and limit < 1:
+                raise ValueError("a limit is at least one request; None means no limit")
+        if mode not in {"continuous", "nightly"}:
+            raise ValueError("mode is continuous or nightly")
+        self._per_minute = requests_per_minute
+        self._per_day = requests_per_day
+        self._mode = mode
+        # What runs out first? A minute's unused requests are lost, a day's can be kept for later.
+        self._is_paced = requests_per_day is not None and (
+            requests_per_minute is None or requests_per_day < requests_per_minute * 1440
+        )
+
+    # What the crawler reports.
+
+    def sighted(self, chat_ids: Iterable[str], *, at: dt.datetime) -> None:
+        """Take in chats found by a sweep or an event; a chat that was gone is back."""
+        t = _hours(at)
+        for chat_id in chat_ids:
+            row = self._chats.row.get(chat_id)
+            if row is None:
+                self._add(chat_id, t)
+            elif self._chats.is_gone[row]:
+                self._chats.is_gone[row] = False
+                self._present += 1
+
+    def gone(self, chat_ids: Iterable[str]) -> None:
+        """Take out chats that no longer exist: never planned, nothing expected, until sighted again."""
+        for chat_id in chat_ids:
+            row = self._chats.row.get(chat_id)
+            if row is not None and not self._chats.is_gone[row]:
+                self._chats.is_gone[row] = True
+                self._present -= 1
+
+    def hinted(self, chat_id: str, *, message_at: dt.datetime, at: dt.datetime) -> None:
+        """An event named a message of `message_at` in this chat. Repeats, and what a visit has seen, count nothing."""
+        t = _hours(at)
+        moment = min(_hours(message_at), t)  # a sender's clock that runs ahead does not make waiting negative
+        row = self._chats.row.get(chat_id)
+        if row is None:
+            row = self._add(chat_id, t)
+        chats = self._chats
+        if chats.is_gone[row] or (chats.is_visited[row] and moment <= chats.visited_at[row]):
+            return
+        known = self._hints.setdefault(row, [])
+        if moment not in known:
+            known.append(moment)
+            chats.hint_count[row] += 1.0
+            chats.hint_sum[row] += moment
+
+    def campaign_sent(self, *, at: dt.datetime, recipients: int, chat_ids: Iterable[str] | None = None) -> None:
+        """A campaign went out at `at` to `recipients` of these chats (None: of all present)."""
+        t, chats = _hours(at), self._chats
+        if chat_ids is None:
+            rows = np.flatnonzero(~chats.is_gone[: len(chats)])
+        else:
+            known = {chats.row[chat_id] for chat_id in chat_ids if chat_id in chats.row}
+            rows = np.array(sorted(row for row in known if not chats.is_gone[row]), dtype=np.intp)
+        # A chat visited since has shown its copy already.
+        rows = rows[~chats.is_visited[rows] | (chats.visited_at[rows] < t)]
+        if recipients <= 0 or rows.size == 0:
+            return
+        u = self._clock.at(t)
+        share = min(1.0, recipients / max(self._present if chat_ids is None else len(known), 1))
+        chance = np.minimum(share * (chats.copies_seen[rows] + 1) / (chats.copies_expected[rows] + 1), 1.0)
+        # Several campaigns between two visits are one sum: Σc_j and Σc_j e^((u_j − u)/TH), exact from the newest on.
+        newest = np.where(chats.copy_chance[rows] > 0, np.maximum(chats.copy_u[rows], u), u)
+        scale = ECHO_HOURS[_COPY]
+        chats.copy_decayed[rows] = chats.copy_decayed[rows] * np.exp(-(newest - chats.copy_u[rows]) / scale) * (
+            chats.copy_chance[rows] > 0
+        ) + chance * np.exp(-(newest - u) / scale)
+        chats.copy_at[rows] = np.where(chats.copy_chance[rows] > 0, np.maximum(chats.copy_at[rows], t), t)
+        chats.copy_u[rows] = newest
+        chats.copy_chance[rows] += chance
+        chats.copies_due[rows] += share
+
+    def swept(self, *, at: dt.datetime, requests: int) -> None:
+        """A sweep of the contact list is complete and cost `requests`."""
+        t = _hours(at)
+        self._swept_before, self._swept_at = self._swept_at, t
+        self._sweep_asked_at = max(self._sweep_asked_at, t)
+        self._sweep_requests = requests
+        self._sweep_fund = max(self._sweep_fund - requests, -float(requests))
+        self._pay(t, requests)
+
+    def spent(self, *, at: dt.datetime, requests: int) -> None:
+        """Book requests for anything else: campaign list, reports, history, retries, visits that were not planned."""
+        self._pay(_hours(at), requests)
+
+    def visited(self, chat_id: str, *, at: dt.datetime, new_messages: Sequence[SeenMessage], requests: int = 1) -> None:
+        """A chat was read up to `at` (start of the request); `new_messages` were not known before.
+
+        `plan` has paid the first request of each chat it handed out; further ones are paid here. A visit that was not
+        planned pays nothing: book it with `spent`, or load known history for free.
+        """
+        t, chats = _hours(at), self._chats
+        row = chats.row.get(chat_id)
+        if row is None:
+            row = self._add(chat_id, t)
+        if chats.planned_at[row] != _NEVER:
+            chats.planned_at[row] = _NEVER
+            self._pay(t, requests - 1)
+        previous = float(chats.visited_at[row])
+        t = max(t, previous)
+        u = self._clock.at(t)
+        is_first = not chats.is_visited[row]
+        counters = chats.counters[row]
+        lag = max(u - float(chats.visited_u[row]), 0.0)
+        decay = np.exp(lag / -ECHO_HOURS)
+
+        moments = np.array([message.timestamp.timestamp() / 3600 for message in new_messages])
+        talk = np.array([not message.is_template for message in new_messages], dtype=bool)
+        found = float((talk & (moments > previous)).sum()) if moments.size else 0.0
+        self._learn_from(row, found, lag=lag, u=u, decay=decay, is_first=is_first)
+
+        if not is_first:
+            counters *= decay
+        if moments.size:
+            ages = np.maximum(u - self._clock.at_many(moments), 0.0)
+            counters[:_TALK] += np.exp(ages[talk, None] / -ECHO_HOURS[:_TALK]).sum(axis=0)
+            counters[_COPY] += np.exp(ages[~talk] / -ECHO_HOURS[_COPY]).sum()
+            chats.copies_seen[row] += float((~talk).sum())
+            if talk.any():
+                last = int(np.flatnonzero(talk)[np.argmax(moments[talk])])
+                is_waiting = new_messages[last].direction == "inbound"
+                counters[_UNANSWERED] = math.exp(-ages[last] / ECHO_HOURS[_UNANSWERED]) if is_waiting else 0.0
+                self._clock.count(moments[talk])
+        if is_first and not chats.is_cold[row]:
+            oldest = self._clock.at(float(moments.min())) if moments.size else float(chats.visited_u[row])
+            counters[_NEWCOMER] = math.exp(-max(u - oldest, 0.0) / ECHO_HOURS[_NEWCOMER])
+
+        chats.is_visited[row] = True
+        chats.visited_at[row], chats.visited_u[row] = t, u
+        chats.copies_expected[row] += chats.copies_due[row]
+        chats.copy_chance[row] = chats.copy_decayed[row] = chats.copies_due[row] = 0.0
+        self._forget_hints(row, until=t)
+
+    # What the crawler asks.
+
+    def plan(self, at: dt.datetime, *, available: int | None = None) -> Plan:
+        """Spend the tokens at hand, at most `available` of them, on a sweep if one is due and on the best chats.
+
+        A sweep costs what the last one did (⌈contacts/100⌉ before the first) and is taken off the chats of this plan;
+        one that is longer than a minute begins with half a minute's room and is paid out of the minutes that follow.
+        """
+        t = max(_hours(at), self._accrued_at)
+        self._accrue(t)
+        self._learn(t)
+        room = self._room(t, available)
+        self._planned_at = t
+        if self._mode == "nightly":
+            return self._plan_nightly(t, room)
+        sweep = self._is_sweep_due(t, room)
+        if sweep:
+            self._sweep_asked_at = t
+            # The caller pays when the sweep is done; this plan must leave it the room.
+            budget = min(room, self._tokens) - self._sweep_cost()
+        else:
+            budget = min(room, self._tokens - (max(self._sweep_fund, 0.0) if self._is_paced else 0.0))
+        return Plan(sweep, self._hand_out(t, self._choose(t, budget)))
+
+    def expected_unseen(
+        self, at: dt.datetime, *, since: dt.datetime | None = None, until: dt.datetime | None = None
+    ) -> float:
+        """Messages other than templates, dated in [since, until), unseen as of `at`. `until` defaults to `at`.
+
+        Without `since` it counts from each chat's last visit. A chat of the cold start that was never visited is taken
+        to have talked at the same rate before: a span long ago is not complete because nothing was read of it.
+        """
+        chats = self._chats
+        rows = np.flatnonzero(~chats.is_gone[: len(chats)])
+        return float(self._expected(rows, at, since=since, until=until).sum())
+
+    def expected_unseen_per_chat(
+        self, at: dt.datetime, *, since: dt.datetime | None = None, until: dt.datetime | None = None
+    ) -> dict[str, float]:
+        """`expected_unseen` of every chat that is present."""
+        chats = self._chats
+        rows = np.flatnonzero(~chats.is_gone[: len(chats)])
+        expected = self._expected(rows, at, since=since, until=until)
+        return {chats.ids[row]: value for row, value in zip(rows.tolist(), expected.tolist(), strict=True)}
+
+    def expected_unseen_by(self, at: dt.datetime, edges: Sequence[dt.datetime]) -> list[float]:
+        """`expected_unseen` of each span between neighbouring `edges` (ascending): one value less than edges."""
+        t, chats = _hours(at), self._chats
+        rows = np.flatnonzero(~chats.is_gone[: len(chats)])
+        before = [float(self._dated_before(rows, min(_hours(edge), t), t).sum()) for edge in edges]
+        hints = np.sort(np.array([moment for times in self._hints.values() for moment in times]))
+        named = np.searchsorted(hints, [_hours(edge) for edge in edges])
+        return [
+            max(later - earlier, 0.0) + float(named_later - named_earlier)
+            for earlier, later, named_earlier, named_later in zip(
+                before[:-1], before[1:], named[:-1], named[1:], strict=True
+            )
+        ]
+
+    def advice(self) -> str | None:
+        """Say so if a nightly scan would serve those who only look in the morning better than a continuous crawl."""
+        limits = [limit for limit in (self._per_day, self._per_minute and self._per_minute * 1440) if limit]
+        if self._mode == "nightly" or not self._present or (limits and min(limits) < FULL_SCAN_MARGIN * self._present):
+            return None
+        return (
+            f"The quota covers a whole scan of {self._present} chats a day. If nobody looks at the figures by day, "
+            "CRM_CRAWL_MODE=nightly (one scan that ends at 02:00) is complete every night and asks the CRM for less."
+        )
+
+    def audit(self) -> AuditSummary:
+        """Compare what audit visits found with what was expected of them."""
+        visits = self._audit_visits
+        found, expected, found2, expected2, product = self._audit_sums.tolist()
+        if expected <= 0 or visits < 2:
+            return AuditSummary(visits, found, expected, None, None, None)
+        ratio = found / expected
+        spread = max(found2 - 2 * ratio * product + ratio * ratio * expected2, 0.0) * visits / (visits - 1)
+        error = _WILSON_Z * math.sqrt(spread) / expected
+        return AuditSummary(visits, found, expected, ratio, max(ratio - error, 0.0), ratio + error)
+
+    def explain(self, chat_id: str, at: dt.datetime) -> str:
+        """Say in words why a chat is or is not next."""
+        t, chats = _hours(at), self._chats
+        row = chats.row.get(chat_id)
+        if row is None:
+            return "This chat is not known: no sweep and no event has named it yet."
+        if chats.is_gone[row]:
+            return "This chat is gone: it is not planned until a sweep or an event sights it again."
+        eligible = self._eligible(t)
+        scores = np.where(eligible, self._scores(t), -np.inf)
+        waited = t - float(chats.visited_at[row])
+        expected = float(self._unseen(t)[row])
+        since = (
+            "it was last visited" if chats.is_visited[row] else "the sweep before it was found; it was never visited"
+        )
+        parts = [f"{expected:.2f} messages are expected unseen, over {waited:.1f} h since {since}"]
+        if chats.hint_count[row]:
+            waiting = t - float(chats.hint_sum[row] / chats.hint_count[row])
+            parts.append(f"{chats.hint_count[row]:.0f} named by events have waited {waiting:.1f} h on average")
+        if not eligible[row]:
+            minutes = (t - float(chats.planned_at[row])) * 60
+            return f"Not next: handed out {minutes:.0f} minutes ago and not visited yet; " + "; ".join(parts) + "."
+        rank = int((scores > scores[row]).sum() + (scores[:row] == scores[row]).sum()) + 1
+        budget = max(math.floor(self._tokens), 0)
+        verdict = "Next" if rank <= budget else "Not next"
+        return (
+            f"{verdict}: rank {rank} of {int(eligible.sum())} with {budget} requests at hand "
+            f"(score {scores[row]:.3g}); " + "; ".join(parts) + "."
+        )
+
+    # Persistence.
+
+    def to_arrow(self, chat_ids: Iterable[str] | None = None) -> PlannerState:
+        """Everything a restart needs: one row a chat (all, or only `chat_ids`) and the global row."""
+        chats, size = self._chats, len(self._chats)
+        rows = np.arange(size) if chat_ids is None else np.array([chats.row[one] for one in chat_ids], dtype=np.intp)
+        columns: dict[str, pa.Array] = {
+            "chat_id": pa.array([chats.ids[row] for row in rows.tolist()], type=pa.string()),
+            "position": pa.array(rows, type=pa.int64()),
+        }
+        for name, (_, width) in chats.COLUMNS.items():
+            values = getattr(chats, name)[:size][rows]
+            columns[name] = (
+                pa.array(values)
+                if width == 1
+                else pa.array(values.tolist(), type=pa.list_(pa.float64()))  # plain lists: every store has them
+            )
+        hints = [self._hints.get(row, []) for row in rows.tolist()]
+        columns["hints"] = pa.array(hints, type=pa.list_(pa.float64()))
+
+        row: dict[str, pa.Array] = {}
+        for name in _TEXTS:
+            row[name] = pa.array([getattr(self, f"_{name}")], type=pa.string())
+        for name in _NUMBERS:
+            row[name] = pa.array([float(getattr(self, f"_{name}"))], type=pa.float64())
+        for name in _COUNTS:
+            row[name] = pa.array([getattr(self, f"_{name}")], type=pa.int64())
+        for name in _VECTORS:
+            row[name] = pa.array([getattr(self, f"_{name}").tolist()], type=pa.list_(pa.float64()))
+        clock = self._clock
+        row["activity_counts"] = pa.array([clock.counts.tolist()], type=pa.list_(pa.float64()))
+        row["activity_profile"] = pa.array([clock.profile.tolist()], type=pa.list_(pa.float64()))
+        row["activity_counted"] = pa.array([clock.counted_at_refresh], type=pa.float64())
+        for name, ledger in (("minute", self._minute_ledger), ("day", self._day_ledger)):
+            row[f"{name}_times"] = pa.array([[at for at, _ in ledger.entries]], type=pa.list_(pa.float64()))
+            row[f"{name}_requests"] = pa.array([[count for _, count in ledger.entries]], type=pa.list_(pa.int64()))
+        return PlannerState(pa.table(columns), pa.table(row))
+
+    @classmethod
+    def from_arrow(cls, state: PlannerState) -> Self:
+        """Restore a planner that gives the same answers as the one saved. Rows may come in any order."""
+        saved = state.planner.to_pylist()[0]
+        planner = cls(
+            requests_per_minute=saved["per_minute"],
+            requests_per_day=saved["per_day"],
+            start=dt.datetime.fromtimestamp(saved["start"] * 3600, tz=dt.UTC),
+            timezone=saved["timezone"],
+            mode=saved["mode"],
+        )
+        for name in (*_NUMBERS, *_COUNTS):
+            setattr(planner, f"_{name}", saved[name])
+        for name in _VECTORS:
+            setattr(planner, f"_{name}", np.array(saved[name], dtype=np.float64))
+        clock = _WeekClock(start=planner._start, zone=ZoneInfo(saved["timezone"]), counts=np.zeros(168))
+        clock.counts = np.array(saved["activity_counts"], dtype=np.float64)
+        clock.profile = np.array(saved["activity_profile"], dtype=np.float64)
+        clock.counted_at_refresh = saved["activity_counted"]
+        planner._clock = clock
+        for name, ledger in (("minute", planner._minute_ledger), ("day", planner._day_ledger)):
+            for at, requests in zip(saved[f"{name}_times"], saved[f"{name}_requests"], strict=True):
+                ledger.add(at, requests)
+
+        table = state.chats.sort_by("position")
+        chats = planner._chats
+        for chat_id in table["chat_id"].to_pylist():
+            chats.add(chat_id)
+        size = len(chats)
+        for name, (kind, width) in chats.COLUMNS.items():
+            values = table[name].to_pylist()
+            getattr(chats, name)[:size] = np.array(values, dtype=kind).reshape((size, width) if width > 1 else size)
+        planner._hints = {row: moments for row, moments in enumerate(table["hints"].to_pylist()) if moments}
+        planner._present = int((~chats.is_gone[:size]).sum())
+        planner._recompute_operating_hours()
+        return planner
+
+    # Estimates.
+
+    def _first_mean(self) -> Floats:
+        """Messages expected at a first visit: of a newcomer, of a chat of the cold start."""
+        result: Floats = (self._first_found + PRIOR_EXPOSURE * FIRST_VISIT_MESSAGES) / (
+            self._first_visits + PRIOR_EXPOSURE
+        )
+        return result
+
+    def _unseen(self, t: float) -> Floats:
+        """Expected unseen of every row as of t, hinted messages not counted."""
+        chats, size = self._chats, len(self._chats)
+        u = self._clock.at(t)
+        lag = np.maximum(u - chats.visited_u[:size], 0.0)
+        faded = lag[:, None] / -ECHO_HOURS
+        np.expm1(faded, out=faded)
+        faded *= chats.counters[:size]
+        expected: Floats = faded @ -self._weights
+        expected += self._base * lag
+        never = np.flatnonzero(~chats.is_visited[:size])
+        if never.size:
+            expected[never] = self._first_mean()[chats.is_cold[never].astype(np.intp)]
+        copied = np.flatnonzero(chats.copy_chance[:size] > 0)
+        if copied.size:
+            expected[copied] += self._copies(copied, u)
+        return expected
+
+    def _copies(self, rows: Rows, u: float) -> Floats:
+        """Answers expected by operating hour u to campaign copies that may have come since the visit."""
+        chats = self._chats
+        age = u - chats.copy_u[rows]
+        answers = chats.copy_chance[rows] - chats.copy_decayed[rows] * np.exp(np.maximum(age, 0.0) / -ECHO_HOURS[_COPY])
+        result: Floats = np.where(age > 0, self._weights[_COPY] * answers, 0.0)
+        return result
+
+    def _dated_before(self, rows: Rows, moment: float, t: float) -> Floats:
+        """Of what is unseen in these rows as of t, the part dated since the last visit and before `moment` ≤ t."""
+        chats = self._chats
+        expected = np.zeros(len(rows))
+        visited = chats.is_visited[rows]
+        recent = np.flatnonzero(visited & (chats.visited_at[rows] < moment))
+        some = rows[recent]
+        u = self._clock.at(moment)
+        lag = np.maximum(u - chats.visited_u[some], 0.0)
+        expected[recent] = -(np.expm1(lag[:, None] / -ECHO_HOURS) * chats.counters[some]) @ self._weights
+        expected[recent] += self._base * lag
+        copied = np.flatnonzero((chats.copy_chance[rows] > 0) & (~visited | (chats.visited_at[rows] < moment)))
+        if copied.size:
+            expected[copied] += self._copies(rows[copied], u)
+        never = np.flatnonzero(~visited)
+        if never.size:
+            some = rows[never]
+            begin, is_cold = chats.visited_at[some], chats.is_cold[some]
+            span = np.where(is_cold, COLD_START_HOURS, np.maximum(t - begin, 1e-9))
+            part = (moment - begin) / span
+            # A newcomer said nothing before it came; a chat of the cold start talked before as it does now (negative).
+            part = np.where(is_cold, np.where(moment == _NEVER, 0.0, part), np.maximum(part, 0.0))
+            expected[never] += self._first_mean()[is_cold.astype(np.intp)] * part
+        return expected
+
+    def _expected(self, rows: Rows, at: dt.datetime, *, since: dt.datetime | None, until: dt.datetime | None) -> Floats:
+        t = _hours(at)
+        end = t if until is None else min(_hours(until), t)
+        expected = self._dated_before(rows, end, t)
+        begin = _NEVER
+        if since is not None:
+            begin = min(_hours(since), end)
+            expected -= self._dated_before(rows, begin, t)
+        np.maximum(expected, 0.0, out=expected)
+        if self._hints:
+            place = np.full(len(self._chats), -1, dtype=np.intp)
+            place[rows] = np.arange(len(rows))
+            last = math.inf if until is None else _hours(until)
+            for row, moments in self._hints.items():
+                if place[row] >= 0:
+                    expected[place[row]] += sum(begin <= moment < last for moment in moments)
+        return expected
+
+    def _scores(self, t: float) -> Floats:
+        """Worth of a visit of every row: hours of waiting it ends, discounted by age."""
+        chats, size = self._chats, len(self._chats)
+        waited = t - chats.visited_at[:size]
+        z = waited / WORTH_HORIZON_HOURS
+        worth = 1 - np.exp(-z) * (1 + z)
+        worth *= WORTH_HORIZON_HOURS**2
+        worth += waited * waited * (OVERDUE_SHARE / 2)
+        worth *= self._unseen(t)
+        worth /= np.maximum(waited, 1e-9)
+        worth[waited <= 0] = 0.0
+        return worth + (chats.hint_count[:size] * t - chats.hint_sum[:size])
+
+    # Choosing.
+
+    def _eligible(self, t: float) -> Flags:
+        chats, size = self._chats, len(self._chats)
+        result: Flags = ~chats.is_gone[:size] & (chats.planned_at[:size] <= t - PATIENCE_HOURS)
+        return result
+
+    def _choose(self, t: float, budget: float) -> list[int]:
+        """Rows of the best chats, best first, audits among them; at most `budget`."""
+        eligible = self._eligible(t)
+        chats = self._chats
+        if math.isinf(budget):
+            size = len(chats)
+            worth_it = (
+                ~chats.is_visited[:size]
+                | (chats.hint_count[:size] > 0)
+                | (t - chats.visited_at[:size] >= 24)
+                | (self._unseen(t) >= WORTH_A_VISIT)
+            )
+            return self._best(t, eligible & worth_it, len(chats))
+        count = min(math.floor(budget + 1e-6), int(eligible.sum()))
+        if count <= 0:
+            return []
+        audits = self._draw_audits(eligible, count)
+        eligible[audits] = False
+        return self._best(t, eligible, count - len(audits)) + audits
+
+    def _best(self, t: float, eligible: Flags, count: int) -> list[int]:
+        rows = np.flatnonzero(eligible)
+        if count <= 0 or rows.size == 0:
+            return []
+        scores = self._scores(t)[rows]
+        if count < rows.size:
+            best = np.argpartition(-scores, count - 1)[:count]
+            rows, scores = rows[best], scores[best]
+        order: list[int] = rows[np.lexsort((rows, -scores))].tolist()
+        return order
+
+    def _draw_audits(self, eligible: Flags, count: int) -> list[int]:
+        """Rows drawn evenly from the visited chats; about `audit_share` of all that is handed out."""
+        self._audit_credit += self._audit_share * count
+        drawn: list[int] = []
+        candidates = eligible & self._chats.is_visited[: len(self._chats)]
+        while self._audit_credit >= 1 and len(drawn) < count:
+            self._audit_credit -= 1
+            # Rejection keeps the draw even; a few misses (gone, in flight) are normal, many mean nobody is there.
+            for _ in range(50):
+                self._audits_drawn += 1
+                row = _mix(self._audits_drawn) % len(eligible)
+                if candidates[row]:
+                    candidates[row] = False
+                    drawn.append(row)
+                    break
+        self._chats.is_audit[drawn] = True
+        return drawn
+
+    def _hand_out(self, t: float, rows: list[int]) -> list[str]:
+        self._chats.planned_at[rows] = t
+        if rows:
+            self._pay(t, len(rows))
+        return [self._chats.ids[row] for row in rows]
+
+    def _plan_nightly(self, t: float, room: float) -> Plan:
+        """One scan of every chat, begun so that it ends at 02:00 local; what is left by then is still fetched."""
+        cost = self._present + self._sweep_cost()
+        minutes = 1.0 if self._per_minute is None else cost / self._per_minute
+        ends_at = self._next_scan_end(t)
+        begins_at = ends_at - (minutes * 1.05 + 1) / 60
+        is_new = t >= begins_at and ends_at > self._scan_ends_at
+        if is_new:
+            self._scan_started_at, self._scan_ends_at = t, ends_at
+        if self._scan_started_at == _NEVER:
+            return Plan(sweep=False, chats=[])
+        sweep = self._sweep_asked_at < self._scan_started_at and room >= 1
+        if sweep:
+            self._sweep_asked_at = t
+            room -= self._sweep_cost()
+        eligible = self._eligible(t)
+        chats = self._chats
+        eligible &= (chats.visited_at[: len(chats)] < self._scan_started_at) | ~chats.is_visited[: len(chats)]
+        count = len(chats) if math.isinf(room) else math.floor(room)
+        return Plan(sweep, self._hand_out(t, self._best(t, eligible, count)))
+
+    def _next_scan_end(self, t: float) -> float:
+        zone = self._clock.zone
+        local = dt.datetime.fromtimestamp(t * 3600, tz=zone)
+        end = dt.datetime.combine(local.date(), dt.time(NIGHTLY_END_HOUR), tzinfo=zone)
+        if _hours(end) <= t:
+            end = dt.datetime.combine(local.date() + dt.timedelta(days=1), dt.time(NIGHTLY_END_HOUR), tzinfo=zone)
+        return _hours(end)
+
+    # The purse.
+
+    def _accrue(self, t: float) -> None:
+        """Add the tokens of the time since the last plan, and the sweeps' part of them to their fund."""
+        begin, self._accrued_at = self._accrued_at, t
+        minutes = (t - begin) * 60
+        income = math.inf if self._per_minute is None else minutes * self._per_minute
+        if self._is_paced:
+            assert self._per_day is not None
+            # After days of silence there is nothing to release that the day's limit would not refuse.
+            paced = self._clock.quota_share(max(begin, t - 24), t, close_share=self._close_share)
+            income = min(income, self._per_day * paced)
+        if math.isinf(income):
+            return
+        self._tokens += income
+        if self._per_minute is not None and not self._is_paced:
+            self._tokens = min(self._tokens, self._minute_cap(t))
+        if self._per_day is not None:
+            # Tokens that fall due while the day is full are lost, else a burst would come back every 24 hours.
+            self._tokens = min(self._tokens, float(self._per_day - self._day_ledger.within(t)))
+        self._sweep_fund = min(self._sweep_fund + SWEEP_SHARE * income, float(self._sweep_cost()))
+
+    def _minute_cap(self, t: float) -> float:
+        """Requests that a plan may hand out for the time since the plan before."""
+        assert self._per_minute is not None
+        return self._per_minute * min(max((t - self._planned_at) * 60, 1.0), LONGEST_TICK_MINUTES)
+
+    def _room(self, t: float, available: int | None) -> float:
+        """Requests that neither the rolling minute, nor the rolling day, nor the gate refuses."""
+        room = math.inf if available is None else float(max(available, 0))
+        if self._per_minute is not None:
+            room = min(room, self._minute_cap(t) - self._minute_ledger.within(t))
+        if self._per_day is not None:
+            room = min(room, float(self._per_day - self._day_ledger.within(t)))
+        if self._per_minute is None and self._per_day is None:
+            self._tokens = math.inf
+        return max(room, 0.0)
+
+    def _pay(self, t: float, requests: int) -> None:
+        if requests <= 0:
+            return
+        self._tokens -= requests
+        if self._per_minute is not None:
+            self._minute_ledger.add(t, requests)
+        if self._per_day is not None:
+            self._day_ledger.add(t, requests)
+
+    def _sweep_cost(self) -> int:
+        return max(self._sweep_requests, math.ceil(self._present / CONTACTS_PER_SWEEP_REQUEST), 1)
+
+    def _is_sweep_due(self, t: float, room: float) -> bool:
+        cost = self._sweep_cost()
+        if self._sweep_asked_at == _NEVER:
+            return room >= 1
+        if t - self._sweep_asked_at < SWEEP_INTERVAL_HOURS - _MOMENT:
+            return False
+        if not math.isinf(self._tokens) and self._sweep_fund < cost:
+            return False
+        # A sweep longer than a minute's requests begins with (nearly) a full minute, else it never would.
+        needed = cost if self._per_minute is None else min(cost, self._per_minute // 2)
+        return room >= max(needed, 1)
+
+    # Learning.
+
+    def _learn_from(self, row: int, found: float, *, lag: float, u: float, decay: Floats, is_first: bool) -> None:
+        """Split what a visit found among the terms that promised it. Messages that events named promise themselves."""
+        chats = self._chats
+        if is_first:
+            kind = int(chats.is_cold[row])
+            self._first_found[kind] += found
+            self._first_visits[kind] += 1
+            chats.is_audit[row] = False
+            return
+        exposure = chats.counters[row] * (1 - decay)
+        if chats.copy_chance[row] > 0:
+            exposure[_COPY] += float(self._copies(np.array([row]), u)[0]) / self._weights[_COPY]
+        promised = exposure * self._weights
+        base = self._base * lag
+        expected = float(promised.sum()) + base
+        hinted = float(chats.hint_count[row])
+        if expected > 0:
+            ratio = max(found - hinted, 0.0) / expected
+            self._found_by_echo += ratio * promised
+            self._found_by_base += ratio * base
+            self._exposed_by_echo += exposure
+            self._exposed_by_base += lag
+        if chats.is_audit[row]:
+            chats.is_audit[row] = False
+            expected += hinted
+            self._audit_visits += 1
+            self._audit_sums += (found, expected, found * found, expected * expected, found * expected)
+
+    def _learn(self, t: float) -> None:
+        """Once an hour: new weights; a new profile when enough was counted to move it."""
+        hour = math.floor(t)
+        passed = hour - self._learnt_hour
+        if passed <= 0:
+            return
+        self._learnt_hour = hour
+        self._weights = (self._found_by_echo + PRIOR_EXPOSURE * WEIGHTS) / (self._exposed_by_echo + PRIOR_EXPOSURE)
+        self._base = (self._found_by_base + PRIOR_BASE_HOURS * BASE_PER_HOUR) / (
+            self._exposed_by_base + PRIOR_BASE_HOURS
+        )
+        kept = KEPT_PER_HOUR**passed
+        self._found_by_echo *= kept
+        self._exposed_by_echo *= kept
+        self._found_by_base *= kept
+        self._exposed_by_base *= kept
+        clock = self._clock
+        clock.counts *= PROFILE_KEPT_PER_DAY ** (passed / 24)
+        if abs(float(clock.counts.sum()) - clock.counted_at_refresh) > 0.02 * clock.counted_at_refresh:
+            clock.refresh()
+            self._recompute_operating_hours()
+
+    def _recompute_operating_hours(self) -> None:
+        chats, size = self._chats, len(self._chats)
+        chats.visited_u[:size] = self._clock.at_many(chats.visited_at[:size])
+        chats.copy_u[:size] = self._clock.at_many(chats.copy_at[:size])
+
+    # Rows.
+
+    def _add(self, chat_id: str, t: float) -> int:
+        chats = self._chats
+        row = chats.add(chat_id)
+        self._present += 1
+        previous = self._swept_at if self._swept_at < t else self._swept_before
+        chats.is_cold[row] = previous == _NEVER
+        begin = t - COLD_START_HOURS if previous == _NEVER else previous
+        chats.visited_at[row] = begin
+        chats.visited_u[row] = self._clock.at(begin)
+        return row
+
+    def _forget_hints(self, row: int, *, until: float) -> None:
+        known = self._hints.get(row)
+        if known is None:
+            return
+        kept = [moment for moment in known if moment > until]
+        if kept:
+            self._hints[row] = kept
+        else:
+            del self._hints[row]
+        self._chats.hint_count[row] = float(len(kept))
+        self._chats.hint_sum[row] = math.fsum(kept)
