@@ -3,8 +3,8 @@
 What belongs here: reading the NDJSON lines of the truth. What does not: fetching them, and any rule about figures.
 
 A line is a record in the contract's field names with its `kind`: contact, message (with `chat_id`), campaign, report,
-operator_event (`chat_id`, `event` assigned, done or contact_deleted, `at`, `agent`); custom_field and broken say nothing
-that a figure needs. Other kinds are an error, so that a new one is not overlooked.
+operator_event (`chat_id`, `event` assigned, done or contact_deleted, `at`, `agent`); custom_field and broken say
+nothing that a figure needs. Other kinds are an error, so that a new one is not overlooked.
 """
 
 from __future__ import annotations
