@@ -276,6 +276,8 @@ class CrmClient:
         self._new_id = new_id or FetchIds(now)
         # Taken before the gate: a request that has its slot leaves at once, and httpx never queues one.
         self._places = threading.BoundedSemaphore(max_connections)
+        self._counting = threading.Lock()
+        self.seconds_throttled = 0.0  # waited for the gate, by all threads together
         scrub_http_logs()
         host = urlsplit(self._base_url).hostname or ""
         self._http = httpx.Client(
@@ -592,10 +594,13 @@ class CrmClient:
     ) -> tuple[_Reading[T] | Verdict, Fetch]:
         """Send the request once, read the answer, tell the gate and the account of it."""
         with self._places:
+            asked_at = self._now()
             slot = self._gate.acquire(call.operation.name)
             headers: Mapping[str, str] | None = None
             status: int | None = None
             started_at = self._now()
+            with self._counting:
+                self.seconds_throttled += (started_at - asked_at).total_seconds()
             try:
                 response = self._send(call)
                 if isinstance(response, _Response):

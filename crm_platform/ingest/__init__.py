@@ -3,3 +3,18 @@
 What belongs here: the planner (pure), crawl runs, parsing of API records into rows, and the one transaction that keeps
 rows and crawl state together. What does not: Dagster, engine-specific SQL, KPI logic.
 """
+
+from crm_platform.ingest.connect import open_client, open_warehouse
+from crm_platform.ingest.operations import record_operation, record_requests
+from crm_platform.ingest.refresh import RAW_TABLES, Outcome, Progress, refresh
+
+__all__ = [
+    "RAW_TABLES",
+    "Outcome",
+    "Progress",
+    "open_client",
+    "open_warehouse",
+    "record_operation",
+    "record_requests",
+    "refresh",
+]

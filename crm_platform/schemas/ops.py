@@ -47,15 +47,16 @@ class Quarantine(OpsTable):
 
 
 class CrawlState(OpsTable):
-    """What the crawl knows of each chat. Never ahead of the rows: both are committed in one transaction."""
+    """What the crawl knows of each chat. Never ahead of the rows: both are committed in one transaction.
+
+    How many messages are stored or quarantined is counted from the rows themselves, so the two cannot disagree.
+    """
 
     key = ("chat_id",)
 
     chat_id = text("The chat.")
     known_until = timestamp("Start of its last newest-page request; NULL before the first.", nullable=True)
     reported_total = count("Messages in the chat by that request.", nullable=True)
-    stored = count("Messages stored.")
-    quarantined = count("Records of it in quarantine.")
     newest_run = count("Records read without a gap from the newest end.")
     read_from_oldest = count("Records read without a gap from the oldest end.")
     is_history_whole = flag("Both ends met: nothing older is missing.")

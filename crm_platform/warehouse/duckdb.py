@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -167,7 +167,7 @@ def _merge_sql(table: type[Table]) -> str:
 class DuckDbWarehouse:
     """A Warehouse in one DuckDB file. `memory_limit`: most memory the engine takes before it spills to disk."""
 
-    dialect: ClassVar[str] = "duckdb"
+    dialect = "duckdb"
 
     def __init__(
         self, path: Path, *, lock_dir: Path, timeout: float = 120.0, memory_limit: str = "256MB", threads: int = 2

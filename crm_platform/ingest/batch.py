@@ -1,0 +1,298 @@
+"""What is committed together: rows, the crawl's state, rejected records, drift, and the requests that brought them.
+
+What belongs here: turning the API's records into declared rows, and one transaction for all of a batch. What does not:
+asking the API (visits.py, sweep.py, campaigns.py), deciding when a batch is full (refresh.py).
+
+State is never ahead of rows: they go in one transaction, rows first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import phonenumbers
+
+from crm_platform.schemas import Table, ops, raw
+from crm_platform.warehouse import Written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from crm_platform.api import Campaign, CampaignReport, Contact, CustomField, Fetch, Message, Page, Rejected
+    from crm_platform.api.records import Extra
+    from crm_platform.ingest.visits import ChatState
+    from crm_platform.warehouse import Session, Warehouse
+
+Row = dict[str, object]
+
+FUTURE_TOLERANCE = timedelta(minutes=5)
+"""How far ahead of our own clock a message may be dated before it is kept out of every figure."""
+
+MESSAGE_TYPES = frozenset({"text", "image", "document", "audio", "video", "template"})
+MESSAGE_STATUSES = frozenset({"sent", "delivered", "read", "received", "failed"})
+CAMPAIGN_STATUSES = frozenset({"draft", "scheduled", "active", "in_progress", "completed", "failed"})
+
+
+def rejected_key(rejected: Rejected, *, operation: str, target: str | None) -> str:
+    """Name a rejected record, so that it stands in quarantine once however often it is sent."""
+    identity = rejected.record_id or rejected.raw
+    return hashlib.sha256(f"{operation}\x00{target}\x00{identity}".encode()).hexdigest()
+
+
+@lru_cache(maxsize=65_536)
+def region_of(number: str | None) -> str | None:
+    """ISO country code of an E.164 number (with or without its +), None where it tells none."""
+    if not number:
+        return None
+    try:
+        parsed = phonenumbers.parse(number if number.startswith("+") else f"+{number}", None)
+    except phonenumbers.NumberParseException:
+        return None
+    region = phonenumbers.region_code_for_number(parsed)
+    return region if region and region.isalpha() else None
+
+
+class Batch:
+    """Rows on their way into the warehouse, by table; of a key that comes twice the merge keeps the newest version."""
+
+    def __init__(self, *, keep_text: bool = True) -> None:
+        self.rows: dict[type[Table], list[Row]] = {}
+        self.states: dict[str, ChatState] = {}
+        self.rejected = 0
+        self._drift: Counter[tuple[str, str, str]] = Counter()
+        self._drift_at = datetime.min.replace(tzinfo=UTC)
+        self._reports_seen_again: list[tuple[datetime, int, str, datetime]] = []
+        self._keep_text = keep_text
+
+    def __len__(self) -> int:
+        return sum(map(len, self.rows.values())) + len(self.states)
+
+    def add(self, table: type[Table], row: Row) -> None:
+        """Add one row."""
+        self.rows.setdefault(table, []).append(row)
+
+    def requests(self, fetches: Iterable[Fetch]) -> None:
+        """Add requests to ops.fetches."""
+        for fetch in fetches:
+            self.add(ops.Fetches, {name: getattr(fetch, name) for name in ops.Fetches.columns})
+
+    def state(self, state: ChatState) -> None:
+        """Set a chat's crawl state; the last one counts."""
+        self.states[state.chat_id] = state
+
+    def contacts(self, page: Page[Contact]) -> None:
+        """Add a page of the contact list."""
+        for contact in page.records:
+            self._drifted("contact", contact.extra, page.fetch)
+            self.add(
+                raw.Contacts,
+                {
+                    "chat_id": contact.chat_id,
+                    "whatsapp_number": contact.whatsapp_number,
+                    "email": contact.email,
+                    "name": contact.name,
+                    "custom_fields": _json(contact.custom_fields),
+                    "status": contact.status,
+                    "region": region_of(contact.whatsapp_number),
+                    "created_at": contact.created_at,
+                    "created_at_was_naive": contact.created_at_was_naive,
+                    **_provenance(contact.extra, page.fetch),
+                },
+            )
+        self._quarantine(page)
+
+    def messages(self, chat_id: str, page: Page[Message]) -> None:
+        """Add a page of a chat's messages."""
+        latest = page.fetch.started_at + FUTURE_TOLERANCE
+        for message in page.records:
+            self._drifted("message", message.extra, page.fetch)
+            if message.type is not None and message.type not in MESSAGE_TYPES:
+                self._drift["message", "type", message.type] += 1
+            if message.status is not None and message.status not in MESSAGE_STATUSES:
+                self._drift["message", "status", message.status] += 1
+            self.add(
+                raw.Messages,
+                {
+                    "chat_id": chat_id,
+                    "message_id": message.message_id,
+                    "timestamp": message.timestamp,
+                    "timestamp_was_naive": message.timestamp_was_naive,
+                    "is_future_dated": message.timestamp > latest,
+                    "direction": message.direction,
+                    "type": message.type,
+                    "status": message.status,
+                    "sender": message.sender,
+                    "content": message.content if self._keep_text else None,
+                    **_provenance(message.extra, page.fetch),
+                },
+            )
+        self._quarantine(page)
+
+    def custom_fields(self, page: Page[CustomField]) -> None:
+        """Add the tenant's custom fields."""
+        for custom_field in page.records:
+            self._drifted("custom_field", custom_field.extra, page.fetch)
+            self.add(
+                raw.CustomFields,
+                {
+                    "custom_field_id": custom_field.custom_field_id,
+                    "name": custom_field.name,
+                    "type": custom_field.type,
+                    "required": custom_field.required,
+                    **_provenance(custom_field.extra, page.fetch),
+                },
+            )
+        self._quarantine(page)
+
+    def campaigns(self, page: Page[Campaign], *, known_statuses: Mapping[str, str | None]) -> None:
+        """Add a page of the campaign list; a status that differs from the last one known is a change."""
+        for campaign in page.records:
+            self._drifted("campaign", campaign.extra, page.fetch)
+            if campaign.status is not None and campaign.status not in CAMPAIGN_STATUSES:
+                self._drift["campaign", "status", campaign.status] += 1
+            self.add(
+                raw.Campaigns,
+                {
+                    "campaign_id": campaign.campaign_id,
+                    "name": campaign.name,
+                    "status": campaign.status,
+                    "created_at": campaign.created_at,
+                    "scheduled_at": campaign.scheduled_at,
+                    "total_recipients": campaign.total_recipients,
+                    **_provenance(campaign.extra, page.fetch),
+                },
+            )
+            is_known = campaign.campaign_id in known_statuses
+            if not is_known or known_statuses[campaign.campaign_id] != campaign.status:
+                self.add(
+                    raw.CampaignStatuses,
+                    {
+                        "campaign_id": campaign.campaign_id,
+                        "observed_at": page.fetch.started_at,
+                        "status": campaign.status,
+                        "is_change": is_known,
+                        "fetch_id": page.fetch.fetch_id,
+                    },
+                )
+        self._quarantine(page)
+
+    def report(self, report: CampaignReport, fetch: Fetch, *, last: tuple[str, datetime] | None) -> None:
+        """Add a campaign's report; `last` = content hash and first_fetched_at of the newest snapshot stored."""
+        content: Row = {
+            name: getattr(report, name)
+            for name in (
+                *("name", "total_recipients", "delivered", "read", "replied", "failed"),
+                *("delivery_rate", "read_rate", "reply_rate"),
+            )
+        }
+        content["extra"] = _json(report.extra)
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        if last is not None and last[0] == digest:
+            self._reports_seen_again.append((fetch.started_at, fetch.fetch_id, report.campaign_id, last[1]))
+            return
+        self._drifted("campaign_report", report.extra, fetch)
+        self.add(
+            raw.CampaignReports,
+            {
+                "campaign_id": report.campaign_id,
+                "first_fetched_at": fetch.started_at,
+                "last_fetched_at": fetch.started_at,
+                "content_hash": digest,
+                **content,
+                "first_fetch_id": fetch.fetch_id,
+                "fetch_id": fetch.fetch_id,
+            },
+        )
+
+    def commit(self, warehouse: Warehouse) -> dict[type[Table], Written]:
+        """Write everything in one transaction and start afresh; after an error nothing is written and all is still here."""
+        if not len(self) and not self._reports_seen_again:
+            return {}
+        written: dict[type[Table], Written] = {}
+        with warehouse.writing() as session:
+            for table, rows in self.rows.items():
+                if table is ops.Fetches:
+                    session.append(table, table.rows(rows))
+                else:
+                    written[table] = session.merge(table, table.rows(rows))
+            self._touch_reports(session)
+            session.merge(ops.Drift, ops.Drift.rows(self._drift_rows()))
+            session.merge(
+                ops.CrawlState,
+                ops.CrawlState.rows(
+                    {name: getattr(state, name) for name in ops.CrawlState.columns} for state in self.states.values()
+                ),
+            )
+        self.rows.clear()
+        self.states.clear()
+        self._drift.clear()
+        self._reports_seen_again.clear()
+        self.rejected = 0
+        return written
+
+    def _touch_reports(self, session: Session) -> None:
+        for last_fetched_at, fetch_id, campaign_id, first_fetched_at in self._reports_seen_again:
+            session.execute(
+                "update raw.campaign_reports set last_fetched_at = ?, fetch_id = ? "
+                "where campaign_id = ? and first_fetched_at = ?",
+                [_naive(last_fetched_at), fetch_id, campaign_id, _naive(first_fetched_at)],
+            )
+
+    def _quarantine(self, page: Page[Any]) -> None:
+        fetch = page.fetch
+        for rejected in page.rejected:
+            self.rejected += 1
+            self.add(
+                ops.Quarantine,
+                {
+                    "record_key": rejected_key(rejected, operation=fetch.operation, target=fetch.target),
+                    "operation": fetch.operation,
+                    "target": fetch.target,
+                    "reason": rejected.reason,
+                    "raw": rejected.raw,
+                    "first_fetched_at": fetch.started_at,
+                    "fetched_at": fetch.started_at,
+                    "fetch_id": fetch.fetch_id,
+                },
+            )
+
+    def _drifted(self, record: str, extra: Extra, fetch: Fetch) -> None:
+        for name in extra:
+            self._drift[record, name, ""] += 1
+        self._drift_at = max(self._drift_at, fetch.started_at)
+
+    def _drift_rows(self) -> list[Row]:
+        return [
+            {
+                "record": record,
+                "field": name,
+                "value": value,
+                "first_seen_at": self._drift_at,
+                "last_seen_at": self._drift_at,
+                "occurrences": occurrences,
+            }
+            for (record, name, value), occurrences in self._drift.items()
+        ]
+
+
+def _provenance(extra: Extra, fetch: Fetch) -> Row:
+    return {
+        "extra": _json(extra),
+        "first_fetched_at": fetch.started_at,
+        "fetched_at": fetch.started_at,
+        "first_fetch_id": fetch.fetch_id,
+        "fetch_id": fetch.fetch_id,
+    }
+
+
+def _json(value: Mapping[str, object]) -> str | None:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else None
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

@@ -1,0 +1,70 @@
+"""Connections that follow from the settings: the CRM's client behind the gate, the live warehouse.
+
+What belongs here: putting parts together the one way that all callers share. What does not: what they are used for.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from crm_platform.api import CrmClient, SqliteGate
+from crm_platform.schemas import TABLES, OpsTable, RawTable
+from crm_platform.warehouse import DuckDbWarehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from crm_platform.api import Fetch
+    from crm_platform.settings import Settings
+
+REQUEST_TIMEOUT = 30.0
+"""Seconds to wait for the CRM before a request is given up."""
+
+CRAWLER_RESERVE = 3
+"""Requests a minute that a crawl leaves to people at a shell."""
+
+
+def open_warehouse(settings: Settings) -> DuckDbWarehouse:
+    """Open the live warehouse, creating what it lacks."""
+    warehouse = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
+    warehouse.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+    return warehouse
+
+
+class FetchLog:
+    """Collects the requests that a thread makes, so that each is committed with what it brought."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    def __call__(self, fetch: Fetch) -> None:
+        """Note a request; outside `capture` it is forgotten."""
+        collected: list[Fetch] | None = getattr(self._local, "fetches", None)
+        if collected is not None:
+            collected.append(fetch)
+
+    @contextmanager
+    def capture(self, fetches: list[Fetch]) -> Iterator[None]:
+        """Collect this thread's requests into `fetches`."""
+        self._local.fetches = fetches
+        try:
+            yield
+        finally:
+            self._local.fetches = None
+
+
+def open_client(settings: Settings, *, reserve: int = 0, on_fetch: Callable[[Fetch], None]) -> CrmClient:
+    """Open the CRM's client behind the ledger that all processes of this data folder share.
+
+    `reserve`: requests a minute that this client leaves to others.
+    """
+    gate = SqliteGate(
+        settings.gate_path,
+        per_minute=settings.minute_limit,
+        per_day=settings.day_limit,
+        timeout_seconds=REQUEST_TIMEOUT,
+        reserve=reserve,
+    )
+    return CrmClient(settings.crm_url, settings.crm_key, gate=gate, on_fetch=on_fetch, timeout=REQUEST_TIMEOUT)

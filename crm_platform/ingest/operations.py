@@ -1,0 +1,60 @@
+"""What people did to the CRM through this platform, and the requests it took.
+
+What belongs here: recording an operation after it succeeded (or may have). What does not: doing it (api/, actions/).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from crm_platform.ingest.batch import Batch
+from crm_platform.ingest.connect import open_warehouse
+from crm_platform.schemas import raw
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crm_platform.api import Fetch
+    from crm_platform.settings import Settings
+
+Kind = Literal["assigned", "done", "contact_deleted"]
+
+
+def record_requests(settings: Settings, fetches: Sequence[Fetch]) -> None:
+    """Put requests that brought no rows into ops.fetches."""
+    batch = Batch()
+    batch.requests(fetches)
+    batch.commit(open_warehouse(settings))
+
+
+def record_operation(
+    settings: Settings,
+    *,
+    kind: Kind,
+    chat_id: str,
+    operator_email: str | None = None,
+    note: str | None = None,
+    fetches: Sequence[Fetch],
+) -> None:
+    """Put an operation that the CRM carried out into raw.operator_events, with its requests.
+
+    `operator_email`: the assignee, or who marked the chat as done, where that is known. The event's time is the start
+    of the request that did it.
+    """
+    done_by = fetches[-1]
+    batch = Batch()
+    batch.add(
+        raw.OperatorEvents,
+        {
+            "event_id": f"platform-{done_by.fetch_id}",
+            "kind": kind,
+            "chat_id": chat_id,
+            "agent": operator_email,
+            "at": done_by.started_at,
+            "source": "platform",
+            "note": note,
+            "fetch_id": done_by.fetch_id,
+        },
+    )
+    batch.requests(fetches)
+    batch.commit(open_warehouse(settings))
