@@ -15,7 +15,7 @@ from crm_platform.api.client import (
     FetchIds,
     utc_now,
 )
-from crm_platform.api.gate import Gate, OpenGate, Slot
+from crm_platform.api.gate import Allowance, Gate, OpenGate, Slot, SqliteGate
 from crm_platform.api.operations import OPERATIONS, Operation
 from crm_platform.api.records import (
     Answer,
@@ -40,6 +40,7 @@ __all__ = [
     "SEARCH_CONDITIONS",
     "SEARCH_FIELDS",
     "SORTS",
+    "Allowance",
     "Answer",
     "Assignment",
     "Campaign",
@@ -59,6 +60,7 @@ __all__ = [
     "Receiver",
     "Rejected",
     "Slot",
+    "SqliteGate",
     "Trigger",
     "utc_now",
 ]

@@ -2,12 +2,73 @@
 
 What belongs here: the gate's protocol and its two kinds. What does not: what to fetch, when to try again (client.py),
 the account of what was sent (`ops.fetches`).
+
+The promise: as counted by the server, no rolling minute and no rolling 24 hours ever holds more requests than the
+limit, whoever asks and whoever crashed. The server counts a request at some moment between our asking and its answer,
+so
+
+- a slot is taken from `acquire` until the answer came *plus the window*;
+- the slot of a process that died is taken until the request's longest duration plus the window;
+- what the server says (`X-RateLimit-*`, `Retry-After`) can only lower the limit, for every process at once.
+
+Why this holds: take the requests that the server counted in some window, and of these the one that acquired its slot
+last. At that moment each of the others was either unanswered or answered less than a window ago, so it was counted
+here, and the limit was not exceeded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+import contextlib
+import datetime as dt
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from crm_platform.api.envelopes import rate_headers, retry_after
+from crm_platform.errors import Busy, GiveUp, QuotaSpent, RateLimited
+
+log = logging.getLogger(__name__)
+
+_SECOND: Final = 1_000_000  # µs; the ledger counts whole microseconds since 1970
+_MINUTE: Final = 60 * _SECOND
+_DAY: Final = 24 * 3600 * _SECOND
+# A server whose window ends later than this (seconds) counts days, not minutes.
+_LONGEST_MINUTE: Final = 65.0
+# While waiting, look again this often (seconds): a slot may come back earlier than it looked.
+_LONGEST_NAP: Final = 1.0
+_LOCK_PATIENCE: Final = 30.0  # seconds to wait for another process's transaction, which takes a millisecond
+_PURGE_EVERY: Final = 256  # slots between two purges of those that no window can see any more
+
+# A parent's connections as a forked child sees them: SQLite forbids even closing them, which collection would do.
+_FORKED: Final[list[sqlite3.Connection]] = []
+
+_SCHEMA: Final = """
+CREATE TABLE slots (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    acquired INTEGER NOT NULL,
+    until INTEGER NOT NULL,         -- when the answer came; while it has not, the latest moment it could
+    open INTEGER NOT NULL           -- 1 while no answer came
+);
+CREATE INDEX slots_until ON slots (until, open);
+CREATE TABLE server (               -- what the server said last, one row
+    closed_until INTEGER NOT NULL,  -- Retry-After: nobody sends before
+    said_for INTEGER NOT NULL,      -- slot whose answer carried what follows
+    said_at INTEGER NOT NULL,       -- when that slot was acquired
+    minute_limit INTEGER,
+    day_limit INTEGER,
+    limits_until INTEGER NOT NULL,  -- limits are believed for a day after they were last heard
+    remaining INTEGER,              -- requests that the server still takes
+    counts_days INTEGER NOT NULL,   -- whether `remaining` is of a day
+    remaining_until INTEGER NOT NULL
+);
+INSERT INTO server VALUES (0, 0, 0, NULL, NULL, 0, NULL, 0, 0);
+"""
 
 
 class Slot(Protocol):
@@ -38,3 +99,381 @@ class OpenGate:
     def acquire(self, operation: str) -> Slot:  # noqa: ARG002
         """Give a slot at once."""
         return self._slot
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many requests may start now: in this minute, in this day; None = no limit is known."""
+
+    minute: int | None
+    day: int | None
+
+    @property
+    def now(self) -> int | None:
+        """The smaller of the two; None = no limit."""
+        known = [one for one in (self.minute, self.day) if one is not None]
+        return min(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """The row of the table `server`."""
+
+    closed_until: int
+    said_for: int
+    said_at: int
+    minute_limit: int | None
+    day_limit: int | None
+    limits_until: int
+    remaining: int | None
+    counts_days: bool
+    remaining_until: int
+
+    def minute(self, at: int) -> int | None:
+        return self.minute_limit if self.limits_until > at else None
+
+    def day(self, at: int) -> int | None:
+        return self.day_limit if self.limits_until > at else None
+
+    def left(self, at: int) -> int | None:
+        return self.remaining if self.remaining_until > at else None
+
+    def is_silent(self, at: int) -> bool:
+        return self.closed_until <= at and self.limits_until <= at and self.remaining_until <= at
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """One limit as it stands: how many may start, and if none may, when the next one can (µs)."""
+
+    free: int
+    is_day: bool
+    next_at: int
+
+
+class _Slot:
+    __slots__ = ("_gate", "acquired", "id")
+
+    def __init__(self, gate: SqliteGate, acquired: int, id: int | None) -> None:  # noqa: A002
+        self._gate: SqliteGate | None = gate
+        self.acquired = acquired
+        self.id = id  # None: not in the ledger, since nothing limits anybody
+
+    def release(self, headers: Mapping[str, str] | None, status: int | None) -> None:
+        gate, self._gate = self._gate, None
+        if gate is not None:
+            gate._release(self, headers or {}, status)  # noqa: SLF001 - the gate's own slot
+
+
+class SqliteGate:
+    """A gate that all processes of this machine share through one SQLite file, and that survives restarts and kills.
+
+    `per_minute`, `per_day`: our own limits, None = none. `timeout_seconds`: the longest a request can take before the
+    server has seen it. `reserve`: slots of each window that this holder leaves to others. `max_wait` (seconds): how
+    long `acquire` waits for a slot. `history`: asked once, when the file does not exist: the start of each request of
+    the last 24 hours that is known from elsewhere; if there are any, the file was lost, and the gate opens as `rebuild`
+    says, with `uncommitted` requests on top.
+
+    Threads may share one. Raises Busy when the file stays locked, GiveUp when it cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        per_minute: int | None,
+        per_day: int | None,
+        timeout_seconds: float = 120.0,
+        reserve: int = 0,
+        max_wait: float = 90.0,
+        history: Callable[[], Iterable[dt.datetime]] | None = None,
+        uncommitted: int = 0,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._path = Path(path)
+        self._per_minute = per_minute
+        self._per_day = per_day
+        self._timeout = round(timeout_seconds * _SECOND)
+        self._reserve = reserve
+        self._max_wait = max_wait
+        self._history = history
+        self._uncommitted = uncommitted
+        self._now = now
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None  # process and inode the connection belongs to
+        self._unlisted: set[_Slot] = set()  # under way while nothing limits anybody: no row is written for them
+
+    # What others call.
+
+    def acquire(self, operation: str, *, max_wait: float | None = None) -> Slot:
+        """Give a slot, waiting up to `max_wait` seconds; where that is too short, it raises at once.
+
+        Raises QuotaSpent (the day's requests are used up) or RateLimited, both with `retry_after`.
+        """
+        patience = self._max_wait if max_wait is None else max_wait
+        deadline = self._micros() + round(patience * _SECOND)
+        while True:
+            at = self._micros()
+            got = self._try(at)
+            if isinstance(got, _Slot):
+                return got
+            wait = (got.next_at - at) / _SECOND
+            if got.next_at > deadline:
+                if got.is_day:
+                    raise QuotaSpent(f"{operation}: the day's requests are used up", retry_after=wait)
+                raise RateLimited(f"{operation}: no request is free this minute", retry_after=wait)
+            self._sleep(min(wait, _LONGEST_NAP))
+
+    def available(self, now: dt.datetime | None = None) -> Allowance:
+        """Say how many requests this holder may start now."""
+        at = self._micros(now)
+        with self._lock:
+            if not self._is_limited and not self._path.exists():
+                return Allowance(None, None)
+            with self._transaction(write=False) as db:
+                bounds = list(self._bounds(db, at))
+        minute = [bound.free for bound in bounds if not bound.is_day]
+        day = [bound.free for bound in bounds if bound.is_day]
+        return Allowance(min(minute) if minute else None, min(day) if day else None)
+
+    def rebuild(self, started: Iterable[dt.datetime], *, uncommitted: int = 0) -> None:
+        """Start the ledger anew from request starts known from elsewhere: closed for a minute, then counting them.
+
+        `uncommitted` slots come on top: what may have been sent without having been recorded anywhere.
+        """
+        with self._lock, self._transaction(write=True) as db:
+            db.execute("DELETE FROM slots")
+            self._refill(db, started, uncommitted=uncommitted)
+
+    def close(self) -> None:
+        """Close the file. The gate may be used again, and opens it again."""
+        with self._lock:
+            self._disconnect()
+
+    # Deciding.
+
+    @property
+    def _is_limited(self) -> bool:
+        return self._per_minute is not None or self._per_day is not None
+
+    def _micros(self, moment: dt.datetime | None = None) -> int:
+        return _micros(moment or self._now())
+
+    def _try(self, at: int) -> _Slot | _Bound:
+        """Take a slot, or give the bound that stands against it longest."""
+        with self._lock:
+            if not self._is_limited and self._nobody_limits(at):
+                slot = _Slot(self, at, None)
+                self._unlisted.add(slot)
+                return slot
+            with self._transaction(write=True, durable=True) as db:
+                shut = [bound for bound in self._bounds(db, at) if bound.free <= 0]
+                if shut:
+                    return max(shut, key=lambda bound: bound.next_at)
+                slot = _Slot(self, at, self._insert(db, at))
+                if slot.id is not None and slot.id % _PURGE_EVERY == 0:
+                    self._purge(db, at)
+                return slot
+
+    def _nobody_limits(self, at: int) -> bool:
+        # The usual case against a sandbox: no limit set, none heard of, no file, nothing written.
+        if not self._path.exists():
+            return True
+        with self._transaction(write=False) as db:
+            return _server(db).is_silent(at)
+
+    def _bounds(self, db: sqlite3.Connection, at: int) -> Iterator[_Bound]:
+        server = _server(db)
+        if server.closed_until > at:
+            yield _Bound(0, is_day=False, next_at=server.closed_until)
+        for window, is_day, limits in (
+            (_MINUTE, False, (self._per_minute, server.minute(at))),
+            (_DAY, True, (self._per_day, server.day(at))),
+        ):
+            known = [limit for limit in limits if limit is not None]
+            if known:
+                # A reserve as large as the limit would shut its holder out for ever.
+                limit = max(1, min(known) - self._reserve)
+                taken = _count(db, "until >= ?", at - window)
+                next_at = _leaves(db, at, window=window, nth=taken - limit) if taken >= limit else at
+                yield _Bound(max(0, limit - taken), is_day=is_day, next_at=next_at)
+        left = server.left(at)
+        if left is not None:
+            # Whatever overlapped with the request that brought the news may not have been counted in it.
+            since = _count(db, "until >= ? AND id <> ?", server.said_at, server.said_for)
+            free = max(0, left - self._reserve - since)
+            yield _Bound(free, is_day=server.counts_days, next_at=server.remaining_until)
+
+    def _insert(self, db: sqlite3.Connection, acquired: int) -> int:
+        row = db.execute(
+            "INSERT INTO slots (acquired, until, open) VALUES (?, ?, 1)", (acquired, acquired + self._timeout)
+        )
+        assert row.lastrowid is not None
+        return row.lastrowid
+
+    def _purge(self, db: sqlite3.Connection, at: int) -> None:
+        keeps_day = self._per_day is not None or _server(db).day(at) is not None
+        db.execute("DELETE FROM slots WHERE until < ?", (at - (_DAY if keeps_day else 2 * _MINUTE) - _SECOND,))
+
+    # Hearing.
+
+    def _release(self, slot: _Slot, headers: Mapping[str, str], status: int | None) -> None:
+        now = self._now()
+        at = max(_micros(now), slot.acquired)
+        said = {name.lower(): value for name, value in headers.items()}
+        with self._lock:
+            self._unlisted.discard(slot)
+            speaks = any(name in said for name in ("x-ratelimit-limit", "x-ratelimit-remaining", "retry-after"))
+            if slot.id is None and not speaks:
+                return
+            try:
+                with self._transaction(write=True) as db:
+                    if slot.id is not None:
+                        db.execute("UPDATE slots SET until = ?, open = 0 WHERE id = ?", (at, slot.id))
+                    if speaks:
+                        self._hear(db, slot, said, status=status, at=at, now=now)
+            except (Busy, GiveUp):
+                # The answer is here and must not be lost over this; the slot stays taken for longer, which is safe.
+                log.warning("the request ledger did not take note of an answer")
+
+    def _hear(
+        self,
+        db: sqlite3.Connection,
+        slot: _Slot,
+        said: Mapping[str, str],
+        *,
+        status: int | None,
+        at: int,
+        now: dt.datetime,
+    ) -> None:
+        pause = retry_after(said, now=now) if status in (429, 503) else None
+        if pause is not None:
+            closed_until = at + min(round(pause * _SECOND), _DAY)
+            db.execute("UPDATE server SET closed_until = max(closed_until, ?)", (closed_until,))
+        rates = rate_headers(said, now=now)
+        if rates.limit is None and rates.remaining is None:
+            return
+        if slot.id is None:
+            # The first word of a limit: from here on requests are in the ledger, those under way included.
+            slot.id = self._insert(db, slot.acquired)
+            db.execute("UPDATE slots SET until = ?, open = 0 WHERE id = ?", (at, slot.id))
+            for other in self._unlisted:
+                other.id = self._insert(db, other.acquired)
+            self._unlisted.clear()
+        server = _server(db)
+        if (slot.acquired, slot.id) < (server.said_at, server.said_for):
+            return  # answers may overtake each other; the youngest request's word counts
+        reset_after = min(rates.reset_after, _DAY / _SECOND) if rates.reset_after is not None else _MINUTE / _SECOND
+        counts_days = reset_after > _LONGEST_MINUTE
+        db.execute(
+            "UPDATE server SET said_for = ?, said_at = ?, remaining = ?, counts_days = ?, remaining_until = ?",
+            (slot.id, slot.acquired, rates.remaining, counts_days, at + round(reset_after * _SECOND)),
+        )
+        if rates.limit is not None:
+            column = "day_limit" if counts_days else "minute_limit"
+            db.execute(f"UPDATE server SET {column} = ?, limits_until = ?", (rates.limit, at + _DAY))
+
+    # The file.
+
+    def _refill(self, db: sqlite3.Connection, started: Iterable[dt.datetime], *, uncommitted: int) -> None:
+        at = self._micros()
+        moments = [_micros(moment) for moment in started]
+        rows = [(moment, moment + self._timeout, 0) for moment in moments if moment > at - _DAY - self._timeout]
+        rows += [(at, at, 0)] * uncommitted
+        db.executemany("INSERT INTO slots (acquired, until, open) VALUES (?, ?, ?)", rows)
+        db.execute("UPDATE server SET closed_until = max(closed_until, ?)", (at + _MINUTE,))
+
+    @contextlib.contextmanager
+    def _transaction(self, *, write: bool, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """One short transaction. `durable`: it survives a power cut, too, as an `acquire` must; nothing else need."""
+        try:
+            db = self._connect()
+            if write:
+                db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+        except sqlite3.Error as problem:
+            self._disconnect()
+            if isinstance(problem, sqlite3.OperationalError) and "locked" in str(problem):
+                raise Busy("another process holds the request ledger", holder=str(self._path)) from problem
+            raise GiveUp(
+                f"the request ledger {self._path} cannot be used ({problem}); if the file is damaged, move it away: "
+                "it is rebuilt from the requests on record"
+            ) from problem
+
+    def _connect(self) -> sqlite3.Connection:
+        """Give the connection, opened anew after a fork and when the file was replaced under us."""
+        if self._connection is not None and self._opened == (os.getpid(), _inode(self._path)):
+            return self._connection
+        self._disconnect()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(self._path, timeout=_LOCK_PATIENCE, isolation_level=None, check_same_thread=False)
+        self._connection = db
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            if db.execute("PRAGMA user_version").fetchone() == (0,):
+                for statement in _SCHEMA.split(";\n"):
+                    db.execute(statement)
+                known = list(self._history()) if self._history else []
+                if known:
+                    self._refill(db, known, uncommitted=self._uncommitted)
+                db.execute("PRAGMA user_version = 1")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")
+        self._opened = (os.getpid(), _inode(self._path))
+        return db
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            if self._opened is None or self._opened[0] == os.getpid():
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.close()
+            else:
+                _FORKED.append(self._connection)
+        self._connection = self._opened = None
+
+
+def _micros(moment: dt.datetime) -> int:
+    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return -1
+
+
+def _server(db: sqlite3.Connection) -> _Server:
+    return _Server(*db.execute("SELECT * FROM server").fetchone())
+
+
+def _count(db: sqlite3.Connection, condition: str, *values: int) -> int:
+    number = db.execute(f"SELECT count(*) FROM slots WHERE {condition}", values).fetchone()[0]
+    assert isinstance(number, int)
+    return number
+
+
+def _leaves(db: sqlite3.Connection, at: int, *, window: int, nth: int) -> int:
+    """Give the moment when the nth (from 0) of the slots that a window holds has left it.
+
+    Of a request still under way the best is hoped, that its answer comes now: whoever waits looks again soon.
+    """
+    row = db.execute(
+        "SELECT CASE WHEN open THEN min(until, ?) ELSE until END AS gone FROM slots WHERE until >= ? "
+        "ORDER BY gone LIMIT 1 OFFSET ?",
+        (at, at - window, nth),
+    ).fetchone()
+    assert row is not None
+    return int(row[0]) + window + 1  # the window includes both its ends

@@ -1,0 +1,356 @@
+"""The gate's promise: as the server counts, no rolling window ever holds more than the limit."""
+
+from __future__ import annotations
+
+import bisect
+import datetime as dt
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crm_platform.api import SqliteGate
+from crm_platform.api.gate import OpenGate
+from crm_platform.errors import GiveUp, QuotaSpent, RateLimited
+
+START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+
+@dataclass
+class Clock:
+    """A clock that moves when somebody sleeps."""
+
+    seconds: float = 0.0
+    naps: list[float] = field(default_factory=list)
+
+    def now(self) -> dt.datetime:
+        return START + dt.timedelta(seconds=self.seconds)
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.seconds += seconds
+
+
+def most_in(moments: list[float], window: float) -> int:
+    """The largest number of moments in any window that includes both its ends."""
+    ordered = sorted(moments)
+    return max((index + 1 - bisect.bisect_left(ordered, end - window) for index, end in enumerate(ordered)), default=0)
+
+
+def make(path, clock: Clock, **options) -> SqliteGate:
+    options = {"per_minute": 5, "per_day": None, "timeout_seconds": 30.0, "max_wait": 0.0} | options
+    return SqliteGate(path / "gate.sqlite", now=clock.now, sleep=clock.sleep, **options)
+
+
+def spend(gate: SqliteGate, count: int, *, headers=None, status=200) -> None:
+    for _ in range(count):
+        gate.acquire("list_messages").release(headers, status)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), per_minute=st.integers(1, 7), day=st.sampled_from([None, 9, 30]))
+def test_no_rolling_window_is_ever_over_the_limit(tmp_path_factory, seed, per_minute, day):
+    """Three processes, answers that take up to the time-out, kills and restarts; the server counts when it likes."""
+    chance = random.Random(seed)
+    clock, path = Clock(), tmp_path_factory.mktemp("gate")
+    timeout = 20.0
+
+    def start() -> SqliteGate:
+        return make(path, clock, per_minute=per_minute, per_day=day, timeout_seconds=timeout)
+
+    gates = [start() for _ in range(3)]
+    under_way: list[tuple[int, float, object]] = []
+    counted: list[float] = []
+
+    def pass_time(seconds: float) -> None:
+        clock.seconds += seconds
+        for one in [one for one in under_way if clock.seconds - one[1] > timeout]:
+            under_way.remove(one)
+            counted.append(one[1] + timeout * chance.random())
+            one[2].release(None, None)
+
+    for _ in range(120):
+        what = chance.random()
+        if what < 0.55:
+            holder = chance.randrange(3)
+            try:
+                under_way.append((holder, clock.seconds, gates[holder].acquire("x")))
+            except (RateLimited, QuotaSpent):
+                pass_time(chance.choice([0.5, 5, 40]))
+        elif what < 0.85:
+            pass_time(chance.choice([0, 0.3, 3]))
+            if under_way:
+                _, since, slot = under_way.pop(chance.randrange(len(under_way)))
+                counted.append(chance.choice([since, clock.seconds, chance.uniform(since, clock.seconds)]))
+                slot.release({}, 200)
+        elif what < 0.9:  # a kill: nothing is released, the server may still count what was on its way
+            dead = chance.randrange(3)
+            counted += [since + chance.random() * timeout for holder, since, _ in under_way if holder == dead]
+            under_way = [one for one in under_way if one[0] != dead]
+            gates[dead].close()
+            gates[dead] = start()
+        else:
+            pass_time(chance.choice([0.1, 1, 20, 59, 3600, 20_000]))
+    for gate in gates:
+        gate.close()
+    assert most_in(counted, 60) <= per_minute
+    assert day is None or most_in(counted, 86_400) <= day
+
+
+def test_a_gate_that_waits_gives_all_the_limit_allows(tmp_path):
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=10, max_wait=90)
+    started = []
+    for _ in range(50):
+        slot = gate.acquire("x")
+        started.append(clock.seconds)
+        slot.release({}, 200)
+    assert most_in(started, 60) == 10
+    assert clock.seconds == pytest.approx(240, abs=0.1)
+    assert max(clock.naps) <= 1
+    gate.close()
+
+
+def test_a_killed_holder_frees_after_timeout_and_window(tmp_path):
+    clock = Clock()
+    killed = make(tmp_path, clock, per_minute=1)
+    killed.acquire("x")
+    killed.close()
+    gate = make(tmp_path, clock, per_minute=1)
+    clock.seconds = 89.9
+    with pytest.raises(RateLimited):
+        gate.acquire("x")
+    clock.seconds = 90.001
+    gate.acquire("x").release({}, 200)
+    gate.close()
+
+
+def test_errors_say_which_window_and_how_long(tmp_path):
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=3, per_day=5, max_wait=90)
+    spend(gate, 3)
+    with pytest.raises(RateLimited) as minute:
+        gate.acquire("x", max_wait=0)
+    assert minute.value.retry_after == pytest.approx(60, abs=0.01)
+    spend(gate, 2)
+    with pytest.raises(QuotaSpent) as day:
+        gate.acquire("x")
+    assert day.value.retry_after == pytest.approx(86_400 - 60, abs=1)
+    assert not clock.naps[70:]  # it did not wait for the day
+    gate.close()
+
+
+def test_a_reserve_is_left_to_others_but_shuts_nobody_out(tmp_path):
+    clock = Clock()
+    crawler = make(tmp_path, clock, per_minute=5, per_day=100, reserve=2)
+    person = make(tmp_path, clock, per_minute=5, per_day=100)
+    assert (crawler.available().minute, crawler.available().day) == (3, 98)
+    spend(crawler, 3)
+    with pytest.raises(RateLimited):
+        crawler.acquire("x")
+    assert person.available().now == 2
+    spend(person, 2)
+    clock.seconds = 61
+    greedy = make(tmp_path, clock, per_minute=5, per_day=None, reserve=50)
+    spend(greedy, 1)
+    for gate in (crawler, person, greedy):
+        gate.close()
+
+
+def test_without_limits_nothing_is_written(tmp_path):
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=None, per_day=None)
+    spend(gate, 3, headers={"Content-Type": "application/json"})
+    assert gate.available().now is None
+    assert not list(tmp_path.iterdir())
+    begin = time.perf_counter()
+    spend(gate, 1000)
+    assert (time.perf_counter() - begin) / 1000 < 100e-6
+    OpenGate().acquire("x").release(None, None)
+
+
+def limits(clock: Clock, remaining: int, *, limit=10, after=60.0) -> dict[str, str]:
+    reset = (clock.now() + dt.timedelta(seconds=after)).timestamp()
+    return {
+        "X-RateLimit-Limit": str(limit),
+        "X-RateLimit-Remaining": str(remaining),
+        "X-RateLimit-Reset": f"{reset:.0f}",
+    }
+
+
+def test_the_servers_word_binds_every_process(tmp_path):
+    clock = Clock()
+    one, other = (make(tmp_path, clock, per_minute=None, per_day=None) for _ in range(2))
+    overlapping = other.acquire("x")
+    under_way = one.acquire("x")
+    spend(one, 1, headers=limits(clock, 4, after=30))
+    # `under_way` may not be in the server's four; `overlapping`, of a process that had heard of no limit, is unknown.
+    assert one.available().minute == other.available().minute == 3
+    spend(other, 3)
+    with pytest.raises(RateLimited):
+        one.acquire("x")
+    under_way.release({}, 200)
+    overlapping.release({}, 200)
+    clock.seconds = 30.001
+    assert one.available().minute == 10 - 5  # the limit is believed, and what passed since is known
+    for gate in (one, other):
+        gate.close()
+
+
+def test_the_server_cannot_raise_the_limit(tmp_path):
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=5, per_day=None)
+    spend(gate, 5, headers=limits(clock, 900, limit=1000))
+    with pytest.raises(RateLimited):
+        gate.acquire("x")
+    gate.close()
+
+
+def test_an_older_answer_does_not_overrule_a_younger_one(tmp_path):
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=20, per_day=None)
+    older = gate.acquire("x")
+    clock.seconds = 1
+    spend(gate, 1, headers=limits(clock, 2))
+    older.release(limits(clock, 9), 200)
+    assert gate.available().minute == 1  # two left, and the older one may not be among those counted
+    gate.close()
+
+
+def test_a_day_used_up_by_the_servers_word_is_quota_spent(tmp_path):
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=None, per_day=None, max_wait=90)
+    spend(gate, 1, headers=limits(clock, 0, limit=1000, after=7200))
+    with pytest.raises(QuotaSpent) as spent:
+        gate.acquire("x")
+    assert spent.value.retry_after == pytest.approx(7200, abs=1)
+    assert gate.available().day == 0
+    gate.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "closed"),
+    [
+        (429, {"Retry-After": "7"}, 7),
+        (429, {"retry-after": "Sun, 01 Mar 2026 00:00:09 GMT"}, 9),
+        (503, {"Retry-After": "3"}, 3),
+        (429, {}, 0),
+        (429, {"Retry-After": "soon"}, 0),
+        (200, {"Retry-After": "7"}, 0),
+        (429, {"Retry-After": "999999999"}, 86_400),
+    ],
+)
+def test_retry_after_closes_the_gate_for_all(tmp_path, status, headers, closed):
+    clock = Clock()
+    one, other = (make(tmp_path, clock, per_minute=None, per_day=None) for _ in range(2))
+    spend(one, 1, headers=headers, status=status)
+    if closed:
+        with pytest.raises(RateLimited) as limited:
+            other.acquire("x")
+        assert limited.value.retry_after == pytest.approx(closed, abs=0.01)
+    clock.seconds = closed + 0.001
+    spend(other, 1)
+    for gate in (one, other):
+        gate.close()
+
+
+def test_a_lost_file_is_rebuilt_from_what_is_on_record(tmp_path):
+    clock = Clock()
+    earlier = [START - dt.timedelta(hours=hours) for hours in (1, 2, 30)]
+    gate = make(tmp_path, clock, per_minute=5, per_day=10, history=lambda: earlier, uncommitted=3)
+    with pytest.raises(RateLimited):
+        gate.acquire("x")
+    clock.seconds = 61
+    assert gate.available().day == 10 - 2 - 3
+    (tmp_path / "gate.sqlite").unlink()  # under a running process
+    with pytest.raises(RateLimited):
+        gate.acquire("x")
+    gate.rebuild([], uncommitted=4)
+    clock.seconds = 130
+    assert gate.available().day == 6
+    gate.close()
+
+
+def test_a_first_start_is_not_a_loss(tmp_path):
+    gate = make(tmp_path, Clock(), per_minute=5, per_day=10, history=list)
+    spend(gate, 5)
+    gate.close()
+
+
+def test_a_damaged_file_says_what_to_do(tmp_path):
+    (tmp_path / "gate.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(GiveUp, match="move it away"):
+        make(tmp_path, Clock()).acquire("x")
+
+
+def test_a_ledger_that_cannot_be_written_loses_no_answer(tmp_path, caplog):
+    gate = make(tmp_path, Clock(), per_minute=5)
+    slot = gate.acquire("x")
+    gate.close()
+    (tmp_path / "gate.sqlite").write_bytes(b"no database" * 1000)
+    for leftover in ("gate.sqlite-wal", "gate.sqlite-shm"):
+        (tmp_path / leftover).unlink(missing_ok=True)
+    slot.release({}, 200)
+    assert "did not take note" in caplog.text
+
+
+def test_old_slots_are_purged(tmp_path):
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=1000, per_day=None)
+    for _ in range(6):
+        spend(gate, 100)
+        clock.seconds += 200
+    with gate._lock, gate._transaction(write=False) as db:
+        assert db.execute("SELECT count(*) FROM slots").fetchone()[0] < 300
+    gate.close()
+
+
+HOLDER = """
+import datetime as dt, random, sys, threading, time
+from pathlib import Path
+from crm_platform.api import SqliteGate
+
+path, zero = Path(sys.argv[1]), float(sys.argv[2])
+limit, speed, seconds = int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
+start = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+passed = lambda: (time.time() - zero) * speed
+gate = SqliteGate(path, per_minute=limit, per_day=None, timeout_seconds=30, max_wait=1e6,
+                  now=lambda: start + dt.timedelta(seconds=passed()), sleep=lambda s: time.sleep(min(s, 5) / speed))
+
+def work(seed):
+    chance = random.Random(seed)
+    while passed() < seconds:
+        slot = gate.acquire("x")
+        print(f"{passed():.6f}", flush=True)    # the server counts it here at the earliest
+        time.sleep(chance.random() * 4 / speed)
+        slot.release({}, 200)
+
+threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(3)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_real_processes_and_threads_share_one_limit(tmp_path):
+    """Two processes of three threads, one killed on the way, at 100 times the speed of life."""
+    zero, speed, limit, seconds = time.time(), 100.0, 8, 300.0
+    path = tmp_path / "gate.sqlite"
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", HOLDER, str(path), str(zero), str(limit), str(speed), str(seconds)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    first, second = start(), start()
+    time.sleep(1.6)
+    first.send_signal(signal.SIGKILL)
+    third = start()
+    sent = [float(line) for holder in (first, second, third) for line in holder.communicate(timeout=30)[0].split()]
+    assert len(sent) > limit  # the window moved on at least once
+    assert most_in(sent, 60) <= limit
+    assert third.returncode == second.returncode == 0
