@@ -1,0 +1,64 @@
+"""Files that a crash cannot tear: written whole, synced, then shown in one step.
+
+What belongs here: syncing, digests, links, the symlink's turn. What does not: what the files hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from crm_platform.publish.manifest import FileEntry
+
+# Unfinished work in the published folder has names that start so: nobody reads it, and the next publisher removes it.
+BUILDING = ".building"
+PURGING = ".purging-"
+TURNING = ".turning"
+
+
+def seal(path: Path) -> FileEntry:
+    """Sync a finished file to disk, make it read-only and take its digest."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    path.chmod(0o444)  # a tool that opens the database for writing would change a snapshot under its readers
+    return FileEntry(bytes=path.stat().st_size, sha256=digest)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Share a file that never changes; copy it where the file system has no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+        with target.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def turn(link: Path, target: str) -> None:
+    """Point a symlink elsewhere in one step: a reader finds the old target or the new one, never neither."""
+    draft = link.with_name(TURNING)
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(target)
+    draft.replace(link)
+    sync_folder(link.parent)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a publisher or a purge that was killed left unfinished."""
+    for path in folder.iterdir():
+        if path.name == TURNING:
+            path.unlink()
+        elif path.name == BUILDING or path.name.startswith(PURGING):
+            shutil.rmtree(path)

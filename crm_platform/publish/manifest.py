@@ -1,0 +1,116 @@
+"""What a snapshot says of itself, and which one is current.
+
+What belongs here: the manifest's shape, reading it, following the symlink. What does not: writing a snapshot
+(snapshot.py).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from crm_platform.errors import GiveUp
+
+if TYPE_CHECKING:
+    from crm_platform.settings import Settings
+
+MANIFEST = "manifest.json"
+DATABASE = "analytics.duckdb"
+CURRENT = "current"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class FileEntry(_Part):
+    """One file: its size in bytes and its SHA-256 in hexadecimal."""
+
+    bytes: int
+    sha256: str
+
+
+class TableEntry(_Part):
+    """One table. `coverage`: the smallest of its rows, 0 to 1, None when it has none."""
+
+    rows: int
+    definition_version: int | None = None
+    coverage: float | None = None
+    provisional_rows: int | None = None
+
+
+class MonthEntry(_Part):
+    """One local month of messages. `content`: a digest of its rows, by which an unchanged month is known."""
+
+    rows: int
+    content: str
+
+
+class Manifest(_Part):
+    """`manifest.json`. Keys of `files` are paths inside the snapshot, of `tables` full names, of `months` YYYY-MM."""
+
+    format: int = 1
+    id: str
+    as_of: AwareDatetime
+    created_at: AwareDatetime
+    is_sandbox: bool
+    timezone: str
+    tables: dict[str, TableEntry]
+    months: dict[str, MonthEntry]
+    files: dict[str, FileEntry]
+
+    def digest(self) -> str:
+        """SHA-256 of all but the id, in hexadecimal."""
+        return hashlib.sha256(self.model_dump_json(exclude={"id"}).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A published snapshot. `path`: its real folder; `tables`: rows by full name; `bytes`: size of all its files."""
+
+    id: str
+    path: Path
+    as_of: dt.datetime
+    tables: Mapping[str, int]
+    bytes: int
+
+    @classmethod
+    def of(cls, manifest: Manifest, path: Path) -> Snapshot:
+        """Summarise a manifest."""
+        return cls(
+            id=manifest.id,
+            path=path,
+            as_of=manifest.as_of,
+            tables={name: table.rows for name, table in manifest.tables.items()},
+            bytes=sum(file.bytes for file in manifest.files.values()),
+        )
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file, by its real path."""
+        return self.path / DATABASE
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of the snapshot in a folder. Raises GiveUp when it is missing or broken."""
+    try:
+        return Manifest.model_validate_json((path / MANIFEST).read_bytes())
+    except (OSError, ValidationError) as problem:
+        raise GiveUp(
+            f"the snapshot {path.name} is broken ({type(problem).__name__}): publish again (crm build)"
+        ) from None
+
+
+def current(settings: Settings) -> Snapshot | None:
+    """The snapshot readers should open, None before the first. Raises GiveUp when the symlink leads nowhere."""
+    link = settings.published_dir / CURRENT
+    if not link.is_symlink():
+        return None
+    path = link.resolve()
+    return Snapshot.of(read_manifest(path), path)

@@ -1,0 +1,76 @@
+"""How long a snapshot that is no longer current is kept.
+
+What belongs here: which to keep, and removing the rest. What does not: publishing.
+
+All are kept while a reader may still have them open, then the last of each local day (what moved since yesterday), then
+none. A month of messages that did not change is one file, however many snapshots hold it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import shutil
+from typing import TYPE_CHECKING, Final
+
+from crm_platform.publish.files import PURGING, remove_leftovers
+from crm_platform.publish.manifest import CURRENT
+from crm_platform.warehouse import lease
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crm_platform.settings import Settings
+
+# A page or notebook that opened a snapshot may go on opening its Parquet files for this long after it was superseded.
+GRACE: Final = dt.timedelta(hours=2)
+
+_ID = re.compile(r"(\d{8}T\d{6}\.\d{3})Z-[0-9a-f]+")
+_WAIT_SECONDS = 60.0  # for a publisher at work
+
+
+def new_id(now: dt.datetime, digest: str) -> str:
+    """A snapshot's name: UTC time to the millisecond, so that names sort by age, and 12 digits of its digest."""
+    return f"{now.astimezone(dt.UTC).strftime('%Y%m%dT%H%M%S.%f')[:-3]}Z-{digest[:12]}"
+
+
+def created_at(snapshot_id: str) -> dt.datetime | None:
+    """The time in a snapshot's name; None for a name that is no snapshot's."""
+    match = _ID.fullmatch(snapshot_id)
+    return dt.datetime.strptime(match[1], "%Y%m%dT%H%M%S.%f").replace(tzinfo=dt.UTC) if match else None
+
+
+def publishing_lease(settings: Settings) -> Path:
+    """Lock file of the one process that may change the published folder."""
+    return settings.lock_dir / "publish.lock"
+
+
+def purge(settings: Settings, *, now: dt.datetime, keep_days: int = 14, keep_at_least: int = 3) -> list[str]:
+    """Remove old snapshots and unfinished ones; returns the removed snapshots' ids, newest first.
+
+    Kept: the current one, the `keep_at_least` newest, those superseded less than two hours ago, and the last of each
+    local day for `keep_days` days. `now`: aware. Raises Busy while another process publishes.
+    """
+    folder = settings.published_dir
+    if not folder.is_dir():
+        return []
+    with lease(publishing_lease(settings), purpose="purge", wait=_WAIT_SECONDS):
+        remove_leftovers(folder)
+        current = (folder / CURRENT).resolve().name
+        found = sorted(
+            ((made, path) for path in folder.iterdir() if (made := created_at(path.name)) is not None), reverse=True
+        )
+        removed: list[str] = []
+        days_kept: set[dt.date] = set()
+        superseded_at = now
+        for rank, (made, path) in enumerate(found):
+            day = made.astimezone(settings.zone).date()
+            is_last_of_day = day not in days_kept and now - made <= dt.timedelta(days=keep_days)
+            days_kept.add(day)
+            in_use = path.name == current or now - superseded_at < GRACE
+            superseded_at = made
+            if rank >= keep_at_least and not in_use and not is_last_of_day:
+                # Out of sight first: nobody ever sees half a snapshot.
+                shutil.rmtree(path.rename(folder / f"{PURGING}{path.name}"))
+                removed.append(path.name)
+        return removed

@@ -1,0 +1,355 @@
+"""Publishing: what is in a snapshot, what never is, and that no crash can be seen by a reader."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from crm_platform.errors import Breach, Busy, ContractBreach, GiveUp
+from crm_platform.publish import current, pseudonym, pseudonym_key, publish, published_tables, purge, read_manifest
+from crm_platform.publish import files as files_module
+from crm_platform.publish import snapshot as snapshot_module
+from crm_platform.warehouse import lease
+
+from .conftest import AS_OF, CHAT, EMAIL, MESSAGE, NOW, NUMBER, SENDER
+
+HOUR = dt.timedelta(hours=1)
+
+
+def rows(path: Path, sql: str):
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def files(path: Path) -> dict[str, bytes]:
+    return {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
+def test_before_the_first_there_is_none(build):
+    assert current(build.settings) is None
+    assert purge(build.settings, now=NOW) == []
+
+
+def test_a_snapshot_says_what_it_is(build):
+    snapshot = build.publish()
+    assert snapshot == current(build.settings)
+    assert snapshot.as_of == AS_OF
+    assert snapshot.tables == {"core.messages": 2, "core.waits": 1, "kpi.volume_daily": 1}
+    assert snapshot.id.startswith("20261122T080500.000Z-")
+    assert snapshot.path == build.settings.published_dir / snapshot.id
+    assert (build.settings.published_dir / "current").readlink() == Path(snapshot.id)
+    contents = files(snapshot.path)
+    assert sorted(contents) == [
+        "analytics.duckdb",
+        "core/messages/2026-10.parquet",
+        "core/messages/2026-11.parquet",
+        "core/waits.parquet",
+        "kpi/volume_daily.parquet",
+        "manifest.json",
+    ]
+    assert snapshot.bytes == sum(len(content) for name, content in contents.items() if name != "manifest.json")
+
+
+def test_the_manifest_has_digests_that_hold(build):
+    snapshot = build.publish()
+    manifest = json.loads((snapshot.path / "manifest.json").read_text())
+    assert manifest["is_sandbox"] is True
+    assert manifest["as_of"] == "2026-11-22T08:00:00Z"
+    assert manifest["tables"]["kpi.volume_daily"] == {
+        "rows": 1,
+        "definition_version": 3,
+        "coverage": 0.9,
+        "provisional_rows": 1,
+    }
+    assert manifest["tables"]["core.waits"]["definition_version"] is None
+    for name, content in files(snapshot.path).items():
+        if name != "manifest.json":
+            assert manifest["files"][name] == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert snapshot.id.endswith(read_manifest(snapshot.path).digest()[:12])
+
+
+def test_database_and_parquet_hold_the_same_rows(build):
+    snapshot = build.publish()
+    for name in snapshot.tables:
+        table = name.replace(".", "/")
+        pattern = f"{table}/*.parquet" if name == "core.messages" else f"{table}.parquet"
+        parquet = f"select * from read_parquet('{snapshot.path / pattern}')"
+        assert rows(snapshot.database, f"({parquet}) except all (from {name})") == []
+        assert rows(snapshot.database, f"(from {name}) except all ({parquet})") == []
+
+
+def test_a_month_is_local(build):
+    snapshot = build.publish()  # 20:59:59 and 21:00:00 UTC on 31 October: Nairobi is three hours ahead
+    for month, sent in [("2026-10", "2026-10-31 20:59:59"), ("2026-11", "2026-10-31 21:00:00")]:
+        found = duckdb.sql(f"select timestamp::varchar from '{snapshot.path}/core/messages/{month}.parquet'").fetchall()
+        assert found == [(sent,)]
+
+
+def test_tables_and_columns_carry_their_declaration_as_comments(build):
+    database = build.publish().database
+    assert rows(database, "select comment from duckdb_tables() where table_name = 'volume_daily'") == [
+        ("Messages by local day. Key: day. Definition version 3.",)
+    ]
+    comments = dict(
+        rows(database, "select table_name || '.' || column_name, comment from duckdb_columns() where not internal")
+    )
+    assert comments["volume_daily.messages"] == "Messages that day. [messages]"
+    assert comments["volume_daily.read_rate"] == "It's the share that was read."
+    assert comments["waits.opened_by"] == "Message that opened it. A keyed pseudonym."
+    assert all(comments.values())
+
+
+def test_one_chat_is_one_pseudonym_everywhere(build):
+    database = build.publish().database
+    key = pseudonym_key(build.settings)
+    chat, message = pseudonym(key, "chat", CHAT), pseudonym(key, "message", MESSAGE)
+    assert rows(database, "select distinct chat_id from core.messages") == [(chat,)]
+    assert rows(database, "select * from core.waits") == [(chat, message, None)]
+
+
+def test_internal_tables_and_columns_stay_inside(build):
+    database = build.publish().database
+    names = {name for (name,) in rows(database, "select column_name from duckdb_columns() where not internal")}
+    assert "sender" not in names
+    assert rows(database, "select table_name from duckdb_tables() where table_name = 'scratch'") == []
+
+
+def test_no_person_is_in_any_published_byte(build):
+    build.message(EMAIL, "2026-11-20 10:00:00", chat=EMAIL)
+    snapshot = build.publish()
+    key = pseudonym_key(build.settings)
+    for name, content in files(snapshot.path).items():
+        for secret in (NUMBER, EMAIL, CHAT, MESSAGE, SENDER, key.decode(), str(build.settings.root)):
+            assert secret.encode() not in content, f"{secret} stands in {name}"
+
+
+def test_the_key_stands_in_no_log_and_no_sql(build, caplog, monkeypatch):
+    executed: list[str] = []
+    execute = snapshot_module.DuckDbSession.execute
+
+    def recording(self, sql, parameters=()):
+        executed.append(sql)
+        execute(self, sql, parameters)
+
+    monkeypatch.setattr(snapshot_module.DuckDbSession, "execute", recording)
+    with caplog.at_level("DEBUG"):
+        build.publish()
+    key = pseudonym_key(build.settings).decode()
+    assert len(executed) > 5
+    assert not any(key in text or key.encode().hex() in text for text in [*executed, caplog.text])
+
+
+def test_files_cannot_be_written(build):
+    for file in build.publish().path.rglob("*.*"):
+        if file.is_file():
+            assert file.stat().st_mode & 0o222 == 0
+
+
+# Months.
+
+
+def inode(snapshot, month: str) -> int:
+    return (snapshot.path / "core" / "messages" / f"{month}.parquet").stat().st_ino
+
+
+def test_an_unchanged_month_is_the_same_file(build):
+    first = build.publish()
+    build.message("another", "2026-11-02 10:00:00")
+    second = build.publish(at=NOW + HOUR)
+    assert inode(first, "2026-10") == inode(second, "2026-10")
+    assert inode(first, "2026-11") != inode(second, "2026-11")
+    assert second.tables["core.messages"] == 3
+    assert duckdb.sql(f"from '{second.path}/core/messages/2026-11.parquet'").to_arrow_table().num_rows == 2
+
+
+def test_a_changed_status_changes_its_month_only(build):
+    first = build.publish()
+    build.fill("update core.messages set status = 'read' where message_id = ?", MESSAGE)
+    second = build.publish(at=NOW + HOUR)
+    assert inode(first, "2026-10") != inode(second, "2026-10")
+    assert inode(first, "2026-11") == inode(second, "2026-11")
+
+
+def test_a_month_whose_messages_went_away_goes_away(build):
+    build.publish()
+    build.fill("delete from core.messages where message_id = ?", MESSAGE)
+    second = build.publish(at=NOW + HOUR)
+    assert sorted(path.name for path in (second.path / "core" / "messages").iterdir()) == ["2026-11.parquet"]
+
+
+def test_another_key_changes_every_month(build, monkeypatch):
+    first = build.publish()
+    (build.settings.root / "pseudonym.key").unlink()
+    second = build.publish(at=NOW + HOUR)
+    assert inode(first, "2026-10") != inode(second, "2026-10")
+
+
+def test_without_hard_links_months_are_copied(build, monkeypatch):
+    build.publish()
+
+    def refuse(*_args, **_options):
+        raise PermissionError
+
+    monkeypatch.setattr(files_module.os, "link", refuse)
+    second = build.publish(at=NOW + HOUR)
+    assert duckdb.sql(f"from '{second.path}/core/messages/*.parquet'").to_arrow_table().num_rows == 2
+
+
+def test_a_torn_month_is_not_shared(build):
+    first = build.publish()
+    torn = first.path / "core" / "messages" / "2026-10.parquet"
+    torn.chmod(0o644)
+    torn.write_bytes(b"PAR1")
+    second = build.publish(at=NOW + HOUR)
+    assert duckdb.sql(f"from '{second.path}/core/messages/2026-10.parquet'").to_arrow_table().num_rows == 1
+
+
+# What holds a snapshot back.
+
+
+def test_a_breach_holds_everything_back_and_keeps_the_last_good_one(build):
+    good = build.publish()
+    breach = Breach("kpi.volume_daily", "read_rate", "<= 1", 1)
+    with pytest.raises(ContractBreach) as caught:
+        publish(
+            build.models,
+            settings=build.settings,
+            now=NOW + HOUR,
+            validate=lambda _models, table: [breach] if table.table == "volume_daily" else [],
+        )
+    assert caught.value.breaches == (breach,)
+    assert current(build.settings) == good
+    assert [path.name for path in build.settings.published_dir.iterdir() if path.name != "current"] == [good.id]
+
+
+def test_a_partial_rebuild_is_refused(build):
+    good = build.publish()
+    build.day("2026-11-22", as_of=AS_OF + HOUR)
+    with pytest.raises(GiveUp, match=r"kpi\.volume_daily was built at another cut.*materialise all"):
+        build.publish(at=NOW + HOUR)
+    assert current(build.settings) == good
+
+
+def test_a_missing_table_is_named(build):
+    build.fill("drop table core.waits")
+    with pytest.raises(GiveUp, match=r"core\.waits is not there"):
+        build.publish()
+
+
+def test_a_table_built_before_a_column_was_declared_is_named(build):
+    build.fill("alter table core.waits drop column closed_by")
+    with pytest.raises(GiveUp, match=r"core\.waits is not there, or lacks a column"):
+        build.publish()
+
+
+def test_nothing_built_yet_says_what_to_do(build):
+    build.models.path.unlink()
+    with pytest.raises(GiveUp, match="nothing has been built yet"):
+        build.publish()
+
+
+def test_a_build_that_begins_during_validation_is_noticed(build):
+    def rebuild(_models, table):
+        if table.table == "volume_daily":
+            build.fill("update ops.builds set as_of = as_of + interval 1 hour")
+            build.fill("update kpi.volume_daily set as_of = as_of + interval 1 hour")
+        return []
+
+    with pytest.raises(GiveUp, match="another build began"):
+        publish(build.models, settings=build.settings, now=NOW, validate=rebuild)
+    assert current(build.settings) is None
+
+
+def test_one_publisher_at_a_time(build, monkeypatch):
+    monkeypatch.setattr(snapshot_module, "_WAIT_SECONDS", 0.0)
+    with lease(build.settings.lock_dir / "publish.lock", purpose="the other one"), pytest.raises(Busy) as caught:
+        build.publish()
+    assert "the other one" in caught.value.holder
+
+
+def test_an_empty_warehouse_publishes_every_table_with_its_columns(build):
+    for name in ("core.messages", "core.waits", "kpi.volume_daily"):
+        build.fill(f"delete from {name}")
+    snapshot = build.publish()
+    assert snapshot.tables == {"core.messages": 0, "core.waits": 0, "kpi.volume_daily": 0}
+    assert rows(snapshot.database, "from kpi.volume_daily") == []
+    assert len(duckdb.sql(f"from '{snapshot.path}/kpi/volume_daily.parquet'").columns) == 7
+
+
+# Crashes and readers.
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing may catch it and tidy up, as after a SIGKILL."""
+
+
+STEPS = [
+    (snapshot_module, "_fill"),
+    (snapshot_module, "_describe"),
+    (snapshot_module, "_months"),
+    (snapshot_module, "_copy"),
+    (snapshot_module, "seal"),
+    (snapshot_module, "sync_folder"),
+    (snapshot_module, "turn"),
+    (Path, "rename"),
+    (Path, "symlink_to"),
+    (Path, "replace"),
+]
+
+
+@pytest.mark.parametrize(("place", "name"), STEPS, ids=[name for _, name in STEPS])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_crash_at_any_step_leaves_a_whole_snapshot_and_the_next_one_works(build, monkeypatch, place, name, when):
+    good = build.publish()
+    build.message("late", "2026-11-03 10:00:00")
+    step = getattr(place, name)
+
+    def die(*args, **options):
+        if when == "after":
+            step(*args, **options)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place, name, die)
+        with pytest.raises(Killed):
+            build.publish(at=NOW + HOUR)
+    seen = current(build.settings)
+    assert seen is not None
+    whole = rows(seen.database, "select count(*) from core.messages") == [(seen.tables["core.messages"],)]
+    assert whole
+    assert (seen == good) or when == "after"
+    assert rows(good.database, "select count(*) from core.messages") == [(2,)]
+
+    again = build.publish(at=NOW + 2 * HOUR)
+    assert current(build.settings) == again
+    assert again.tables["core.messages"] == 3
+    names = {path.name for path in build.settings.published_dir.iterdir()}
+    assert not [name for name in names if name.startswith(".")]
+
+
+def test_a_reader_with_the_old_one_open_goes_on_reading_it(build):
+    old = build.publish()
+    with duckdb.connect(str(old.database), read_only=True) as reader:
+        build.message("late", "2026-11-03 10:00:00")
+        new = build.publish(at=NOW + HOUR)
+        assert purge(build.settings, now=NOW + HOUR, keep_days=0, keep_at_least=0) == []
+        assert reader.execute("select count(*) from core.messages").fetchone() == (2,)
+        assert rows(new.database, "select count(*) from core.messages") == [(3,)]
+        assert reader.execute("select count(*) from core.waits").fetchone() == (1,)
+
+
+def test_a_symlink_that_leads_nowhere_is_said(build):
+    snapshot = build.publish()
+    (snapshot.path / "manifest.json").unlink()
+    with pytest.raises(GiveUp, match=r"broken.*publish again"):
+        current(build.settings)
+    assert build.publish(at=NOW + HOUR) == current(build.settings)
+
+
+def test_only_declared_tables_are_published(build):
+    assert [table.full_name() for table in published_tables()] == ["core.messages", "core.waits", "kpi.volume_daily"]
