@@ -1,0 +1,72 @@
+# What a developer types. Each target sets up what it needs; nothing but Python 3.11+, pip, venv and make is expected.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What `make test` leaves out: these need a program that pip does not bring, or minutes.
+HEAVY := services or slow
+
+.PHONY: help setup setup-test setup-all demo test test-all check format lock clean
+
+help:
+	@echo "make demo        set up, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs, keep the UI running"
+	@echo "                 (ONCE=1 ends after the KPIs)"
+	@echo "make test        set up and run the tests that need nothing but pip"
+	@echo "make test-all    all tests; needs Chromium"
+	@echo "make check       format, lint, types, tests"
+	@echo "make format      let ruff format and fix"
+	@echo "make lock        pin the dependencies anew (needs uv)"
+	@echo "make clean       remove the virtual environment and caches; data/ stays"
+
+# A stamp beside the packages says which lock they were installed from.
+$(VENV)/runtime.stamp: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/test.stamp: requirements-test.lock $(VENV)/runtime.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-test.lock
+	@touch $@
+
+$(VENV)/all.stamp: requirements-all.lock $(VENV)/test.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-all.lock
+	@touch $@
+
+setup: $(VENV)/runtime.stamp
+
+setup-test: $(VENV)/test.stamp
+
+setup-all: $(VENV)/all.stamp
+
+demo: setup
+	@$(BIN)/crm demo $(if $(ONCE),--once)
+
+test: setup-test
+	@echo "Left to make test-all (Chromium, or minutes):"
+	@$(BIN)/pytest --collect-only --quiet -m "$(HEAVY)" | grep '::' | sed 's/^/  /'
+	$(BIN)/pytest -m "not ($(HEAVY))"
+
+test-all: setup-all
+	$(BIN)/pytest
+
+check: setup-test
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not ($(HEAVY))"
+
+format: setup-test
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+lock:
+	$(UV_COMPILE) --extra build pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --extra build --extra test -c requirements.lock pyproject.toml -o requirements-test.lock
+	$(UV_COMPILE) --extra build --extra test --extra services -c requirements-test.lock pyproject.toml -o requirements-all.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
