@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "campaigns": ("crm_platform.cli.operations", "List, report on, create, clone and trigger campaigns."),
     "chats": ("crm_platform.cli.operations", "Read a chat's messages, assign it, mark it as done."),
     "contacts": ("crm_platform.cli.operations", "List, search, create and delete contacts."),
+    "demo": ("crm_platform.cli.demo", "Load a CRM, show its KPIs, keep the Dagster UI running."),
     "fields": ("crm_platform.cli.operations", "List, create and delete custom fields."),
     "sandbox": ("crm_platform.cli.sandbox", "Run a made-up CRM on this machine."),
 }
