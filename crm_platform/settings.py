@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import itertools
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -296,6 +297,11 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting b
             lines.append(f"{place}: {error['msg'].removeprefix('Value error, ')}")
         message = "; ".join(lines)
         raise FixConfiguration(message) from None
+
+
+def environment_with(**defaults: str) -> dict[str, str]:
+    """Give this process's environment for a child, with `defaults` for variables that are not set."""
+    return {**defaults, **os.environ}
 
 
 @functools.cache

@@ -1,13 +1,12 @@
 """`crm demo`: from nothing to KPIs in one command, over real HTTP.
 
-What belongs here: starting the sandbox when no CRM is configured, one refresh, and the Dagster UI. What does not: any of
-their work; each is a `crm` command of its own, run as a process of its own.
+What belongs here: starting the sandbox when no CRM is configured, one refresh, and the Dagster UI. What does not: any
+of their work; each is a `crm` command of its own, run as a process of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 import click
 
 from crm_platform.errors import FixConfiguration, GiveUp
-from crm_platform.settings import SANDBOX_URL, load_settings
+from crm_platform.settings import SANDBOX_URL, environment_with, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +38,7 @@ def demo(*, once: bool, port: int) -> None:
     Without CRM_BASE_URL the CRM is a sandbox: 2,000 made-up contacts with 180 days of messages.
     """
     settings = load_settings()
-    environment = {**os.environ, "CRM_AUTOMATION": os.environ.get("CRM_AUTOMATION", "on")}
+    environment = environment_with(CRM_AUTOMATION="on")
     if not once:
         require_free(port, what="the Dagster UI", remedy=f"stop what uses it, or run: crm demo --port {port + 1}")
     with contextlib.ExitStack() as processes:

@@ -1,0 +1,72 @@
+"""The house keeps its rooms: who may import whom, who may touch the network, the environment, the database."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import crm_platform
+
+ROOT = Path(crm_platform.__file__).parent
+
+# Each room imports only what stands in an earlier row, and itself.
+LAYERS = (
+    {"settings", "errors"},
+    {"schemas"},
+    {"api", "warehouse", "sandbox"},
+    {"ingest", "models"},
+    {"publish"},
+    {"serving", "alerts", "events", "segments", "actions", "privacy"},
+    {"defs", "cli", "definitions"},
+)
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_what_stands_before_it(path):
+    room = room_of(path)
+    for imported in imports_of(path):
+        package, _, rest = imported.partition(".")
+        if package == "crm_platform" and rest:
+            other = rest.split(".")[0]
+            if other not in RANK:
+                continue  # a name of the top package itself, such as __version__
+            if other == "sandbox":
+                assert room in {"sandbox", "cli"}, "the sandbox is a process of its own: only cli starts it"
+            assert other == room or RANK[other] < RANK[room], f"{room} must not import {other}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_rooms_named_for_it_touch_the_outside(path):
+    room, text, imported = room_of(path), path.read_text(encoding="utf-8"), imports_of(path)
+    if room not in {"api", "alerts"}:
+        assert not any(name.split(".")[0] in {"httpx", "requests", "urllib3"} for name in imported)
+    if room not in {"defs", "definitions"}:
+        assert not any(name.split(".")[0].startswith("dagster") for name in imported), "Dagster stays in defs/"
+    if room != "settings":
+        assert "os.environ" not in text, "settings.py reads the environment"
+        assert "getenv" not in text, "settings.py reads the environment"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_opens_with_its_charter(path):
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert docstring, "a module says what it is for"
