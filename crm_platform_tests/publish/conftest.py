@@ -26,6 +26,9 @@ CHAT = f"chat-{NUMBER}"
 MESSAGE = "wamid.HBgMMjU0NzEyMzQ1Njc4FQIAERgS"
 SENDER = "Wanjiku Njeri"
 
+_MESSAGE = "insert into core.messages values (?, ?, ?, ?, ?)"
+_DAY = "insert into kpi.volume_daily values (?, 2, null, ?, 0.9, true, 3)"
+
 
 @pytest.fixture
 def tables() -> Iterator[dict[str, type[Table]]]:
@@ -90,13 +93,11 @@ class Build:
         with self.models.writing() as session:
             session.execute(sql, parameters)
 
-    def message(self, message_id: str, sent: str, *, chat: str = CHAT, status: str | None = "sent") -> None:
-        self.fill("insert into core.messages values (?, ?, ?, ?, ?)", chat, message_id, sent, status, SENDER)
+    def message(self, message_id: str, sent: str, *, chat: str = CHAT) -> None:
+        self.fill(_MESSAGE, chat, message_id, sent, "sent", SENDER)
 
-    def day(self, day: str, *, as_of: dt.datetime = AS_OF, coverage: float | None = 0.9) -> None:
-        self.fill(
-            "insert into kpi.volume_daily values (?, 2, null, ?, ?, true, 3)", day, as_of.replace(tzinfo=None), coverage
-        )
+    def day(self, day: str, *, as_of: dt.datetime) -> None:
+        self.fill(_DAY, day, as_of.replace(tzinfo=None))
 
     def publish(self, *, at: dt.datetime = NOW) -> Snapshot:
         return publish(self.models, settings=self.settings, now=at, validate=lambda *_: [])
@@ -107,15 +108,15 @@ def build(tmp_path: Path, tables: dict[str, type[Table]]) -> Build:
     """One chat with two messages either side of local midnight at a month's end, its wait, and a day's figure."""
     settings = Settings(data_dir=tmp_path)
     models = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir)
-    made = Build(settings, models, tables)
-    models.prepare([*tables.values(), Builds])
     with models.writing() as session:
+        for table in [*tables.values(), Builds]:
+            session.create(table)
         session.append(
             Builds, Builds.rows([{"as_of": AS_OF, "started_at": AS_OF, "settings": "{}", "is_sandbox": True}])
         )
-    made.message(MESSAGE, "2026-10-31 20:59:59")
-    made.message(f"{MESSAGE}2", "2026-10-31 21:00:00")
-    made.fill("insert into core.waits values (?, ?, null)", CHAT, MESSAGE)
-    made.fill("insert into core.scratch values (?)", CHAT)
-    made.day("2026-11-21")
-    return made
+        for message_id, sent in [(MESSAGE, "2026-10-31 20:59:59"), (f"{MESSAGE}2", "2026-10-31 21:00:00")]:
+            session.execute(_MESSAGE, (CHAT, message_id, sent, "sent", SENDER))
+        session.execute("insert into core.waits values (?, ?, null)", (CHAT, MESSAGE))
+        session.execute("insert into core.scratch values (?)", (CHAT,))
+        session.execute(_DAY, ("2026-11-21", AS_OF.replace(tzinfo=None)))
+    return Build(settings, models, tables)
