@@ -1,0 +1,127 @@
+"""`crm sandbox`: a made-up CRM on this machine.
+
+What belongs here: options, the words at start. What does not: the sandbox itself.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import click
+
+from crm_platform.sandbox.limits import TIERS
+from crm_platform.sandbox.options import FAULTS, MOST_CONTACTS, SandboxOptions
+from crm_platform.sandbox.shapes import ALL, SHAPES
+
+
+class _Words(click.ParamType[tuple[str, ...]]):
+    """Comma-separated words, each one of a few."""
+
+    name = "words"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        self._allowed = allowed
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        words = tuple(filter(None, (word.strip() for word in str(value).split(","))))
+        for word in words:
+            if word not in self._allowed:
+                self.fail(f"{word!r} is none of {', '.join(self._allowed)}", param, ctx)
+        return words
+
+
+class _Moment(click.ParamType[dt.datetime]):
+    """An ISO 8601 time; without a zone it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dt.datetime:
+        if isinstance(value, dt.datetime):
+            return value
+        try:
+            moment = dt.datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-01-05T09:00:00Z", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def _table(words: dict[str, str]) -> str:
+    return "\b\n" + "\n".join(f"  {word:16} {meaning}" for word, meaning in words.items())
+
+
+_EPILOG = f"""\b
+Faults:
+{_table(FAULTS).removeprefix(chr(8)).strip(chr(10))}
+
+\b
+Shapes:
+{_table(SHAPES | {ALL: "every shape that can go together"}).removeprefix(chr(8)).strip(chr(10))}
+
+\b
+Beside the contract, with the same key, for tests:
+  GET  /sandbox/truth?at=TIME   what a perfect sync holds then, as NDJSON
+  GET  /sandbox/stats           requests by route, most in any 60 s and 24 h
+  POST /sandbox/clock           {{"now": TIME}} or {{"advance": SECONDS}} (--clock manual)
+"""
+
+
+@click.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; this machine only.")
+@click.option("--port", default=8800, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option(
+    "--contacts", default=2000, show_default=True, type=click.IntRange(10, MOST_CONTACTS), help="Contacts at first."
+)
+@click.option("--days", default=180, show_default=True, type=click.IntRange(1, 3650), help="Days of history.")
+@click.option("--seed", default=7, show_default=True, help="Another seed is another world.")
+@click.option("--key", default="sandbox", show_default=True, help="The API key to ask for.")
+@click.option("--start", type=_Moment(), help="The world's time at start.  [default: now]")
+@click.option(
+    "--began",
+    type=_Moment(),
+    help="When history begins: gives the same world on another day.  [default: --days before start]",
+)
+@click.option("--speed", default=1.0, show_default=True, help="World seconds in a second.")
+@click.option(
+    "--clock",
+    type=click.Choice(["real", "manual"]),
+    default="real",
+    show_default=True,
+    help="manual: stands still until it is set.",
+)
+@click.option("--tier", type=click.Choice(list(TIERS)), help="Rate limit of the CRM's tiers.  [default: none]")
+@click.option("--requests-per-minute", type=click.IntRange(1), help="Rate limit in any 60 s.")
+@click.option("--requests-per-day", type=click.IntRange(1), help="Rate limit in any 24 h.")
+@click.option(
+    "--latency", "latency_ms", default=0.0, show_default=True, metavar="MS", help="Milliseconds an answer waits."
+)
+@click.option(
+    "--fault-rate",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of requests answered badly.",
+)
+@click.option(
+    "--faults", type=_Words(tuple(FAULTS)), default=tuple(FAULTS), help="Which faults, comma-separated.  [default: all]"
+)
+@click.option("--shapes", type=_Words((*SHAPES, ALL)), default=(), help="Odd shapes, comma-separated.  [default: none]")
+def sandbox(host: str, port: int, **options: object) -> None:
+    """Run a made-up CRM: seeded people, chats and campaigns behind the CRM's API.
+
+    It keeps nothing: what is written through the API is gone when it ends. The same seed and the same times give the
+    same world.
+    """
+    from crm_platform.sandbox import Sandbox
+    from crm_platform.sandbox.server import listen, serve
+
+    listening = listen(host, port)
+    crm = Sandbox(SandboxOptions(**options))  # type: ignore[arg-type]  # click has checked each of them
+    address = f"http://{host}:{listening.getsockname()[1]}"
+    contacts, messages = crm.size()
+    click.echo(f"Sandbox CRM at {address}  (key: {'sandbox' if crm.options.key == 'sandbox' else 'as given'})")
+    click.echo(f"  {contacts:,} contacts, about {messages:,} messages; world time {crm.clock.now():%Y-%m-%d %H:%M} UTC")
+    click.echo(f"  try:   curl -H 'API-KEY: …' '{address}/crm/chat?limit=2'")
+    click.echo("  next:  crm refresh    (in another terminal; Ctrl-C here ends the sandbox)")
+    serve(crm, listening)

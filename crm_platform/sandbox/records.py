@@ -1,0 +1,123 @@
+"""The contract's records, clean: field names and values as crm-api.md has them.
+
+What belongs here: how a person, a message, a campaign becomes a record. What does not: the odd shapes a record may take
+on its way out (`shapes.py`), answers (`app.py`).
+
+A record's times are `Moment`s until the last step, because only that step knows how they are to be written.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from crm_platform.sandbox.chance import DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crm_platform.sandbox.campaigns import Campaign, Metrics
+    from crm_platform.sandbox.chats import Message
+
+Record: TypeAlias = dict[str, object]  # one JSON object of the contract
+
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_ONE_MILLISECOND: Final = dt.timedelta(milliseconds=1)
+
+encode: Final[Callable[[object], str]] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Moment(int):
+    """A time in milliseconds since 1970 that has not been written out yet."""
+
+    __slots__ = ()
+
+
+def milliseconds(moment: dt.datetime) -> int:
+    """Whole milliseconds since 1970 of an aware datetime, rounded down."""
+    return (moment - _EPOCH) // _ONE_MILLISECOND
+
+
+def moment_of(at: int) -> dt.datetime:
+    """The aware UTC datetime of a time in milliseconds."""
+    return _EPOCH + at * _ONE_MILLISECOND
+
+
+@functools.lru_cache(maxsize=1024)
+def _date(day: int) -> str:
+    return moment_of(day * DAY).date().isoformat()
+
+
+def clock_text(at: int) -> str:
+    """ISO 8601 to the millisecond, without a zone: about twice as quick as datetime, and written 100 times a page."""
+    day, rest = divmod(at, DAY)
+    seconds, part = divmod(rest, 1000)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{_date(day)}T{hour:02}:{minute:02}:{second:02}.{part:03}"
+
+
+def iso(at: int) -> str:
+    """The API's usual form: 2026-01-05T09:13:22.123Z."""
+    return clock_text(at) + "Z"
+
+
+def written(record: Record, write: Callable[[int], object] = iso) -> Record:
+    """A record with its moments written out."""
+    return {name: write(value) if type(value) is Moment else value for name, value in record.items()}
+
+
+def message_record(message: Message, now: int, operator: str | None) -> Record:
+    """A message as of now; `operator` is who wrote it, if the CRM says so."""
+    record: Record = {
+        "message_id": message.message_id,
+        "type": message.type,
+        "content": message.content,
+        "direction": "inbound" if message.is_inbound else "outbound",
+        "status": message.status(now),
+        "timestamp": Moment(message.at),
+    }
+    if operator is not None:
+        record["operator_email"] = operator
+    return record
+
+
+def campaign_record(campaign: Campaign, now: int, total_recipients: int) -> Record:
+    """A campaign as of now; drafts say nothing of receivers."""
+    status = campaign.status(now)
+    record: Record = {
+        "campaign_id": campaign.campaign_id,
+        "name": campaign.name,
+        "template_name": campaign.template,
+        "status": status,
+        "created_at": Moment(campaign.created_at),
+        "scheduled_at": None if campaign.scheduled_at is None else Moment(campaign.scheduled_at),
+    }
+    if status != "draft":
+        record["total_recipients"] = total_recipients
+    return record
+
+
+def _percent(part: int, whole: int, decimals: int) -> str:
+    return f"{100 * part / whole if whole else 0:.{decimals}f}%"
+
+
+def report_record(campaign: Campaign, metrics: Metrics) -> Record:
+    """A campaign's report: delivery over all receivers, reading and replying over the delivered."""
+    record: Record = {"campaign_id": campaign.campaign_id}
+    if campaign.optional_fields:
+        record["name"] = campaign.name
+    record["metrics"] = {
+        "total_recipients": metrics.total_recipients,
+        "delivered": metrics.delivered,
+        "read": metrics.read,
+        "replied": metrics.replied,
+        "failed": metrics.failed,
+    }
+    record["delivery_rate"] = _percent(metrics.delivered, metrics.total_recipients, campaign.decimals)
+    if campaign.optional_fields:
+        record["read_rate"] = _percent(metrics.read, metrics.delivered, campaign.decimals)
+        record["reply_rate"] = _percent(metrics.replied, metrics.delivered, campaign.decimals)
+    return record

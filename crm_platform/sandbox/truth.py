@@ -1,0 +1,77 @@
+"""The truth: what a perfect sync of the sandbox would hold at a time.
+
+What belongs here: every record as of a time, clean, in the contract's field names plus `kind` (and `chat_id` on messages).
+What does not: anything a client could not have seen: contacts that are gone are left out with their messages, an empty
+text counts as absent (null), and records that are broken on purpose stand as kind `broken`, whole, with what is broken about
+them (`of`: contact, campaign or message; `field`: the field that is unusable). Messages of a contact whose record is broken
+cannot be found, nor the report of such a campaign, so they are left out.
+
+Times are ISO 8601 in UTC with microseconds. An operator event: `event` (`assigned`, `done`), `chat_id`, `at`, and
+`operator_email` or `resolution_notes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crm_platform.sandbox.campaigns import Campaign
+from crm_platform.sandbox.records import Moment, Record, clock_text, written
+from crm_platform.sandbox.shapes import Shapes
+from crm_platform.sandbox.world import World
+
+
+def _exactly(at: int) -> str:
+    return clock_text(at) + "000Z"
+
+
+def _line(kind: str, record: Record) -> Record:
+    return {"kind": kind, **{name: None if value == "" else value for name, value in written(record, _exactly).items()}}
+
+
+def _checked(shapes: Shapes, kind: str, record: Record) -> Record:
+    field = shapes.break_of(kind, record)
+    return _line(kind, record) if field is None else {**_line("broken", record), "of": kind, "field": field}
+
+
+def truth(world: World, shapes: Shapes, *, at: int) -> Iterator[Record]:
+    """Contacts, custom fields, campaigns, reports, operator events, messages. `at`: milliseconds."""
+    reachable: list[int] = []
+    for index in world.present(at):
+        line = _checked(shapes, "contact", world.contact(index, at))
+        if line["kind"] == "contact":
+            reachable.append(index)
+        yield line
+    for field in world.fields(at):
+        yield {
+            "kind": "custom_field",
+            "custom_field_id": field.field_id,
+            "name": field.name,
+            "type": field.type,
+            "required": field.required,
+            "default_value": field.default,
+        }
+    reported: list[Campaign] = []
+    for campaign in world.campaigns.visible(at):
+        line = _checked(shapes, "campaign", world.campaign(campaign, at))
+        if line["kind"] == "campaign":
+            reported.append(campaign)
+        yield line
+    for campaign in reported:
+        yield _line("report", world.report(campaign, at))
+    chat_id = world.people.ids.text
+    for event in world.events:
+        if event.at <= at:
+            yield _line(
+                "operator_event",
+                {
+                    "event": event.event,
+                    "chat_id": chat_id(event.index),
+                    "at": Moment(event.at),
+                    "operator_email": event.operator,
+                    "resolution_notes": event.notes,
+                },
+            )
+    for index in reachable:
+        owner = chat_id(index)
+        for record in world.every_message(index, at):
+            yield {**_checked(shapes, "message", record), "chat_id": owner}
