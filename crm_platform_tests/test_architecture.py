@@ -13,7 +13,8 @@ ROOT = Path(crm_platform.__file__).parent
 
 # Each room imports only what stands in an earlier row, and itself.
 LAYERS = (
-    {"settings", "errors"},
+    {"errors"},
+    {"settings"},
     {"schemas"},
     {"api", "warehouse", "sandbox"},
     {"ingest", "models"},
