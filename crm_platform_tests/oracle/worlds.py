@@ -3,12 +3,12 @@
 What belongs here: making up facts that keep the contract and are as awkward as the contract allows. What does not:
 realism (the sandbox has that), expected figures.
 
-Same arguments, same facts, in every process. In every world of some size: messages of one second and one microsecond, silences
-of exactly the gap and a microsecond more, messages at local midnight and at the cut, templates between question
-and answer, failed replies, thank-yous, bots, marks and assignments anywhere, messages from the future, records fetched
-after the cut, chats known until days ago or never read, histories cut off, contacts without a message, contacts that
-come, go and come back between complete and incomplete sweeps, campaigns of every status with reports that are missing,
-inconsistent, empty or changing.
+Same arguments, same facts, in every process. In every world of some size: messages of one second and one microsecond,
+silences of exactly the gap and a microsecond more, messages at local midnight and at the cut, templates between
+question and answer, failed replies, thank-yous, bots, marks and assignments anywhere, messages from the future, records
+fetched after the cut, chats known until days ago or never read, histories cut off, contacts without a message, contacts
+that come, go and come back between complete and incomplete sweeps, campaigns of every status with reports that are
+missing, inconsistent, empty or changing.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def random_facts(
     cut = (as_of or dt.datetime.fromisoformat(rng.choice(CUTS)).replace(tzinfo=settings.zone)).astimezone(dt.UTC)
     world = _World(rng, settings, cut, days)
     people, sweeps = world.contacts_and_sweeps(contacts)
-    chats, messages, events = world.chats([one.chat_id for one in people], messages_per_chat)
+    chats, messages, events = world.chats(people, messages_per_chat)
     sold, reports = world.campaigns(campaigns)
     return Facts(
         as_of=cut,
@@ -171,12 +171,13 @@ class _World:
     # Chats: messages, visits, marks, assignments, deletions.
 
     def chats(
-        self, chat_ids: list[str], messages_per_chat: float
+        self, people: list[Contact], messages_per_chat: float
     ) -> tuple[list[Chat], list[Message], list[OperatorEvent]]:
         chats: list[Chat] = []
         messages: list[Message] = []
         events: list[OperatorEvent] = []
-        for chat_id in chat_ids:
+        for contact in people:
+            chat_id = contact.chat_id
             visits = self._visits()
             known_until = max((at for at in visits if at <= self.cut), default=None)
             is_whole = self.chance(0.8)
@@ -185,6 +186,9 @@ class _World:
             stored = list(self._messages(chat_id, times[0 if is_whole else len(times) // 3 :], visits))
             messages += stored
             events += self._events(chat_id, [message.timestamp for message in stored])
+            if self.chance(0.07):
+                deleted_at = max(contact.first_seen_at + MINUTE, self.any_instant())
+                events.append(OperatorEvent(chat_id, "contact_deleted", deleted_at))
         return chats, messages, events
 
     def _visits(self) -> list[dt.datetime]:
@@ -287,8 +291,6 @@ class _World:
                 kind = self.rng.choice(["assigned", "assigned", "done", "done", "done"])
                 agents = [*AGENTS, *ALIASES] if kind == "assigned" else [None, None, *AGENTS, *ALIASES]
                 yield OperatorEvent(chat_id, kind, at, self.rng.choice(agents))
-        if self.chance(0.05):
-            yield OperatorEvent(chat_id, "contact_deleted", self.any_instant())
 
     # Campaigns and their reports.
 
