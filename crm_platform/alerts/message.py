@@ -1,0 +1,73 @@
+"""What an alert looks like: Slack's format, and nothing secret or personal in it.
+
+What belongs here: the body that is posted, and the last look over its words. What does not: sending it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypedDict
+
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crm_platform.settings import Settings
+
+
+class _Text(TypedDict):
+    type: str
+    text: str
+
+
+class _Block(TypedDict, total=False):
+    type: str
+    text: _Text
+    elements: list[_Text]
+
+
+class Body(TypedDict):
+    """What is posted. `text` stands in notifications, `blocks` in the channel."""
+
+    text: str
+    blocks: list[_Block]
+
+
+_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+# As the CRM writes numbers, with or without +. Shorter runs of digits are counts; dates and run ids have separators.
+_NUMBER = re.compile(r"(?<![\w.-])\+?\d{9,15}(?![\w-])|\+\d[\d ()-]{7,}\d")
+_HEADER_CHARACTERS = 150  # Slack refuses more
+_SECTION_CHARACTERS = 3000
+
+
+def scrub(text: str, settings: Settings) -> str:
+    """Take secrets of the settings, e-mail addresses and phone numbers out of words that may quote somebody else's."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr) and value.get_secret_value():
+            text = text.replace(value.get_secret_value(), "[secret]")
+    return _NUMBER.sub("[number]", _EMAIL.sub("[e-mail]", text))
+
+
+def body(title: str, *, text: str, notes: Sequence[str]) -> Body:
+    """Give a title, a text and a line of small print Slack's shape."""
+    blocks: list[_Block] = [{"type": "header", "text": {"type": "plain_text", "text": _fit(title, _HEADER_CHARACTERS)}}]
+    if text:
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": _fit(text, _SECTION_CHARACTERS)}})
+    if notes:
+        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": _fit(" · ".join(notes), 300)}]})
+    return {"text": _fit(f"{title}: {text}" if text else title, _SECTION_CHARACTERS), "blocks": blocks}
+
+
+def _fit(text: str, longest: int) -> str:
+    # Escaped text is longer: cut what is shown, then escape, and leave room for it.
+    escaped = _escape(text)
+    while len(escaped) > longest:
+        text = text[: len(text) - (len(escaped) - longest) - 1]
+        escaped = _escape(text) + "…"
+    return escaped
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,270 @@
+"""Alerts against a real HTTP server: once, again after a day, an all-clear, and never an error for the caller."""
+
+from __future__ import annotations
+
+import datetime as dt
+import http.server
+import json
+import logging
+import stat
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from crm_platform.alerts import Alert, Alerter
+from crm_platform.alerts.message import body, scrub
+from crm_platform.settings import Settings
+
+START = dt.datetime(2026, 11, 22, 8, 0, tzinfo=dt.UTC)
+PATH = "/services/T000/B000/SECRETSECRET"
+FAILED = Alert("job:refresh_all", "refresh_all failed", "step raw__messages: the CRM answered 500")
+
+
+@dataclass
+class Receiver:
+    """A webhook's other end. `status`: what it answers next."""
+
+    url: str = ""
+    status: int = 200
+    received: list[dict] = field(default_factory=list)
+
+    @property
+    def titles(self) -> list[str]:
+        return [one["blocks"][0]["text"]["text"] for one in self.received]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert self.path == PATH
+            if made.status == 0:  # drop the connection
+                self.close_connection = True
+                return
+            made.received.append(content)
+            self.send_response(made.status)
+            if made.status == 302:
+                self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        made.url = f"http://127.0.0.1:{server.server_port}{PATH}"
+        yield made
+        server.shutdown()
+        thread.join()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+    def pass_time(self, **elapsed: float) -> None:
+        self.now += dt.timedelta(**elapsed)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def alerter(tmp_path: Path, receiver: Receiver, clock: Clock) -> Alerter:
+    return Alerter(Settings(data_dir=tmp_path, alert_webhook_url=receiver.url), now=clock)
+
+
+def test_a_problem_is_told_once(alerter, receiver, caplog):
+    assert alerter.report(FAILED)
+    assert not alerter.report(FAILED)
+    assert not alerter.report(Alert(FAILED.key, "refresh_all failed again", "another text, the same problem"))
+    assert receiver.titles == ["🔴 refresh_all failed"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert alerter.open_problems() == {"job:refresh_all": "refresh_all failed"}
+
+
+def test_the_message_has_slacks_shape(alerter, receiver):
+    alerter.report(FAILED)
+    assert receiver.received == [
+        {
+            "text": "🔴 refresh_all failed: step raw__messages: the CRM answered 500",
+            "blocks": [
+                {"type": "header", "text": {"type": "plain_text", "text": "🔴 refresh_all failed"}},
+                {"type": "section", "text": {"type": "mrkdwn", "text": "step raw__messages: the CRM answered 500"}},
+                {
+                    "type": "context",
+                    "elements": [{"type": "mrkdwn", "text": "since 2026-11-22 08:00 UTC · sandbox data"}],
+                },
+            ],
+        }
+    ]
+
+
+def test_two_problems_are_two(alerter, receiver):
+    assert alerter.report(FAILED)
+    assert alerter.report(Alert("job:ingest", "ingest failed"))
+    assert len(receiver.received) == 2
+
+
+def test_what_stays_wrong_is_told_again_a_day_later(alerter, receiver, clock):
+    alerter.report(FAILED)
+    for _hour in range(47):
+        clock.pass_time(hours=1)
+        alerter.report(FAILED)
+    assert len(receiver.received) == 2
+    assert "seen 25 times" in receiver.received[1]["blocks"][-1]["elements"][0]["text"]
+
+
+def test_an_all_clear_when_it_is_over_and_only_then(alerter, receiver, clock):
+    assert not alerter.resolve(FAILED.key)
+    alerter.report(FAILED)
+    clock.pass_time(hours=2)
+    assert alerter.resolve(FAILED.key, text="run 12 succeeded")
+    assert not alerter.resolve(FAILED.key)
+    assert receiver.titles == ["🔴 refresh_all failed", "🟢 over: refresh_all failed"]
+    assert "from 2026-11-22 08:00 to 2026-11-22 10:00 UTC" in receiver.received[1]["blocks"][-1]["elements"][0]["text"]
+    assert alerter.open_problems() == {}
+    assert alerter.report(FAILED), "a problem that comes back is a new one"
+
+
+def test_what_was_told_survives_a_restart(tmp_path, receiver, clock):
+    settings = Settings(data_dir=tmp_path, alert_webhook_url=receiver.url)
+    assert Alerter(settings, now=clock).report(FAILED)
+    assert not Alerter(settings, now=clock).report(FAILED)
+    assert Alerter(settings, now=clock).resolve(FAILED.key)
+    assert len(receiver.received) == 2
+
+
+def test_many_at_once_tell_it_once(alerter, receiver):
+    threads = [threading.Thread(target=alerter.report, args=(FAILED,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(receiver.received) == 1
+
+
+@pytest.mark.parametrize("status", [0, 302, 404, 429, 500])
+def test_a_webhook_that_fails_fails_nobody_and_is_tried_again(alerter, receiver, clock, status, caplog):
+    receiver.status = status
+    assert not alerter.report(FAILED)
+    clock.pass_time(minutes=1)
+    tries = len(receiver.received)
+    assert not alerter.report(FAILED)
+    assert len(receiver.received) == tries, "not at once"
+    receiver.status = 200
+    clock.pass_time(minutes=5)
+    assert alerter.report(FAILED)
+    assert "tried again later" in caplog.text
+
+
+def test_an_all_clear_that_cannot_be_sent_is_sent_later(alerter, receiver, clock):
+    alerter.report(FAILED)
+    receiver.status = 503
+    clock.pass_time(hours=1)
+    assert not alerter.resolve(FAILED.key)
+    receiver.status = 200
+    assert not alerter.resolve(FAILED.key), "not at once"
+    clock.pass_time(minutes=5)
+    assert alerter.resolve(FAILED.key)
+
+
+def test_no_all_clear_for_what_nobody_heard_of(alerter, receiver, clock):
+    receiver.status = 500
+    alerter.report(FAILED)
+    receiver.status = 200
+    clock.pass_time(hours=1)
+    assert not alerter.resolve(FAILED.key)
+    assert alerter.open_problems() == {}
+    assert len(receiver.received) == 1
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/hook", "http://[broken", "no address at all", "ftp://host/x"])
+def test_an_address_that_cannot_work_fails_nobody(tmp_path, clock, url, caplog):
+    alerter = Alerter(Settings(data_dir=tmp_path, alert_webhook_url=url), now=clock)
+    assert not alerter.report(FAILED)
+    assert url not in caplog.text
+
+
+def test_without_a_webhook_the_log_is_told_once(tmp_path, clock, caplog):
+    alerter = Alerter(Settings(data_dir=tmp_path), now=clock)
+    with caplog.at_level(logging.INFO):
+        assert alerter.report(FAILED)
+        assert not alerter.report(FAILED)
+        assert alerter.resolve(FAILED.key, text="run 12 succeeded")
+    assert caplog.messages == [
+        "refresh_all failed: step raw__messages: the CRM answered 500",
+        "over: refresh_all failed: run 12 succeeded",
+    ]
+
+
+def test_the_address_is_in_no_log(alerter, receiver, clock, caplog):
+    with caplog.at_level(logging.DEBUG):
+        alerter.report(FAILED)
+        receiver.status = 0
+        clock.pass_time(days=2)
+        alerter.report(FAILED)
+    assert "SECRETSECRET" not in caplog.text
+    assert receiver.url not in caplog.text
+
+
+def test_httpx_speaks_again_afterwards(alerter):
+    alerter.report(FAILED)
+    assert logging.getLogger("httpx").filters == []
+
+
+def test_words_that_quote_a_person_or_a_secret_are_covered(tmp_path, receiver, clock, caplog):
+    settings = Settings(
+        data_dir=tmp_path, alert_webhook_url=receiver.url, base_url="http://127.0.0.1:1", api_key="key-of-the-crm"
+    )
+    text = "254712345678, +254 712 345 678 or achieng@example.com at 2026-11-22 08:00:00, 160000 rows, key-of-the-crm"
+    Alerter(settings, now=clock).report(Alert("x", f"no chat {receiver.url}", text))
+    [sent] = receiver.received
+    assert sent["blocks"][1]["text"]["text"] == (
+        "[number], [number] or [e-mail] at 2026-11-22 08:00:00, 160000 rows, [secret]"
+    )
+    everything = json.dumps(sent) + caplog.text + (tmp_path / "alerts.json").read_text()
+    for hidden in ("254712345678", "achieng", "key-of-the-crm", "SECRETSECRET"):
+        assert hidden not in everything
+
+
+def test_a_torn_state_file_is_forgotten_not_fatal(alerter, tmp_path, receiver, caplog):
+    (tmp_path / "alerts.json").write_text('{"problems": {"job:')
+    assert alerter.report(FAILED)
+    assert "forgotten" in caplog.text
+
+
+def test_a_state_that_cannot_be_written_is_no_error(alerter, tmp_path, receiver, monkeypatch, caplog):
+    (tmp_path / "alerts.json").mkdir(mode=stat.S_IRWXU)  # replacing a folder by a file fails, also for root
+    assert alerter.report(FAILED)
+    assert alerter.report(FAILED), "told twice rather than not at all"
+    assert "cannot be remembered" in caplog.text
+
+
+def test_a_message_fits_slacks_limits_however_it_is_escaped():
+    made = body("<&>" * 100, text="&" * 5000, notes=[])
+    assert len(made["blocks"][0]["text"]["text"]) <= 150
+    assert len(made["blocks"][1]["text"]["text"]) <= 3000
+    assert made["blocks"][0]["text"]["text"].endswith("…")
+    assert body("a < b & c", text="", notes=[])["text"] == "a &lt; b &amp; c"
+
+
+@pytest.mark.parametrize(
+    "kept", ["0f8c1d2e-1111-2222-3333-444455556666", "20261122T080500.000Z-1f0c9ad2e4b7", "12345678 rows"]
+)
+def test_ids_and_counts_are_left_alone(kept):
+    assert scrub(kept, Settings()) == kept
