@@ -48,16 +48,16 @@ class _Moment(click.ParamType[dt.datetime]):
 
 
 def _table(words: dict[str, str]) -> str:
-    return "\b\n" + "\n".join(f"  {word:16} {meaning}" for word, meaning in words.items())
+    return "\n".join(f"  {word:16} {meaning}" for word, meaning in words.items())
 
 
 _EPILOG = f"""\b
 Faults:
-{_table(FAULTS).removeprefix(chr(8)).strip(chr(10))}
+{_table(FAULTS)}
 
 \b
 Shapes:
-{_table(SHAPES | {ALL: "every shape that can go together"}).removeprefix(chr(8)).strip(chr(10))}
+{_table(SHAPES | {ALL: "every shape that can go together"})}
 
 \b
 Beside the contract, with the same key, for tests:

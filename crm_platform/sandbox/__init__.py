@@ -1,15 +1,15 @@
 """A CRM to run against: a seeded world behind the contract of crm-api.md.
 
-What belongs here: the world, the contract's answers, faults, odd shapes, limits, and the server. What does not: anything
-another room imports; the command line starts it, tests drive it.
+What belongs here: the world, the contract's answers, faults, odd shapes, limits, and the server. What does not:
+anything another room imports; the command line starts it, tests drive it.
 
     from crm_platform.sandbox import ManualClock, Sandbox, SandboxOptions
 
     sandbox = Sandbox(SandboxOptions(contacts=50), clock=ManualClock(start))
     answer = sandbox.handle("GET", "/crm/chat", "page=1&limit=100", {"api-key": "sandbox"})
 
-`handle` neither sleeps nor opens sockets, takes its time from the clock and its chance from the seed: the same requests at
-the same times get the same bytes, in any process.
+`handle` neither sleeps nor opens sockets, takes its time from the clock and its chance from the seed: the same requests
+at the same times get the same bytes, in any process.
 """
 
 from crm_platform.sandbox.app import OPERATIONS, Answer, Sandbox

@@ -1,12 +1,13 @@
 """The sandbox CRM: a request in, an answer out.
 
 What belongs here: routing, checks of arguments, envelopes, and the order in which key, limit, fault and contract are
-looked at. What does not: sockets and sleeping (`server.py`); `handle` does neither, so that a simulation can drive it on a
-clock of its own.
+looked at. What does not: sockets and sleeping (`server.py`); `handle` does neither, so that a simulation can drive it
+on a clock of its own.
 
 Choices the contract leaves open: `page` and `limit` that are no whole numbers, below 1, or a limit above 100 are a 422;
 contacts and campaigns come newest first, so a new contact shifts every page; a search gives at most 1,000 contacts; a
-number that is a contact already cannot be created again (422); a campaign's message to a number that is no contact fails.
+number that is a contact already cannot be created again (422); a campaign's message to a number that is no contact
+fails.
 """
 
 from __future__ import annotations
@@ -80,8 +81,10 @@ _Routes = dict[int, list[tuple[tuple[str | None, ...], dict[str, str]]]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to send. `delay`: seconds to wait before it; `cut`: send only so many bytes of the body and then close the
-    connection (None: all of it); `chunks`: the body of a long answer, in place of `body`.
+    """What to send.
+
+    delay: seconds to wait before it. cut: send only so many bytes of the body and then close the connection (None: all
+    of it). chunks: the body of a long answer, in place of `body`.
     """
 
     status: int
@@ -340,7 +343,10 @@ class Sandbox:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> Answer:
-        """Answer one request. `path`: percent-decoded; `query`: without the question mark; `headers`: lower-case names."""
+        """Answer one request; never raises.
+
+        path: percent-decoded. query: without the question mark. headers: names in lower case.
+        """
         with self._lock:
             try:
                 operation, arguments = _route(method, path)

@@ -102,7 +102,7 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What happens to each of many (campaign, receiver) pairs; times in milliseconds, NEVER for what does not happen."""
+    """What happens to each of many (campaign, receiver) pairs; times in milliseconds, NEVER = does not happen."""
 
     receives: np.ndarray[tuple[int], np.dtype[np.bool_]]
     sent: Times
@@ -147,16 +147,24 @@ def _bits(draws: Hashes, shift: int, count: int) -> Times:
     return ((draws >> np.uint64(shift)) & np.uint64((1 << count) - 1)).astype(np.int64)
 
 
+def _first_draw(terms: Terms, indexes: Times) -> Hashes:
+    return mix_all(terms.seeds + indexes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+
+
+def _is_chosen(terms: Terms, indexes: Times, draws: Hashes) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return (_bits(draws, 0, 20) < terms.share) & (indexes < terms.audience)
+
+
 def outcomes(terms: Terms, indexes: Times, *, places: Times | None = None, of: int = 1) -> Outcomes:
     """Draw what happens: one campaign × many receivers, or many campaigns × one receiver (broadcast).
 
     `places`: each receiver's place in line of `of`, for a list given through the API; None draws both the choice of
     receivers and their order.
     """
-    first = mix_all(terms.seeds + indexes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    first = _first_draw(terms, indexes)
     second = mix_all(first)
     if places is None:
-        receives = (_bits(first, 0, 20) < terms.share) & (indexes < terms.audience)
+        receives = _is_chosen(terms, indexes, first)
         sent = terms.starts + (_bits(first, 20, 20) * terms.duration >> 20)
     else:
         receives = np.ones(len(indexes), dtype=np.bool_)
@@ -326,15 +334,20 @@ class Campaigns:
 
     # Receivers
 
-    def _parts(self, campaign: Campaign) -> Iterator[Outcomes]:
+    @staticmethod
+    def _parts(campaign: Campaign) -> Iterator[Times]:
+        """Indexes that a campaign of the world's may reach, so many at a time."""
+        for start in range(0, campaign.audience, _CHUNK):
+            yield np.arange(start, min(start + _CHUNK, campaign.audience), dtype=np.int64)
+
+    def _outcomes(self, campaign: Campaign) -> Iterator[Outcomes]:
         terms = Terms([campaign])
-        if campaign.receivers is not None:
+        if campaign.receivers is None:
+            yield from (outcomes(terms, part) for part in self._parts(campaign))
+        elif campaign.receivers:
             places = np.fromiter(campaign.receivers.values(), dtype=np.int64, count=len(campaign.receivers))
             indexes = np.fromiter(campaign.receivers, dtype=np.int64, count=len(campaign.receivers))
-            yield outcomes(terms, indexes, places=places, of=max(len(indexes), 1))
-            return
-        for start in range(0, campaign.audience, _CHUNK):
-            yield outcomes(terms, np.arange(start, min(start + _CHUNK, campaign.audience), dtype=np.int64))
+            yield outcomes(terms, indexes, places=places, of=len(indexes))
 
     def total_recipients(self, campaign: Campaign) -> int:
         """How many a campaign reaches (0 while nothing says when it is sent)."""
@@ -344,8 +357,9 @@ class Campaigns:
             return 0
         total = self._totals.get(campaign.campaign_id)
         if total is None:
-            total = sum(int(part.receives.sum()) for part in self._parts(campaign))
-            self._totals[campaign.campaign_id] = total
+            terms = Terms([campaign])
+            chosen = (_is_chosen(terms, part, _first_draw(terms, part)) for part in self._parts(campaign))
+            total = self._totals[campaign.campaign_id] = sum(int(part.sum()) for part in chosen)
         return total
 
     def metrics(self, campaign: Campaign, at: int) -> Metrics:
@@ -355,7 +369,7 @@ class Campaigns:
         delivered = read = replied = 0
         failed = campaign.strangers if at >= campaign.starts else 0
         if at >= campaign.starts:
-            for part in self._parts(campaign):
+            for part in self._outcomes(campaign):
                 delivered += int((part.delivered <= at).sum())
                 read += int((part.read <= at).sum())
                 replied += int((part.replied <= at).sum())

@@ -112,8 +112,8 @@ class Ids:
 class Week:
     """How busy each hour of a local week is, as a clock that runs fast by day and slow by night.
 
-    Drawing gaps on this clock gives events that cluster in the day, and both directions are cheap, so that the k-th of a
-    steady stream of events has its time without the ones before it.
+    Drawing gaps on this clock gives events that cluster in the day, and both directions are cheap, so that the k-th of
+    a steady stream of events has its time without the ones before it.
     """
 
     _DAY = (0.04,) * 5 + (0.1, 0.4, 0.9, 1.7, 2.1, 2.2, 2.0, 1.8, 1.9, 2.0, 1.9, 1.7, 1.5, 1.3, 1.2, 1.0, 0.7, 0.3, 0.1)
@@ -145,7 +145,7 @@ WEEK: Final = Week()
 
 
 def next_opening(at: int) -> int:
-    """`at` itself inside the team's hours (Mon-Fri 08-18, Sat 09-13 local), else when they begin again. Milliseconds."""
+    """`at` itself inside the team's hours (Mon-Fri 08-18, Sat 09-13 local), else when they begin again (both ms)."""
     local = at + LOCAL_OFFSET
     while True:
         day, clock = divmod(local, DAY)

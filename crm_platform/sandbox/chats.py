@@ -1,8 +1,8 @@
 """The messages of one chat, made on demand.
 
 What belongs here: ordinary conversations (questions, answers, silences, thanks), and what campaigns add to a chat. A
-chat is a stream that goes forward only: asking for a later time continues it and never changes what came before, but for
-delivery statuses, which are functions of time. What does not: which contacts exist, HTTP, wire formats.
+chat is a stream that goes forward only: asking for a later time continues it and never changes what came before, but
+for delivery statuses, which are functions of time. What does not: which contacts exist, HTTP, wire formats.
 """
 
 from __future__ import annotations
@@ -46,18 +46,45 @@ _HOT_ONE_IN: Final = 650  # contacts; resellers and drivers who write many times
 _SILENT_PERCENT: Final = 7  # contacts who never write
 
 _QUESTIONS = (
-    "Hello, is this still available?", "Habari, bei gani?", "Naomba price list tafadhali", "Do you deliver to Rongai?",
-    "I paid via M-Pesa but no confirmation yet", "Mko open leo?", "Hi 👋", "My order has not arrived 😕", "Can I get 20 pieces?",
-    "Nataka kujua kama iko size 42", "Please send me your location", "What time do you close?", "Bado sijapata refund yangu",
-    "Good morning, can you help me?", "Is there a discount for wholesale?", "¿Hacen envíos a Kampala?", "Samahani, nimekosea order",
-    'Need an invoice for Acme Ltd, "urgent"', "Photo attached\nSecond line", "ok", "?", "Naweza lipa mos mos?",
-)  # fmt: skip
+    "Hello, is this still available?",
+    "Habari, bei gani?",
+    "Naomba price list tafadhali",
+    "Do you deliver to Rongai?",
+    "I paid via M-Pesa but no confirmation yet",
+    "Mko open leo?",
+    "Hi 👋",
+    "My order has not arrived 😕",
+    "Can I get 20 pieces?",
+    "Nataka kujua kama iko size 42",
+    "Please send me your location",
+    "What time do you close?",
+    "Bado sijapata refund yangu",
+    "Good morning, can you help me?",
+    "Is there a discount for wholesale?",
+    "¿Hacen envíos a Kampala?",
+    "Samahani, nimekosea order",
+    'Need an invoice for Acme Ltd, "urgent"',
+    "Photo attached\nSecond line",
+    "ok",
+    "?",
+    "Naweza lipa mos mos?",
+)
 _ANSWERS = (
-    "Hello! Yes, it is available 😊", "Karibu! Bei ni 1,500/=", "We deliver country-wide, 2 to 3 days.", "Let me check for you.",
-    "Please share your order number.", "Tuko open mpaka saa kumi na mbili jioni.", "Payment received, asante!",
-    "Your parcel left our shop this morning 🚚", "Yes, from 10 pieces you get 12% off.", "Pole sana, tunashughulikia.",
-    "Here is our location: https://maps.example/savanna", "We close at 6 pm.", "Done ✅", "Could you send a photo please?",
-)  # fmt: skip
+    "Hello! Yes, it is available 😊",
+    "Karibu! Bei ni 1,500/=",
+    "We deliver country-wide, 2 to 3 days.",
+    "Let me check for you.",
+    "Please share your order number.",
+    "Tuko open mpaka saa kumi na mbili jioni.",
+    "Payment received, asante!",
+    "Your parcel left our shop this morning 🚚",
+    "Yes, from 10 pieces you get 12% off.",
+    "Pole sana, tunashughulikia.",
+    "Here is our location: https://maps.example/savanna",
+    "We close at 6 pm.",
+    "Done ✅",
+    "Could you send a photo please?",
+)
 _THANKS = (
     "asante 🙏",
     "Asante sana!",
@@ -72,8 +99,10 @@ _THANKS = (
 _WELCOMES = ("Karibu sana 😊", "Welcome!", "Karibu tena")
 _FOLLOW_UPS = ("Hello?", "Uko?", "??", "Still waiting for your answer", "Any update?")
 _OPENERS = (
-    "Hi, your order is ready for pick-up.", "Habari, tumepokea stock mpya.", "Good morning! Following up on your request.",
-)  # fmt: skip
+    "Hi, your order is ready for pick-up.",
+    "Habari, tumepokea stock mpya.",
+    "Good morning! Following up on your request.",
+)
 _REPLIES_TO_CAMPAIGNS = (
     "YES",
     "Yes please",
@@ -294,7 +323,7 @@ class Chat:
             own = mix(campaign.seed ^ self._seed)
             yield Message(
                 sent, f"{self._prefix}{own:016X}", False, "template", campaign.text, None, delivered, read, failed
-            )  # fmt: skip
+            )
             if replied <= until:
                 yield from Talk(own, prefix=self._prefix, begins=sent, hours_between=0).reaction(replied)
 

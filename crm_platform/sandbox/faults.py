@@ -1,7 +1,7 @@
 """Bad answers on purpose.
 
-What belongs here: which requests are hit, and how. What does not: making the answers (`app.py`). Whether request number n
-is hit follows from the seed and n alone, so a failing run can be run again.
+What belongs here: which requests are hit, and how. What does not: making the answers (`app.py`). Whether request number
+n is hit follows from the seed and n alone, so a failing run can be run again.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from crm_platform.sandbox.chance import derive, mix
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One bad answer. `kind`: a key of `FAULTS`; `is_applied`: a write takes effect all the same; `variant`: which of
-    several ways; `part`: how much of the body gets through (0 to 1).
+    """One bad answer.
+
+    kind: a key of `FAULTS`. is_applied: a write takes effect all the same. variant: which of several ways. part: how
+    much of the body gets through (0 to 1).
     """
 
     kind: str

@@ -58,7 +58,7 @@ class RateLimit:
         """Take a slot if every window has one. None: there is no limit."""
         if not self._windows:
             return None
-        is_allowed = all([window.left(now) > 0 for window in self._windows])
+        is_allowed = all(window.left(now) > 0 for window in self._windows)
         if is_allowed:
             for window in self._windows:
                 window.taken.append(now)
@@ -101,7 +101,11 @@ class _Peak:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What arrived so far. `by_route`: operation → requests; `by_status`: HTTP status → answers (a drop counts as 0)."""
+    """What arrived so far.
+
+    by_route: operation → requests. by_status: HTTP status → answers (a dropped connection counts as 0). faults: kind →
+    bad answers given on purpose.
+    """
 
     requests: int
     by_route: dict[str, int]

@@ -30,10 +30,10 @@ class SandboxOptions:
     """A sandbox's options. Raises FixConfiguration when one makes no sense.
 
     contacts: how many there are at `began` + `days`. days: history before that. key: the API key.
-    start: the world's first now (None: the machine's). began: when history begins (None: `days` before start); give it to
-    get the same world again after a restart on another day. speed: world seconds a real second. clock: `manual` stands
-    still until it is set. Limits: requests in any 60 s and 24 h; None takes the tier's, no tier means no limit.
-    latency_ms: how long an answer waits. fault_rate: share of requests answered badly. shapes: keys of `SHAPES` or `all`.
+    start: the world's first now (None: the machine's). began: when history begins (None: `days` before start); give it
+    to get the same world again after a restart on another day. speed: world seconds a real second. clock: `manual`
+    stands still until it is set. Limits: requests in any 60 s and 24 h; None takes the tier's, no tier means no limit.
+    latency_ms: how long an answer waits. fault_rate: share of requests answered badly. shapes: keys of `SHAPES`, `all`.
     """
 
     contacts: int = 2000

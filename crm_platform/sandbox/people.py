@@ -19,8 +19,16 @@ EXTRA: Final = 1 << 40
 
 LIVELY: Final = 1  # this contact always writes a lot, so that the smallest world has a chat of several pages
 
-_FIRST = ["Wanjiku", "Achieng", "Otieno", "Mwangi", "Njeri", "Kamau", "Atieno", "Kiprop", "Chebet", "Mutua", "Wambui", "Omondi", "Akinyi", "Kariuki", "Nyambura", "Barasa", "Fatuma", "Hassan", "Zawadi", "Baraka", "Amina", "Juma", "Grace", "Peter", "Mary", "John", "Faith", "Brian", "Mercy", "Kevin", "Esther", "Samuel", "Joyce", "David", "Ruth", "Daniel", "Sharon", "Dennis", "Lilian", "Victor", "Priya", "Amit", "José", "Zoë", "Björn", "Chloé", "Søren", "Łukasz", "Nwosu", "Thandiwe"]
-_LAST = ["Kimani", "Odhiambo", "Njoroge", "Wafula", "Cheruiyot", "Maina", "Ouma", "Mutiso", "Gathoni", "Korir", "Were", "Abdi", "Noor", "Mohamed", "Ochieng", "Waweru", "Kiptoo", "Muthoni", "Nyong'o", "Karanja", "Simiyu", "Langat", "Adhiambo", "Ndung'u", "Patel", "Shah", "Müller", "O'Brien", "García", "Nguyễn", "Okafor", "Dlamini", "Uwase", "Tesfaye"]
+_FIRST = """
+    Wanjiku Achieng Otieno Mwangi Njeri Kamau Atieno Kiprop Chebet Mutua Wambui Omondi Akinyi Kariuki Nyambura
+    Barasa Fatuma Hassan Zawadi Baraka Amina Juma Grace Peter Mary John Faith Brian Mercy Kevin Esther Samuel Joyce
+    David Ruth Daniel Sharon Dennis Lilian Victor Priya Amit José Zoë Björn Chloé Søren Łukasz Nwosu Thandiwe
+""".split()  # noqa: SIM905 - easier to read than fifty quoted words
+_LAST = """
+    Kimani Odhiambo Njoroge Wafula Cheruiyot Maina Ouma Mutiso Gathoni Korir Were Abdi Noor Mohamed Ochieng Waweru
+    Kiptoo Muthoni Nyong'o Karanja Simiyu Langat Adhiambo Ndung'u Patel Shah Müller O'Brien García Nguyễn Okafor
+    Dlamini Uwase Tesfaye
+""".split()  # noqa: SIM905 - easier to read than fifty quoted words
 _UNUSUAL = (
     "فاطمة الزهراء",
     "王小明",

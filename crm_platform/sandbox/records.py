@@ -29,6 +29,9 @@ _ONE_MILLISECOND: Final = dt.timedelta(milliseconds=1)
 encode: Final[Callable[[object], str]] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
+_MOMENTS: Final = ("timestamp", "created_at", "scheduled_at", "at")  # the names under which records hold times
+
+
 class Moment(int):
     """A time in milliseconds since 1970 that has not been written out yet."""
 
@@ -50,13 +53,16 @@ def _date(day: int) -> str:
     return moment_of(day * DAY).date().isoformat()
 
 
+_MINUTES: Final = tuple(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60))
+_SECONDS: Final = tuple(f"{second:02}." for second in range(60))
+
+
 def clock_text(at: int) -> str:
-    """ISO 8601 to the millisecond, without a zone: about twice as quick as datetime, and written 100 times a page."""
+    """ISO 8601 to the millisecond, without a zone; quicker than datetime, and written 100 times a page."""
     day, rest = divmod(at, DAY)
-    seconds, part = divmod(rest, 1000)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{_date(day)}T{hour:02}:{minute:02}:{second:02}.{part:03}"
+    minute, rest = divmod(rest, 60_000)
+    second, part = divmod(rest, 1000)
+    return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[second]}{part:03}"
 
 
 def iso(at: int) -> str:
@@ -65,8 +71,11 @@ def iso(at: int) -> str:
 
 
 def written(record: Record, write: Callable[[int], object] = iso) -> Record:
-    """A record with its moments written out."""
-    return {name: write(value) if type(value) is Moment else value for name, value in record.items()}
+    """The record itself, its moments written out in place."""
+    for name in _MOMENTS:
+        if type(value := record.get(name)) is Moment:
+            record[name] = write(value)
+    return record
 
 
 def message_record(message: Message, now: int, operator: str | None) -> Record:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from crm_platform.sandbox.chance import LOCAL_OFFSET
-from crm_platform.sandbox.records import Moment, Record, clock_text, iso, written
+from crm_platform.sandbox.records import Record, clock_text, iso, written
 
 SHAPES: Final = {
     "flat-messages": "messages as {data: […], pagination}",
@@ -124,11 +124,6 @@ class Shapes:
 
     def report(self, record: Record) -> Record:
         """A report as it goes out."""
-        return (
-            {**record, "generated_by": "crm", "cost": {"currency": "KES", "amount": 12.5}}
-            if ("unknown-fields" in self._on)
-            else record
-        )
-
-
-__all__ = ["ALL", "SHAPES", "Moment", "Shapes"]
+        if "unknown-fields" in self._on:
+            return {**record, "generated_by": "crm", "cost": {"currency": "KES", "amount": 12.5}}
+        return record

@@ -1,10 +1,10 @@
 """The truth: what a perfect sync of the sandbox would hold at a time.
 
-What belongs here: every record as of a time, clean, in the contract's field names plus `kind` (and `chat_id` on messages).
-What does not: anything a client could not have seen: contacts that are gone are left out with their messages, an empty
-text counts as absent (null), and records that are broken on purpose stand as kind `broken`, whole, with what is broken about
-them (`of`: contact, campaign or message; `field`: the field that is unusable). Messages of a contact whose record is broken
-cannot be found, nor the report of such a campaign, so they are left out.
+What belongs here: every record as of a time, clean, in the contract's field names plus `kind` (and `chat_id` on
+messages). What does not: anything a client could not have seen. So contacts that are gone are left out with their
+messages, an empty text counts as absent (null), and records that are broken on purpose stand as kind `broken`, whole,
+with what is broken about them (`of`: contact, campaign or message; `field`: the field that is unusable). Messages of a
+contact whose record is broken cannot be found, nor the report of such a campaign, so they are left out too.
 
 Times are ISO 8601 in UTC with microseconds. An operator event: `event` (`assigned`, `done`), `chat_id`, `at`, and
 `operator_email` or `resolution_notes`.

@@ -1,7 +1,7 @@
 """The world: everything that exists at a time, and the few things the API can change.
 
-What belongs here: putting people, chats and campaigns together, and the overlay of writes, each with its time. What does
-not: HTTP, odd shapes, faults. Times are milliseconds (see `chance.py`); `now` never goes back.
+What belongs here: putting people, chats and campaigns together, and the overlay of writes, each with its time. What
+does not: HTTP, odd shapes, faults. Times are milliseconds (see `chance.py`); `now` never goes back.
 """
 
 from __future__ import annotations
