@@ -1,0 +1,75 @@
+"""Who is at work: what schedules and sensors ask before they start a run, and what `crm refresh` tells them.
+
+What belongs here: runs in progress, and the truth about runs that died in a shell. What does not: deciding what is due
+(automation.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+
+from crm_platform.errors import Busy
+from crm_platform.warehouse import lease
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from crm_platform.settings import Settings
+
+# Tag of a run that works inside a `crm` process: no launcher started it, so no run monitor notices when it is killed.
+SHELL_TAG: Final = "crm/shell"
+
+UNFINISHED: Final = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+
+
+def refresh_lease(settings: Settings) -> Path:
+    """Lock file of the one `crm refresh`; held for as long as its run works."""
+    return settings.lock_dir / "refresh.lock"
+
+
+def crawl_lease(settings: Settings) -> Path:
+    """Lock file of the one crawler (ingest holds it)."""
+    return settings.lock_dir / "crawl.lock"
+
+
+def holder_of(path: Path) -> str | None:
+    """Say who holds a lease; None when it is free."""
+    try:
+        with lease(path, purpose="a look whether it is free"):
+            return None
+    except Busy as problem:
+        return problem.holder or "another process"
+
+
+def unfinished_runs(instance: dg.DagsterInstance, jobs: Collection[str]) -> list[dg.DagsterRun]:
+    """Runs of these jobs that are queued or under way, newest first."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED)))
+    return [run for run in runs if run.job_name in jobs]
+
+
+def bury(instance: dg.DagsterInstance, runs: Collection[dg.DagsterRun]) -> None:
+    """Mark runs that died in a shell as failed. The caller knows that no `crm refresh` is alive: it had the lease."""
+    for run in runs:
+        if SHELL_TAG in run.tags:
+            instance.report_run_failed(run, "The `crm` process that this run worked in was killed.")
+
+
+def at_work(instance: dg.DagsterInstance, settings: Settings, jobs: Collection[str]) -> str | None:
+    """Say which run of these jobs is queued or under way; None when there is none.
+
+    Runs of a `crm refresh` that was killed are marked as failed on the way, lest they stop the schedules for ever.
+    """
+    runs = unfinished_runs(instance, jobs)
+    if any(SHELL_TAG in run.tags for run in runs) and holder_of(refresh_lease(settings)) is None:
+        bury(instance, runs)
+        runs = [run for run in runs if SHELL_TAG not in run.tags]
+    return f"{runs[0].job_name} is {runs[0].status.value.lower()} (run {runs[0].run_id[:8]})" if runs else None

@@ -1,0 +1,155 @@
+"""Raw assets: one op over `ingest.refresh`, which fetches the tables in the order that a full picture needs.
+
+What belongs here: the assets, their configuration, what is told of them. What does not: fetching (ingest/).
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Final
+
+import dagster as dg
+from pydantic import Field
+
+from crm_platform.defs.failures import in_dagsters_words
+from crm_platform.defs.metadata import OWNERS, asset_key, counts, definition_metadata
+from crm_platform.defs.resources import Reporter, WarehouseResource
+from crm_platform.ingest import Outcome, Progress, refresh
+from crm_platform.schemas import OpsTable, RawTable, raw
+from crm_platform.settings import Settings
+from crm_platform.warehouse import DuckDbWarehouse
+
+CRAWL_POOL: Final = "crawl"
+
+# What must be there before a table can be asked for: the arrows between the raw assets.
+UPSTREAM: Final[dict[type[RawTable], tuple[type[RawTable], ...]]] = {
+    raw.Contacts: (),
+    raw.ContactSweeps: (),
+    raw.CustomFields: (),
+    raw.Campaigns: (),
+    raw.CampaignReports: (raw.Campaigns,),
+    raw.Messages: (raw.Contacts,),
+}
+
+LOG_EVERY: Final = 10.0  # seconds between two log lines of one stage
+
+
+class IngestConfig(dg.Config):
+    """How to ingest."""
+
+    full_refresh: bool = Field(
+        default=False, description="Fetch everything again from the first page, whatever is already stored."
+    )
+
+
+def _spec(table: type[RawTable]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        asset_key(table),
+        deps=[asset_key(upstream) for upstream in UPSTREAM[table]],
+        description=table.description(),
+        group_name="raw",
+        kinds={"http", "duckdb"},
+        owners=OWNERS,
+        metadata=definition_metadata(table),
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=timedelta(hours=26), warn_window=timedelta(hours=2)
+        ),
+    )
+
+
+def _told(outcome: Outcome, store: DuckDbWarehouse) -> dg.MaterializeResult[None]:
+    """Say what an outcome brought, also when it is nothing."""
+    table = outcome.table
+    with store.reading() as session:
+        rows = session.query(f"select count(*) as n from {table.full_name()}").column("n")[0].as_py()
+        listed = counts(session, table)
+    return dg.MaterializeResult(
+        asset_key=asset_key(table),
+        metadata={
+            "dagster/row_count": rows,
+            "inserted": outcome.inserted,
+            "updated": outcome.updated,
+            "unchanged": outcome.unchanged,
+            "rejected": outcome.rejected,
+            "requests": outcome.requests,
+            "seconds_throttled": outcome.seconds_throttled,
+            "window_start": dg.MetadataValue.timestamp(outcome.started_at),
+            "window_end": dg.MetadataValue.timestamp(outcome.finished_at),
+            "remaining": outcome.remaining or "nothing: current",
+            "path": dg.MetadataValue.path(str(store.path)),
+            **outcome.metrics,
+            **({"rows by kind": dg.MetadataValue.md(listed)} if listed else {}),
+        },
+    )
+
+
+class _Narrator:
+    """Writes a log line when a stage begins and every few seconds after, so that the UI shows that work goes on."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        reporter: Reporter,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._context = context
+        self._reporter = reporter
+        self._monotonic = monotonic
+        self._stage = ""
+        self._due = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        self._reporter.progress(progress)
+        now = self._monotonic()
+        if progress.stage != self._stage or now >= self._due:
+            self._stage, self._due = progress.stage, now + LOG_EVERY
+            self._context.log.info(
+                "%s: %d of %s, %d requests, %d messages",
+                progress.stage,
+                progress.done,
+                "?" if progress.total is None else progress.total,
+                progress.requests,
+                progress.messages,
+            )
+
+
+@dg.multi_asset(
+    name="raw", specs=[_spec(table) for table in UPSTREAM], can_subset=True, pool=CRAWL_POOL, group_name=None
+)
+def raw_tables(
+    context: dg.AssetExecutionContext,
+    config: IngestConfig,
+    live: WarehouseResource,
+    settings: dg.ResourceParam[Settings],
+    reporter: dg.ResourceParam[Reporter],
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Fetch what the CRM has and the warehouse has not."""
+    with in_dagsters_words(reporter):
+        store = live.prepared(RawTable, OpsTable)
+        tables = [table for table in UPSTREAM if asset_key(table) in context.selected_asset_keys]
+        narrator = _Narrator(context, reporter)
+        for outcome in refresh(
+            settings,
+            store,
+            tables=tables,
+            full_refresh=config.full_refresh,
+            progress=narrator,
+            wait_seconds=reporter.wait_seconds,
+            on_wait=reporter.waiting,
+        ):
+            reporter.fetched(outcome)
+            if outcome.remaining:
+                context.log.warning("%s: %s", outcome.table.full_name(), outcome.remaining)
+            yield _told(outcome, store)
+
+
+operator_events = dg.AssetSpec(
+    asset_key(raw.OperatorEvents),
+    description=raw.OperatorEvents.description(),
+    group_name="raw",
+    kinds={"duckdb"},
+    owners=OWNERS,
+    metadata=definition_metadata(raw.OperatorEvents),
+)
+"""Written when something is done through this platform (or an event says so), not by a run: an external asset."""

@@ -1,0 +1,117 @@
+"""What the assets are given: stores, settings, a clock, somebody to report to, and the lease of a build.
+
+What belongs here: Dagster resources. What does not: what is done with them. Settings travel as the plain object they
+are (`ResourceParam`), so that no secret ever becomes a run's configuration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+from pydantic import Field, PrivateAttr
+
+from crm_platform.schemas import TABLES, Table
+from crm_platform.warehouse import DuckDbWarehouse, lease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from crm_platform.errors import Breach, CrmPlatformError
+    from crm_platform.ingest import Outcome, Progress
+    from crm_platform.warehouse import Session
+
+Answer = TypeVar("Answer")
+
+# Seconds a sensor waits for a file that somebody writes to; it looks again at its next tick anyway.
+SENSOR_PATIENCE: Final = 2.0
+
+
+class WarehouseResource(DuckDBResource):
+    """One DuckDB file of the platform.
+
+    Configured as any DuckDBResource. Its own `get_connection` is not for use: sessions are opened by DuckDbWarehouse
+    alone, under the lock that keeps writers and readers apart.
+    """
+
+    lock_dir: str = Field(description="Where the file's lock lives.")
+
+    def warehouse(self, *, timeout: float = 120.0) -> DuckDbWarehouse:
+        """Hand out the store. `timeout`: seconds to wait for the file's lock before Busy is raised."""
+        return DuckDbWarehouse(Path(self.database), lock_dir=Path(self.lock_dir), timeout=timeout)
+
+    def look(self, question: Callable[[Session], Answer], *, otherwise: Answer) -> Answer:
+        """Ask the store briefly, as a sensor may: `otherwise` when there is no file yet. Raises Busy within 2 s."""
+        if not Path(self.database).exists():
+            return otherwise
+        with self.warehouse(timeout=SENSOR_PATIENCE).reading() as session:
+            return question(session)
+
+    def prepared(self, *layers: type[Table], timeout: float = 120.0) -> DuckDbWarehouse:
+        """Hand out the store with every declared table of these layers in it."""
+        store = self.warehouse(timeout=timeout)
+        store.prepare(table for table in TABLES.values() if issubclass(table, layers))
+        return store
+
+
+class BuildLease(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """One build at a time: held from the first table that a process builds to the end of its run.
+
+    Two builds at once would mix two cuts in one file. Publishing would refuse that; the lease saves the work.
+    """
+
+    lock_dir: str = Field(description="Where the lease lives.")
+    wait_seconds: float = Field(default=600.0, description="Seconds to wait for another build before giving way to it.")
+    _held: contextlib.ExitStack = PrivateAttr(default_factory=contextlib.ExitStack)
+    _is_held: bool = PrivateAttr(default=False)
+
+    def hold(self, purpose: str) -> None:
+        """Take the lease unless this run has it. Raises Busy, naming the holder, after `wait_seconds`."""
+        if not self._is_held:
+            self._held.enter_context(lease(Path(self.lock_dir) / "build.lock", purpose=purpose, wait=self.wait_seconds))
+            self._is_held = True
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Let go at the end of the run."""
+        self._held.close()
+        self._is_held = False
+
+
+class Clock:
+    """The time, for sensors and checks; a test sets its own."""
+
+    def now(self) -> datetime:
+        """Aware, in UTC."""
+        return datetime.now(UTC)
+
+
+class Reporter:
+    """Who hears how a run goes: by default nobody; `crm refresh` draws a bar and keeps the reason of a failure.
+
+    `retries`: whether an error that may pass is tried again by Dagster (in the UI), or told at once (in a shell).
+    """
+
+    retries: bool = True
+    wait_seconds: float = 0.0
+
+    def waiting(self, holder: str) -> None:
+        """Hear who is waited for."""
+
+    def progress(self, progress: Progress) -> None:
+        """Hear how far a stage of ingest is; called often."""
+
+    def fetched(self, outcome: Outcome) -> None:
+        """Hear what a refresh did for one raw table."""
+
+    def checked(self, breaches: Sequence[Breach]) -> None:
+        """Hear which rules a table of the build breaks."""
+
+    def built(self, table: str, *, seconds: float) -> None:
+        """Hear that a table of the build is there."""
+
+    def failed(self, problem: CrmPlatformError) -> None:
+        """Hear why a step failed."""
