@@ -123,12 +123,13 @@ class DuckDbSession:
 def _merge_sql(table: type[Table]) -> str:
     """One MERGE: what is new is inserted, what changed is updated, what is known is left alone."""
     name = table.full_name()
-    keys = ", ".join(table.key)
+    keys = ", ".join(f'"{key}"' for key in table.key)
     is_versioned = "fetched_at" in table.columns
     newest_first = "fetched_at desc" if is_versioned else "1"
     incoming, sets, changed = [], [], []
-    for column, declared in table.columns.items():
-        if column in table.key:
+    for column_name, declared in table.columns.items():
+        column = f'"{column_name}"'
+        if column_name in table.key:
             incoming.append(column)
         elif declared.merge == "first":
             incoming.append(f"min({column}) over (partition by {keys}) as {column}")
@@ -145,10 +146,10 @@ def _merge_sql(table: type[Table]) -> str:
             incoming.append(column)
             newer = f"case when i.fetched_at >= t.fetched_at then i.{column} else t.{column} end"
             sets.append(f"{column} = {newer if is_versioned else f'i.{column}'}")
-            if column not in _PROVENANCE:
+            if column_name not in _PROVENANCE:
                 differs = f"i.{column} is distinct from t.{column}"
                 changed.append(f"(i.fetched_at >= t.fetched_at and {differs})" if is_versioned else differs)
-    columns = ", ".join(table.columns)
+    columns = [f'"{name}"' for name in table.columns]
     matched = f"when matched and ({' or '.join(changed)}) then update set {', '.join(sets)}" if changed else ""
     return f"""
         merge into {name} as t
@@ -157,9 +158,9 @@ def _merge_sql(table: type[Table]) -> str:
             from incoming
             qualify row_number() over (partition by {keys} order by {newest_first}) = 1
         ) as i
-        on {" and ".join(f"t.{key} = i.{key}" for key in table.key)}
+        on {" and ".join(f't."{key}" = i."{key}"' for key in table.key)}
         {matched}
-        when not matched then insert ({columns}) values ({", ".join(f"i.{column}" for column in table.columns)})
+        when not matched then insert ({", ".join(columns)}) values ({", ".join(f"i.{column}" for column in columns)})
         returning merge_action
     """
 
