@@ -16,7 +16,7 @@ from crm_platform_tests.oracle.facts import Facts
 KEYS: Final = MappingProxyType(
     {
         "core.conversations": ("chat_id", "first_message_id"),
-        "core.response_waits": ("chat_id", "waiting_message_id"),
+        "core.response_waits": ("chat_id", "opening_message_id"),
         "core.contact_presence": ("chat_id", "from_at"),
         "kpi.response_times_daily": ("day",),
         "kpi.chats_resolved_daily": ("day",),

@@ -229,7 +229,8 @@ def wait_rows(conversations: Sequence[Conversation]) -> list[dict[str, object]]:
         {
             "chat_id": one.chat.chat_id,
             "first_message_id": one.messages[0].message_id,
-            "waiting_message_id": wait.question.message_id,
+            "opening_message_id": wait.question.message_id,
+            "closing_message_id": wait.reply.message_id if wait.reply else None,
             "waiting_since": wait.since,
             "answered_at": wait.answered_at,
             "response_seconds": wait.response_seconds,

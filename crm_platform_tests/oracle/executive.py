@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Final
 
 from crm_platform_tests.oracle.arithmetic import ONE_DAY, complete_days, day_of, midnight, month_before, rate
 from crm_platform_tests.oracle.conversations import Conversation
@@ -27,6 +29,10 @@ from crm_platform_tests.oracle.operations import (
     first_response_median,
     message_days,
     whole,
+)
+
+NO_SUPPORT: Final = MappingProxyType(
+    dict.fromkeys(("first_response_seconds_median_7d", "answer_rate_7d", "chats_resolved_7d"))
 )
 
 
@@ -57,10 +63,16 @@ def executive_summary(
         "monthly_growth_rate": rate_of_month(months, month_before(month)),
         "active_campaigns": _active_at_end(facts, week_ago),
         **_engagement(facts, campaigns, ago=30),
-        **_support(facts, conversations, ago=7),
+        **(_support(facts, conversations, ago=7) if _covers(facts, days_back=14) else NO_SUPPORT),
         "open_waits": backlog.get(week_ago),
     }
     return [{**now, **{f"{name}_previous": figure for name, figure in before.items()}}]
+
+
+def _covers(facts: Facts, *, days_back: int) -> bool:
+    """Whether messages are known from that many complete days before the cut's day on."""
+    known_days = message_days(facts)
+    return bool(known_days) and (known_days[-1] - known_days[0]).days >= days_back
 
 
 def _active_at_end(facts: Facts, day: dt.date) -> int | None:
@@ -82,9 +94,6 @@ def _engagement(facts: Facts, campaigns: Sequence[Performance], *, ago: int) -> 
 
 def _support(facts: Facts, conversations: Sequence[Conversation], *, ago: int) -> dict[str, object]:
     window = complete_days(facts.as_of, 7, facts.settings.zone, ago=ago)
-    known_days = message_days(facts)
-    if not known_days or midnight(known_days[0], facts.settings.zone) > window.start:
-        return dict.fromkeys(("first_response_seconds_median_7d", "answer_rate_7d", "chats_resolved_7d"))
     first_waits = [w for one in whole(conversations) for w in one.waits if w.is_first and w.since in window]
     return {
         "first_response_seconds_median_7d": first_response_median(first_waits),

@@ -176,7 +176,7 @@ def growth_months(facts: Facts, days: Sequence[GrowthDay]) -> list[GrowthMonth]:
     for month in sorted({month_of(one.day) for one in days}):
         of_month = [one for one in days if month_of(one.day) == month]
         gone = [one.gone_contacts for one in of_month if one.gone_contacts is not None]
-        opening = of_month[0].total_contacts - of_month[0].net_growth
+        opening = rows[-1].closing if rows else of_month[0].total_contacts - of_month[0].net_growth
         closing = of_month[-1].total_contacts
         rows.append(
             GrowthMonth(

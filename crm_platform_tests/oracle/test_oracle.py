@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
+from crm_platform.sandbox import ManualClock, Sandbox, SandboxOptions
 from crm_platform.settings import Settings
 from crm_platform_tests.oracle.arithmetic import (
     Window,
@@ -152,7 +154,7 @@ def test_conversations():
 
 def test_response_waits():
     columns = (
-        "chat_id first_message_id waiting_message_id waiting_since answered_at response_seconds"
+        "chat_id first_message_id opening_message_id closing_message_id waiting_since answered_at response_seconds"
         " business_response_seconds is_first is_left_truncated state"
     )
     nothing = (None, None, None)
@@ -161,12 +163,12 @@ def test_response_waits():
         "core.response_waits",
         *rows_of(
             columns,
-            ("a", "a1", "a1", at("03-02 09:00"), at("03-02 09:20"), 1200, 1200, True, False, "answered"),
-            ("a", "a1", "a5", at("03-02 09:25"), *nothing, False, False, "trailing"),
-            ("b", "b1", "b1", at("03-02 10:00"), *nothing, True, False, "missed"),
-            ("c", "c1", "c1", at("03-03 18:00"), *nothing, True, False, "open"),
-            ("d", "d1", "d2", at("03-02 08:30"), at("03-02 09:00"), 1800, 1800, True, True, "answered"),
-            ("f", "f1", "f1", at("03-03 09:00"), *nothing, True, False, "missed"),
+            ("a", "a1", "a1", "a4", at("03-02 09:00"), at("03-02 09:20"), 1200, 1200, True, False, "answered"),
+            ("a", "a1", "a5", None, at("03-02 09:25"), *nothing, False, False, "trailing"),
+            ("b", "b1", "b1", None, at("03-02 10:00"), *nothing, True, False, "missed"),
+            ("c", "c1", "c1", None, at("03-03 18:00"), *nothing, True, False, "open"),
+            ("d", "d1", "d2", "d3", at("03-02 08:30"), at("03-02 09:00"), 1800, 1800, True, True, "answered"),
+            ("f", "f1", "f1", None, at("03-03 09:00"), *nothing, True, False, "missed"),
         ),
     )
 
@@ -556,6 +558,13 @@ def test_executive_summary():
     check(facts, "kpi.executive_summary", now | before)
 
 
+def test_executive_summary_of_a_young_tenant_has_no_period_before():
+    """The desk's first day is 1 March: this week's figures are what there is, the week before is not known."""
+    (row,) = compute(DESK)["kpi.executive_summary"]
+    assert (row["chats_resolved_7d"], row["answer_rate_7d"]) == (2, 1 / 3)
+    assert all(figure is None for column, figure in row.items() if column.endswith("_previous"))
+
+
 def test_an_empty_world_has_its_tables():
     tables = compute(Facts(as_of=AS_OF, settings=SETTINGS))
     assert set(tables) == set(KEYS)
@@ -769,6 +778,23 @@ def test_facts_from_truth():
     assert some(facts, "kpi.contacts_by_segment", value="Retail")["contacts"] == 1
     with pytest.raises(ValueError, match="surprise"):
         facts_from_truth([{"kind": "surprise"}], as_of=AS_OF, settings=SETTINGS, known_until={})
+
+
+def test_facts_from_the_sandbox_itself():
+    """Whatever the truth names its records and fields: each message, contact, campaign and report arrives."""
+    sandbox = Sandbox(SandboxOptions(contacts=30, days=60, start=AS_OF), clock=ManualClock(AS_OF))
+    records = list(sandbox.truth(AS_OF))
+    kinds = Counter(record["kind"] for record in records)
+    chat_ids = [record["chat_id"] for record in records if record["kind"] == "contact"]
+    facts = facts_from_truth(records, as_of=AS_OF, settings=SETTINGS, known_until=dict.fromkeys(chat_ids, AS_OF))
+    arrived = (len(facts.contacts), len(facts.messages), len(facts.campaigns), len(facts.reports))
+    assert arrived == tuple(kinds[kind] for kind in ("contact", "message", "campaign", "report"))
+    assert {message.type for message in facts.messages} >= {"text", "template"}
+    assert any(message.sender for message in facts.messages)
+    tables = compute(facts)
+    assert {row["is_consistent"] for row in tables["kpi.campaign_performance"]} == {True}
+    assert len(tables["kpi.response_times_daily"]) in range(55, 62)
+    assert tables["kpi.executive_summary"][0]["total_contacts"] == len(chat_ids)
 
 
 def test_differences():

@@ -32,7 +32,7 @@ OFFICE_HOURS = (
     "Mon-Fri 08:00-12:30 13:15-18:00, Sat 09:00-12:00",
 )
 AGENTS = ("amina@example.com", "brian@example.com", "chebet@example.com", "agent-7")
-ALIASES = {"agent-1": AGENTS[0], "agent-2": AGENTS[1], "B.Otieno@example.com": AGENTS[1]}
+ALIASES = {"agent-1": AGENTS[0], "agent-2": AGENTS[1], "AGENT-3": AGENTS[1]}
 BOT = "bot@example.com"
 NUMBERS = (
     *("+254712345678", "+254110123456", "+254733000111", "+255754123456", "+4915112345678", "+447911123456"),
