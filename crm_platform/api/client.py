@@ -95,6 +95,9 @@ _LONGEST_BACKOFF: Final = 30.0
 # A server that asks for a longer pause than this, in seconds, is left alone: the caller has other things to do.
 LONGEST_RETRY_AFTER: Final = 60.0
 
+# Seconds to wait for a connection: it comes at once or not at all.
+_LONGEST_CONNECT: Final = 10.0
+
 _E164: Final = re.compile(r"\+?[1-9]\d{6,14}")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 # Errors of the transport that come before a byte of the request has left.
@@ -178,7 +181,9 @@ class _Listing(Generic[T]):
 
 
 def _refuse(field: str, message: str) -> InvalidRequest:
-    return InvalidRequest(f"{field}: {message}", details=[FieldProblem(field, message)])
+    return InvalidRequest(
+        f"nothing was sent: the contract does not allow this {field}", details=[FieldProblem(field, message)]
+    )
 
 
 def _checked_id(field: str, value: str) -> str:
@@ -283,7 +288,7 @@ class CrmClient:
         self._http = httpx.Client(
             headers={"API-KEY": api_key.get_secret_value(), "Accept": "application/json", "User-Agent": "crm_platform"},
             transport=transport,
-            timeout=httpx.Timeout(timeout),
+            timeout=httpx.Timeout(timeout, connect=min(timeout, _LONGEST_CONNECT)),
             limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
             follow_redirects=False,
             # A proxy from the environment is for the way out, not for this machine.
