@@ -6,7 +6,7 @@ rows and crawl state together. What does not: Dagster, engine-specific SQL, KPI 
 
 from crm_platform.ingest.connect import open_client, open_warehouse
 from crm_platform.ingest.operations import record_operation, record_requests
-from crm_platform.ingest.refresh import RAW_TABLES, Outcome, Progress, refresh
+from crm_platform.ingest.crawl import RAW_TABLES, Outcome, Progress, refresh
 
 __all__ = [
     "RAW_TABLES",

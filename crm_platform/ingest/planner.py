@@ -50,13 +50,15 @@ SWEEP_INTERVAL_HOURS: Final = 0.5  # newcomers wait at most this long where the 
 CONTACTS_PER_SWEEP_REQUEST: Final = 100
 
 # The echoes, in operating hours: a burst, a day's talk, some days', a regular, an unanswered question (a flag, not a
-# count), a campaign's copy, a newcomer. WEIGHTS are messages to come per unit of counter: priors, relearnt every hour.
-ECHO_HOURS: Final = np.array([1.0, 8.0, 72.0, 720.0, 4.0, 12.0, 96.0])
-WEIGHTS: Final = np.array([0.35, 0.15, 0.15, 0.3, 0.8, 0.3, 1.0])
+# count), a campaign's copy, a newcomer, a message that an event named. WEIGHTS are messages to come per unit of
+# counter: priors, relearnt every hour.
+ECHO_HOURS: Final = np.array([1.0, 8.0, 72.0, 720.0, 4.0, 12.0, 96.0, 1.0])
+WEIGHTS: Final = np.array([0.35, 0.15, 0.15, 0.3, 0.8, 0.3, 1.0, 0.5])
 BASE_PER_HOUR: Final = 2e-4
 _ECHOES: Final = len(ECHO_HOURS)
 _TALK: Final = 4  # echoes 0..3 count messages other than templates
-_UNANSWERED, _COPY, _NEWCOMER = 4, 5, 6
+_UNANSWERED, _COPY, _NEWCOMER, _NAMED = 4, 5, 6, 7
+_SEEN: Final = 7  # echoes 0..6 are of what a visit saw, the last one of what it will see
 
 FIRST_VISIT_MESSAGES: Final = 4.0  # expected on a chat never visited, until first visits have taught better
 COLD_START_HOURS: Final = 240.0  # how far back those messages reach when there was no sweep before
@@ -79,6 +81,7 @@ PATIENCE_HOURS: Final = 0.25
 # A plan may hold the work of a whole cadence (15 minutes), never the backlog of a night without a crawler: it would be
 # stale before it was done.
 LONGEST_TICK_MINUTES: Final = 15.0
+DAY_RESERVE: Final = 0.01  # of a day's quota, for further pages and reports that fall due when the day is full
 STARTING_SHARE: Final = 1 / 24  # of a day's quota, at hand at once, so that a new installation shows something
 WORTH_A_VISIT: Final = 0.01  # expected unseen messages, where no quota forces a choice
 FULL_SCAN_MARGIN: Final = 1.01  # N visits and the N/100 pages of a sweep
@@ -240,13 +243,14 @@ class _WeekClock:
 
     def quota_share(self, begin: float, end: float, *, close_share: float) -> float:
         """Share of a day's quota released in [begin, end): along the profile, `close_share` in the closing hours."""
+        # One pattern for all days: a rolling 24 hours can be full all the time only if each repeats the one before.
+        day = self.profile.reshape(7, 24).sum(axis=0) / self.profile.sum()
         share = 0.0
         while begin < end:
             until = min(end, math.floor(begin) + 1.0)
-            cell = self.cell(begin)
-            day = cell // 24 * 24
-            rate = (1 - close_share) * self.profile[cell] / self.profile[day : day + 24].sum()
-            if cell % 24 in CLOSE_HOURS:
+            hour = self.cell(begin) % 24
+            rate = (1 - close_share) * day[hour]
+            if hour in CLOSE_HOURS:
                 rate += close_share / len(CLOSE_HOURS)
             share += float(rate) * (until - begin)
             begin = until
@@ -285,7 +289,7 @@ class _Chats:
     # name → (type, columns); hours are hours since 1970, `_u` operating hours.
     COLUMNS: Final[Mapping[str, tuple[type, int]]] = {
         "visited_at": (np.float64, 1),  # never visited: the sweep before the one that found it
-        "counters": (np.float64, _ECHOES),  # decayed to visited_at
+        "counters": (np.float64, _SEEN),  # decayed to visited_at
         "copy_chance": (np.float64, 1),  # campaign copies that may have come since the visit
         "copy_decayed": (np.float64, 1),  # the same, each decayed from its campaign to copy_at
         "copy_at": (np.float64, 1),  # the newest of those campaigns
@@ -294,6 +298,8 @@ class _Chats:
         "copies_due": (np.float64, 1),  # expected since the visit: counts once the chat was looked at
         "hint_count": (np.float64, 1),
         "hint_sum": (np.float64, 1),  # of the hinted messages' times
+        "hint_at": (np.float64, 1),  # the newest of them
+        "hint_decayed": (np.float64, 1),  # their count, each decayed from its message to hint_at
         "planned_at": (np.float64, 1),  # handed out and not visited yet, else -inf
         "is_visited": (np.bool_, 1),
         "is_cold": (np.bool_, 1),  # there before the first sweep, so not a newcomer
@@ -311,6 +317,8 @@ class _Chats:
     copies_due: Floats
     hint_count: Floats
     hint_sum: Floats
+    hint_at: Floats
+    hint_decayed: Floats
     planned_at: Floats
     is_visited: Flags
     is_cold: Flags
@@ -322,6 +330,7 @@ class _Chats:
         self.row: dict[str, int] = {}
         self.visited_u = np.empty(0)  # derived from the clock, not persisted
         self.copy_u = np.empty(0)
+        self.hint_u = np.empty(0)
         for name, (kind, width) in self.COLUMNS.items():
             setattr(self, name, np.empty((0, width) if width > 1 else 0, dtype=kind))
 
@@ -333,7 +342,7 @@ class _Chats:
         row = len(self.ids)
         if row == len(self.visited_at):
             capacity = max(1024, row * 2)
-            for name in (*self.COLUMNS, "visited_u", "copy_u"):
+            for name in (*self.COLUMNS, "visited_u", "copy_u", "hint_u"):
                 old = getattr(self, name)
                 new = np.zeros((capacity, *old.shape[1:]), dtype=old.dtype)
                 new[:row] = old[:row]
@@ -439,6 +448,8 @@ class CrawlPlanner:
             raise ValueError("mode is continuous or nightly")
         self._per_minute = requests_per_minute
         self._per_day = requests_per_day
+        # What others spend is known afterwards; the reserve keeps it from going over the day's limit.
+        self._day_quota = max(math.floor((requests_per_day or 0) * (1 - DAY_RESERVE)), 1)
         self._mode = mode
         # What runs out first? A minute's unused requests are lost, a day's can be kept for later.
         self._is_paced = requests_per_day is not None and (
@@ -479,8 +490,7 @@ class CrawlPlanner:
         known = self._hints.setdefault(row, [])
         if moment not in known:
             known.append(moment)
-            chats.hint_count[row] += 1.0
-            chats.hint_sum[row] += moment
+            self._count_hints(row, known)
 
     def campaign_sent(self, *, at: dt.datetime, recipients: int, chat_ids: Iterable[str] | None = None) -> None:
         """A campaign went out at `at` to `recipients` of these chats (None: of all present)."""
@@ -540,7 +550,7 @@ class CrawlPlanner:
         is_first = not chats.is_visited[row]
         counters = chats.counters[row]
         lag = max(u - float(chats.visited_u[row]), 0.0)
-        decay = np.exp(lag / -ECHO_HOURS)
+        decay = np.exp(lag / -ECHO_HOURS[:_SEEN])
 
         moments = np.array([message.timestamp.timestamp() / 3600 for message in new_messages])
         talk = np.array([not message.is_template for message in new_messages], dtype=bool)
@@ -768,10 +778,10 @@ class CrawlPlanner:
         chats, size = self._chats, len(self._chats)
         u = self._clock.at(t)
         lag = np.maximum(u - chats.visited_u[:size], 0.0)
-        faded = lag[:, None] / -ECHO_HOURS
+        faded = lag[:, None] / -ECHO_HOURS[:_SEEN]
         np.expm1(faded, out=faded)
         faded *= chats.counters[:size]
-        expected: Floats = faded @ -self._weights
+        expected: Floats = faded @ -self._weights[:_SEEN]
         expected += self._base * lag
         never = np.flatnonzero(~chats.is_visited[:size])
         if never.size:
@@ -789,6 +799,15 @@ class CrawlPlanner:
         result: Floats = np.where(age > 0, self._weights[_COPY] * answers, 0.0)
         return result
 
+    def _named(self, rows: Rows, u: float) -> Floats:
+        """Messages expected by operating hour u to follow those that events have named."""
+        chats = self._chats
+        age = np.maximum(u - chats.hint_u[rows], 0.0)
+        result: Floats = self._weights[_NAMED] * (
+            chats.hint_count[rows] - chats.hint_decayed[rows] * np.exp(age / -ECHO_HOURS[_NAMED])
+        )
+        return result
+
     def _dated_before(self, rows: Rows, moment: float, t: float) -> Floats:
         """Of what is unseen in these rows as of t, the part dated since the last visit and before `moment` ≤ t."""
         chats = self._chats
@@ -798,11 +817,15 @@ class CrawlPlanner:
         some = rows[recent]
         u = self._clock.at(moment)
         lag = np.maximum(u - chats.visited_u[some], 0.0)
-        expected[recent] = -(np.expm1(lag[:, None] / -ECHO_HOURS) * chats.counters[some]) @ self._weights
+        faded = np.expm1(lag[:, None] / -ECHO_HOURS[:_SEEN]) * chats.counters[some]
+        expected[recent] = faded @ -self._weights[:_SEEN]
         expected[recent] += self._base * lag
         copied = np.flatnonzero((chats.copy_chance[rows] > 0) & (~visited | (chats.visited_at[rows] < moment)))
         if copied.size:
             expected[copied] += self._copies(rows[copied], u)
+        named = np.flatnonzero((chats.hint_count[rows] > 0) & (chats.hint_at[rows] < moment))
+        if named.size:
+            expected[named] += self._named(rows[named], u)
         never = np.flatnonzero(~visited)
         if never.size:
             some = rows[never]
@@ -843,7 +866,13 @@ class CrawlPlanner:
         worth *= self._unseen(t)
         worth /= np.maximum(waited, 1e-9)
         worth[waited <= 0] = 0.0
-        return worth + (chats.hint_count[:size] * t - chats.hint_sum[:size])
+        named = np.flatnonzero(chats.hint_count[:size])
+        if named.size:
+            # Named messages have waited since they were sent, what follows them half of that on average.
+            count = chats.hint_count[named]
+            waiting = count * t - chats.hint_sum[named]
+            worth[named] += waiting * (1 + self._named(named, self._clock.at(t)) / (2 * count))
+        return worth
 
     # Choosing.
 
@@ -944,18 +973,18 @@ class CrawlPlanner:
         minutes = (t - begin) * 60
         income = math.inf if self._per_minute is None else minutes * self._per_minute
         if self._is_paced:
-            assert self._per_day is not None
             # After days of silence there is nothing to release that the day's limit would not refuse.
             paced = self._clock.quota_share(max(begin, t - 24), t, close_share=self._close_share)
-            income = min(income, self._per_day * paced)
+            income = min(income, self._day_quota * paced)
         if math.isinf(income):
             return
         self._tokens += income
         if self._per_minute is not None and not self._is_paced:
             self._tokens = min(self._tokens, self._minute_cap(t))
         if self._per_day is not None:
-            # Tokens that fall due while the day is full are lost, else a burst would come back every 24 hours.
-            self._tokens = min(self._tokens, float(self._per_day - self._day_ledger.within(t)))
+            # Tokens that fall due while the day is full are lost, but for two hours', else a burst would echo for ever.
+            free = float(self._day_quota - self._day_ledger.within(t))
+            self._tokens = min(self._tokens, max(free, self._day_quota / 12 + self._sweep_fund))
         self._sweep_fund = min(self._sweep_fund + SWEEP_SHARE * income, float(self._sweep_cost()))
 
     def _minute_cap(self, t: float) -> float:
@@ -969,7 +998,7 @@ class CrawlPlanner:
         if self._per_minute is not None:
             room = min(room, self._minute_cap(t) - self._minute_ledger.within(t))
         if self._per_day is not None:
-            room = min(room, float(self._per_day - self._day_ledger.within(t)))
+            room = min(room, float(self._day_quota - self._day_ledger.within(t)))
         if self._per_minute is None and self._per_day is None:
             self._tokens = math.inf
         return max(room, 0.0)
@@ -1009,7 +1038,10 @@ class CrawlPlanner:
             self._first_visits[kind] += 1
             chats.is_audit[row] = False
             return
-        exposure = chats.counters[row] * (1 - decay)
+        exposure = np.zeros(_ECHOES)
+        exposure[:_SEEN] = chats.counters[row] * (1 - decay)
+        if chats.hint_count[row] > 0:
+            exposure[_NAMED] = float(self._named(np.array([row]), u)[0]) / self._weights[_NAMED]
         if chats.copy_chance[row] > 0:
             exposure[_COPY] += float(self._copies(np.array([row]), u)[0]) / self._weights[_COPY]
         promised = exposure * self._weights
@@ -1054,6 +1086,7 @@ class CrawlPlanner:
         chats, size = self._chats, len(self._chats)
         chats.visited_u[:size] = self._clock.at_many(chats.visited_at[:size])
         chats.copy_u[:size] = self._clock.at_many(chats.copy_at[:size])
+        chats.hint_u[:size] = self._clock.at_many(chats.hint_at[:size])
 
     # Rows.
 
@@ -1077,5 +1110,15 @@ class CrawlPlanner:
             self._hints[row] = kept
         else:
             del self._hints[row]
-        self._chats.hint_count[row] = float(len(kept))
-        self._chats.hint_sum[row] = math.fsum(kept)
+        self._count_hints(row, kept)
+
+    def _count_hints(self, row: int, moments: list[float]) -> None:
+        chats = self._chats
+        newest = max(moments, default=0.0)
+        operating = self._clock.at_many(np.array(moments))
+        chats.hint_count[row] = float(len(moments))
+        chats.hint_sum[row] = math.fsum(moments)
+        chats.hint_at[row] = newest
+        chats.hint_u[row] = self._clock.at(newest)
+        ages = chats.hint_u[row] - operating
+        chats.hint_decayed[row] = float(np.exp(ages / -ECHO_HOURS[_NAMED]).sum())
