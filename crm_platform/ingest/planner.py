@@ -1023,7 +1023,9 @@ class CrawlPlanner:
             return False
         if not math.isinf(self._tokens) and self._sweep_fund < cost:
             return False
-        # A sweep longer than a minute's requests begins with (nearly) a full minute, else it never would.
+        if self._per_day is not None and self._per_day - self._day_ledger.within(t) < cost:
+            return False
+        # A sweep longer than a minute's requests begins with half a minute's, else it never would.
         needed = cost if self._per_minute is None else min(cost, self._per_minute // 2)
         return room >= max(needed, 1)
 
