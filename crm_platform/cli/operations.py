@@ -4,8 +4,8 @@ What belongs here: arguments, questions, tables. What does not: what an operatio
 record (ingest/operations.py).
 
 Lists are a table on a terminal, tab-separated lines with a header in a pipe, and one JSON document a line with
-`--json`, which alone has every field; a single answer is one JSON document. Whatever writes shows what it would do and asks first: `--dry-run` only
-shows, `--yes` does not ask.
+`--json`, which alone has every field; a single answer is one JSON document. Whatever writes shows what it would do and
+asks first: `--dry-run` only shows, `--yes` does not ask.
 """
 
 from __future__ import annotations
