@@ -90,9 +90,9 @@ class DuckDbSession:
         self.connection.execute(
             f"insert into {table.full_name()} ({names}) select {names} from ({select})", list(parameters)
         )
-        counted = self.connection.execute(f"select count(*) from {table.full_name()}").fetchone()
-        assert counted is not None
-        return int(counted[0])
+        # To the end: the connection refuses other work while a result is left half read.
+        ((counted,),) = self.connection.execute(f"select count(*) from {table.full_name()}").fetchall()
+        return int(counted)
 
     def merge(self, table: type[Table], rows: pa.Table) -> Written:
         """Upsert by key in one pass."""

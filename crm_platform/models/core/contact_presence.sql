@@ -1,0 +1,103 @@
+-- From when to when each contact was there. raw.contact_sightings holds changes: seen again, or missing from a complete
+-- sweep; a contact is gone at the first of two complete sweeps running without it, or when it was deleted here.
+with very_first as (
+    select min(sweep_id) as sweep_id
+    from (select sweep_id from raw.contact_sweeps union all select sweep_id from raw.contact_sightings) as sweeps
+),
+there_before as (
+    select sightings.chat_id as chat_id, count(*) as sightings
+    from raw.contact_sightings as sightings
+    join very_first on very_first.sweep_id = sightings.sweep_id
+    where sightings.is_present
+    group by sightings.chat_id
+),
+joined as (
+    select
+        contacts.chat_id as chat_id,
+        case
+            when contacts.created_at is not null then contacts.created_at
+            when there_before.chat_id is null then contacts.first_fetched_at
+        end as joined_at
+    from raw.contacts as contacts
+    left join there_before on there_before.chat_id = contacts.chat_id
+),
+complete_sweeps as (
+    select sweep_id, started_at, row_number() over (order by started_at, sweep_id) as number
+    from raw.contact_sweeps
+    where is_complete
+),
+events as (
+    select chat_id, "at" as moment, "at" as settled_at, 'seen' as kind
+    from raw.contact_sightings
+    where is_present
+    union all
+    select sightings.chat_id, sightings."at", second.started_at, 'missing'
+    from raw.contact_sightings as sightings
+    join complete_sweeps as one on one.sweep_id = sightings.sweep_id
+    join complete_sweeps as second on second.number = one.number + 1
+    where not sightings.is_present
+    union all
+    select chat_id, "at", "at", 'deleted'
+    from raw.operator_events
+    where kind = 'contact_deleted'
+),
+followed as (
+    select
+        events.*,
+        min(case when kind = 'seen' then moment end) over (
+            partition by chat_id order by moment rows between 1 following and unbounded following
+        ) as seen_next
+    from events
+),
+-- Missing once and seen by the second sweep is not gone.
+turns as (
+    select chat_id, moment, case when kind = 'seen' then 0 else 1 end as is_end
+    from followed
+    where kind <> 'missing' or seen_next is null or seen_next > settled_at
+),
+compared as (
+    select
+        chat_id,
+        moment,
+        is_end,
+        row_number() over w as place,
+        lag(is_end) over w as is_end_before
+    from turns
+    window w as (partition by chat_id order by moment, is_end)
+),
+-- Before its first event a contact was there; of equal events running only the first one changes anything.
+changes as (
+    select
+        chat_id,
+        moment,
+        is_end,
+        sum(is_end) over (
+            partition by chat_id order by moment, is_end rows between unbounded preceding and current row
+        ) + 1 - is_end as interval_number
+    from compared
+    where (place = 1 and is_end = 1) or (place > 1 and is_end <> is_end_before)
+),
+intervals as (
+    select
+        chat_id,
+        interval_number,
+        max(case when is_end = 0 then moment end) as began_at,
+        max(case when is_end = 1 then moment end) as to_at
+    from changes
+    group by chat_id, interval_number
+),
+presence as (
+    select joined.chat_id as chat_id, 1 as interval_number, joined.joined_at as from_at, intervals.to_at as to_at
+    from joined
+    left join intervals on intervals.chat_id = joined.chat_id and intervals.interval_number = 1
+    union all
+    select joined.chat_id, intervals.interval_number, intervals.began_at, intervals.to_at
+    from joined
+    join intervals on intervals.chat_id = joined.chat_id
+    where intervals.interval_number > 1
+)
+select
+    presence.*,
+    {{ local_day("from_at") }} as from_day,
+    {{ local_day("to_at") }} as to_day
+from presence

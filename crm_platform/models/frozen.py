@@ -1,0 +1,257 @@
+"""Freezing: what was known by a cut, read out of the live warehouse once, so that a build computes beside the crawl.
+
+What belongs here: the cut, which rows are known by it, and the calendar. What does not: any figure. The live lock is
+held for the copying alone. Numbers, names and texts (`stays_raw`) are never read out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from crm_platform.errors import FixConfiguration
+from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, core, ops, raw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from crm_platform.settings import Settings
+    from crm_platform.warehouse import DuckDbSession, DuckDbWarehouse
+
+FIGURE_SETTINGS = (
+    "timezone",
+    "conversation_gap_hours",
+    "business_hours",
+    "holidays",
+    "first_response_target_minutes",
+    "segment_fields",
+    "automation_senders",
+)
+"""Settings that change a figure: a build records them."""
+
+CALENDAR_DAYS = 100
+"""The calendar reaches at least so far back: the longest window of a figure is 84 days."""
+
+CALENDAR_START = dt.datetime(1900, 1, 2, tzinfo=dt.UTC)
+"""No figure goes further back, whatever a broken clock wrote."""
+
+# Names that a message may bear its operator's identifiers under (one of them became `sender`).
+AGENT_FIELDS = ("operator_email", "agentId", "agent_id", "operator_id", "agent_email")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a build stands on: `as_of` (aware UTC) and, of a fresh one, the rows frozen by table."""
+
+    as_of: dt.datetime
+    rows: Mapping[str, int]
+
+
+def freeze(
+    models: DuckDbWarehouse,
+    live: DuckDbWarehouse,
+    *,
+    settings: Settings,
+    as_of: dt.datetime | None,
+    now: dt.datetime,
+    expected_unseen: Mapping[dt.date, float] | None,
+) -> Cut:
+    """Read all that was known by the cut into `models`, and note the cut there.
+
+    `as_of`: aware, None = `now`, the start of the build. `expected_unseen`: messages (without templates) that the
+    planner expects unseen by local day, as of the cut; None when its state of that time is not kept: message coverage is
+    NULL.
+    Raises FixConfiguration when `as_of` lies after `now`.
+    """
+    cut = (as_of or now).astimezone(dt.UTC)
+    if cut > now:
+        raise FixConfiguration(f"as_of {cut.isoformat()} lies in the future")
+    if not live.path.exists():
+        live.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+    rows: dict[str, int] = {}
+    with models.writing(source=live) as session:
+        known = f"timestamp '{cut:%Y-%m-%d %H:%M:%S.%f}'"
+        for table in TABLES.values():
+            if issubclass(table, RawTable):
+                rows[table.full_name()] = session.replace(table, _known_rows(table, known))
+        rows[ops.CrawlState.full_name()] = session.replace(ops.CrawlState, _crawl_state(known))
+        rows[core.ChatQuarantine.full_name()] = session.replace(core.ChatQuarantine, _chat_quarantine(known))
+        rows[core.AgentPairs.full_name()] = session.replace(core.AgentPairs, _agent_pairs(known))
+        for table, content in (
+            (ops.ExpectedUnseen, _expected(expected_unseen, cut.astimezone(settings.zone).date())),
+            (core.Calendar, _calendar(session, settings, cut)),
+            (core.BusinessHours, _business_hours(session, settings, cut)),
+            (ops.Builds, [_build(settings, cut, now)]),
+        ):
+            rows[table.full_name()] = _fill(session, table, content)
+    return Cut(as_of=cut, rows=MappingProxyType(rows))
+
+
+def _fill(session: DuckDbSession, table: type[Table], content: Iterable[Mapping[str, object]]) -> int:
+    """Make a table hold just these rows."""
+    arrow = table.rows(content)
+    nothing = ", ".join(f'null as "{name}"' for name in table.columns)
+    session.replace(table, f"select {nothing} where false")
+    session.append(table, arrow)
+    return int(arrow.num_rows)
+
+
+def _known_rows(table: type[RawTable], known: str) -> str:
+    """SELECT the rows of a raw table that were known by the cut, without what stays raw."""
+    own = {name: f'null as "{name}"' if column.stays_raw else f't."{name}"' for name, column in table.columns.items()}
+    joins = ""
+    if table is raw.CampaignReports:
+        # As it stood: seen again after the cut counts for nothing; the last fetch by the cut is in ops.fetches.
+        own["last_fetched_at"] = f"""case
+            when t.last_fetched_at <= {known} then t.last_fetched_at
+            else greatest(t.first_fetched_at, coalesce(f.started_at, t.first_fetched_at)) end as last_fetched_at"""
+        joins = f"""left join (
+            select target, max(started_at) as started_at
+            from live.ops.fetches
+            where operation = 'campaign_report' and outcome = 'ok' and started_at <= {known}
+            group by target
+        ) as f on f.target = t.campaign_id"""
+    if table is raw.ContactSightings:
+        # A sighting is known when its sweep has ended.
+        joins = f"join live.raw.contact_sweeps as s on s.sweep_id = t.sweep_id and s.ended_at <= {known}"
+    return f"""
+        select {", ".join(own.values())}
+        from live.{table.full_name()} as t {joins}
+        where t."{table.seen_at}" <= {known}
+    """
+
+
+def _crawl_state(known: str) -> str:
+    """SELECT the state of each chat as it was at the cut; a chat not yet visited by then has no row."""
+    columns = {name: f"s.{name}" for name in ops.CrawlState.columns} | {
+        name: f"case when s.known_until <= {known} then s.{name} else {then} end as {name}"
+        for name, then in (
+            ("known_until", "v.known_until"),
+            ("reported_total", "v.total"),
+        )
+    }
+    columns["is_history_whole"] = "s.is_history_whole and d.chat_id is null as is_history_whole"
+    return f"""
+        with visits as (
+            select target, max(started_at) as known_until, arg_max(total, started_at) as total
+            from live.ops.fetches
+            where operation = 'list_messages' and outcome = 'ok' and page = 1
+                and coalesce(sort, 'newest') = 'newest' and started_at <= {known}
+            group by target
+        ),
+        arrived as (
+            select chat_id, min(timestamp) as oldest
+            from live.raw.messages
+            where first_fetched_at > {known}
+            group by chat_id
+        ),
+        -- Its history was not yet whole when what came after the cut is older than what was there.
+        deepened as (
+            select m.chat_id
+            from live.raw.messages as m
+            join arrived on arrived.chat_id = m.chat_id
+            where m.first_fetched_at <= {known}
+            group by m.chat_id
+            having max(m.timestamp) > min(arrived.oldest)
+        )
+        select {", ".join(columns.values())}
+        from live.ops.crawl_state as s
+        left join visits as v on v.target = s.chat_id
+        left join deepened as d on d.chat_id = s.chat_id
+        where s.known_until <= {known} or v.known_until is not null
+    """
+
+
+def _chat_quarantine(known: str) -> str:
+    return f"""
+        select target as chat_id, count(*) as records
+        from live.ops.quarantine
+        where operation = 'list_messages' and target is not null and first_fetched_at <= {known}
+        group by target
+    """
+
+
+def _agent_pairs(known: str) -> str:
+    """SELECT identifiers of operators that stood on one message."""
+    pairs = " union all ".join(
+        f"""select trim(json_extract_string(extra, '$.{name}')) as alias, sender as agent
+        from live.raw.messages
+        where first_fetched_at <= {known} and sender is not null and contains(extra, '"{name}"')"""
+        for name in AGENT_FIELDS
+    )
+    return f"select distinct alias, agent from ({pairs}) as pairs where alias <> '' and alias <> agent"
+
+
+def _expected(expected_unseen: Mapping[dt.date, float] | None, today: dt.date) -> list[dict[str, object]]:
+    if expected_unseen is None:
+        return []
+    # A row at least: that nothing is expected is not the same as that nothing is known.
+    return [{"day": day, "messages": messages} for day, messages in {today: 0.0, **expected_unseen}.items()]
+
+
+def _build(settings: Settings, cut: dt.datetime, now: dt.datetime) -> dict[str, object]:
+    figures = settings.model_dump(mode="json", include=set(FIGURE_SETTINGS))
+    return {
+        "as_of": cut,
+        "started_at": now,
+        "settings": json.dumps(figures, sort_keys=True),
+        "is_sandbox": settings.is_sandbox,
+    }
+
+
+def _days(session: DuckDbSession, settings: Settings, cut: dt.datetime) -> Iterator[dt.date]:
+    """Local days from the oldest that a figure speaks of to that of the cut."""
+    today = cut.astimezone(settings.zone).date()
+    oldest = session.query(
+        """
+        select min(moment) as moment from (
+            select min(timestamp) as moment from raw.messages where not is_future_dated
+            union all select min(created_at) from raw.contacts
+            union all select min(first_fetched_at) from raw.contacts
+            union all select min(started_at) from raw.contact_sweeps
+        )
+        """
+    )["moment"][0].as_py()
+    first = today - dt.timedelta(days=CALENDAR_DAYS)
+    if oldest is not None:
+        first = min(first, max(oldest.replace(tzinfo=dt.UTC), CALENDAR_START).astimezone(settings.zone).date())
+    for number in range((today - first).days + 1):
+        yield first + dt.timedelta(days=number)
+
+
+def _at(day: dt.date, minute: int, settings: Settings) -> dt.datetime:
+    """The instant of a local time of day; 1440 minutes are the next midnight. The first one where it comes twice."""
+    day, minute = day + dt.timedelta(days=minute // 1440), minute % 1440
+    return dt.datetime.combine(day, dt.time(minute // 60, minute % 60), settings.zone).astimezone(dt.UTC)
+
+
+def _calendar(session: DuckDbSession, settings: Settings, cut: dt.datetime) -> Iterator[dict[str, object]]:
+    for day in _days(session, settings, cut):
+        yield {"day": day, "starts_at": _at(day, 0, settings), "ends_at": _at(day, 1440, settings)}
+
+
+def _business_hours(session: DuckDbSession, settings: Settings, cut: dt.datetime) -> Iterator[dict[str, object]]:
+    hours = settings.open_hours
+    if hours is None:
+        return
+    passed = 0.0
+    for day in _days(session, settings, cut):
+        stretches = [
+            (_at(day, one.start_minute, settings), _at(day, one.end_minute, settings))
+            for one in hours
+            if one.weekday == day.weekday() and day not in settings.holidays
+        ] or [(_at(day, 0, settings),) * 2]
+        before = passed
+        for number, (opens_at, ends_at) in enumerate(stretches, start=1):
+            closes_at = max(opens_at, ends_at)  # a stretch inside the hour that spring leaves out
+            passed += (closes_at - opens_at).total_seconds()
+            yield {
+                "day": day,
+                "stretch": number,
+                "opens_at": opens_at,
+                "closes_at": closes_at,
+                "seconds_before": before if number == 1 else 0.0,
+            }

@@ -1,0 +1,110 @@
+"""Running: a template fills its table, and a table is held against its declaration.
+
+What belongs here: one table's build and validation. What does not: the order of a whole build (templates.py tells it,
+defs/ and the command line follow it), what happens to a breach.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crm_platform.errors import Breach, GiveUp
+from crm_platform.models.frozen import Cut
+from crm_platform.models.templates import render
+from crm_platform.schemas import KpiTable, Table, ops
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from crm_platform.settings import Settings
+    from crm_platform.warehouse import Session, Warehouse
+
+KEY_RULE = "key is unique"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One table built: its rows, the seconds it took, the SQL that filled it."""
+
+    table: type[Table]
+    rows: int
+    seconds: float
+    sql: str
+
+
+def build(models: Warehouse, table: type[Table], *, settings: Settings) -> Built:
+    """Fill a table from the frozen inputs and the tables before it. Raises GiveUp when nothing was frozen yet."""
+    started = time.perf_counter()
+    with models.writing() as session:
+        sql = render(table, dialect=session.dialect, settings=settings, cut=frozen_cut(session))
+        rows = session.replace(table, sql)
+    return Built(table=table, rows=rows, seconds=time.perf_counter() - started, sql=sql)
+
+
+def frozen_cut(session: Session) -> Cut:
+    """The cut of the frozen inputs. Raises GiveUp when there are none."""
+    cuts = session.query(f"select as_of from {ops.Builds.full_name()}")["as_of"].to_pylist()
+    if len(cuts) != 1:
+        raise GiveUp("a build needs one frozen cut: call freeze first")
+    return Cut(as_of=cuts[0].replace(tzinfo=dt.UTC), rows={})
+
+
+def validate(models: Warehouse, table: type[Table]) -> list[Breach]:
+    """Every declared rule that the built table breaks, with the number of rows; an empty list: the contract holds.
+
+    KPI tables are checked by pandera as frames, core tables by SQL: they may not fit a frame.
+    """
+    with models.reading() as session:
+        if not issubclass(table, KpiTable):
+            return _sql_breaches(session, table)
+        frame = session.query(f"select * from {table.full_name()}")
+    return _frame_breaches(table, frame)
+
+
+def _sql_breaches(session: Session, table: type[Table]) -> list[Breach]:
+    checks = list(table.checks())
+    counts = ", ".join(f"count(*) filter (where {check.broken}) as c{n}" for n, check in enumerate(checks))
+    found = session.query(f"select {counts} from {table.full_name()}").to_pylist()[0]
+    breaches = [
+        Breach(table.full_name(), check.column, check.rule, found[f"c{n}"])
+        for n, check in enumerate(checks)
+        if found[f"c{n}"]
+    ]
+    if table.key:
+        keys = ", ".join(f'"{name}"' for name in table.key)
+        repeated = session.query(
+            f"select coalesce(sum(n - 1), 0) as n from"
+            f" (select count(*) as n from {table.full_name()} group by {keys} having count(*) > 1) as keys"
+        )["n"][0].as_py()
+        if repeated:
+            breaches.append(Breach(table.full_name(), "", KEY_RULE, int(repeated)))
+    return breaches
+
+
+def _frame_breaches(table: type[Table], rows: pa.Table) -> list[Breach]:
+    import pandas as pd  # noqa: PLC0415 - a second of import, for those who validate only
+    from pandera.errors import SchemaErrors  # noqa: PLC0415
+
+    frame = rows.to_pandas(types_mapper=pd.ArrowDtype)
+    try:
+        table.pandera().validate(frame, lazy=True)
+    except SchemaErrors as problem:
+        return _breaches(table, problem.failure_cases)
+    return []
+
+
+def _breaches(table: type[Table], cases: pd.DataFrame) -> list[Breach]:
+    """Count distinct rows by column and rule; the failing values in `cases` stay there."""
+    found: dict[tuple[str, str], set[object]] = {}
+    for context, column, check, index in zip(
+        cases["schema_context"], cases["column"], cases["check"], cases["index"], strict=True
+    ):
+        # Pandera names the schema itself as the column of a rule across columns.
+        place = str(column) if context == "Column" and str(column) in table.columns else ""
+        rule = {"not_nullable": "is not null"}.get(str(check), str(check))
+        found.setdefault((place, rule), set()).add(index)
+    return [Breach(table.full_name(), column, rule, len(rows)) for (column, rule), rows in found.items()]

@@ -1,0 +1,141 @@
+"""Templates: which table has one, what it says for an engine and a cut, what it reads, which version of it this is.
+
+What belongs here: turning a template into SQL, and what can be told from its text. What does not: running it (run.py).
+A template is a SELECT that gives a table's own columns (a KPI's with `coverage`); what every KPI has besides is added.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import graphlib
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from crm_platform.errors import GiveUp
+from crm_platform.models.frozen import Cut
+from crm_platform.schemas import TABLES, KpiTable, Table
+from crm_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HERE = Path(__file__).parent
+MACRO_FOLDER = HERE.parent / "warehouse" / "macros"
+SHARED = "shared.jinja"
+
+TEMPLATE_FOLDERS: list[Path] = [HERE]
+"""Where templates are looked for, as `<schema>/<table>.sql`; a plug-in or a test may add its own folder."""
+
+_COMMENT = re.compile(r"--[^\n]*")
+_REFERENCE = re.compile(r"\b(?:from|join)\s+((?:raw|core|kpi|ops)\.[a-z_0-9]+)\b", re.IGNORECASE)
+
+
+def template_path(table: type[Table]) -> Path | None:
+    """Where a table's template is; None for a table that is not built by one."""
+    for folder in TEMPLATE_FOLDERS:
+        path = folder / table.schema / f"{table.table}.sql"
+        if path.exists():
+            return path
+    return None
+
+
+def render(table: type[Table], *, dialect: str, settings: Settings, cut: Cut) -> str:
+    """The SELECT that fills a table at a cut, in an engine's words. Raises GiveUp without a template."""
+    path = template_path(table)
+    if path is None:
+        raise GiveUp(f"{table.full_name()} has no template: write models/{table.schema}/{table.table}.sql")
+    values = _values(settings, cut.as_of)
+    words = _macros(f"{dialect}.jinja", {"zone": settings.timezone})
+    values |= {name: words["instant"](value) for name, value in values.items() if isinstance(value, dt.datetime)}
+    values |= {name: words["day"](value) for name, value in values.items() if isinstance(value, dt.date)}
+    today, zone = _local_day(cut.as_of, settings), settings.zone
+
+    def days_before(number: int) -> str:
+        return words["day"](today - dt.timedelta(days=number))
+
+    def start_of_day(number: int) -> str:
+        midnight = dt.datetime.combine(today - dt.timedelta(days=number), dt.time(), zone)
+        return words["instant"](midnight.astimezone(dt.UTC))
+
+    context = {**words, **values, "days_before": days_before, "start_of_day": start_of_day}
+    shared = _macros(SHARED, context)
+    context |= shared
+    select = _environment().from_string(path.read_text(encoding="utf-8")).render(context).strip()
+    if issubclass(table, KpiTable):
+        select = shared["published"](select, table.period, table.version)
+    return f"{select}\n"
+
+
+def dependencies(table: type[Table]) -> set[str]:
+    """Full names of the tables that a template reads."""
+    defaults = Settings.model_construct()  # no environment: what is read does not depend on it
+    cut = Cut(as_of=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), rows={})
+    sql = render(table, dialect="duckdb", settings=defaults, cut=cut)
+    return set(_REFERENCE.findall(_COMMENT.sub("", sql)))
+
+
+def build_order() -> list[type[Table]]:
+    """Every table that has a template, each after those it reads; in a fixed order otherwise."""
+    built = {name: table for name, table in TABLES.items() if template_path(table) is not None}
+    sorter = graphlib.TopologicalSorter(
+        {name: sorted(dependencies(table) & built.keys()) for name, table in sorted(built.items())}
+    )
+    return [built[name] for name in sorter.static_order()]
+
+
+def code_version(table: type[Table]) -> str:
+    """Digest of all that decides what a table holds but the data: template, macros, declaration, definition version."""
+    path = template_path(table)
+    parts = [
+        path.read_text(encoding="utf-8") if path else "",
+        (HERE / SHARED).read_text(encoding="utf-8"),
+        (MACRO_FOLDER / "duckdb.jinja").read_text(encoding="utf-8"),
+        repr((table.full_name(), table.key, table.rules, sorted(table.columns.items()))),
+        repr(getattr(table, "version", None)),
+    ]
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:16]
+
+
+def _local_day(moment: dt.datetime, settings: Settings) -> dt.date:
+    return moment.astimezone(settings.zone).date()
+
+
+def _values(settings: Settings, as_of: dt.datetime) -> dict[str, object]:
+    """What a template may name; dates and instants become literals."""
+    today = _local_day(as_of, settings)
+    month = today.replace(day=1)
+    previous_month = (month - dt.timedelta(days=1)).replace(day=1)
+    gap = settings.conversation_gap
+    return {
+        "as_of": as_of.astimezone(dt.UTC),
+        "cut_day": today,
+        "tomorrow": today + dt.timedelta(days=1),
+        "gap_day": _local_day(as_of - gap, settings),
+        "cut_month": month,
+        "previous_month": previous_month,
+        "month_before_previous": (previous_month - dt.timedelta(days=1)).replace(day=1),
+        "gap_seconds": f"{gap.total_seconds()!r}e0",
+        "target_seconds": f"{settings.first_response_target_minutes * 60!r}e0",
+        "business_hours": settings.open_hours is not None,
+        "segment_fields": tuple(dict.fromkeys(settings.segment_fields)),
+        "automation_senders": settings.automation_senders,
+    }
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader([HERE, MACRO_FOLDER]),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - SQL, not HTML; values are quoted by the engine's own macros
+    )
+
+
+def _macros(name: str, context: Mapping[str, object]) -> dict[str, jinja2.runtime.Macro]:
+    module = _environment().get_template(name).make_module(dict(context))
+    return {key: value for key, value in vars(module).items() if isinstance(value, jinja2.runtime.Macro)}
