@@ -267,9 +267,9 @@ class CrmClient:
         new_id: Callable[[], int] | None = None,
         max_connections: int = 8,
     ) -> None:
+        self._base_url = base_url.rstrip("/")
         if not re.fullmatch(r"[\x21-\x7e]+", api_key.get_secret_value()):
             raise FixConfiguration("CRM_API_KEY is empty or holds characters that no header can carry")
-        self._base_url = base_url.rstrip("/")
         self._key = api_key
         self._gate: Gate = gate or OpenGate()
         self._on_fetch = on_fetch or (lambda _: None)
