@@ -123,5 +123,6 @@ def sandbox(host: str, port: int, **options: object) -> None:
     click.echo(f"Sandbox CRM at {address}  (key: {'sandbox' if crm.options.key == 'sandbox' else 'as given'})")
     click.echo(f"  {contacts:,} contacts, about {messages:,} messages; world time {crm.clock.now():%Y-%m-%d %H:%M} UTC")
     click.echo(f"  try:   curl -H 'API-KEY: …' '{address}/crm/chat?limit=2'")
+    click.echo(f"  again: --began {crm.began:%Y-%m-%dT%H:%M:%S.%fZ} gives the same world on another day")
     click.echo("  next:  crm refresh    (in another terminal; Ctrl-C here ends the sandbox)")
     serve(crm, listening)

@@ -29,7 +29,7 @@ from crm_platform.sandbox.faults import Fault, Faults
 from crm_platform.sandbox.limits import RateLimit, Standing, Statistics, Stats
 from crm_platform.sandbox.options import SandboxOptions
 from crm_platform.sandbox.people import Person, is_e164
-from crm_platform.sandbox.records import Record, encode, milliseconds
+from crm_platform.sandbox.records import Record, encode, milliseconds, moment_of
 from crm_platform.sandbox.shapes import Shapes
 from crm_platform.sandbox.truth import truth
 from crm_platform.sandbox.world import Field, World
@@ -197,6 +197,7 @@ class _Arguments:
         if self._body is None:
             try:
                 body = json.loads(self._raw) if self._raw.strip() else {}
+                encode(body).encode()  # half of a surrogate pair is a ValueError: it could never be sent back
             except (ValueError, RecursionError):
                 body = None
             if not isinstance(body, dict):
@@ -316,6 +317,11 @@ class Sandbox:
         from crm_platform.sandbox.server import asgi  # noqa: PLC0415 - server imports this module
 
         return asgi(self)
+
+    @property
+    def began(self) -> dt.datetime:
+        """When history begins: as `SandboxOptions.began` it gives the same world again."""
+        return moment_of(self.world.began)
 
     def stats(self) -> Stats:
         """What arrived so far."""

@@ -7,6 +7,7 @@ Bare ASGI: a page of messages costs about a millisecond, and a framework would a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -60,10 +61,9 @@ def asgi(sandbox: Sandbox) -> AsgiApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        method = scope["method"]
-        body = b"" if method == "GET" else await _body(receive)
+        body = await _body(receive)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        answer = sandbox.handle(method, scope["path"], scope["query_string"].decode("latin-1"), headers, body)
+        answer = sandbox.handle(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
         if answer.delay:
             await asyncio.sleep(answer.delay)
         await _send(answer, send)
@@ -77,6 +77,7 @@ def listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(2048)  # from here on a connection waits instead of being refused
     except OSError as problem:
         listening.close()
         if problem.errno == errno.EADDRINUSE:
@@ -95,4 +96,5 @@ def serve(sandbox: Sandbox, listening: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then, and raises it once more
+        uvicorn.Server(config).run(sockets=[listening])
