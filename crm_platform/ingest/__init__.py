@@ -5,8 +5,8 @@ rows and crawl state together. What does not: Dagster, engine-specific SQL, KPI 
 """
 
 from crm_platform.ingest.connect import open_client, open_warehouse
-from crm_platform.ingest.operations import record_operation, record_requests
 from crm_platform.ingest.crawl import RAW_TABLES, Outcome, Progress, refresh
+from crm_platform.ingest.operations import record_operation, record_requests
 
 __all__ = [
     "RAW_TABLES",

@@ -210,7 +210,7 @@ class Batch:
         )
 
     def commit(self, warehouse: Warehouse) -> dict[type[Table], Written]:
-        """Write everything in one transaction and start afresh; after an error nothing is written and all is still here."""
+        """Write everything in one transaction and start afresh; after an error nothing is written or forgotten."""
         if not len(self) and not self._reports_seen_again:
             return {}
         written: dict[type[Table], Written] = {}

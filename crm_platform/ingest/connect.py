@@ -55,16 +55,18 @@ class FetchLog:
             self._local.fetches = None
 
 
-def open_client(settings: Settings, *, reserve: int = 0, on_fetch: Callable[[Fetch], None]) -> CrmClient:
-    """Open the CRM's client behind the ledger that all processes of this data folder share.
-
-    `reserve`: requests a minute that this client leaves to others.
-    """
-    gate = SqliteGate(
+def open_gate(settings: Settings, *, reserve: int = 0) -> SqliteGate:
+    """Open the ledger that all processes of this data folder share; `reserve`: requests a minute left to others."""
+    return SqliteGate(
         settings.gate_path,
         per_minute=settings.minute_limit,
         per_day=settings.day_limit,
         timeout_seconds=REQUEST_TIMEOUT,
         reserve=reserve,
     )
+
+
+def open_client(settings: Settings, *, reserve: int = 0, on_fetch: Callable[[Fetch], None]) -> CrmClient:
+    """Open the CRM's client behind the shared ledger."""
+    gate = open_gate(settings, reserve=reserve)
     return CrmClient(settings.crm_url, settings.crm_key, gate=gate, on_fetch=on_fetch, timeout=REQUEST_TIMEOUT)

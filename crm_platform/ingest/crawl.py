@@ -22,6 +22,8 @@ from crm_platform.api import Answer, CampaignReport, CrmClient, Fetch, utc_now
 from crm_platform.errors import CrmPlatformError, FixConfiguration, NotFound, QuotaSpent
 from crm_platform.ingest.batch import Batch, rejected_key
 from crm_platform.ingest.connect import CRAWLER_RESERVE, FetchLog, open_client
+from crm_platform.ingest.memory import PlannerMemory
+from crm_platform.ingest.planner import SeenMessage
 from crm_platform.ingest.sweep import PRESENT, Sweep, record_sweep
 from crm_platform.ingest.visits import ChatState, Known, Visit, deepen, visit_newest
 from crm_platform.schemas import RawTable, Table, raw
@@ -132,6 +134,7 @@ def refresh(
             warehouse=warehouse,
             fetch_log=fetch_log,
             batch=Batch(keep_text=settings.message_text == "keep"),
+            memory=PlannerMemory.load(settings, warehouse, at=now()),
             progress=progress,
             now=now,
             full_refresh=full_refresh,
@@ -200,6 +203,7 @@ class _Refresh:
     warehouse: Warehouse
     fetch_log: FetchLog
     batch: Batch
+    memory: PlannerMemory
     progress: Callable[[Progress], None]
     now: Callable[[], datetime]
     full_refresh: bool
@@ -217,7 +221,12 @@ class _Refresh:
                 self.batch.contacts(page)
                 self._report("contacts", len(sweep.seen), page.total)
                 self.commit(when_full=True)
-            record_sweep(sweep, self.batch, self.warehouse)
+            missed = record_sweep(sweep, self.batch, self.warehouse)
+            if sweep.first is not None:
+                self.memory.sighted(sweep.seen, at=sweep.first.fetch.started_at)
+                self.memory.gone(missed)
+            if sweep.is_complete:
+                self.memory.planner.swept(at=self.now(), requests=sweep.requests)
             if sweep.is_complete or isinstance(sweep.failure, FINAL):
                 break
         self.account.metrics["seen_contacts"] = len(sweep.seen)
@@ -323,6 +332,7 @@ class _Refresh:
         if when_full and len(self.batch) < BATCH_ROWS:
             return
         self.account.rejected += self.batch.rejected
+        self.memory.save(self.batch, at=self.now())
         for table, written in self.batch.commit(self.warehouse).items():
             self.account.written[table] = self.account.written.get(table, Written()) + written
 
@@ -415,9 +425,19 @@ class _Refresh:
         return visit
 
     def _keep(self, visit: Visit) -> None:
+        chat_id = visit.state.chat_id
         for page in visit.pages:
-            self.batch.messages(visit.state.chat_id, page)
+            self.batch.messages(chat_id, page)
             self.account.messages += len(page.records)
+        if visit.is_newest and visit.pages:
+            new = [
+                SeenMessage(message.timestamp, message.direction, message.type == "template")
+                for page in visit.pages
+                for message in page.records
+                if message.message_id in visit.unseen
+            ]
+            at = visit.pages[0].fetch.started_at
+            self.memory.visited(chat_id, at=at, new_messages=new, requests=len(visit.fetches))
         self.batch.requests(visit.fetches)
         self.batch.state(visit.state)
         self.account.requests += len(visit.fetches)

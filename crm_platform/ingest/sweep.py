@@ -89,10 +89,10 @@ class Sweep:
         return len(self.seen) + len(self.rejected) >= min(totals, default=0)
 
 
-def record_sweep(sweep: Sweep, batch: Batch, warehouse: Warehouse) -> None:
-    """Add the sweep, and each contact whose presence it changed, to the batch."""
+def record_sweep(sweep: Sweep, batch: Batch, warehouse: Warehouse) -> set[str]:
+    """Add the sweep, and each contact whose presence it changed, to the batch; returns the contacts it missed."""
     if sweep.first is None:
-        return
+        return set()
     fetch = sweep.first.fetch
     last = sweep.last or sweep.first
     batch.add(
@@ -120,5 +120,6 @@ def record_sweep(sweep: Sweep, batch: Batch, warehouse: Warehouse) -> None:
             )
 
     noticed(sweep.seen - present, is_present=True)
-    if sweep.is_complete:
-        noticed(present - sweep.seen, is_present=False)
+    missed = present - sweep.seen if sweep.is_complete else set()
+    noticed(missed, is_present=False)
+    return missed

@@ -57,13 +57,17 @@ class ChatState:
 
 @dataclass(slots=True)
 class Visit:
-    """What one visit brought: pages as they came, the chat's new state, and what stopped it, if anything did."""
+    """What one visit brought: pages as they came, the chat's new state, and what stopped it, if anything did.
+
+    `unseen`: ids of what was new at the newest end (messages, and keys of rejected records).
+    """
 
     state: ChatState
     pages: list[Page[Message]] = field(default_factory=list)
-    unseen: int = 0
+    unseen: set[str] = field(default_factory=set)
     fetches: list[Fetch] = field(default_factory=list)
     failure: CrmPlatformError | None = None
+    is_newest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,8 @@ def visit_newest(
     now: Callable[[], datetime],
 ) -> Visit:
     """Read the newest page; on a later visit go on while everything was new and more has been added than was seen."""
-    visit = Visit(before)
-    unseen: set[str] = set()
+    visit = Visit(before, is_newest=True)
+    unseen = visit.unseen
     read = 0
     grown: int | None = None
     state = before
@@ -108,7 +112,6 @@ def visit_newest(
                 break
     except CrmPlatformError as problem:
         visit.failure = problem
-    visit.unseen = len(unseen)
     visit.state = _after_visit(before, state, visit, read=read, grown=grown, now=now)
     return visit
 
@@ -129,12 +132,14 @@ def _after_visit(
     if visit.failure is not None:
         # Cut off above known ground: what was read is the new run, what lies below it becomes history.
         return fresh_run.settled()
-    if grown is not None and visit.unseen < grown:
+    if grown is not None and len(visit.unseen) < grown:
         # The list grew by more than its newest end showed: something older came in. Read all of it again.
         return replace(fresh_run, read_from_oldest=0).settled()
     if before.is_history_whole:
         return state.proven(state.reported_total if state.reported_total is not None else before.newest_run)
-    return replace(state, newest_run=before.newest_run + (visit.unseen if grown is None else max(0, grown))).settled()
+    return replace(
+        state, newest_run=before.newest_run + (len(visit.unseen) if grown is None else max(0, grown))
+    ).settled()
 
 
 def deepen(client: CrmClient, before: ChatState, *, most_pages: int, now: Callable[[], datetime]) -> Visit:

@@ -78,13 +78,22 @@ class Drift(OpsTable):
     occurrences = count("Records that carried it when last seen.")
 
 
+class PlannerChats(OpsTable):
+    """What the crawl planner remembers of each chat."""
+
+    key = ("chat_id",)
+
+    chat_id = text("The chat.")
+    state = text("Its row of the planner's state, as JSON.", stays_raw=True)
+
+
 class PlannerState(OpsTable):
-    """The crawl planner's memory, as it wrote it."""
+    """What the crawl planner remembers of all chats together: rates learnt, activity by hour, tokens."""
 
     key = ("name",)
 
-    name = text("Which part of it.")
-    state = text("Arrow IPC stream, base64.", stays_raw=True)
+    name = text("Always planner.")
+    state = text("The planner's global row, as JSON.", stays_raw=True)
     saved_at = timestamp("When.")
 
 

@@ -1,0 +1,106 @@
+"""The planner's memory: kept in the warehouse, committed with the rows it was learnt from.
+
+What belongs here: loading a planner, noting which chats it learnt of, and giving their rows to a batch. What does not:
+what it learns (planner.py), when it is asked (crawl.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+
+from crm_platform.ingest.planner import CrawlPlanner, PlannerState, SeenMessage
+from crm_platform.schemas import ops
+
+if TYPE_CHECKING:
+    from crm_platform.ingest.batch import Batch
+    from crm_platform.settings import Settings
+    from crm_platform.warehouse import Warehouse
+
+
+class PlannerMemory:
+    """A planner that knows which of its chats have changed since they were last given to a batch."""
+
+    def __init__(self, planner: CrawlPlanner, known: Iterable[str] = ()) -> None:
+        self.planner = planner
+        self._known = set(known)
+        self._changed: set[str] = set()
+
+    @classmethod
+    def load(cls, settings: Settings, warehouse: Warehouse, *, at: datetime) -> Self:
+        """Restore the planner from the warehouse, or begin a new one; limits and mode are those of the settings."""
+        with warehouse.reading() as session:
+            saved = session.query("select state from ops.planner_state where name = 'planner'")["state"].to_pylist()
+            chats = session.query("select state from ops.planner_chats")["state"].to_pylist()
+        minute, day, mode = settings.minute_limit, settings.day_limit, settings.crawl_mode
+        if not saved:
+            return cls(
+                CrawlPlanner(
+                    requests_per_minute=minute, requests_per_day=day, start=at, timezone=settings.timezone, mode=mode
+                )
+            )
+        empty = CrawlPlanner(requests_per_minute=None, requests_per_day=None, start=at, timezone=settings.timezone)
+        schema = empty.to_arrow()
+        rows = [json.loads(state) for state in chats]
+        rows.sort(key=lambda row: row["position"])
+        for position, row in enumerate(rows):
+            row["position"] = position  # a chat that was erased leaves no gap
+        state = PlannerState(
+            pa.Table.from_pylist(rows, schema=schema.chats.schema),
+            pa.Table.from_pylist([json.loads(saved[0])], schema=schema.planner.schema),
+        )
+        planner = CrawlPlanner.from_arrow(state)
+        planner.set_limits(requests_per_minute=minute, requests_per_day=day, mode=mode)
+        return cls(planner, (row["chat_id"] for row in rows))
+
+    def sighted(self, chat_ids: Iterable[str], *, at: datetime) -> None:
+        """Tell of chats that a sweep or an event found."""
+        found = set(chat_ids)
+        self.planner.sighted(sorted(found), at=at)
+        self._changed |= found - self._known
+        self._known |= found
+
+    def gone(self, chat_ids: Iterable[str]) -> None:
+        """Tell of chats that a complete sweep missed."""
+        missed = self._known & set(chat_ids)
+        self.planner.gone(missed)
+        self._changed |= missed
+
+    def visited(self, chat_id: str, *, at: datetime, new_messages: Sequence[SeenMessage], requests: int) -> None:
+        """Tell of a visit."""
+        self.planner.visited(chat_id, at=at, new_messages=new_messages, requests=requests)
+        self._known.add(chat_id)
+        self._changed.add(chat_id)
+
+    def save(self, batch: Batch, *, at: datetime) -> None:
+        """Put what has changed into the batch."""
+        if not self._changed:
+            return
+        state = self.planner.to_arrow(sorted(self._changed))
+        self._changed.clear()
+        for row in state.chats.to_pylist():
+            batch.add(ops.PlannerChats, {"chat_id": row["chat_id"], "state": json.dumps(row)})
+        (planner,) = state.planner.to_pylist()
+        batch.add(ops.PlannerState, {"name": "planner", "state": json.dumps(planner), "saved_at": at})
+
+
+def expected_unseen(
+    settings: Settings, warehouse: Warehouse, *, as_of: datetime, since: datetime
+) -> Mapping[date, float] | None:
+    """Messages other than templates that exist unseen as of `as_of`, by the planner, for each local day from `since`.
+
+    None when the planner has learnt something after `as_of` (its state of that time is not kept) or nothing at all.
+    """
+    with warehouse.reading() as session:
+        saved = session.query("select max(saved_at) as saved_at from ops.planner_state")["saved_at"].to_pylist()[0]
+    if saved is None or saved.replace(tzinfo=as_of.tzinfo) > as_of:
+        return None
+    planner = PlannerMemory.load(settings, warehouse, at=as_of).planner
+    first, last = since.astimezone(settings.zone).date(), as_of.astimezone(settings.zone).date()
+    days = [first + timedelta(days=step) for step in range((last - first).days + 1)]
+    edges = [datetime(day.year, day.month, day.day, tzinfo=settings.zone).astimezone(as_of.tzinfo) for day in days]
+    return dict(zip(days, planner.expected_unseen_by(as_of, [*edges, as_of]), strict=True))
