@@ -6,12 +6,14 @@ rows and crawl state together. What does not: Dagster, engine-specific SQL, KPI 
 
 from crm_platform.ingest.connect import open_client, open_warehouse
 from crm_platform.ingest.crawl import RAW_TABLES, Outcome, Progress, refresh
+from crm_platform.ingest.memory import expected_unseen
 from crm_platform.ingest.operations import record_operation, record_requests
 
 __all__ = [
     "RAW_TABLES",
     "Outcome",
     "Progress",
+    "expected_unseen",
     "open_client",
     "open_warehouse",
     "record_operation",
