@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -187,6 +187,22 @@ def outcomes(terms: Terms, indexes: Times, *, places: Times | None = None, of: i
         replied=np.where(replies, replied, NEVER),
         failed=np.where(fails, failed, NEVER),
     )
+
+
+class Reached(NamedTuple):
+    """A campaign's message to one contact; times in milliseconds, NEVER for what does not happen."""
+
+    campaign: Campaign
+    sent: int
+    delivered: int
+    read: int
+    replied: int
+    failed: int
+
+
+def _reached(campaign: Campaign, found: Outcomes, k: int | np.intp) -> Reached:
+    columns = (found.sent, found.delivered, found.read, found.replied, found.failed)
+    return Reached(campaign, *(int(column[k]) for column in columns))
 
 
 def _local_hour(day_start: int, hour: int, minute: int) -> int:
@@ -376,31 +392,19 @@ class Campaigns:
                 failed += int((part.failed <= at).sum())
         return Metrics(self.total_recipients(campaign), delivered, read, replied, failed)
 
-    def reaching(self, index: int, *, until: int) -> Iterator[tuple[Campaign, int, int, int, int, int]]:
-        """What one contact gets by then: (campaign, sent, delivered, read, replied, failed)."""
+    def reaching(self, index: int, *, until: int) -> Iterator[Reached]:
+        """What one contact is sent by then."""
         self.ensure(until)
         if self._terms is None:
             self._terms = Terms(self._made_by_world)
-        found = outcomes(self._terms, np.array([index], dtype=np.int64))
+        receiver = np.array([index], dtype=np.int64)
+        found = outcomes(self._terms, receiver)
         for k in np.flatnonzero(found.sent <= until):
-            yield (
-                self._terms.campaigns[k],
-                int(found.sent[k]),
-                int(found.delivered[k]),
-                int(found.read[k]),
-                int(found.replied[k]),
-                int(found.failed[k]),
-            )
+            yield _reached(self._terms.campaigns[k], found, k)
         for campaign in self._made_by_api.values():
-            place = None if campaign.receivers is None else campaign.receivers.get(index)
-            if place is None or campaign.receivers is None or campaign.starts > until:
+            if campaign.receivers is None or index not in campaign.receivers or campaign.starts > until:
                 continue
-            one = outcomes(
-                Terms([campaign]),
-                np.array([index], dtype=np.int64),
-                places=np.array([place], dtype=np.int64),
-                of=len(campaign.receivers),
-            )
+            place = np.array([campaign.receivers[index]], dtype=np.int64)
+            one = outcomes(Terms([campaign]), receiver, places=place, of=len(campaign.receivers))
             if one.sent[0] <= until:
-                times = (int(column[0]) for column in (one.sent, one.delivered, one.read, one.replied, one.failed))
-                yield (campaign, *times)  # type: ignore[misc]  # five times, by the tuple above
+                yield _reached(campaign, one, 0)

@@ -151,7 +151,7 @@ class Message(NamedTuple):
 def id_prefix(number: str) -> str:
     """The beginning of a chat's message ids: like WhatsApp's own, it decodes to the phone number."""
     digits = number.removeprefix("+").encode()
-    head = b"\x1d\x18" + bytes([len(digits)]) + digits + b"\x15\x02\x00\x11\x18\x12"
+    head = b"\x1c\x18" + bytes([len(digits)]) + digits + b"\x15\x02\x00\x11\x18\x12"
     return "wamid." + base64.b64encode(head + b"\x00" * (-len(head) % 3)).decode()
 
 

@@ -1,4 +1,4 @@
-"""The world: the same from the same seed, real enough to compute KPIs on, moving forward and never changing its past."""
+"""The world: the same from the same seed, real enough for KPIs, moving forward and never changing its past."""
 
 import collections
 import datetime as dt
