@@ -60,6 +60,7 @@ _TALK: Final = 4  # echoes 0..3 count messages other than templates
 _UNANSWERED, _COPY, _NEWCOMER, _NAMED = 4, 5, 6, 7
 _SEEN: Final = 7  # echoes 0..6 are of what a visit saw, the last one of what it will see
 
+CAMPAIGN_MEMORY_HOURS: Final = 24.0 * 60  # a chat unvisited for longer has more to say than an answer to a campaign
 FIRST_VISIT_MESSAGES: Final = 4.0  # expected on a chat never visited, until first visits have taught better
 COLD_START_HOURS: Final = 240.0  # how far back those messages reach when there was no sweep before
 
@@ -112,6 +113,15 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class _Campaign:
+    """Sent at `at` (hours since 1970) to a `share` of the chats in `rows` (None: of all)."""
+
+    at: float
+    share: float
+    rows: Rows | None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditSummary:
     """What visits to chats drawn at random found, against what was expected there: the unbiased check.
 
@@ -135,6 +145,9 @@ _NUMBERS: Final = (
     "base",
     "found_by_base",
     "exposed_by_base",
+    "arrivals",
+    "arrivals_found",
+    "arrivals_exposed",
     "accrued_at",
     "planned_at",
     "tokens",
@@ -290,12 +303,8 @@ class _Chats:
     COLUMNS: Final[Mapping[str, tuple[type, int]]] = {
         "visited_at": (np.float64, 1),  # never visited: the sweep before the one that found it
         "counters": (np.float64, _SEEN),  # decayed to visited_at
-        "copy_chance": (np.float64, 1),  # campaign copies that may have come since the visit
-        "copy_decayed": (np.float64, 1),  # the same, each decayed from its campaign to copy_at
-        "copy_at": (np.float64, 1),  # the newest of those campaigns
         "copies_seen": (np.float64, 1),
-        "copies_expected": (np.float64, 1),
-        "copies_due": (np.float64, 1),  # expected since the visit: counts once the chat was looked at
+        "copies_expected": (np.float64, 1),  # of campaigns sent before visited_at
         "hint_count": (np.float64, 1),
         "hint_sum": (np.float64, 1),  # of the hinted messages' times
         "hint_at": (np.float64, 1),  # the newest of them
@@ -309,12 +318,8 @@ class _Chats:
 
     visited_at: Floats
     counters: Floats
-    copy_chance: Floats
-    copy_decayed: Floats
-    copy_at: Floats
     copies_seen: Floats
     copies_expected: Floats
-    copies_due: Floats
     hint_count: Floats
     hint_sum: Floats
     hint_at: Floats
@@ -329,7 +334,6 @@ class _Chats:
         self.ids: list[str] = []
         self.row: dict[str, int] = {}
         self.visited_u = np.empty(0)  # derived from the clock, not persisted
-        self.copy_u = np.empty(0)
         self.hint_u = np.empty(0)
         for name, (kind, width) in self.COLUMNS.items():
             setattr(self, name, np.empty((0, width) if width > 1 else 0, dtype=kind))
@@ -342,7 +346,7 @@ class _Chats:
         row = len(self.ids)
         if row == len(self.visited_at):
             capacity = max(1024, row * 2)
-            for name in (*self.COLUMNS, "visited_u", "copy_u", "hint_u"):
+            for name in (*self.COLUMNS, "visited_u", "hint_u"):
                 old = getattr(self, name)
                 new = np.zeros((capacity, *old.shape[1:]), dtype=old.dtype)
                 new[:row] = old[:row]
@@ -402,6 +406,7 @@ class CrawlPlanner:
         self._chats = _Chats()
         self._present = 0
         self._hints: dict[int, list[float]] = {}
+        self._campaigns: list[_Campaign] = []
 
         # Weights and what teaches them.
         self._weights = WEIGHTS.copy()
@@ -412,6 +417,9 @@ class CrawlPlanner:
         self._exposed_by_base = 0.0
         self._first_found = np.zeros(2)  # on first visits to newcomers, to chats of the cold start
         self._first_visits = np.zeros(2)
+        self._arrivals = 0.0  # newcomers since the last sweep, then by operating hour
+        self._arrivals_found = 0.0
+        self._arrivals_exposed = 0.0
         self._learnt_hour = math.floor(self._start)
 
         # The purse.
@@ -495,32 +503,31 @@ class CrawlPlanner:
     def campaign_sent(self, *, at: dt.datetime, recipients: int, chat_ids: Iterable[str] | None = None) -> None:
         """A campaign went out at `at` to `recipients` of these chats (None: of all present)."""
         t, chats = _hours(at), self._chats
-        if chat_ids is None:
-            rows = np.flatnonzero(~chats.is_gone[: len(chats)])
-        else:
-            known = {chats.row[chat_id] for chat_id in chat_ids if chat_id in chats.row}
-            rows = np.array(sorted(row for row in known if not chats.is_gone[row]), dtype=np.intp)
-        # A chat visited since has shown its copy already.
-        rows = rows[~chats.is_visited[rows] | (chats.visited_at[rows] < t)]
-        if recipients <= 0 or rows.size == 0:
+        rows = None
+        candidates = self._present
+        if chat_ids is not None:
+            known = (chats.row.get(chat_id) for chat_id in chat_ids)
+            rows = np.array(sorted({row for row in known if row is not None}), dtype=np.intp)
+            candidates = len(rows)
+        if recipients <= 0 or candidates == 0:
             return
-        u = self._clock.at(t)
-        share = min(1.0, recipients / max(self._present if chat_ids is None else len(known), 1))
-        chance = np.minimum(share * (chats.copies_seen[rows] + 1) / (chats.copies_expected[rows] + 1), 1.0)
-        # Several campaigns between two visits are one sum: Σc_j and Σc_j e^((u_j − u)/TH), exact from the newest on.
-        newest = np.where(chats.copy_chance[rows] > 0, np.maximum(chats.copy_u[rows], u), u)
-        scale = ECHO_HOURS[_COPY]
-        chats.copy_decayed[rows] = chats.copy_decayed[rows] * np.exp(-(newest - chats.copy_u[rows]) / scale) * (
-            chats.copy_chance[rows] > 0
-        ) + chance * np.exp(-(newest - u) / scale)
-        chats.copy_at[rows] = np.where(chats.copy_chance[rows] > 0, np.maximum(chats.copy_at[rows], t), t)
-        chats.copy_u[rows] = newest
-        chats.copy_chance[rows] += chance
-        chats.copies_due[rows] += share
+        share = min(1.0, recipients / candidates)
+        # A chat visited since has shown its copy already, or shown that it got none.
+        late = chats.is_visited[: len(chats)] & (chats.visited_at[: len(chats)] >= t)
+        if rows is not None:
+            chats.copies_expected[rows[late[rows]]] += share
+        else:
+            chats.copies_expected[: len(chats)][late] += share
+        kept = [one for one in self._campaigns if one.at > t - CAMPAIGN_MEMORY_HOURS]
+        self._campaigns = sorted([*kept, _Campaign(t, share, rows)], key=lambda one: one.at)
 
     def swept(self, *, at: dt.datetime, requests: int) -> None:
         """A sweep of the contact list is complete and cost `requests`."""
         t = _hours(at)
+        if self._swept_at != _NEVER:
+            self._arrivals_found += self._arrivals
+            self._arrivals_exposed += max(self._clock.at(t) - self._clock.at(self._swept_at), 0.0)
+        self._arrivals = 0.0
         self._swept_before, self._swept_at = self._swept_at, t
         self._sweep_asked_at = max(self._sweep_asked_at, t)
         self._sweep_requests = requests
@@ -555,7 +562,7 @@ class CrawlPlanner:
         moments = np.array([message.timestamp.timestamp() / 3600 for message in new_messages])
         talk = np.array([not message.is_template for message in new_messages], dtype=bool)
         found = float((talk & (moments > previous)).sum()) if moments.size else 0.0
-        self._learn_from(row, found, lag=lag, u=u, decay=decay, is_first=is_first)
+        self._learn_from(row, found, t=t, lag=lag, u=u, decay=decay, is_first=is_first)
 
         if not is_first:
             counters *= decay
@@ -575,8 +582,9 @@ class CrawlPlanner:
 
         chats.is_visited[row] = True
         chats.visited_at[row], chats.visited_u[row] = t, u
-        chats.copies_expected[row] += chats.copies_due[row]
-        chats.copy_chance[row] = chats.copy_decayed[row] = chats.copies_due[row] = 0.0
+        for one in self._campaigns:
+            if previous < one.at <= t and (one.rows is None or row in one.rows):
+                chats.copies_expected[row] += one.share
         self._forget_hints(row, until=t)
 
     # What the crawler asks.
@@ -613,7 +621,11 @@ class CrawlPlanner:
         """
         chats = self._chats
         rows = np.flatnonzero(~chats.is_gone[: len(chats)])
-        return float(self._expected(rows, at, since=since, until=until).sum())
+        t = _hours(at)
+        end = t if until is None else min(_hours(until), t)
+        begin = _NEVER if since is None else min(_hours(since), end)
+        not_found = self._not_found_before(end, t) - self._not_found_before(begin, t)
+        return float(self._expected(rows, at, since=since, until=until).sum()) + not_found
 
     def expected_unseen_per_chat(
         self, at: dt.datetime, *, since: dt.datetime | None = None, until: dt.datetime | None = None
@@ -628,7 +640,10 @@ class CrawlPlanner:
         """`expected_unseen` of each span between neighbouring `edges` (ascending): one value less than edges."""
         t, chats = _hours(at), self._chats
         rows = np.flatnonzero(~chats.is_gone[: len(chats)])
-        before = [float(self._dated_before(rows, min(_hours(edge), t), t).sum()) for edge in edges]
+        moments = [min(_hours(edge), t) for edge in edges]
+        before = [
+            float(self._dated_before(rows, moment, t).sum()) + self._not_found_before(moment, t) for moment in moments
+        ]
         hints = np.sort(np.array([moment for times in self._hints.values() for moment in times]))
         named = np.searchsorted(hints, [_hours(edge) for edge in edges])
         return [
@@ -718,6 +733,10 @@ class CrawlPlanner:
             row[name] = pa.array([getattr(self, f"_{name}")], type=pa.int64())
         for name in _VECTORS:
             row[name] = pa.array([getattr(self, f"_{name}").tolist()], type=pa.list_(pa.float64()))
+        row["campaign_times"] = pa.array([[one.at for one in self._campaigns]], type=pa.list_(pa.float64()))
+        row["campaign_shares"] = pa.array([[one.share for one in self._campaigns]], type=pa.list_(pa.float64()))
+        members = [None if one.rows is None else one.rows.tolist() for one in self._campaigns]
+        row["campaign_positions"] = pa.array([members], type=pa.list_(pa.list_(pa.int64())))
         clock = self._clock
         row["activity_counts"] = pa.array([clock.counts.tolist()], type=pa.list_(pa.float64()))
         row["activity_profile"] = pa.array([clock.profile.tolist()], type=pa.list_(pa.float64()))
@@ -742,6 +761,12 @@ class CrawlPlanner:
             setattr(planner, f"_{name}", saved[name])
         for name in _VECTORS:
             setattr(planner, f"_{name}", np.array(saved[name], dtype=np.float64))
+        planner._campaigns = [
+            _Campaign(at, share, None if members is None else np.array(members, dtype=np.intp))
+            for at, share, members in zip(
+                saved["campaign_times"], saved["campaign_shares"], saved["campaign_positions"], strict=True
+            )
+        ]
         clock = _WeekClock(start=planner._start, zone=ZoneInfo(saved["timezone"]), counts=np.zeros(168))
         clock.counts = np.array(saved["activity_counts"], dtype=np.float64)
         clock.profile = np.array(saved["activity_profile"], dtype=np.float64)
@@ -773,6 +798,13 @@ class CrawlPlanner:
         )
         return result
 
+    def _not_found_before(self, moment: float, t: float) -> float:
+        """Messages dated before `moment` of newcomers that no sweep has found as of t."""
+        if self._swept_at == _NEVER or moment <= self._swept_at or self._arrivals_exposed <= 0:
+            return 0.0
+        per_hour = self._arrivals_found / self._arrivals_exposed * float(self._first_mean()[0])
+        return per_hour * (self._clock.at(min(moment, t)) - self._clock.at(self._swept_at))
+
     def _unseen(self, t: float) -> Floats:
         """Expected unseen of every row as of t, hinted messages not counted."""
         chats, size = self._chats, len(self._chats)
@@ -786,18 +818,34 @@ class CrawlPlanner:
         never = np.flatnonzero(~chats.is_visited[:size])
         if never.size:
             expected[never] = self._first_mean()[chats.is_cold[never].astype(np.intp)]
-        copied = np.flatnonzero(chats.copy_chance[:size] > 0)
-        if copied.size:
-            expected[copied] += self._copies(copied, u)
+        expected += self._answers(np.arange(size), t)
         return expected
 
-    def _copies(self, rows: Rows, u: float) -> Floats:
-        """Answers expected by operating hour u to campaign copies that may have come since the visit."""
+    def _answers(self, rows: Rows, moment: float) -> Floats:
+        """Answers expected by `moment` to the campaigns sent since the last visit.
+
+        The chance of a copy is the campaign's share, times how often this chat got what it could have got so far.
+        """
         chats = self._chats
-        age = u - chats.copy_u[rows]
-        answers = chats.copy_chance[rows] - chats.copy_decayed[rows] * np.exp(np.maximum(age, 0.0) / -ECHO_HOURS[_COPY])
-        result: Floats = np.where(age > 0, self._weights[_COPY] * answers, 0.0)
-        return result
+        visited_at = chats.visited_at[rows]
+        exposed = np.zeros(len(rows))
+        sent = [one for one in self._campaigns if one.at < moment]
+        if not sent:
+            return exposed
+        times = np.array([one.at for one in sent])
+        faded = np.exp((self._clock.at(moment) - self._clock.at_many(times)) / -ECHO_HOURS[_COPY])
+        copies = np.array([one.share for one in sent]) * (1 - faded)
+        to_all = np.array([one.rows is None for one in sent])
+        if to_all.any():
+            # Sums from each campaign to the newest, looked up by the last visit.
+            later = np.append(np.cumsum(copies[to_all][::-1])[::-1], 0.0)
+            exposed += later[np.searchsorted(times[to_all], visited_at, side="right")]
+        for one, copy in zip(sent, copies.tolist(), strict=True):
+            if one.rows is not None:
+                exposed += np.where(np.isin(rows, one.rows) & (visited_at < one.at), copy, 0.0)
+        exposed *= (chats.copies_seen[rows] + 1) / (chats.copies_expected[rows] + 1)
+        exposed *= self._weights[_COPY]
+        return exposed
 
     def _named(self, rows: Rows, u: float) -> Floats:
         """Messages expected by operating hour u to follow those that events have named."""
@@ -820,9 +868,7 @@ class CrawlPlanner:
         faded = np.expm1(lag[:, None] / -ECHO_HOURS[:_SEEN]) * chats.counters[some]
         expected[recent] = faded @ -self._weights[:_SEEN]
         expected[recent] += self._base * lag
-        copied = np.flatnonzero((chats.copy_chance[rows] > 0) & (~visited | (chats.visited_at[rows] < moment)))
-        if copied.size:
-            expected[copied] += self._copies(rows[copied], u)
+        expected += self._answers(rows, moment)
         named = np.flatnonzero((chats.hint_count[rows] > 0) & (chats.hint_at[rows] < moment))
         if named.size:
             expected[named] += self._named(rows[named], u)
@@ -1031,7 +1077,9 @@ class CrawlPlanner:
 
     # Learning.
 
-    def _learn_from(self, row: int, found: float, *, lag: float, u: float, decay: Floats, is_first: bool) -> None:
+    def _learn_from(
+        self, row: int, found: float, *, t: float, lag: float, u: float, decay: Floats, is_first: bool
+    ) -> None:
         """Split what a visit found among the terms that promised it. Messages that events named promise themselves."""
         chats = self._chats
         if is_first:
@@ -1044,8 +1092,8 @@ class CrawlPlanner:
         exposure[:_SEEN] = chats.counters[row] * (1 - decay)
         if chats.hint_count[row] > 0:
             exposure[_NAMED] = float(self._named(np.array([row]), u)[0]) / self._weights[_NAMED]
-        if chats.copy_chance[row] > 0:
-            exposure[_COPY] += float(self._copies(np.array([row]), u)[0]) / self._weights[_COPY]
+        if self._campaigns and self._campaigns[-1].at > chats.visited_at[row]:
+            exposure[_COPY] += float(self._answers(np.array([row]), t)[0]) / self._weights[_COPY]
         promised = exposure * self._weights
         base = self._base * lag
         expected = float(promised.sum()) + base
@@ -1078,6 +1126,8 @@ class CrawlPlanner:
         self._exposed_by_echo *= kept
         self._found_by_base *= kept
         self._exposed_by_base *= kept
+        self._arrivals_found *= kept
+        self._arrivals_exposed *= kept
         clock = self._clock
         clock.counts *= PROFILE_KEPT_PER_DAY ** (passed / 24)
         if abs(float(clock.counts.sum()) - clock.counted_at_refresh) > 0.02 * clock.counted_at_refresh:
@@ -1087,7 +1137,6 @@ class CrawlPlanner:
     def _recompute_operating_hours(self) -> None:
         chats, size = self._chats, len(self._chats)
         chats.visited_u[:size] = self._clock.at_many(chats.visited_at[:size])
-        chats.copy_u[:size] = self._clock.at_many(chats.copy_at[:size])
         chats.hint_u[:size] = self._clock.at_many(chats.hint_at[:size])
 
     # Rows.
@@ -1098,6 +1147,7 @@ class CrawlPlanner:
         self._present += 1
         previous = self._swept_at if self._swept_at < t else self._swept_before
         chats.is_cold[row] = previous == _NEVER
+        self._arrivals += previous != _NEVER
         begin = t - COLD_START_HOURS if previous == _NEVER else previous
         chats.visited_at[row] = begin
         chats.visited_u[row] = self._clock.at(begin)
