@@ -2,6 +2,7 @@
 
 import collections
 import datetime as dt
+import itertools
 import json
 
 import pytest
@@ -72,7 +73,8 @@ def test_a_fault_may_hide_that_a_write_was_applied(kind, applied):
     for n in range(40):
         number = f"+2547120009{n:02}"
         desk.answer("POST", "/crm/chat", {"whatsapp_number": number})
-        seen.add(number in {one["whatsapp_number"] for one in desk.truth("contact")})
+        contacts = itertools.takewhile(lambda one: one["kind"] == "contact", desk.sandbox.truth())
+        seen.add(number in {one["whatsapp_number"] for one in contacts})
     assert seen == applied
 
 
@@ -92,7 +94,7 @@ def first_chats(desk, count=8):
 
 
 def stamps(desk):
-    return [one["timestamp"] for chat_id in first_chats(desk) for one in desk.messages(chat_id)]
+    return [one.get("timestamp") for chat_id in first_chats(desk) for one in desk.messages(chat_id)]
 
 
 def test_flat_nested_and_mixed_messages():
