@@ -30,7 +30,8 @@ class SandboxTransport(httpx.BaseTransport):
         )
         if answer.cut is not None:
             raise httpx.RemoteProtocolError("peer closed the connection")
-        return httpx.Response(answer.status, headers=list(answer.headers), content=answer.body)
+        # As a stream: the library times only what it reads itself.
+        return httpx.Response(answer.status, headers=list(answer.headers), stream=httpx.ByteStream(answer.body))
 
 
 def make_sandbox(**options) -> Sandbox:
