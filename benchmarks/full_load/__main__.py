@@ -109,7 +109,7 @@ def dlt_python(folder: Path) -> Path:
     if not stamp.exists() or stamp.read_text() != LOCK.read_text():
         print("installing dlt …", flush=True)
         venv.create(home, clear=True, with_pip=True)
-        install = ["-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(LOCK)]
+        install = ["-m", "pip", "install", "--quiet", "--quiet", "--require-hashes", "--no-deps", "-r", str(LOCK)]
         subprocess.run([str(python), *install], check=True, timeout=600)
         stamp.write_text(LOCK.read_text())
     return python

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -70,13 +71,16 @@ def test_a_key_is_made_once_and_for_its_owner_only(tmp_path: Path):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def _key_of(folder: Path) -> bytes:
-    return pseudonym_key(Settings(data_dir=folder))
+def test_whoever_comes_first_makes_the_key_for_all(tmp_path: Path):
+    configured = Settings(data_dir=tmp_path)
+    start = threading.Barrier(8)
 
+    def ask(_number: int) -> bytes:
+        start.wait()
+        return pseudonym_key(configured)
 
-def test_many_processes_at_once_make_one_key(tmp_path: Path):
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        assert len(set(pool.map(_key_of, [tmp_path] * 8, chunksize=1))) == 1
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(ask, range(8)))) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["pseudonym.key"]
 
 
