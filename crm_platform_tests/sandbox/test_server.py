@@ -75,9 +75,8 @@ def test_time_runs_at_the_speed_asked_for():
 
 
 def test_a_million_contacts_start_at_once_and_stay_small():
-    started = time.monotonic()
     with running_sandbox(contacts=1_000_000) as crm:
-        took = time.monotonic() - started
+        user, system = Path(f"/proc/{crm.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
         with client(crm) as http:
             page = http.get("/crm/chat", params={"page": 5_000, "limit": 100}).json()
             assert page["pagination"]["total"] >= 1_000_000
@@ -85,7 +84,8 @@ def test_a_million_contacts_start_at_once_and_stay_small():
                 assert http.get(f"/crm/chat/{contact['chat_id']}/messages").json()["success"]
             assert len(http.get("/crm/campaign").json()["data"]) == 20
         memory = Path(f"/proc/{crm.pid}/status").read_text().split("VmHWM:")[1].split()[0]
-    assert took < 2 + 3  # two seconds on a machine that does nothing else
+    # Seconds of CPU, imports included: what a start takes on a machine that does nothing else.
+    assert (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") < 2
     assert int(memory) < 200_000  # kB; the interpreter and its libraries are 45,000
 
 
