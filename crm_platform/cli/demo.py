@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,6 +22,11 @@ from crm_platform.settings import SANDBOX_URL, environment_with, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from crm_platform.settings import Settings
+
+_SANDBOX_DAYS = 180
+"""How much history the sandbox has on the first day."""
 
 _START_SECONDS = 30.0
 """How long the sandbox may take until it answers."""
@@ -43,7 +49,7 @@ def demo(*, once: bool, port: int) -> None:
         require_free(port, what="the Dagster UI", remedy=f"stop what uses it, or run: crm demo --port {port + 1}")
     with contextlib.ExitStack() as processes:
         if settings.is_sandbox:
-            processes.enter_context(_sandbox(environment))
+            processes.enter_context(_sandbox(environment, began=_history_began(settings)))
         refreshed = subprocess.run(_crm("refresh"), env=environment, check=False)  # noqa: S603 - our own command
         if refreshed.returncode:
             sys.exit(refreshed.returncode)
@@ -79,12 +85,24 @@ def _process(command: list[str], environment: dict[str, str]) -> Iterator[subpro
             process.wait()
 
 
+def _history_began(settings: Settings) -> str:
+    """When the sandbox's history begins: kept with the data, so that tomorrow's demo goes on in the same world."""
+    note = settings.root / "sandbox.began"
+    if not note.exists():
+        note.parent.mkdir(parents=True, exist_ok=True)
+        began = datetime.now(UTC).replace(microsecond=0) - timedelta(days=_SANDBOX_DAYS)
+        note.write_text(f"{began.isoformat()}\n", encoding="utf-8")
+    return note.read_text(encoding="utf-8").strip()
+
+
 @contextlib.contextmanager
-def _sandbox(environment: dict[str, str]) -> Iterator[None]:
+def _sandbox(environment: dict[str, str], *, began: str) -> Iterator[None]:
     port = urlsplit(SANDBOX_URL).port
     assert port is not None
     require_free(port, what="the sandbox CRM", remedy="stop what uses it, or set CRM_BASE_URL to a CRM of yours")
-    with _process(_crm("sandbox", "--port", str(port)), environment) as process:
+    with _process(
+        _crm("sandbox", "--port", str(port), "--days", str(_SANDBOX_DAYS), "--began", began), environment
+    ) as process:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             with socket.socket() as probe:
