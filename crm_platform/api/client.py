@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -655,8 +655,10 @@ class CrmClient:
 
     def _exchange(self, call: _Call) -> _Response:
         method, url = call.operation.method, self._base_url + call.path
+        if call.query:
+            url += "?" + urlencode(call.query, quote_via=quote)  # the library would parse the whole address once more
         deadline = self._now() + dt.timedelta(seconds=self._timeout)
-        with self._http.stream(method, url, params=call.query, json=call.body) as response:
+        with self._http.stream(method, url, json=call.body) as response:
             chunks = []
             for chunk in response.iter_bytes():
                 chunks.append(chunk)

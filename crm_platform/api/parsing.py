@@ -41,14 +41,14 @@ _LARGEST_INT64: Final = 2**63 - 1
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 _CONTACT_FIELDS: Final = frozenset(Contact.__slots__) - {"created_at_was_naive", "extra"}
-_MESSAGE_FIELDS: Final = frozenset(Message.__slots__) - {"timestamp_was_naive", "sender", "extra"}
+_MESSAGE_FIELDS: Final = frozenset(Message.__slots__) - {"timestamp_was_naive", "sender", "extra"} | {"operator_email"}
 _CAMPAIGN_FIELDS: Final = frozenset(Campaign.__slots__) - {"created_at_was_naive", "scheduled_at_was_naive", "extra"}
 _FIELD_FIELDS: Final = frozenset(CustomField.__slots__) - {"extra"}
 _VALUE_FIELDS: Final = frozenset(CustomFieldValue.__slots__) - {"extra"}
 _METRICS: Final = ("total_recipients", "delivered", "read", "replied", "failed")
 _RATES: Final = ("delivery_rate", "read_rate", "reply_rate")
-# Who sent a message, under the names it may come; the first that is there is the sender.
-_SENDERS: Final = ("operator_email", "agentId", "agent_id", "operator_id", "agent_email")
+# Who sent a message, under the names it may come beside `operator_email`; the first that is there is the sender.
+_OTHER_SENDERS: Final = ("agentId", "agent_id", "operator_id", "agent_email")
 _DIRECTIONS: Final = frozenset({"inbound", "outbound"})
 
 
@@ -58,6 +58,8 @@ _DIRECTIONS: Final = frozenset({"inbound", "outbound"})
 def parse_timestamp(value: object) -> tuple[dt.datetime, bool] | None:
     """Read ISO 8601 (any zone, none = UTC), epoch seconds or milliseconds; gives (UTC, came without a zone)."""
     if isinstance(value, str):
+        if value[4:5] == "-":  # 2026-…, the usual case
+            return _iso(value.strip())
         text = value.strip()
         if not _EPOCH_TEXT.fullmatch(text):
             return _iso(text)
@@ -87,7 +89,10 @@ def _iso(text: str) -> tuple[dt.datetime, bool] | None:
 
 
 def _is_exact(value: object) -> bool:
-    return not (isinstance(value, str) and len(value) > 26 and _TOO_FINE.search(value))
+    # The seventh digit of a second's fraction is the 27th character of the usual form.
+    if not isinstance(value, str) or len(value) <= 26 or (value[4] == "-" and not value[26].isdigit()):
+        return True
+    return _TOO_FINE.search(value) is None
 
 
 def parse_text(value: object) -> str | None:
@@ -133,8 +138,7 @@ def _parse_rate(value: object) -> str | None:
 
 def _rest(raw: Mapping[str, Any], known: frozenset[str]) -> Extra:
     """Collect what the contract does not name."""
-    names = raw.keys() - known
-    return {name: raw[name] for name in raw if name in names} if names else {}
+    return {} if raw.keys() <= known else {name: value for name, value in raw.items() if name not in known}
 
 
 def _keep(extra: Extra, raw: Mapping[str, Any], name: str) -> None:
@@ -195,10 +199,10 @@ def parse_message(raw: Any) -> Message | Rejected:  # noqa: ANN401 - whatever JS
         if direction not in _DIRECTIONS:
             return reject("unknown direction", raw, message_id)
     extra = _rest(raw, _MESSAGE_FIELDS)
-    sender = None
-    if extra:
-        for name in _SENDERS:
-            if name in extra and (sender := parse_id(extra[name])):
+    sender = _field(extra, raw, "operator_email", parse_id)
+    if extra and sender is None:
+        for name in _OTHER_SENDERS:
+            if sender := parse_id(extra.get(name)):
                 del extra[name]
                 break
     if not _is_exact(stamp):

@@ -41,6 +41,7 @@ MESSAGE = {
         ("1772433082250", MOMENT.replace(microsecond=250_000), False),
         (1772433082.25, MOMENT.replace(microsecond=250_000), False),
         ("1772433082.25", MOMENT.replace(microsecond=250_000), False),
+        ("20260302T063122Z", MOMENT, False),
         ("2026-03-02", MOMENT.replace(hour=0, minute=0, second=0), True),
     ],
 )
@@ -89,9 +90,11 @@ def test_a_message():
             {"extra": {"timestamp": "2026-03-02T06:31:22.0000001Z"}},
         ),
         ({"timestamp": "2026-03-02T06:31:22.000000000Z"}, {}),
+        ({"timestamp": "20260302T063122.0000001+00:00"}, {"extra": {"timestamp": "20260302T063122.0000001+00:00"}}),
         ({"operator_email": "a@example.com"}, {"sender": "a@example.com"}),
         ({"agentId": 12}, {"sender": "12"}),
-        ({"operator_email": "", "agentId": "a1"}, {"sender": "a1", "extra": {"operator_email": ""}}),
+        ({"operator_email": "", "agentId": "a1"}, {"sender": "a1"}),
+        ({"operator_email": {"id": 1}}, {"extra": {"operator_email": {"id": 1}}}),
         (
             {"operator_email": "a@example.com", "agentId": "a1"},
             {"sender": "a@example.com", "extra": {"agentId": "a1"}},
