@@ -2,7 +2,8 @@
 
 Each contender gets a sandbox of its own on loopback, with the same world in the same state, one after the other. The
 bare loop runs before and after the others; the slower of its two runs is shown, the faster one is what ratios are taken
-to. Requests are the server's count, memory is the process tree's, sandbox excluded.
+to. For `crm refresh`, load is the span of its ingest's requests, with every commit but the last. Requests are the
+server's count, memory is the process tree's, sandbox excluded.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def bare_loop(world: World) -> tuple[Result, int]:
 
 
 def crm_refresh(world: World) -> Result:
-    """This platform: ingest, KPIs and publishing in one command; its load is from the first request to the last."""
+    """This platform: ingest, KPIs and publishing in one command; its load is from first to last request."""
     data = world.fresh("crm")
     environment = {"CRM_API_KEY": KEY, "CRM_DATA_DIR": str(data), "PYTHONPATH": str(HERE.parents[1])}
     with world.serve() as crm:
