@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import dagster as dg
 
-from crm_platform.defs import build_defs
+from crm_platform.defs.graph import build_defs
 
 defs: dg.Definitions = build_defs()

@@ -26,12 +26,19 @@ EXIT_TRY_LATER: Final = 75
 
 # command → (module, one line of help); the module holds a click command of the command's name.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "build": ("crm_platform.cli.platform", "Compute every KPI anew from what is stored, and publish."),
     "campaigns": ("crm_platform.cli.operations", "List, report on, create, clone and trigger campaigns."),
     "chats": ("crm_platform.cli.operations", "Read a chat's messages, assign it, mark it as done."),
     "contacts": ("crm_platform.cli.operations", "List, search, create and delete contacts."),
     "demo": ("crm_platform.cli.demo", "Load a CRM, show its KPIs, keep the Dagster UI running."),
+    "dev": ("crm_platform.cli.platform", "Run Dagster's UI and daemon."),
+    "doctor": ("crm_platform.cli.looking", "Check the configuration and the platform's health."),
+    "explain": ("crm_platform.cli.looking", "Show what a table means, and its SQL."),
     "fields": ("crm_platform.cli.operations", "List, create and delete custom fields."),
+    "kpi": ("crm_platform.cli.looking", "Show published figures."),
+    "refresh": ("crm_platform.cli.platform", "Fetch, compute, publish."),
     "sandbox": ("crm_platform.cli.sandbox", "Run a made-up CRM on this machine."),
+    "status": ("crm_platform.cli.looking", "Say what is known, spent and published."),
 }
 
 

@@ -10,13 +10,11 @@ from typing import Final
 import dagster as dg
 
 from crm_platform.defs.activity import at_work, crawl_lease, holder_of
-from crm_platform.defs.builds import CUT, SNAPSHOT
 from crm_platform.defs.housekeeping import housekeeping
 from crm_platform.defs.metadata import asset_key
 from crm_platform.defs.raw import UPSTREAM
 from crm_platform.defs.resources import Clock, WarehouseResource
 from crm_platform.errors import Busy
-from crm_platform.models import build_order
 from crm_platform.models.quality import finished_without_report, last_change, last_cut
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
@@ -27,7 +25,7 @@ CRAWLERS: Final = ("ingest", "refresh_all")
 BUILDERS: Final = ("kpis", "refresh_all")
 
 _RAW: Final = dg.AssetSelection.assets(*map(asset_key, UPSTREAM))
-_BUILT: Final = dg.AssetSelection.assets(CUT, SNAPSHOT, *map(asset_key, build_order()))
+_BUILT: Final = dg.AssetSelection.key_prefixes("core", "kpi", "published")
 
 refresh_all = dg.define_asset_job(
     "refresh_all", _RAW | _BUILT, description="Everything: fetch until current or out of quota, compute, publish."

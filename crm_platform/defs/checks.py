@@ -57,7 +57,7 @@ def raw_quality(
     clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.AssetCheckResult]:
     """Ask the live warehouse."""
-    with in_dagsters_words(reporter), live.prepared(RawTable, OpsTable).reading() as session:
+    with in_dagsters_words(reporter), live.existing(RawTable, OpsTable).reading() as session:
         found = [(one, one.ask(session, settings, clock.now())) for one in _asked(context, RAW_QUESTIONS)]
     for question, finding in found:
         yield check_result(question, finding)

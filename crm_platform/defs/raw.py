@@ -11,6 +11,7 @@ from typing import Final
 import dagster as dg
 from pydantic import Field
 
+from crm_platform.defs.allowance import requests_left
 from crm_platform.defs.failures import in_dagsters_words
 from crm_platform.defs.metadata import OWNERS, asset_key, counts, definition_metadata
 from crm_platform.defs.resources import Reporter, WarehouseResource
@@ -57,7 +58,12 @@ def _spec(table: type[RawTable]) -> dg.AssetSpec:
     )
 
 
-def _told(outcome: Outcome, store: DuckDbWarehouse) -> dg.MaterializeResult[None]:
+def _left(settings: Settings) -> dict[str, int]:
+    """How many requests may still be sent, where there is a limit."""
+    return {f"requests_left_{span}": count for span, count in requests_left(settings).items()}
+
+
+def _told(outcome: Outcome, store: DuckDbWarehouse, settings: Settings) -> dg.MaterializeResult[None]:
     """Say what an outcome brought, also when it is nothing."""
     table = outcome.table
     with store.reading() as session:
@@ -77,6 +83,7 @@ def _told(outcome: Outcome, store: DuckDbWarehouse) -> dg.MaterializeResult[None
             "window_end": dg.MetadataValue.timestamp(outcome.finished_at),
             "remaining": outcome.remaining or "nothing: current",
             "path": dg.MetadataValue.path(str(store.path)),
+            **_left(settings),
             **outcome.metrics,
             **({"rows by kind": dg.MetadataValue.md(listed)} if listed else {}),
         },
@@ -141,7 +148,7 @@ def raw_tables(
             reporter.fetched(outcome)
             if outcome.remaining:
                 context.log.warning("%s: %s", outcome.table.full_name(), outcome.remaining)
-            yield _told(outcome, store)
+            yield _told(outcome, store, settings)
 
 
 operator_events = dg.AssetSpec(

@@ -15,6 +15,7 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
+from crm_platform.models import validate
 from crm_platform.schemas import TABLES, Table
 from crm_platform.warehouse import DuckDbWarehouse, lease
 
@@ -51,9 +52,13 @@ class WarehouseResource(DuckDBResource):
         with self.warehouse(timeout=SENSOR_PATIENCE).reading() as session:
             return question(session)
 
-    def prepared(self, *layers: type[Table], timeout: float = 120.0) -> DuckDbWarehouse:
+    def existing(self, *layers: type[Table]) -> DuckDbWarehouse:
+        """Hand out the store, prepared only if there is none yet: reading must not wait for a writer's turn."""
+        return self.warehouse() if Path(self.database).exists() else self.prepared(*layers)
+
+    def prepared(self, *layers: type[Table]) -> DuckDbWarehouse:
         """Hand out the store with every declared table of these layers in it."""
-        store = self.warehouse(timeout=timeout)
+        store = self.warehouse()
         store.prepare(table for table in TABLES.values() if issubclass(table, layers))
         return store
 
@@ -68,6 +73,7 @@ class BuildLease(dg.ConfigurableResource):  # type: ignore[type-arg]
     wait_seconds: float = Field(default=600.0, description="Seconds to wait for another build before giving way to it.")
     _held: contextlib.ExitStack = PrivateAttr(default_factory=contextlib.ExitStack)
     _is_held: bool = PrivateAttr(default=False)
+    _sound: set[str] = PrivateAttr(default_factory=set)
 
     def hold(self, purpose: str) -> None:
         """Take the lease unless this run has it. Raises Busy, naming the holder, after `wait_seconds`."""
@@ -75,10 +81,20 @@ class BuildLease(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._held.enter_context(lease(Path(self.lock_dir) / "build.lock", purpose=purpose, wait=self.wait_seconds))
             self._is_held = True
 
+    def breaches_of(self, models: DuckDbWarehouse, table: type[Table]) -> list[Breach]:
+        """Find the table's breaches, once a run: while the lease is held nobody else changes the table."""
+        if table.full_name() in self._sound:
+            return []
+        breaches = validate(models, table)
+        if self._is_held and not breaches:
+            self._sound.add(table.full_name())
+        return breaches
+
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """Let go at the end of the run."""
         self._held.close()
         self._is_held = False
+        self._sound.clear()
 
 
 class Clock:

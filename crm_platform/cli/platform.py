@@ -1,0 +1,167 @@
+"""`crm refresh`, `build`, `dev`: the platform's own work from a shell.
+
+What belongs here: arguments, what is said before and after. What does not: the work (ingest, models, publish), and
+commands that only look (looking.py).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from crm_platform.cli import EXIT_TRY_LATER
+from crm_platform.cli.looking import show_summary
+from crm_platform.cli.words import console, duration, write_rows
+from crm_platform.errors import Breach, ContractBreach
+from crm_platform.settings import current_settings, environment_with
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crm_platform.ingest import Outcome
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Read every chat from its first message again.")
+@click.option(
+    "--as-of", metavar="TIME", help="The cut of the figures: 2026-11-20T02:00:00+03:00. Default: after ingest."
+)
+@click.option("--wait", type=click.FloatRange(0), default=600.0, show_default=True, help="Seconds to wait for another.")
+@click.option("-v", "--verbose", is_flag=True, help="Show Dagster's own log.")
+def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> None:
+    """Fetch until current or out of quota, compute every KPI, publish.
+
+    The run is recorded in Dagster, beside those that schedules start. While another refresh, crawl or build is at work
+    this one waits, then says who it is. Spent quota is no error: what was had is kept, and what remains is said.
+    """
+    from crm_platform.cli.bars import Bars
+    from crm_platform.defs.shell import refresh_in_process
+    from crm_platform.models import build_order
+    from crm_platform.models.as_of import parse_as_of
+
+    settings = current_settings()
+    parse_as_of(as_of, now=dt.datetime.now(dt.UTC))  # said now rather than after an hour of ingest
+    err = console(stderr=True)
+    began = time.monotonic()
+    with Bars(err, wait_seconds=wait, tables=len(build_order()) + 1) as bars:
+        refresh_in_process(settings, reporter=bars, full_refresh=full, as_of=as_of, verbose=verbose)
+    ingest = _told(bars.outcomes)
+    click.echo(
+        f"\n{ingest}; KPIs in {duration(bars.seconds_building)}, {duration(time.monotonic() - began)} in all", err=True
+    )
+    if _nothing_came(bars.outcomes):
+        if settings.is_sandbox:
+            click.echo("start the sandbox with `crm sandbox` in another terminal, or set CRM_BASE_URL", err=True)
+        sys.exit(EXIT_TRY_LATER)
+    show_summary(settings)
+
+
+def _told(outcomes: Sequence[Outcome]) -> str:
+    """Show what a refresh brought, a line a table, and what remains; returns its totals in words."""
+    write_rows(
+        ("table", "new", "changed", "known", "rejected", "remaining"),
+        [
+            (
+                outcome.table.full_name(),
+                outcome.inserted,
+                outcome.updated,
+                outcome.unchanged,
+                outcome.rejected,
+                outcome.remaining or "current",
+            )
+            for outcome in outcomes
+        ],
+        form="table",
+        title="Fetched",
+    )
+    # Tables that one stage fetches share its account: count each stage once.
+    requests = sum({outcome.started_at: outcome.requests for outcome in outcomes}.values())
+    seconds = sum({one.started_at: (one.finished_at - one.started_at).total_seconds() for one in outcomes}.values())
+    throttled = sum({outcome.started_at: outcome.seconds_throttled for outcome in outcomes}.values())
+    words = f"{requests:,} requests, ingest in {duration(seconds)}"
+    return f"{words} ({duration(throttled)} of waiting for the rate limit)" if throttled >= 1 else words
+
+
+def _nothing_came(outcomes: Sequence[Outcome]) -> bool:
+    return bool(outcomes) and not any(
+        one.inserted + one.updated + one.unchanged or not one.remaining for one in outcomes
+    )
+
+
+@click.command()
+@click.option("--as-of", metavar="TIME", help="The cut of the figures: 2026-11-20T02:00:00+03:00. Default: now.")
+@click.option("--publish/--no-publish", "publishes", default=True, show_default=True, help="Turn the snapshot.")
+@click.option("--wait", type=click.FloatRange(0), default=600.0, show_default=True, help="Seconds to wait for another.")
+def build(*, as_of: str | None, publishes: bool, wait: float) -> None:
+    """Compute every KPI anew from what is stored, and publish; without Dagster and without a request.
+
+    With --as-of in the past the figures are those of that time: nothing fetched or dated after it counts.
+    """
+    from crm_platform import models, publish
+    from crm_platform.ingest import expected_unseen, open_warehouse
+    from crm_platform.models.as_of import parse_as_of
+    from crm_platform.warehouse import DuckDbWarehouse, lease
+
+    settings = current_settings()
+    now = dt.datetime.now(dt.UTC)
+    cut = parse_as_of(as_of, now=now)
+    store = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir)
+    breaches: list[Breach] = []
+    began = time.monotonic()
+    with lease(settings.lock_dir / "build.lock", purpose="crm build", wait=wait, on_wait=_waiting):
+        live = open_warehouse(settings)
+        unseen = expected_unseen(settings, live, as_of=cut or now)
+        frozen = models.freeze(store, live, settings=settings, as_of=cut, now=now, expected_unseen=unseen)
+        rows = []
+        for table in models.build_order():
+            built = models.build(store, table, settings=settings)
+            breaches += models.validate(store, table)
+            rows.append((table.full_name(), built.rows, round(built.seconds, 3)))
+        if not breaches and publishes:
+            publish.publish(store, settings=settings, now=dt.datetime.now(dt.UTC), validate=lambda _models, _table: [])
+    write_rows(("table", "rows", "seconds"), rows, form="table", title=f"As of {frozen.as_of:%Y-%m-%d %H:%M:%S} UTC")
+    click.echo(f"\n{len(rows)} tables in {duration(time.monotonic() - began)}", err=True)
+    if breaches:
+        raise ContractBreach(breaches)
+    if publishes:
+        show_summary(settings)
+
+
+def _waiting(holder: str) -> None:
+    click.echo(f"waiting for {holder}", err=True)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=3000, show_default=True, help="Port of the UI.")
+def dev(*, host: str, port: int) -> None:
+    """Run Dagster's UI and daemon: assets, runs, schedules, sensors. Ends on Ctrl-C.
+
+    Nobody has to log in, so it listens on this machine only unless told otherwise.
+    """
+    from crm_platform.cli.demo import require_free
+    from crm_platform.defs.home import prepare_dagster_home
+
+    settings = current_settings()
+    require_free(port, what="the Dagster UI", remedy=f"stop what uses it, or run: crm dev --port {port + 1}")
+    home = prepare_dagster_home(settings)
+    click.echo(f"Dagster UI on http://{host}:{port} (data in {settings.root}); Ctrl-C ends it")
+    # DAGSTER_HOME is ours whatever it was: the runs of this data folder belong to it. The data folder is named in full,
+    # because runs work in folders of their own.
+    environment = environment_with() | {"DAGSTER_HOME": str(home), "CRM_DATA_DIR": str(settings.root)}
+    command = [sys.executable, "-W", "ignore::FutureWarning", "-m", "dagster", "dev", "--module-name"]
+    command += ["crm_platform.definitions", "--host", host, "--port", str(port), "--log-level", "warning"]
+    process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own command
+    try:
+        sys.exit(process.wait())
+    except KeyboardInterrupt:
+        process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()

@@ -1,0 +1,93 @@
+"""Figures in words: durations, shares, sizes, and tables for people or programs.
+
+What belongs here: how a value is written. What does not: where it comes from.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import sys
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from crm_platform.schemas import Column, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+Form = Literal["table", "json", "csv"]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Open the terminal, or the pipe that stands in for one."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds for people: `0.4 s`, `42 s`, `7 min 5 s`, `3 h 10 min`, `2 d 4 h`."""
+    whole = round(seconds)
+    for size, unit, part_size, part in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // part_size
+            return f"{whole // size} {unit} {rest} {part}" if rest else f"{whole // size} {unit}"
+    return f"{seconds:.1f} s" if 0 < seconds < 10 else f"{whole} s"
+
+
+def size(count: float) -> str:
+    """Write bytes for people."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def figure(name: str, column: Column, value: object) -> str:
+    """Write a figure with its unit; `–` where there is none."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dt.datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    if isinstance(value, int | float):
+        if column.unit == "s":
+            return duration(value)
+        if column.type is Type.FLOAT and (column.maximum == 1 or "_rate" in name or "_per_" in name):
+            return f"{value:.1%}"
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+    return str(value)
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, dt.date) else value
+
+
+def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: Form, title: str = "") -> None:
+    """Write rows: a table on a terminal, tab-separated lines in a pipe, CSV, or one JSON document a line."""
+    if form == "json":
+        for row in rows:
+            click.echo(json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False))
+        return
+    out = console()
+    if form == "csv" or not out.is_terminal:
+        writer = csv.writer(sys.stdout, dialect="excel" if form == "csv" else "excel-tab", lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([_plain(value) for value in row] for row in rows)
+        return
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    drawn = Drawn(title=title or None, title_justify="left", header_style="bold")
+    for name in names:
+        drawn.add_column(name.replace("_", " "))
+    for row in rows:
+        drawn.add_row(*(Text("–" if value is None else str(_plain(value))) for value in row))
+    out.print(drawn)

@@ -1,0 +1,51 @@
+"""The whole graph: one call that gives Dagster, a test or `crm` a fresh `Definitions`.
+
+What belongs here: putting the parts together. What does not: the parts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from crm_platform.defs.automation import JOBS, schedules, sensors
+from crm_platform.defs.builds import model_assets, snapshot_asset
+from crm_platform.defs.checks import CHECKS
+from crm_platform.defs.executor import in_process_or_multiprocess
+from crm_platform.defs.failed_runs import alerting_sensors
+from crm_platform.defs.raw import operator_events, raw_tables
+from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseResource
+from crm_platform.settings import Settings, current_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def build_resources(settings: Settings) -> dict[str, object]:
+    """Make the resources that follow from the settings."""
+    lock_dir = str(settings.lock_dir)
+    return {
+        "settings": settings,
+        "live": WarehouseResource(database=str(settings.warehouse_path), lock_dir=lock_dir),
+        "models": WarehouseResource(database=str(settings.models_path), lock_dir=lock_dir),
+        "build_lease": BuildLease(lock_dir=lock_dir),
+        "reporter": Reporter(),
+        "clock": Clock(),
+    }
+
+
+def build_defs(
+    settings: Settings | None = None, *, resource_overrides: Mapping[str, object] | None = None
+) -> dg.Definitions:
+    """Build the whole graph, without I/O. `resource_overrides` replaces resources by name, as tests and `crm` do."""
+    settings = settings or current_settings()
+    return dg.Definitions(
+        assets=[raw_tables, operator_events, model_assets(), snapshot_asset()],
+        asset_checks=CHECKS,
+        jobs=JOBS,
+        schedules=schedules(settings),
+        sensors=[*sensors(settings), *alerting_sensors(settings)],
+        resources={**build_resources(settings), **(resource_overrides or {})},
+        executor=in_process_or_multiprocess,
+    )

@@ -1,0 +1,85 @@
+"""The job `refresh_all` inside a `crm` process, recorded in Dagster's storage like any other run.
+
+What belongs here: what a run in a shell needs that a launched one has: the lease, the instance, the configuration, and
+the reason of a failure as an exception. What does not: bars and tables (cli/).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from crm_platform.defs.activity import SHELL_TAG, bury, refresh_lease, unfinished_runs
+from crm_platform.defs.graph import build_defs
+from crm_platform.defs.home import prepare_dagster_home
+from crm_platform.defs.resources import BuildLease, Reporter
+from crm_platform.errors import Breach, ContractBreach, CrmPlatformError, GiveUp
+from crm_platform.warehouse import lease
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crm_platform.settings import Settings
+
+# Where the UI lists the run: the code location of workspace.yaml.
+_REPOSITORY = "__repository__@crm_platform"
+
+
+class ShellReporter(Reporter):
+    """Keeps why a run failed; a subclass shows how it goes. `wait_seconds`: patience with another crawler or build."""
+
+    retries = False
+
+    def __init__(self, *, wait_seconds: float) -> None:
+        self.wait_seconds = wait_seconds
+        self.problem: CrmPlatformError | None = None
+        self.breaches: list[Breach] = []
+
+    def failed(self, problem: CrmPlatformError) -> None:
+        """Keep the first reason; what fails after it follows from it."""
+        self.problem = self.problem or problem
+
+    def checked(self, breaches: Sequence[Breach]) -> None:
+        """Collect what the build's tables break."""
+        self.breaches += breaches
+
+
+def refresh_in_process(
+    settings: Settings, *, reporter: ShellReporter, full_refresh: bool, as_of: str | None, verbose: bool
+) -> str:
+    """Run `refresh_all` here and now; returns the run's id.
+
+    Raises what made it fail: Busy (naming the holder) when another refresh, crawl or build does not end in time,
+    ContractBreach when a table breaks its contract, any other of the platform's errors, GiveUp on a bug.
+    """
+    home = prepare_dagster_home(settings)
+    with (
+        lease(refresh_lease(settings), purpose="crm refresh", wait=reporter.wait_seconds, on_wait=reporter.waiting),
+        dg.DagsterInstance.from_config(str(home)) as instance,
+    ):
+        # The lease is ours, so nobody else's `crm refresh` is alive, whatever its run says.
+        bury(instance, unfinished_runs(instance, ["refresh_all"]))
+        overrides = {
+            "reporter": reporter,
+            "build_lease": BuildLease(lock_dir=str(settings.lock_dir), wait_seconds=reporter.wait_seconds),
+        }
+        job = build_defs(settings, resource_overrides=overrides).resolve_job_def("refresh_all")
+        result = job.execute_in_process(
+            instance=instance,
+            run_config={
+                "ops": {
+                    "raw": {"config": {"full_refresh": full_refresh}},
+                    "build": {"config": {} if as_of is None else {"as_of": as_of}},
+                },
+                "loggers": {"console": {"config": {"log_level": "INFO" if verbose else "CRITICAL"}}},
+            },
+            tags={SHELL_TAG: str(os.getpid()), "dagster/max_runtime": "0", ".dagster/repository": _REPOSITORY},
+            raise_on_error=False,
+        )
+    if not result.success:
+        if reporter.breaches:
+            raise ContractBreach(reporter.breaches)
+        raise reporter.problem or GiveUp(f"the run {result.run_id[:8]} failed; run again with -v to see why")
+    return result.run_id
