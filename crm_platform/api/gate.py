@@ -48,18 +48,20 @@ _PURGE_EVERY: Final = 256  # slots between two purges of those that no window ca
 # A parent's connections as a forked child sees them: SQLite forbids even closing them, which collection would do.
 _FORKED: Final[list[sqlite3.Connection]] = []
 
+_OPEN: Final = 2**63 - 1  # `last_id` of a slot without an answer
+
 _SCHEMA: Final = """
 CREATE TABLE slots (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     acquired INTEGER NOT NULL,
     until INTEGER NOT NULL,         -- when the answer came; while it has not, the latest moment it could
-    open INTEGER NOT NULL           -- 1 while no answer came
+    last_id INTEGER NOT NULL        -- the newest slot when the answer came; while it has not, beyond every id
 );
-CREATE INDEX slots_until ON slots (until, open);
+CREATE INDEX slots_until ON slots (until);
+CREATE INDEX slots_last_id ON slots (last_id);
 CREATE TABLE server (               -- what the server said last, one row
     closed_until INTEGER NOT NULL,  -- Retry-After: nobody sends before
     said_for INTEGER NOT NULL,      -- slot whose answer carried what follows
-    said_at INTEGER NOT NULL,       -- when that slot was acquired
     minute_limit INTEGER,
     day_limit INTEGER,
     limits_until INTEGER NOT NULL,  -- limits are believed for a day after they were last heard
@@ -67,7 +69,7 @@ CREATE TABLE server (               -- what the server said last, one row
     counts_days INTEGER NOT NULL,   -- whether `remaining` is of a day
     remaining_until INTEGER NOT NULL
 );
-INSERT INTO server VALUES (0, 0, 0, NULL, NULL, 0, NULL, 0, 0);
+INSERT INTO server VALUES (0, 0, NULL, NULL, 0, NULL, 0, 0);
 """
 
 
@@ -121,7 +123,6 @@ class _Server:
 
     closed_until: int
     said_for: int
-    said_at: int
     minute_limit: int | None
     day_limit: int | None
     limits_until: int
@@ -302,14 +303,16 @@ class SqliteGate:
                 yield _Bound(max(0, limit - taken), is_day=is_day, next_at=next_at)
         left = server.left(at)
         if left is not None:
-            # Whatever overlapped with the request that brought the news may not have been counted in it.
-            since = _count(db, "until >= ? AND id <> ?", server.said_at, server.said_for)
+            # Whatever overlapped with the request that brought the news may not have been counted in it. The order
+            # of slots decides: on a clock that stands still, or is set back, times would not tell.
+            since = _count(db, "last_id >= ? AND id <> ?", server.said_for, server.said_for)
             free = max(0, left - self._reserve - since)
             yield _Bound(free, is_day=server.counts_days, next_at=server.remaining_until)
 
     def _insert(self, db: sqlite3.Connection, acquired: int) -> int:
         row = db.execute(
-            "INSERT INTO slots (acquired, until, open) VALUES (?, ?, 1)", (acquired, acquired + self._timeout)
+            "INSERT INTO slots (acquired, until, last_id) VALUES (?, ?, ?)",
+            (acquired, acquired + self._timeout, _OPEN),
         )
         assert row.lastrowid is not None
         return row.lastrowid
@@ -332,7 +335,7 @@ class SqliteGate:
             try:
                 with self._transaction(write=True) as db:
                     if slot.id is not None:
-                        db.execute("UPDATE slots SET until = ?, open = 0 WHERE id = ?", (at, slot.id))
+                        _answered(db, slot.id, at)
                     if speaks:
                         self._hear(db, slot, said, status=status, at=at, now=now)
             except (Busy, GiveUp):
@@ -359,18 +362,18 @@ class SqliteGate:
         if slot.id is None:
             # The first word of a limit: from here on requests are in the ledger, those under way included.
             slot.id = self._insert(db, slot.acquired)
-            db.execute("UPDATE slots SET until = ?, open = 0 WHERE id = ?", (at, slot.id))
+            _answered(db, slot.id, at)
             for other in self._unlisted:
                 other.id = self._insert(db, other.acquired)
             self._unlisted.clear()
         server = _server(db)
-        if (slot.acquired, slot.id) < (server.said_at, server.said_for):
+        if slot.id < server.said_for:
             return  # answers may overtake each other; the youngest request's word counts
         reset_after = min(rates.reset_after, _DAY / _SECOND) if rates.reset_after is not None else _MINUTE / _SECOND
         counts_days = reset_after > _LONGEST_MINUTE
         db.execute(
-            "UPDATE server SET said_for = ?, said_at = ?, remaining = ?, counts_days = ?, remaining_until = ?",
-            (slot.id, slot.acquired, rates.remaining, counts_days, at + round(reset_after * _SECOND)),
+            "UPDATE server SET said_for = ?, remaining = ?, counts_days = ?, remaining_until = ?",
+            (slot.id, rates.remaining, counts_days, at + round(reset_after * _SECOND)),
         )
         if rates.limit is not None:
             column = "day_limit" if counts_days else "minute_limit"
@@ -381,9 +384,9 @@ class SqliteGate:
     def _refill(self, db: sqlite3.Connection, started: Iterable[dt.datetime], *, uncommitted: int) -> None:
         at = self._micros()
         moments = [_micros(moment) for moment in started]
-        rows = [(moment, moment + self._timeout, 0) for moment in moments if moment > at - _DAY - self._timeout]
-        rows += [(at, at, 0)] * uncommitted
-        db.executemany("INSERT INTO slots (acquired, until, open) VALUES (?, ?, ?)", rows)
+        rows = [(moment, moment + self._timeout) for moment in moments if moment > at - _DAY - self._timeout]
+        rows += [(at, at)] * uncommitted
+        db.executemany("INSERT INTO slots (acquired, until, last_id) VALUES (?, ?, 0)", rows)
         db.execute("UPDATE server SET closed_until = max(closed_until, ?)", (at + _MINUTE,))
 
     @contextlib.contextmanager
@@ -459,6 +462,10 @@ def _server(db: sqlite3.Connection) -> _Server:
     return _Server(*db.execute("SELECT * FROM server").fetchone())
 
 
+def _answered(db: sqlite3.Connection, slot_id: int, at: int) -> None:
+    db.execute("UPDATE slots SET until = ?, last_id = (SELECT max(id) FROM slots) WHERE id = ?", (at, slot_id))
+
+
 def _count(db: sqlite3.Connection, condition: str, *values: int) -> int:
     number = db.execute(f"SELECT count(*) FROM slots WHERE {condition}", values).fetchone()[0]
     assert isinstance(number, int)
@@ -471,7 +478,7 @@ def _leaves(db: sqlite3.Connection, at: int, *, window: int, nth: int) -> int:
     Of a request still under way the best is hoped, that its answer comes now: whoever waits looks again soon.
     """
     row = db.execute(
-        "SELECT CASE WHEN open THEN min(until, ?) ELSE until END AS gone FROM slots WHERE until >= ? "
+        f"SELECT CASE last_id WHEN {_OPEN} THEN min(until, ?) ELSE until END AS gone FROM slots WHERE until >= ? "
         "ORDER BY gone LIMIT 1 OFFSET ?",
         (at, at - window, nth),
     ).fetchone()

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from crm_platform.api import SqliteGate
 from crm_platform.api.gate import OpenGate
 from crm_platform.errors import GiveUp, QuotaSpent, RateLimited
+from crm_platform.sandbox import ManualClock, Sandbox, SandboxOptions
+from crm_platform_tests.api.inprocess import SandboxTransport, connect
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -362,3 +364,30 @@ def test_real_processes_and_threads_share_one_limit(tmp_path):
     assert len(sent) > limit  # the window moved on at least once
     assert most_in(sent, 60) <= limit
     assert third.returncode == second.returncode == 0
+
+
+@pytest.mark.parametrize(("ours", "refusals"), [(None, 1), (30, 0)])
+def test_the_limit_of_a_crm_is_kept(tmp_path, ours, refusals):
+    """100 requests at a CRM that takes 30 a minute: spread over the minutes, hardly ever refused.
+
+    Where the limit is not configured the first word of it comes with the first answer.
+    """
+    clock = Clock()
+    world = ManualClock(START)
+    sandbox = Sandbox(
+        SandboxOptions(contacts=10, days=5, start=START, clock="manual", requests_per_minute=30), clock=world
+    )
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        world.set(clock.now())
+
+    gate = SqliteGate(tmp_path / "gate.sqlite", per_minute=ours, per_day=None, now=clock.now, sleep=sleep)
+    with connect(SandboxTransport(sandbox), gate=gate, now=clock.now, sleep=sleep) as client:
+        for _ in range(100):
+            client.list_custom_fields()
+    gate.close()
+    stats = sandbox.stats()
+    assert stats.most_in_60s <= 30
+    assert stats.by_status.get("429", 0) <= refusals
+    assert clock.seconds < 184
