@@ -92,12 +92,12 @@ def show_summary(settings: Settings) -> None:
 
 
 def find_table(name: str) -> type[Table]:
-    """Find a table by its full name, or by its own; a KPI comes first. Raises FixConfiguration on any other word."""
+    """Find a table by its full name, or by its own; a KPI comes first. Raises UsageError on any other word."""
     found = [table for full, table in TABLES.items() if name in {full, table.table}]
     found = [table for table in found if issubclass(table, KpiTable)] or found
     if not found:
         known = ", ".join(sorted(table.table for table in TABLES.values() if issubclass(table, KpiTable)))
-        raise FixConfiguration(f"there is no table {name!r}; KPI tables are {known}")
+        raise click.UsageError(f"there is no table {name!r}; KPI tables are {known}")
     return found[0]
 
 
@@ -122,7 +122,7 @@ def kpi(*, table: str | None, form: Form | None, limit: int | None) -> None:
         return
     declared = find_table(table)
     if declared.full_name() not in snapshot.tables:
-        raise FixConfiguration(f"{declared.full_name()} is not published; `crm kpi` lists what is")
+        raise click.UsageError(f"{declared.full_name()} is not published; `crm kpi` lists what is")
     if limit is None and form is None and console().is_terminal:
         limit = 30
     found = _published(snapshot, declared, limit=limit)
@@ -230,7 +230,7 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
         manifest = read_manifest(snapshot.path)
         yield "snapshot", f"as of {duration((now - snapshot.as_of).total_seconds())} ago, {size(snapshot.bytes)}"
         covered = [table.coverage for table in manifest.tables.values() if table.coverage is not None]
-        yield "coverage", f"{min(covered):.1%} at least" if covered else "not known"
+        yield "coverage", f"{min(covered):.1%} at least, where it is known" if covered else "not known"
     for name, what in _LEASES.items():
         if holder := _holder(settings, name):
             yield what, f"at work: {holder}"

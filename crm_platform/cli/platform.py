@@ -7,7 +7,8 @@ commands that only look (looking.py).
 from __future__ import annotations
 
 import datetime as dt
-import subprocess
+import os
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -17,7 +18,8 @@ import click
 from crm_platform.cli import EXIT_TRY_LATER
 from crm_platform.cli.looking import show_summary
 from crm_platform.cli.words import console, duration, write_rows
-from crm_platform.errors import Breach, ContractBreach
+from crm_platform.errors import Breach, ContractBreach, FixConfiguration
+from crm_platform.schemas import raw
 from crm_platform.settings import current_settings, environment_with
 
 if TYPE_CHECKING:
@@ -42,10 +44,9 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
     from crm_platform.cli.bars import Bars
     from crm_platform.defs.shell import refresh_in_process
     from crm_platform.models import build_order
-    from crm_platform.models.as_of import parse_as_of
 
     settings = current_settings()
-    parse_as_of(as_of, now=dt.datetime.now(dt.UTC))  # said now rather than after an hour of ingest
+    _cut(as_of, now=dt.datetime.now(dt.UTC))  # said now rather than after an hour of ingest
     err = console(stderr=True)
     began = time.monotonic()
     with Bars(err, wait_seconds=wait, tables=len(build_order()) + 1) as bars:
@@ -59,6 +60,15 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
             click.echo("start the sandbox with `crm sandbox` in another terminal, or set CRM_BASE_URL", err=True)
         sys.exit(EXIT_TRY_LATER)
     show_summary(settings)
+
+
+def _cut(as_of: str | None, *, now: dt.datetime) -> dt.datetime | None:
+    from crm_platform.models.as_of import parse_as_of
+
+    try:
+        return parse_as_of(as_of, now=now)
+    except FixConfiguration as problem:
+        raise click.BadParameter(str(problem), param_hint="--as-of") from problem
 
 
 def _told(outcomes: Sequence[Outcome]) -> str:
@@ -79,10 +89,11 @@ def _told(outcomes: Sequence[Outcome]) -> str:
         form="table",
         title="Fetched",
     )
-    # Tables that one stage fetches share its account: count each stage once.
-    requests = sum({outcome.started_at: outcome.requests for outcome in outcomes}.values())
-    seconds = sum({one.started_at: (one.finished_at - one.started_at).total_seconds() for one in outcomes}.values())
-    throttled = sum({outcome.started_at: outcome.seconds_throttled for outcome in outcomes}.values())
+    # Contacts and their sweeps are one stage with one account: it counts once.
+    stages = [outcome for outcome in outcomes if outcome.table is not raw.ContactSweeps]
+    requests = sum(stage.requests for stage in stages)
+    seconds = sum((stage.finished_at - stage.started_at).total_seconds() for stage in stages)
+    throttled = sum(stage.seconds_throttled for stage in stages)
     words = f"{requests:,} requests, ingest in {duration(seconds)}"
     return f"{words} ({duration(throttled)} of waiting for the rate limit)" if throttled >= 1 else words
 
@@ -104,12 +115,11 @@ def build(*, as_of: str | None, publishes: bool, wait: float) -> None:
     """
     from crm_platform import models, publish
     from crm_platform.ingest import expected_unseen, open_warehouse
-    from crm_platform.models.as_of import parse_as_of
     from crm_platform.warehouse import DuckDbWarehouse, lease
 
     settings = current_settings()
     now = dt.datetime.now(dt.UTC)
-    cut = parse_as_of(as_of, now=now)
+    cut = _cut(as_of, now=now)
     store = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir)
     breaches: list[Breach] = []
     began = time.monotonic()
@@ -155,13 +165,9 @@ def dev(*, host: str, port: int) -> None:
     # because runs work in folders of their own.
     environment = environment_with() | {"DAGSTER_HOME": str(home), "CRM_DATA_DIR": str(settings.root)}
     command = [sys.executable, "-W", "ignore::FutureWarning", "-m", "dagster", "dev", "--module-name"]
-    command += ["crm_platform.definitions", "--host", host, "--port", str(port), "--log-level", "warning"]
-    process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own command
-    try:
-        sys.exit(process.wait())
-    except KeyboardInterrupt:
-        process.wait()
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
+    command += ["crm_platform.definitions", "--host", host, "--port", str(port), "--log-level", "error"]
+    sys.stdout.flush()
+    # A shell that starts us in the background has SIGINT ignored, and Dagster ends on it alone (SIGTERM counts as it).
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # In place of this process: whoever stops `crm dev` stops Dagster, and nothing is left behind.
+    os.execve(sys.executable, command, environment)  # noqa: S606 - our own command

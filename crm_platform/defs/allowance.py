@@ -8,8 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from crm_platform.api import SqliteGate
-from crm_platform.ingest.connect import REQUEST_TIMEOUT
+from crm_platform.ingest.connect import open_gate
 
 if TYPE_CHECKING:
     from crm_platform.settings import Settings
@@ -17,12 +16,6 @@ if TYPE_CHECKING:
 
 def requests_left(settings: Settings) -> dict[str, int]:
     """Requests that may still start, by `minute` and `day`; a span without a limit is left out."""
-    gate = SqliteGate(
-        settings.gate_path,
-        per_minute=settings.minute_limit,
-        per_day=settings.day_limit,
-        timeout_seconds=REQUEST_TIMEOUT,
-    )
-    with contextlib.closing(gate):
+    with contextlib.closing(open_gate(settings)) as gate:
         allowance = gate.available()
     return {span: count for span, count in (("minute", allowance.minute), ("day", allowance.day)) if count is not None}

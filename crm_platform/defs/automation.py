@@ -19,6 +19,8 @@ from crm_platform.models.quality import finished_without_report, last_change, la
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
 
+# Of the 15 minutes between two schedules: the run has ended, worker and all, when the next one looks.
+INGEST_MINUTES: Final = 13.5
 BUILD_EVERY: Final = dt.timedelta(minutes=15)
 
 CRAWLERS: Final = ("ingest", "refresh_all")
@@ -60,8 +62,9 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     def ingest_every_15_minutes(
         context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]
     ) -> dg.RunRequest | dg.SkipReason:
-        busy = _busy(context, settings, CRAWLERS)
-        return dg.SkipReason(busy) if busy else dg.RunRequest()
+        if busy := _busy(context, settings, CRAWLERS):
+            return dg.SkipReason(busy)
+        return dg.RunRequest(run_config={"ops": {"raw": {"config": {"minutes": INGEST_MINUTES}}}})
 
     @dg.schedule(
         job=kpis,

@@ -19,6 +19,7 @@ from crm_platform.defs.metadata import OWNERS, asset_key, definition_metadata, g
 from crm_platform.defs.raw import UPSTREAM
 from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseResource
 from crm_platform.errors import Breach
+from crm_platform.ingest import expected_unseen
 from crm_platform.models.as_of import parse_as_of
 from crm_platform.schemas import KpiTable, OpsTable, RawTable, Table, raw
 from crm_platform.settings import Settings
@@ -163,14 +164,9 @@ def model_assets() -> dg.AssetsDefinition:
             store = models.warehouse()
             if CUT in context.selected_asset_keys:
                 began = time.monotonic()
-                cut = modelling.freeze(
-                    store,
-                    live.existing(RawTable, OpsTable),
-                    settings=settings,
-                    as_of=as_of,
-                    now=now,
-                    expected_unseen=None,
-                )
+                source = live.existing(RawTable, OpsTable)
+                unseen = expected_unseen(settings, source, as_of=as_of or now)
+                cut = modelling.freeze(store, source, settings=settings, as_of=as_of, now=now, expected_unseen=unseen)
                 seconds = time.monotonic() - began
                 reporter.built("core.cut", seconds=seconds)
                 yield _frozen(cut, store, seconds=seconds)

@@ -1,8 +1,9 @@
-"""Raw assets: one op over `ingest.refresh`, which fetches the tables in the order that a full picture needs.
+"""Raw assets: one op over `ingest`: until everything is current, or for some minutes of a schedule.
 
 What belongs here: the assets, their configuration, what is told of them. What does not: fetching (ingest/).
 """
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,7 +16,7 @@ from crm_platform.defs.allowance import requests_left
 from crm_platform.defs.failures import in_dagsters_words
 from crm_platform.defs.metadata import OWNERS, asset_key, counts, definition_metadata
 from crm_platform.defs.resources import Reporter, WarehouseResource
-from crm_platform.ingest import Outcome, Progress, refresh
+from crm_platform.ingest import Outcome, Progress, crawl, refresh
 from crm_platform.schemas import OpsTable, RawTable, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
@@ -40,6 +41,14 @@ class IngestConfig(dg.Config):
 
     full_refresh: bool = Field(
         default=False, description="Fetch everything again from the first page, whatever is already stored."
+    )
+    minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description=(
+            "Work so many minutes, spending requests where they are worth most, as the schedule does. Unset: until "
+            "everything is current or the day's quota is spent."
+        ),
     )
 
 
@@ -136,14 +145,11 @@ def raw_tables(
         store = live.prepared(RawTable, OpsTable)
         tables = [table for table in UPSTREAM if asset_key(table) in context.selected_asset_keys]
         narrator = _Narrator(context, reporter)
-        for outcome in refresh(
-            settings,
-            store,
-            tables=tables,
-            full_refresh=config.full_refresh,
-            progress=narrator,
-            wait_seconds=reporter.wait_seconds,
-            on_wait=reporter.waiting,
+        run = functools.partial(crawl, minutes=config.minutes)
+        if config.minutes is None or config.full_refresh or len(tables) < len(UPSTREAM):
+            run = functools.partial(refresh, tables=tables, full_refresh=config.full_refresh)
+        for outcome in run(
+            settings, store, progress=narrator, wait_seconds=reporter.wait_seconds, on_wait=reporter.waiting
         ):
             reporter.fetched(outcome)
             if outcome.remaining:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crm_platform.settings import Settings
 
 # Where the UI lists the run: the code location of workspace.yaml.
-_REPOSITORY = "__repository__@crm_platform"
+_REPOSITORY = "__repository__@crm_platform.definitions"
 
 
 class ShellReporter(Reporter):

@@ -401,16 +401,16 @@ def last_change(session: Session) -> dt.datetime | None:
     newest = _row(
         session,
         f"""
-        select max(at) as at from (
-            select max(fetched_at) as at from {raw.Contacts.full_name()}
+        select max(changed_at) as changed_at from (
+            select max(fetched_at) as changed_at from {raw.Contacts.full_name()}
             union all select max(fetched_at) from {raw.Messages.full_name()}
             union all select max(fetched_at) from {raw.Campaigns.full_name()}
             union all select max(first_fetched_at) from {raw.CampaignReports.full_name()}
-            union all select max(at) from {raw.ContactSightings.full_name()}
-            union all select max(at) from {raw.OperatorEvents.full_name()}
-        )
+            union all select max("at") from {raw.ContactSightings.full_name()}
+            union all select max("at") from {raw.OperatorEvents.full_name()}
+        ) as changes
         """,
-    )["at"]
+    )["changed_at"]
     return newest.replace(tzinfo=dt.UTC) if isinstance(newest, dt.datetime) else None
 
 
