@@ -62,8 +62,7 @@ def freeze(
     """Read all that was known by the cut into `models`, and note the cut there.
 
     `as_of`: aware, None = `now`, the start of the build. `expected_unseen`: messages (without templates) that the
-    planner expects unseen by local day, as of the cut; None when its state of that time is not kept: message coverage is
-    NULL.
+    planner expects unseen by local day, as of the cut; None when its state of that time is not kept (no coverage then).
     Raises FixConfiguration when `as_of` lies after `now`.
     """
     cut = (as_of or now).astimezone(dt.UTC)
@@ -133,7 +132,9 @@ def _crawl_state(known: str) -> str:
             ("reported_total", "v.total"),
         )
     }
-    columns["is_history_whole"] = "s.is_history_whole and d.chat_id is null as is_history_whole"
+    columns["is_history_whole"] = (
+        "s.is_history_whole and coalesce(d.oldest >= coalesce(v.known_until, s.known_until), true) as is_history_whole"
+    )
     return f"""
         with visits as (
             select target, max(started_at) as known_until, arg_max(total, started_at) as total
@@ -142,20 +143,12 @@ def _crawl_state(known: str) -> str:
                 and coalesce(sort, 'newest') = 'newest' and started_at <= {known}
             group by target
         ),
-        arrived as (
+        -- Its history was not yet whole when what came after the cut is older than that visit.
+        deepened as (
             select chat_id, min(timestamp) as oldest
             from live.raw.messages
             where first_fetched_at > {known}
             group by chat_id
-        ),
-        -- Its history was not yet whole when what came after the cut is older than what was there.
-        deepened as (
-            select m.chat_id
-            from live.raw.messages as m
-            join arrived on arrived.chat_id = m.chat_id
-            where m.first_fetched_at <= {known}
-            group by m.chat_id
-            having max(m.timestamp) > min(arrived.oldest)
         )
         select {", ".join(columns.values())}
         from live.ops.crawl_state as s

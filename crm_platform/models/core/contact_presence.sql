@@ -26,6 +26,21 @@ complete_sweeps as (
     from raw.contact_sweeps
     where is_complete
 ),
+-- A contact that no sweep had seen when it was stored (created here) is missed by the first complete one after that,
+-- unless that one sees it; no sighting says so, for sightings compare sweep with sweep.
+first_sightings as (
+    select chat_id, min("at") as seen_at from raw.contact_sightings where is_present group by chat_id
+),
+missed_from_start as (
+    select contacts.chat_id as chat_id, min(sweeps.number) as number
+    from raw.contacts as contacts
+    left join first_sightings on first_sightings.chat_id = contacts.chat_id
+    cross join complete_sweeps as sweeps
+    where (first_sightings.seen_at is null or first_sightings.seen_at > contacts.first_fetched_at)
+        and sweeps.started_at >= contacts.first_fetched_at
+        and (first_sightings.seen_at is null or first_sightings.seen_at > sweeps.started_at)
+    group by contacts.chat_id
+),
 events as (
     select chat_id, "at" as moment, "at" as settled_at, 'seen' as kind
     from raw.contact_sightings
@@ -36,6 +51,11 @@ events as (
     join complete_sweeps as one on one.sweep_id = sightings.sweep_id
     join complete_sweeps as second on second.number = one.number + 1
     where not sightings.is_present
+    union all
+    select missed.chat_id, one.started_at, second.started_at, 'missing'
+    from missed_from_start as missed
+    join complete_sweeps as one on one.number = missed.number
+    join complete_sweeps as second on second.number = missed.number + 1
     union all
     select chat_id, "at", "at", 'deleted'
     from raw.operator_events

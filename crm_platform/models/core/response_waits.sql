@@ -87,7 +87,7 @@ select
     judged.*,
     {%- if business_hours %}
     -- Sums of stretches may end a rounding error below 0.
-    greatest(0e0, business.business_seconds) as business_response_seconds
+    case when business.business_seconds < 0 then 0e0 else business.business_seconds end as business_response_seconds
 from judged
 left join business
     on business.chat_id = judged.chat_id and business.opening_message_id = judged.opening_message_id

@@ -1,0 +1,262 @@
+"""Raw rows put straight into a live warehouse, and a whole build of them.
+
+What belongs here: the least that a crawl would have stored, written by hand or from an oracle's facts. What does not:
+expected figures.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crm_platform.ingest.batch import FUTURE_TOLERANCE, region_of
+from crm_platform.models import build, build_order, freeze
+from crm_platform.schemas import OpsTable, RawTable, TABLES, Table, core, ops, raw
+from crm_platform.settings import Settings
+from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform_tests.oracle.facts import Facts
+
+Row = dict[str, object]
+LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+
+
+def provenance(fetched_at: dt.datetime) -> Row:
+    return {"first_fetched_at": fetched_at, "fetched_at": fetched_at, "first_fetch_id": 1, "fetch_id": 1}
+
+
+@dataclass
+class World:
+    """A live warehouse under `folder` and the models built from it."""
+
+    folder: Path
+    settings: Settings
+    rows: dict[type[Table], list[Row]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        root = self.folder
+        self.live = DuckDbWarehouse(root / "warehouse.duckdb", lock_dir=root / "locks")
+        self.models = DuckDbWarehouse(root / "models.duckdb", lock_dir=root / "locks")
+
+    # The least a row needs, by hand.
+
+    def add(self, table: type[Table], **values: object) -> None:
+        self.rows.setdefault(table, []).append(values)
+
+    def contact(self, chat_id: str, at: dt.datetime = LONG_AGO, **values: object) -> None:
+        self.add(raw.Contacts, chat_id=chat_id, **{"created_at_was_naive": False, **provenance(at), **values})
+
+    def chat(self, chat_id: str, *, known_until: dt.datetime, is_whole: bool = True, **values: object) -> None:
+        self.add(
+            ops.CrawlState,
+            chat_id=chat_id,
+            **{
+                "known_until": known_until,
+                "newest_run": 0,
+                "read_from_oldest": 0,
+                "is_history_whole": is_whole,
+                **values,
+            },
+        )
+
+    def message(self, chat_id: str, message_id: str, at: dt.datetime, direction: str, **values: object) -> None:
+        self.add(
+            raw.Messages,
+            chat_id=chat_id,
+            message_id=message_id,
+            timestamp=at,
+            direction=direction,
+            **{
+                "timestamp_was_naive": False,
+                "is_future_dated": False,
+                "type": "text",
+                "status": "read" if direction == "outbound" else "received",
+                **provenance(LONG_AGO),
+                **values,
+            },
+        )
+
+    def event(self, kind: str, chat_id: str, at: dt.datetime, agent: str | None = None) -> None:
+        number = len(self.rows.get(raw.OperatorEvents, ()))
+        self.add(
+            raw.OperatorEvents,
+            event_id=f"event-{number:05}",
+            kind=kind,
+            chat_id=chat_id,
+            agent=agent,
+            at=at,
+            source="platform",
+        )
+
+    def sweep(
+        self, at: dt.datetime, seen: Iterable[str], *, is_complete: bool = True, total: int | None = None
+    ) -> None:
+        """A sweep of three minutes, and the sightings that ingest would have noticed."""
+        seen = set(seen)
+        number = len(self.rows.get(raw.ContactSweeps, ())) + 1
+        self.add(
+            raw.ContactSweeps,
+            sweep_id=number,
+            started_at=at,
+            ended_at=at + dt.timedelta(minutes=3),
+            first_reported_total=len(seen) if total is None else total,
+            reported_total=len(seen) if total is None else total,
+            seen_contacts=len(seen),
+            rejected_contacts=0,
+            requests=1,
+            is_complete=is_complete,
+        )
+        # The newest that is known of a contact: what a sweep noticed, or that it was deleted here.
+        known = [(row["at"], row["chat_id"], row["is_present"]) for row in self.rows.get(raw.ContactSightings, ())]
+        known += [
+            (row["at"], row["chat_id"], False)
+            for row in self.rows.get(raw.OperatorEvents, ())
+            if row["kind"] == "contact_deleted" and row["at"] <= at  # type: ignore[operator]
+        ]
+        newest = {chat_id: is_present for _, chat_id, is_present in sorted(known, key=lambda one: one[0])}  # type: ignore[arg-type,return-value]
+        present = {chat_id for chat_id, is_present in newest.items() if is_present}
+        changes = [(chat_id, True) for chat_id in sorted(seen - present)]
+        changes += [(str(chat_id), False) for chat_id in sorted(present - seen, key=str) if is_complete]
+        for chat_id, is_present in changes:
+            self.add(raw.ContactSightings, chat_id=chat_id, sweep_id=number, at=at, is_present=is_present)
+
+    def campaign(self, campaign_id: str, statuses: Iterable[tuple[dt.datetime, str | None]], **values: object) -> None:
+        """A campaign seen in one status after the other, first seen with the first of them."""
+        history = list(statuses)
+        self.add(
+            raw.Campaigns,
+            campaign_id=campaign_id,
+            **{"name": campaign_id, "status": history[-1][1], **provenance(history[0][0]), **values},
+        )
+        for number, (at, status) in enumerate(history):
+            self.add(
+                raw.CampaignStatuses,
+                campaign_id=campaign_id,
+                observed_at=at,
+                status=status,
+                is_change=number > 0,
+                fetch_id=1,
+            )
+
+    def report(self, campaign_id: str, at: dt.datetime, **values: object) -> None:
+        self.add(
+            raw.CampaignReports,
+            campaign_id=campaign_id,
+            first_fetched_at=at,
+            first_fetch_id=1,
+            fetch_id=1,
+            **{
+                "last_fetched_at": at,
+                "content_hash": hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest(),
+                **values,
+            },
+        )
+
+    def fetch(self, operation: str, target: str, at: dt.datetime, **values: object) -> None:
+        number = len(self.rows.get(ops.Fetches, ())) + 1
+        self.add(
+            ops.Fetches,
+            fetch_id=number,
+            operation=operation,
+            target=target,
+            started_at=at,
+            finished_at=at,
+            **{"page": 1, "sort": "newest", "attempt": 1, "outcome": "ok", "records": 0, **values},
+        )
+
+    # Building.
+
+    def store(self) -> None:
+        """Write the rows into the live warehouse, which is emptied first."""
+        self.live.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+        with self.live.writing() as session:
+            for table in TABLES.values():
+                if issubclass(table, RawTable | OpsTable):
+                    session.execute(f"delete from {table.full_name()}")
+                    session.append(table, table.rows(self.rows.get(table, [])))
+
+    def build(
+        self,
+        now: dt.datetime,
+        *,
+        as_of: dt.datetime | None = None,
+        expected_unseen: Mapping[dt.date, float] | None = None,
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store, freeze and build every table."""
+        self.store()
+        freeze(self.models, self.live, settings=self.settings, as_of=as_of, now=now, expected_unseen=expected_unseen)
+        if aliases:
+            with self.models.writing() as session:
+                pairs = [{"alias": alias, "agent": agent} for alias, agent in aliases.items()]
+                session.append(core.AgentPairs, core.AgentPairs.rows(pairs))
+        for table in build_order():
+            build(self.models, table, settings=self.settings)
+
+    def table(self, name: str) -> list[Row]:
+        """All rows of a built table."""
+        with self.models.reading() as session:
+            rows: list[Row] = session.query(f"select * from {name}").to_pylist()
+        return rows
+
+    def row(self, name: str, **key: object) -> Row:
+        """The one row of a built table that has these values."""
+        (row,) = [row for row in self.table(name) if all(row[column] == value for column, value in key.items())]
+        return row
+
+
+def from_facts(facts: Facts, folder: Path) -> World:
+    """The rows that a crawl of the oracle's facts would have left, also of what it did after the cut."""
+    world = World(folder, facts.settings)
+    for event in facts.operator_events:
+        world.event(event.kind, event.chat_id, event.at, event.agent)
+    for sweep in facts.sweeps:
+        world.sweep(sweep.started_at, sweep.seen, is_complete=sweep.is_complete)
+    for contact in facts.contacts:
+        world.contact(
+            contact.chat_id,
+            contact.first_seen_at,
+            whatsapp_number=contact.whatsapp_number,
+            region=region_of(contact.whatsapp_number),
+            created_at=contact.created_at,
+            custom_fields=json.dumps(dict(contact.custom_fields)),
+        )
+    read_later = {m.chat_id: m.first_fetched_at for m in facts.messages if m.first_fetched_at > facts.as_of}
+    for chat in facts.chats:
+        if chat.known_until is not None:
+            world.fetch("list_messages", chat.chat_id, chat.known_until)
+        world.chat(
+            chat.chat_id,
+            known_until=read_later.get(chat.chat_id) or chat.known_until,
+            is_whole=chat.is_history_whole,
+        )
+    for message in facts.messages:
+        world.message(
+            message.chat_id,
+            message.message_id,
+            message.timestamp,
+            message.direction,
+            type=message.type,
+            status=message.status,
+            sender=message.sender,
+            is_future_dated=message.timestamp > message.first_fetched_at + FUTURE_TOLERANCE,
+            **provenance(message.first_fetched_at),
+        )
+    for campaign in facts.campaigns:
+        world.campaign(
+            campaign.campaign_id,
+            [(campaign.first_seen_at, campaign.first_status), *campaign.changes],
+            name=campaign.name,
+            created_at=campaign.created_at,
+            scheduled_at=campaign.scheduled_at,
+            total_recipients=campaign.total_recipients,
+        )
+    for report in facts.reports:
+        names = ("total_recipients", "delivered", "read", "replied", "failed")
+        texts = ("delivery_rate", "read_rate", "reply_rate")
+        content = {name: getattr(report, name) for name in (*names, *texts)}
+        world.report(report.campaign_id, report.first_seen_at, **content)
+    return world
