@@ -92,6 +92,8 @@ SORTS: Final = ("newest", "oldest")
 _FIRST_BACKOFF: Final = 0.5
 _FIRST_RATE_BACKOFF: Final = 2.0
 _LONGEST_BACKOFF: Final = 30.0
+# Seconds; what takes less is the gate's own work, not a wait for a slot.
+_SHORTEST_WAIT: Final = 0.05
 # A server that asks for a longer pause than this, in seconds, is left alone: the caller has other things to do.
 LONGEST_RETRY_AFTER: Final = 60.0
 
@@ -306,8 +308,13 @@ class CrmClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections and the gate."""
         self._http.close()
+        self._gate.close()
+
+    def available(self) -> int | None:
+        """How many requests may start now by the gate; None = no limit."""
+        return self._gate.available().now
 
     # Contacts.
 
@@ -604,8 +611,10 @@ class CrmClient:
             headers: Mapping[str, str] | None = None
             status: int | None = None
             started_at = self._now()
-            with self._counting:
-                self.seconds_throttled += (started_at - asked_at).total_seconds()
+            waited = (started_at - asked_at).total_seconds()
+            if waited >= _SHORTEST_WAIT:
+                with self._counting:
+                    self.seconds_throttled += waited
             try:
                 response = self._send(call)
                 if isinstance(response, _Response):

@@ -86,6 +86,12 @@ class Gate(Protocol):
     def acquire(self, operation: str) -> Slot:
         """Give a slot, perhaps after waiting. Raises RateLimited or QuotaSpent if that would take too long."""
 
+    def available(self) -> Allowance:
+        """Say how many requests may start now."""
+
+    def close(self) -> None:
+        """Let go of what is held open."""
+
 
 class _OpenSlot:
     def release(self, headers: Mapping[str, str] | None, status: int | None) -> None:
@@ -101,6 +107,13 @@ class OpenGate:
     def acquire(self, operation: str) -> Slot:  # noqa: ARG002
         """Give a slot at once."""
         return self._slot
+
+    def available(self) -> Allowance:
+        """Say that nothing limits anybody."""
+        return Allowance(None, None)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,16 @@ rows and crawl state together. What does not: Dagster, engine-specific SQL, KPI 
 """
 
 from crm_platform.ingest.connect import open_client, open_warehouse
-from crm_platform.ingest.crawl import RAW_TABLES, Outcome, Progress, refresh
+from crm_platform.ingest.crawler import Outcome, Progress
 from crm_platform.ingest.memory import expected_unseen
 from crm_platform.ingest.operations import record_operation, record_requests
+from crm_platform.ingest.runs import RAW_TABLES, crawl, refresh
 
 __all__ = [
     "RAW_TABLES",
     "Outcome",
     "Progress",
+    "crawl",
     "expected_unseen",
     "open_client",
     "open_warehouse",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crm_platform.api import CrmClient, SqliteGate
@@ -24,6 +25,9 @@ REQUEST_TIMEOUT = 30.0
 
 CRAWLER_RESERVE = 3
 """Requests a minute that a crawl leaves to people at a shell."""
+
+MOST_UNCOMMITTED = 250
+"""Requests that may have been sent without a record when both the gate's file and the last batch are lost."""
 
 
 def open_warehouse(settings: Settings) -> DuckDbWarehouse:
@@ -56,17 +60,42 @@ class FetchLog:
 
 
 def open_gate(settings: Settings, *, reserve: int = 0) -> SqliteGate:
-    """Open the ledger that all processes of this data folder share; `reserve`: requests a minute left to others."""
+    """Open the ledger that all processes of this data folder share; `reserve`: requests a minute left to others.
+
+    A ledger that was lost is rebuilt from ops.fetches.
+    """
     return SqliteGate(
         settings.gate_path,
         per_minute=settings.minute_limit,
         per_day=settings.day_limit,
-        timeout_seconds=REQUEST_TIMEOUT,
         reserve=reserve,
+        history=lambda: _requests_of_a_day(settings),
+        uncommitted=MOST_UNCOMMITTED,
     )
 
 
-def open_client(settings: Settings, *, reserve: int = 0, on_fetch: Callable[[Fetch], None]) -> CrmClient:
-    """Open the CRM's client behind the shared ledger."""
-    gate = open_gate(settings, reserve=reserve)
-    return CrmClient(settings.crm_url, settings.crm_key, gate=gate, on_fetch=on_fetch, timeout=REQUEST_TIMEOUT)
+def _requests_of_a_day(settings: Settings) -> list[datetime]:
+    """Starts of the requests recorded in the 24 hours up to the newest one."""
+    if not settings.warehouse_path.exists():
+        return []
+    with open_warehouse(settings).reading() as session:
+        newest = session.query("select max(started_at) as started_at from ops.fetches")["started_at"].to_pylist()[0]
+        if newest is None:
+            return []
+        since = newest - timedelta(days=1)
+        rows = session.query("select started_at from ops.fetches where started_at >= ? order by started_at", [since])
+    return [started_at.replace(tzinfo=UTC) for started_at in rows["started_at"].to_pylist()]
+
+
+def open_client(
+    settings: Settings, *, reserve: int = 0, retries: int = 4, on_fetch: Callable[[Fetch], None]
+) -> CrmClient:
+    """Open the CRM's client behind the shared ledger; `retries`: how often a read is tried again."""
+    return CrmClient(
+        settings.crm_url,
+        settings.crm_key,
+        gate=open_gate(settings, reserve=reserve),
+        on_fetch=on_fetch,
+        timeout=REQUEST_TIMEOUT,
+        retries=retries,
+    )

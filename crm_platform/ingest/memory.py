@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
@@ -76,6 +76,17 @@ class PlannerMemory:
         self._known.add(chat_id)
         self._changed.add(chat_id)
 
+    def hinted(self, chat_id: str, *, message_at: datetime, at: datetime) -> None:
+        """Tell of a message that an event named."""
+        self.planner.hinted(chat_id, message_at=message_at, at=at)
+        self._known.add(chat_id)
+        self._changed.add(chat_id)
+
+    def campaign_sent(self, *, at: datetime, recipients: int) -> None:
+        """Tell of a campaign that went out to some of the chats."""
+        self.planner.campaign_sent(at=at, recipients=recipients)
+        self._changed |= self._known
+
     def save(self, batch: Batch, *, at: datetime) -> None:
         """Put what has changed into the batch."""
         if not self._changed:
@@ -88,19 +99,20 @@ class PlannerMemory:
         batch.add(ops.PlannerState, {"name": "planner", "state": json.dumps(planner), "saved_at": at})
 
 
-def expected_unseen(
-    settings: Settings, warehouse: Warehouse, *, as_of: datetime, since: datetime
-) -> Mapping[date, float] | None:
-    """Messages other than templates that exist unseen as of `as_of`, by the planner, for each local day from `since`.
+def expected_unseen(settings: Settings, warehouse: Warehouse, *, as_of: datetime) -> Mapping[date, float] | None:
+    """Messages other than templates that exist unseen as of `as_of`, by local day from the oldest stored message on.
 
     None when the planner has learnt something after `as_of` (its state of that time is not kept) or nothing at all.
     """
     with warehouse.reading() as session:
         saved = session.query("select max(saved_at) as saved_at from ops.planner_state")["saved_at"].to_pylist()[0]
-    if saved is None or saved.replace(tzinfo=as_of.tzinfo) > as_of:
+        oldest = session.query("select min(timestamp) as oldest from raw.messages")["oldest"].to_pylist()[0]
+    if saved is None or saved.replace(tzinfo=UTC) > as_of:
         return None
     planner = PlannerMemory.load(settings, warehouse, at=as_of).planner
-    first, last = since.astimezone(settings.zone).date(), as_of.astimezone(settings.zone).date()
+    zone = settings.zone
+    last = as_of.astimezone(zone).date()
+    first = last if oldest is None else min(last, oldest.replace(tzinfo=UTC).astimezone(zone).date())
     days = [first + timedelta(days=step) for step in range((last - first).days + 1)]
-    edges = [datetime(day.year, day.month, day.day, tzinfo=settings.zone).astimezone(as_of.tzinfo) for day in days]
+    edges = [datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC) for day in days]
     return dict(zip(days, planner.expected_unseen_by(as_of, [*edges, as_of]), strict=True))

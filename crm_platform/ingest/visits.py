@@ -46,6 +46,18 @@ class ChatState:
         """How many of the oldest records the newest run does not cover; all of them while no total is known."""
         return sys.maxsize if self.reported_total is None else max(0, self.reported_total - self.newest_run)
 
+    @property
+    def is_open(self) -> bool:
+        """Visited, and a part of the history is still missing."""
+        return self.known_until is not None and not self.is_history_whole
+
+    @property
+    def missing_pages(self) -> int:
+        """Pages of history still to be read, at least one while it is not known to be whole."""
+        if self.is_history_whole or self.reported_total is None:
+            return int(not self.is_history_whole)
+        return max(1, -(-(self.boundary - self.read_from_oldest) // PAGE_SIZE))
+
     def settled(self) -> ChatState:
         """Mark the history as whole once both ends meet."""
         return self.proven(self.reported_total or 0) if self.read_from_oldest >= self.boundary else self
@@ -89,7 +101,8 @@ def visit_newest(
     """Read the newest page; on a later visit go on while everything was new and more has been added than was seen."""
     visit = Visit(before, is_newest=True)
     unseen = visit.unseen
-    read = 0
+    # Distinct, since what arrives between two pages pushes records from one to the next.
+    read: set[str] = set()
     grown: int | None = None
     state = before
     try:
@@ -101,7 +114,7 @@ def visit_newest(
             came = len(page.records) + len(page.rejected)
             new = keys - known.message_ids - known.rejected_keys
             unseen |= new
-            read += came
+            read |= keys
             if number == 1:
                 total = page.total if page.total is not None or came >= page.page_size else came
                 state = replace(state, known_until=page.fetch.started_at, reported_total=total)
@@ -112,7 +125,7 @@ def visit_newest(
                 break
     except CrmPlatformError as problem:
         visit.failure = problem
-    visit.state = _after_visit(before, state, visit, read=read, grown=grown, now=now)
+    visit.state = _after_visit(before, state, visit, read=len(read), grown=grown, now=now)
     return visit
 
 

@@ -1,7 +1,7 @@
 """Raw tables: what the CRM's API sent, each record once, at its newest version, and nothing lost.
 
-What belongs here: the declarations. A raw table holds the contract's fields, converted where that is exact, and everything
-else in `extra`. What does not: cleaning (ingest/), meaning (core.py).
+What belongs here: the declarations. A raw table holds the contract's fields, converted where that is exact, and
+everything else in `extra`. What does not: cleaning (ingest/), meaning (core.py).
 """
 
 from __future__ import annotations
@@ -185,3 +185,19 @@ class OperatorEvents(RawTable):
     source = text("platform (done here) or event (a webhook said so).", allowed=("platform", "event"))
     note = text("Resolution notes.", nullable=True, stays_raw=True)
     fetch_id = integer("Request (ops.fetches) that did it.", nullable=True)
+
+
+class Events(RawTable):
+    """Events that the CRM sent by webhook, each once. They may come late, out of order, or never."""
+
+    key = ("event_id",)
+    seen_at = "received_at"
+
+    event_id = text("Key of the event: a digest of what it says.")
+    event = text("message.received, chat.assigned, …")
+    chat_id = text("The chat, where the event names it.", nullable=True, published="chat")
+    message_id = text("The message, where the event names it.", nullable=True, published="message")
+    whatsapp_number = text("The contact's number.", nullable=True, stays_raw=True)
+    happened_at = timestamp("When it happened, by the event.")
+    received_at = timestamp("When it came.", merge="first")
+    properties = json("Everything else it said.", nullable=True, stays_raw=True)

@@ -1,0 +1,443 @@
+"""Runs of the crawler: until everything is current (`refresh`), or for an allowance (`crawl`).
+
+What belongs here: which step comes when, how long, and what remains. What does not: the steps (crawler.py), which chats
+are worth a visit (planner.py), scheduling (defs/).
+
+Current means, counted from the start of a refresh: one complete sweep, each present chat's newest page, every history
+whole, the campaign list and each report once. What could not be had is not an error: a run keeps what it has and says
+in words what remains.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from crm_platform.api import CrmClient, Fetch, utc_now
+from crm_platform.errors import CrmPlatformError, FixConfiguration, NotFound, QuotaSpent, RetryLater
+from crm_platform.ingest.batch import Batch
+from crm_platform.ingest.connect import CRAWLER_RESERVE, FetchLog, open_client
+from crm_platform.ingest.crawler import FINAL, HISTORY_PAGES, ROUNDS, WORKERS, Crawler, Outcome, Progress
+from crm_platform.ingest.events import Events
+from crm_platform.ingest.memory import PlannerMemory
+from crm_platform.ingest.planner import CAMPAIGN_LIST_SHARE, HISTORY_SHARE, REPORT_SHARE
+from crm_platform.ingest.reports import due_reports, last_requested
+from crm_platform.schemas import RawTable, raw
+from crm_platform.warehouse import lease
+
+if TYPE_CHECKING:
+    from crm_platform.ingest.visits import ChatState
+    from crm_platform.settings import Settings
+    from crm_platform.warehouse import Warehouse
+
+Connect = Callable[[Callable[[Fetch], None]], CrmClient]
+
+RAW_TABLES: tuple[type[RawTable], ...] = (
+    raw.Contacts,
+    raw.ContactSweeps,
+    raw.CustomFields,
+    raw.Campaigns,
+    raw.CampaignReports,
+    raw.Messages,
+)
+"""What a run fetches."""
+
+TICK = timedelta(minutes=1)
+"""How often a crawl asks the planner what to do next."""
+
+CUSTOM_FIELDS_EVERY = timedelta(days=1)
+CAMPAIGNS_AT_MOST_EVERY = timedelta(minutes=5)
+
+
+@contextlib.contextmanager
+def _crawler(
+    settings: Settings,
+    warehouse: Warehouse,
+    *,
+    connect: Connect | None,
+    progress: Callable[[Progress], None],
+    now: Callable[[], datetime],
+    workers: int,
+    wait_seconds: float,
+    on_wait: Callable[[str], None] | None,
+) -> Iterator[Crawler]:
+    """Be the only crawler, connected to the CRM."""
+    fetch_log = FetchLog()
+    connect = connect or (lambda on_fetch: open_client(settings, reserve=CRAWLER_RESERVE, on_fetch=on_fetch))
+    with (
+        lease(settings.lock_dir / "crawl.lock", purpose="crawl", wait=wait_seconds, on_wait=on_wait),
+        connect(fetch_log) as client,
+    ):
+        yield Crawler(
+            client,
+            warehouse,
+            fetch_log=fetch_log,
+            memory=PlannerMemory.load(settings, warehouse, at=now()),
+            batch=Batch(keep_text=settings.message_text == "keep"),
+            progress=progress,
+            now=now,
+            workers=workers,
+        )
+
+
+def refresh(
+    settings: Settings,
+    warehouse: Warehouse,
+    *,
+    tables: Collection[type[RawTable]] = RAW_TABLES,
+    full_refresh: bool = False,
+    connect: Connect | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+    now: Callable[[], datetime] = utc_now,
+    workers: int = WORKERS,
+    wait_seconds: float = 0.0,
+    on_wait: Callable[[str], None] | None = None,
+) -> Iterator[Outcome]:
+    """Fetch what `tables` hold until it is current, and yield an Outcome for each as its stage ends.
+
+    `full_refresh` reads every chat's whole history again, as if nothing were known of it. `connect` opens a client that
+    reports its requests to the callable it is given (default: the CRM of the settings, through the shared gate). Holds
+    the crawl lease: another crawler is waited for `wait_seconds`, then Busy is raised, naming it. Raises
+    FixConfiguration (a refused key), after committing what had come before.
+    """
+    with _crawler(
+        settings,
+        warehouse,
+        connect=connect,
+        progress=progress,
+        now=now,
+        workers=workers,
+        wait_seconds=wait_seconds,
+        on_wait=on_wait,
+    ) as crawler:
+        stages = _Stages(crawler, anew=full_refresh)
+        order: list[tuple[Callable[[], None], tuple[type[RawTable], ...]]] = [
+            (stages.contacts, (raw.Contacts, raw.ContactSweeps)),
+            (stages.custom_fields, (raw.CustomFields,)),
+            (stages.campaigns, (raw.Campaigns,)),
+            (stages.reports, (raw.CampaignReports,)),
+            (stages.messages, (raw.Messages,)),
+        ]
+        if settings.minute_limit is None and settings.day_limit is None:
+            # Under a quota the cheapest figures come first; without one, what moves fastest is read closest to the cut.
+            order[2:] = [order[4], *order[2:4]]
+        for stage, of in order:
+            wanted = [table for table in of if table in tables]
+            if not wanted:
+                continue
+            started_at = now()
+            throttled = crawler.client.seconds_throttled
+            account = crawler.account(of[0])
+            try:
+                stage()
+            except FixConfiguration:
+                crawler.commit()
+                raise
+            except CrmPlatformError as problem:
+                account.remaining = f"{account.remaining or stage.__name__.replace('_', ' ')}: {problem}"
+            account.seconds_throttled = crawler.client.seconds_throttled - throttled
+            crawler.commit()
+            yield from (crawler.outcome(table, started_at=started_at) for table in wanted)
+
+
+@dataclass(slots=True)
+class _Stages:
+    """The stages of a refresh."""
+
+    crawler: Crawler
+    anew: bool
+
+    def contacts(self) -> None:
+        """Sweep the contact list, until a sweep is complete."""
+        for _ in range(ROUNDS):
+            sweep = self.crawler.sweep()
+            if sweep.is_complete or isinstance(sweep.failure, FINAL):
+                break
+        if sweep.failure is not None:
+            raise sweep.failure
+        if not sweep.is_complete:
+            self.crawler.account(raw.Contacts).remaining = "the contact list kept moving: no sweep was complete"
+
+    def custom_fields(self) -> None:
+        """Fetch the tenant's custom fields."""
+        self.crawler.custom_fields()
+
+    def campaigns(self) -> None:
+        """Fetch the campaign list."""
+        self.crawler.campaigns()
+
+    def reports(self) -> None:
+        """Fetch every campaign's report; what failed is tried again."""
+        self.crawler.commit()
+        with self.crawler.warehouse.reading() as session:
+            due = session.query("select campaign_id from raw.campaigns order by campaign_id")["campaign_id"].to_pylist()
+        failed: dict[str, CrmPlatformError] = {}
+        account = self.crawler.account(raw.CampaignReports)
+        account.remaining = f"{len(due)} reports"
+        for _ in range(1 + ROUNDS):
+            failed = self.crawler.reports(due)
+            due = list(failed)
+            if not due:
+                break
+        account.remaining = f"{len(failed)} reports: {next(iter(failed.values()))}" if failed else ""
+
+    def messages(self) -> None:
+        """Visit every present chat's newest page, and read every history that is not whole."""
+        crawler = self.crawler
+        crawler.commit()
+        crawler.load_states(anew=self.anew)
+        account = crawler.account(raw.Messages)
+        total = len(crawler.states)
+        # Those never visited first: a page of each tells more than the newest minute of a few.
+        due = sorted(crawler.states, key=lambda chat_id: crawler.states[chat_id].known_until is not None)
+        current: set[str] = set()
+        failed: dict[str, CrmPlatformError] = {}
+        try:
+            for _ in range(1 + ROUNDS):
+                failed = {}
+                unfinished = []
+                for visit in crawler.visit(due, anew=self.anew):
+                    chat_id = visit.state.chat_id
+                    if visit.failure is not None:
+                        failed[chat_id] = visit.failure
+                    elif visit.state.is_history_whole:
+                        current.add(chat_id)
+                    else:
+                        unfinished.append(chat_id)
+                    crawler.report("messages", len(current), total)
+                while unfinished:
+                    going_on = []
+                    for visit in crawler.deepen(unfinished):
+                        chat_id = visit.state.chat_id
+                        if visit.failure is not None:
+                            failed[chat_id] = visit.failure
+                        elif visit.state.is_history_whole:
+                            current.add(chat_id)
+                        else:
+                            going_on.append(chat_id)
+                        crawler.report("messages", len(current), total)
+                    unfinished = going_on
+                due = [chat_id for chat_id, problem in failed.items() if not isinstance(problem, NotFound)]
+                if not due:
+                    break
+        finally:
+            account.metrics["chats"] = total
+            account.metrics["chats_current"] = len(current)
+            if len(current) < total:
+                account.remaining = f"{total - len(current)} of {total} chats"
+        if account.remaining and failed:
+            account.remaining += f": {next(iter(failed.values()))}"
+
+
+def crawl(
+    settings: Settings,
+    warehouse: Warehouse,
+    *,
+    requests: int | None = None,
+    minutes: float | None = None,
+    forever: bool = False,
+    connect: Connect | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+    now: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+    workers: int = WORKERS,
+    wait_seconds: float = 0.0,
+    on_wait: Callable[[str], None] | None = None,
+) -> Iterator[Outcome]:
+    """Spend requests where they are worth most, minute by minute, and yield an Outcome for each raw table at the end.
+
+    Ends after `requests`, after `minutes`, when nothing is worth a request any more (unless `forever`), or when the
+    day's allowance is spent or the server is down; `forever` waits for these to pass. Each tick is committed.
+    Otherwise as `refresh`.
+    """
+    with _crawler(
+        settings,
+        warehouse,
+        connect=connect,
+        progress=progress,
+        now=now,
+        workers=workers,
+        wait_seconds=wait_seconds,
+        on_wait=on_wait,
+    ) as crawler:
+        started_at = now()
+        crawler.load_states()
+        ticks = _Ticks(crawler, settings, Events(warehouse, since=started_at))
+        until = None if minutes is None else started_at + timedelta(minutes=minutes)
+        problem: CrmPlatformError | None = None
+        while True:
+            tick_at = now()
+            left = None if requests is None else requests - crawler.requests
+            problem, pause = None, 0.0
+            try:
+                busy = ticks.tick(left)
+            except FixConfiguration:
+                crawler.commit()
+                raise
+            except RetryLater as later:
+                problem, busy, pause = later, False, later.retry_after or 0.0
+            except CrmPlatformError as other:
+                problem, busy = other, False
+            crawler.commit()
+            if requests is not None and crawler.requests >= requests:
+                break
+            next_at = max(tick_at + TICK, now() + timedelta(seconds=pause))
+            if until is not None and next_at >= until:
+                break
+            if not forever and (isinstance(problem, QuotaSpent) or (not busy and ticks.is_done)):
+                break
+            if not busy or ticks.is_limited:
+                sleep(max(0.0, (next_at - now()).total_seconds()))
+        account = crawler.account(raw.Messages)
+        account.seconds_throttled = crawler.client.seconds_throttled
+        account.remaining = ticks.remaining(problem)
+        yield from (crawler.outcome(table, started_at=started_at) for table in RAW_TABLES)
+
+
+class _Ticks:
+    """One minute of a crawl after the other."""
+
+    def __init__(self, crawler: Crawler, settings: Settings, events: Events) -> None:
+        self._crawler = crawler
+        self._planner = crawler.memory.planner
+        self._events = events
+        self._rate = _requests_per_minute(settings)
+        self._last_at: datetime | None = None
+        self._history_fund = 0.0
+        self.is_done = False
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a quota paces this crawl."""
+        return self._rate is not None
+
+    def tick(self, left: int | None) -> bool:
+        """Spend what may be spent now, at most `left`; says whether anything was."""
+        crawler = self._crawler
+        at = crawler.now()
+        before = crawler.requests
+        self._events.hear(crawler.memory, at=at)
+        self._list_what_is_due(at, left=self._free(left, before))
+        history_pages = self._history_pages(at, is_due=any(state.is_open for state in crawler.states.values()))
+        free = self._free(left, before)
+        plan = self._planner.plan(at, available=None if free is None else max(0, free - (history_pages or 0)))
+        if plan.sweep:
+            sweep = crawler.sweep()
+            if sweep.failure is not None:
+                raise sweep.failure
+        for done, _ in enumerate(crawler.visit(plan.chats), start=1):
+            self._tell(done, len(plan.chats), left=self._free(left, before))
+        self._deepen(pages=history_pages, left=left, before=before)
+        self.is_done = not plan.sweep and not plan.chats and not any(one.is_open for one in crawler.states.values())
+        return crawler.requests > before
+
+    def remaining(self, problem: CrmPlatformError | None) -> str:
+        """Say what is still missing, and why the crawl ended; empty when nothing is."""
+        states = self._crawler.states.values()
+        parts = []
+        if never := sum(state.known_until is None for state in states):
+            parts.append(f"{never} of {len(states)} chats not visited yet")
+        if not_whole := sum(state.is_open for state in states):
+            parts.append(f"{not_whole} histories not whole")
+        if problem is not None:
+            parts.append(str(problem))
+        return "; ".join(parts)
+
+    def _free(self, left: int | None, before: int) -> int | None:
+        """Requests that may be sent now: what the gate has, and what is left of the caller's."""
+        gate = self._crawler.client.available()
+        if left is None:
+            return gate
+        mine = max(0, left - (self._crawler.requests - before))
+        return mine if gate is None else min(gate, mine)
+
+    def _list_what_is_due(self, at: datetime, *, left: int | None) -> None:
+        """Custom fields once a day, the campaign list and reports within their shares of the quota."""
+        crawler = self._crawler
+        budget = left
+        last = last_requested(crawler.warehouse)
+
+        def is_due(operation: str, every: timedelta) -> bool:
+            then = last.get(operation)
+            return (budget is None or budget > 0) and (then is None or at - then >= every)
+
+        before = crawler.requests
+        if is_due("list_custom_fields", CUSTOM_FIELDS_EVERY):
+            crawler.custom_fields()
+        every = timedelta(0) if self._rate is None else timedelta(minutes=1 / (CAMPAIGN_LIST_SHARE * self._rate))
+        if is_due("list_campaigns", max(every, CAMPAIGNS_AT_MOST_EVERY)):
+            crawler.campaigns()
+            crawler.commit()
+        if budget is not None:
+            budget = max(0, budget - (crawler.requests - before))
+        due = due_reports(
+            crawler.warehouse,
+            at=at,
+            per_minute=None if self._rate is None else REPORT_SHARE * self._rate,
+            last_report_at=last.get("campaign_report"),
+        )
+        if due := due[:budget]:
+            crawler.reports(due)
+            crawler.commit()
+
+    def _history_pages(self, at: datetime, *, is_due: bool) -> int | None:
+        """Pages of history that this tick may read; None = no limit."""
+        if self._rate is None:
+            return None
+        elapsed = TICK if self._last_at is None else min(at - self._last_at, timedelta(minutes=15))
+        self._last_at = at
+        self._history_fund += HISTORY_SHARE * self._rate * (elapsed / TICK) if is_due else 0.0
+        pages = int(self._history_fund)
+        self._history_fund -= pages
+        return pages
+
+    def _deepen(self, *, pages: int | None, left: int | None, before: int) -> None:
+        """Deepen histories, those nearest to being whole first: more chats are whole for the same requests."""
+        crawler = self._crawler
+        failed: set[str] = set()
+        while True:
+            room = _least(pages, self._free(left, before))
+            due = [state for state in crawler.states.values() if state.is_open and state.chat_id not in failed]
+            chosen = _affordable(sorted(due, key=lambda state: (state.missing_pages, state.chat_id)), room)
+            if not chosen:
+                return
+            asked = crawler.requests
+            per_chat = HISTORY_PAGES if room is None else min(HISTORY_PAGES, room // len(chosen))
+            for done, visit in enumerate(crawler.deepen(chosen, pages=per_chat), start=1):
+                if visit.failure is not None:
+                    failed.add(visit.state.chat_id)
+                self._tell(done, len(chosen), left=self._free(left, before), stage="histories")
+            if pages is not None:
+                pages = max(0, pages - (crawler.requests - asked))
+
+    def _tell(self, done: int, total: int, *, left: int | None, stage: str = "chats") -> None:
+        self._crawler.requests_left = left
+        self._crawler.report(stage, done, total)
+
+
+def _requests_per_minute(settings: Settings) -> float | None:
+    """What the quota allows on average; None = no quota."""
+    limits = [settings.minute_limit, settings.day_limit and settings.day_limit / 1440]
+    known = [float(limit) for limit in limits if limit]
+    return min(known) if known else None
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _affordable(states: list[ChatState], room: int | None) -> list[str]:
+    """As many of these chats, in their order, as `room` pages reach for; always one if there is room at all."""
+    if room is None:
+        return [state.chat_id for state in states]
+    chosen: list[str] = []
+    for state in states:
+        if room <= 0 or (chosen and state.missing_pages > room):
+            break
+        chosen.append(state.chat_id)
+        room -= state.missing_pages
+    return chosen
