@@ -15,7 +15,8 @@ import httpx
 from pydantic import SecretStr
 
 from crm_platform.api import CrmClient, Fetch
-from crm_platform.ingest import Outcome, open_warehouse, refresh
+from crm_platform.ingest import Outcome, crawl, open_warehouse, refresh
+from crm_platform.ingest.connect import CRAWLER_RESERVE, open_gate
 from crm_platform.sandbox import FollowingClock, Sandbox, SandboxOptions
 from crm_platform.settings import Settings, load_settings
 from crm_platform.warehouse import DuckDbWarehouse
@@ -61,12 +62,15 @@ class World:
 
     root: Path
     options: SandboxOptions
+    limits: dict[str, int] = field(default_factory=dict)
     time: VirtualTime = field(default_factory=VirtualTime)
     on_request: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.sandbox = Sandbox(self.options, clock=FollowingClock(self.time))
-        self.settings: Settings = load_settings(data_dir=self.root, base_url="http://127.0.0.1:1", api_key="sandbox")
+        self.settings: Settings = load_settings(
+            data_dir=self.root, base_url="http://127.0.0.1:1", api_key="sandbox", **self.limits
+        )
         self.warehouse: DuckDbWarehouse = open_warehouse(self.settings)
 
     def connect(self, on_fetch: Callable[[Fetch], None]) -> CrmClient:
@@ -74,6 +78,7 @@ class World:
             "http://127.0.0.1:1",
             SecretStr("sandbox"),
             transport=SandboxTransport(self.sandbox, sleep=self.time.sleep, on_request=lambda: self.on_request()),
+            gate=open_gate(self.settings, reserve=CRAWLER_RESERVE, now=self.time, sleep=self.time.sleep),
             on_fetch=on_fetch,
             now=self.time,
             sleep=self.time.sleep,
@@ -83,6 +88,11 @@ class World:
     def refresh(self, **options) -> list[Outcome]:
         return list(refresh(self.settings, self.warehouse, connect=self.connect, now=self.time, **options))
 
+    def crawl(self, **options) -> list[Outcome]:
+        """Crawl on the virtual clock, in one thread."""
+        options = {"connect": self.connect, "now": self.time, "sleep": self.time.sleep, "workers": 1, **options}
+        return list(crawl(self.settings, self.warehouse, **options))
+
     def truth(self) -> Iterator[dict]:
         return self.sandbox.truth(self.time.now)
 
@@ -91,6 +101,6 @@ class World:
             return session.query(sql, parameters).to_pylist()
 
 
-def world(root: Path, **options) -> World:
-    """A small sandbox whose world begins at START."""
-    return World(root, SandboxOptions(**{"contacts": 60, "days": 40, "start": START, **options}))
+def world(root: Path, *, limits: dict[str, int] | None = None, **options) -> World:
+    """A small sandbox whose world begins at START; `limits`: the platform's own, as settings."""
+    return World(root, SandboxOptions(**{"contacts": 60, "days": 40, "start": START, **options}), limits or {})

@@ -6,11 +6,12 @@ What belongs here: putting parts together the one way that all callers share. Wh
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from crm_platform.api import CrmClient, SqliteGate
+from crm_platform.api import CrmClient, SqliteGate, utc_now
 from crm_platform.schemas import TABLES, OpsTable, RawTable
 from crm_platform.warehouse import DuckDbWarehouse
 
@@ -59,7 +60,13 @@ class FetchLog:
             self._local.fetches = None
 
 
-def open_gate(settings: Settings, *, reserve: int = 0) -> SqliteGate:
+def open_gate(
+    settings: Settings,
+    *,
+    reserve: int = 0,
+    now: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> SqliteGate:
     """Open the ledger that all processes of this data folder share; `reserve`: requests a minute left to others.
 
     A ledger that was lost is rebuilt from ops.fetches.
@@ -71,6 +78,8 @@ def open_gate(settings: Settings, *, reserve: int = 0) -> SqliteGate:
         reserve=reserve,
         history=lambda: _requests_of_a_day(settings),
         uncommitted=MOST_UNCOMMITTED,
+        now=now,
+        sleep=sleep,
     )
 
 

@@ -46,7 +46,9 @@ CAMPAIGN_LIST_SHARE: Final = 0.05
 REPORT_SHARE: Final = 0.05
 HISTORY_SHARE: Final = 0.10
 
-SWEEP_INTERVAL_HOURS: Final = 0.5  # newcomers wait at most this long where the quota allows it
+SWEEP_INTERVAL_HOURS: Final = 0.5  # at least this long between two
+SWEEP_AT_LEAST_HOURS: Final = 24.0  # growth is a daily figure
+SWEEP_WORTH: Final = 2.0  # a newcomer found early is also followed early: its first message is worth that many
 CONTACTS_PER_SWEEP_REQUEST: Final = 100
 
 # The echoes, in operating hours: a burst, a day's talk, some days', a regular, an unanswered question (a flag, not a
@@ -82,6 +84,7 @@ PATIENCE_HOURS: Final = 0.25
 # A plan may hold the work of a whole cadence (15 minutes), never the backlog of a night without a crawler: it would be
 # stale before it was done.
 LONGEST_TICK_MINUTES: Final = 15.0
+PACE_LAG_HOURS: Final = 1  # the quota follows the messages, it does not go with them: they must be there to be fetched
 DAY_RESERVE: Final = 0.01  # of a day's quota, for further pages and reports that fall due when the day is full
 STARTING_SHARE: Final = 1 / 24  # of a day's quota, at hand at once, so that a new installation shows something
 WORTH_A_VISIT: Final = 0.01  # expected unseen messages, where no quota forces a choice
@@ -152,6 +155,7 @@ _NUMBERS: Final = (
     "planned_at",
     "tokens",
     "sweep_fund",
+    "price",
     "audit_credit",
     "sweep_asked_at",
     "swept_at",
@@ -262,7 +266,7 @@ class _WeekClock:
         while begin < end:
             until = min(end, math.floor(begin) + 1.0)
             hour = self.cell(begin) % 24
-            rate = (1 - close_share) * day[hour]
+            rate = (1 - close_share) * day[hour - PACE_LAG_HOURS]
             if hour in CLOSE_HOURS:
                 rate += close_share / len(CLOSE_HOURS)
             share += float(rate) * (until - begin)
@@ -428,6 +432,7 @@ class CrawlPlanner:
         self._accrued_at = self._start
         self._planned_at = self._start
         self._sweep_fund = 0.0
+        self._price = 0.0  # worth of the last visit bought
         self._audit_credit = 0.0
         self.set_limits(requests_per_minute=requests_per_minute, requests_per_day=requests_per_day, mode=mode)
         minute = math.inf if requests_per_minute is None else float(requests_per_minute)
@@ -955,6 +960,7 @@ class CrawlPlanner:
         if count < rows.size:
             best = np.argpartition(-scores, count - 1)[:count]
             rows, scores = rows[best], scores[best]
+            self._price = float(scores.min())
         order: list[int] = rows[np.lexsort((rows, -scores))].tolist()
         return order
 
@@ -1068,6 +1074,11 @@ class CrawlPlanner:
         if t - self._sweep_asked_at < SWEEP_INTERVAL_HOURS - _MOMENT:
             return False
         if not math.isinf(self._tokens) and self._sweep_fund < cost:
+            return False
+        # A newcomer's waiting counts as any other: sweep when a request of it ends as much as the last visit bought did.
+        since = t - max(self._swept_at, self._sweep_asked_at)
+        waiting = self._not_found_before(t, t) * since / 2
+        if since < SWEEP_AT_LEAST_HOURS and SWEEP_WORTH * waiting < self._price * cost:
             return False
         if self._per_day is not None and self._per_day - self._day_ledger.within(t) < cost:
             return False

@@ -288,7 +288,7 @@ def crawl(
             next_at = max(tick_at + TICK, now() + timedelta(seconds=pause))
             if until is not None and next_at >= until:
                 break
-            if not forever and (isinstance(problem, QuotaSpent) or (not busy and ticks.is_done)):
+            if not forever and (isinstance(problem, QuotaSpent) or ticks.is_done):
                 break
             if not busy or ticks.is_limited:
                 sleep(max(0.0, (next_at - now()).total_seconds()))
@@ -332,8 +332,10 @@ class _Ticks:
         for done, _ in enumerate(crawler.visit(plan.chats), start=1):
             self._tell(done, len(plan.chats), left=self._free(left, before))
         self._deepen(pages=history_pages, left=left, before=before)
-        self.is_done = not plan.sweep and not plan.chats and not any(one.is_open for one in crawler.states.values())
-        return crawler.requests > before
+        busy = crawler.requests > before
+        # Under a quota there is always a next best request; without one a tick that found nothing to do is the end.
+        self.is_done = not self.is_limited and not busy
+        return busy
 
     def remaining(self, problem: CrmPlatformError | None) -> str:
         """Say what is still missing, and why the crawl ended; empty when nothing is."""

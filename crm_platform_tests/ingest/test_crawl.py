@@ -1,0 +1,91 @@
+"""Crawl runs: within the limits as the server counts them, the best first, nothing lost, and they say what remains."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from crm_platform.schemas import raw
+from crm_platform_tests.in_process import world
+from crm_platform_tests.ingest.test_refresh import assert_whole, true
+
+
+def test_without_a_quota_one_tick_fetches_everything(tmp_path):
+    crm = world(tmp_path)
+    outcomes = {outcome.table: outcome for outcome in crm.crawl()}
+    assert outcomes[raw.Messages].remaining == ""
+    assert_whole(crm)
+
+
+def test_a_crawl_keeps_the_limit_as_the_server_counts_it(tmp_path):
+    crm = world(tmp_path, contacts=200, limits={"requests_per_minute": 20, "requests_per_day": 2000})
+    crm.crawl(minutes=20)
+    stats = crm.sandbox.stats()
+    assert stats.most_in_60s <= 20
+    assert stats.requests > 20, "and it uses what it has"
+    crm.crawl(minutes=10)
+    assert crm.sandbox.stats().most_in_60s <= 20
+    assert crm.sandbox.stats().most_in_24h <= 2000
+
+
+def test_a_cold_start_sees_every_chat_before_it_deepens(tmp_path):
+    crm = world(tmp_path, contacts=100, limits={"requests_per_minute": 30})
+    outcome = {one.table: one for one in crm.crawl(requests=112)}[raw.Messages]
+    states = crm.rows("from ops.crawl_state")
+    assert len(states) >= 80
+    assert "not visited yet" in outcome.remaining or "histories" in outcome.remaining
+    assert len(crm.rows("from raw.contacts")) == 100
+    assert len(crm.rows("from raw.campaigns")) > 0
+
+
+def test_small_runs_add_up_to_everything(tmp_path):
+    crm = world(tmp_path, limits={"requests_per_minute": 60})
+    for _ in range(60):
+        outcome = {one.table: one for one in crm.crawl(requests=25, minutes=15)}[raw.Messages]
+        if not outcome.remaining:
+            break
+        crm.time.sleep(20)
+    assert outcome.remaining == ""
+    have = {row["message_id"] for row in crm.rows("from raw.messages")}
+    seen_until = min(row["known_until"] for row in crm.rows("from ops.crawl_state"))
+    assert {row[1] for row in true(crm)["message"] if row[2] < seen_until} <= have
+    assert crm.sandbox.stats().most_in_60s <= 60
+
+
+def test_the_days_allowance_ends_the_run_green_and_the_next_goes_on(tmp_path):
+    crm = world(tmp_path, limits={"requests_per_minute": 60, "requests_per_day": 100})
+    crm.crawl(minutes=180)
+    assert crm.sandbox.stats().most_in_24h <= 100
+    before = crm.sandbox.stats().requests
+    crm.time.sleep(86_400)
+    crm.crawl(minutes=120)
+    assert crm.sandbox.stats().requests > before
+    assert crm.sandbox.stats().most_in_24h <= 100
+
+
+def test_an_event_brings_its_chat_forward_within_a_minute(tmp_path):
+    crm = world(tmp_path, contacts=200, limits={"requests_per_minute": 10})
+    crm.crawl(minutes=40)
+    (quiet,) = crm.rows("select chat_id from ops.crawl_state order by known_until limit 1")
+    event = {
+        "event_id": "e1",
+        "event": "message.received",
+        "chat_id": quiet["chat_id"],
+        "happened_at": crm.time.now - dt.timedelta(hours=8),
+        "received_at": crm.time.now,
+    }
+    # The message happened after the last visit, as far as the planner knows.
+    event["happened_at"] = crm.time.now - dt.timedelta(seconds=1)
+    with crm.warehouse.writing() as session:
+        session.merge(raw.Events, raw.Events.rows([event]))
+    crm.time.sleep(600)
+    named_at = crm.time.now
+    crm.crawl(minutes=3)
+    (visited,) = crm.rows("select known_until from ops.crawl_state where chat_id = ?", quiet["chat_id"])
+    assert visited["known_until"].replace(tzinfo=dt.UTC) - named_at <= dt.timedelta(seconds=70)
+
+
+def test_a_campaigns_first_report_comes_early_and_running_ones_again(tmp_path):
+    crm = world(tmp_path, limits={"requests_per_minute": 60})
+    crm.crawl(minutes=20)
+    campaigns = len(crm.rows("from raw.campaigns"))
+    assert len(crm.rows("select distinct campaign_id from raw.campaign_reports")) == campaigns
