@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 
 from crm_platform.api import CrmClient, Fetch, utc_now
 from crm_platform.errors import CrmPlatformError, FixConfiguration, NotFound, QuotaSpent, RetryLater
+from crm_platform.ingest.agenda import Agenda
 from crm_platform.ingest.batch import Batch
 from crm_platform.ingest.connect import CRAWLER_RESERVE, FetchLog, open_client
 from crm_platform.ingest.crawler import FINAL, HISTORY_PAGES, ROUNDS, WORKERS, Crawler, Outcome, Progress
 from crm_platform.ingest.events import Events
 from crm_platform.ingest.memory import PlannerMemory
-from crm_platform.ingest.planner import CAMPAIGN_LIST_SHARE, HISTORY_SHARE, REPORT_SHARE
-from crm_platform.ingest.reports import due_reports, last_requested
+from crm_platform.ingest.planner import HISTORY_SHARE
 from crm_platform.schemas import RawTable, raw
 from crm_platform.warehouse import lease
 
@@ -48,9 +48,6 @@ RAW_TABLES: tuple[type[RawTable], ...] = (
 
 TICK = timedelta(minutes=1)
 """How often a crawl asks the planner what to do next."""
-
-CUSTOM_FIELDS_EVERY = timedelta(days=1)
-CAMPAIGNS_AT_MOST_EVERY = timedelta(minutes=5)
 
 
 @contextlib.contextmanager
@@ -306,6 +303,7 @@ class _Ticks:
         self._planner = crawler.memory.planner
         self._events = events
         self._rate = _requests_per_minute(settings)
+        self._agenda = Agenda(crawler.warehouse, per_minute=self._rate)
         self._last_at: datetime | None = None
         self._history_fund = 0.0
         self.is_done = False
@@ -321,7 +319,7 @@ class _Ticks:
         at = crawler.now()
         before = crawler.requests
         self._events.hear(crawler.memory, at=at)
-        self._list_what_is_due(at, left=self._free(left, before))
+        self._fetch_what_is_due(at, left=left, before=before)
         history_pages = self._history_pages(at, is_due=any(state.is_open for state in crawler.states.values()))
         free = self._free(left, before)
         plan = self._planner.plan(at, available=None if free is None else max(0, free - (history_pages or 0)))
@@ -357,34 +355,19 @@ class _Ticks:
         mine = max(0, left - (self._crawler.requests - before))
         return mine if gate is None else min(gate, mine)
 
-    def _list_what_is_due(self, at: datetime, *, left: int | None) -> None:
-        """Custom fields once a day, the campaign list and reports within their shares of the quota."""
-        crawler = self._crawler
-        budget = left
-        last = last_requested(crawler.warehouse)
-
-        def is_due(operation: str, every: timedelta) -> bool:
-            then = last.get(operation)
-            return (budget is None or budget > 0) and (then is None or at - then >= every)
-
-        before = crawler.requests
-        if is_due("list_custom_fields", CUSTOM_FIELDS_EVERY):
+    def _fetch_what_is_due(self, at: datetime, *, left: int | None, before: int) -> None:
+        """Custom fields, the campaign list and reports, within their shares of the quota."""
+        crawler, agenda = self._crawler, self._agenda
+        if agenda.is_custom_fields_due(at) and self._free(left, before) != 0:
             crawler.custom_fields()
-        every = timedelta(0) if self._rate is None else timedelta(minutes=1 / (CAMPAIGN_LIST_SHARE * self._rate))
-        if is_due("list_campaigns", max(every, CAMPAIGNS_AT_MOST_EVERY)):
+        if agenda.is_campaign_list_due(at) and self._free(left, before) != 0:
             crawler.campaigns()
             crawler.commit()
-        if budget is not None:
-            budget = max(0, budget - (crawler.requests - before))
-        due = due_reports(
-            crawler.warehouse,
-            at=at,
-            per_minute=None if self._rate is None else REPORT_SHARE * self._rate,
-            last_report_at=last.get("campaign_report"),
-        )
-        if due := due[:budget]:
+            agenda.look()
+        if due := agenda.reports_due(at)[: self._free(left, before)]:
             crawler.reports(due)
             crawler.commit()
+            agenda.look()
 
     def _history_pages(self, at: datetime, *, is_due: bool) -> int | None:
         """Pages of history that this tick may read; None = no limit."""
