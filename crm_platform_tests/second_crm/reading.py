@@ -252,12 +252,15 @@ def wrong_core(crm: Crm, published: Published) -> list[str]:
     stored = published.table("core.messages")
     problems += _labelled("core.messages", differences(messages, stored, ("chat_id", "message_id")))
 
-    with duckdb.connect() as con:
-        con.execute("set timezone = 'UTC'")
-        files = str(published.snapshot / "core" / "messages" / "**" / "*.parquet")
-        (count, keys) = con.execute(
-            f"select count(*), count(distinct (chat_id, message_id)) from read_parquet('{files}')"
-        ).fetchone() or (0, 0)
+    count, keys = 0, 0
+    files = [str(path) for path in (published.snapshot / "core" / "messages").rglob("*.parquet")]
+    if files:
+        with duckdb.connect() as con:
+            found = con.execute(
+                "select count(*), count(distinct (chat_id, message_id)) from read_parquet(?)", [files]
+            ).fetchone()
+            assert found is not None
+            count, keys = found
     if not count == keys == len(stored):
         problems.append(f"core/messages: {count} rows, {keys} keys; the database has {len(stored)}")
 
@@ -265,11 +268,9 @@ def wrong_core(crm: Crm, published: Published) -> list[str]:
     for chat in facts.chats:
         really = crm.find(chat.chat_id)
         for one in really.records if really and chat.known_until and chat.is_history_whole else ():
-            if isinstance(one, Message) and (chat.chat_id, one.message_id) not in crm.served_messages:
-                if one.timestamp <= (chat.known_until or one.timestamp):
-                    problems.append(
-                        f"a message of {one.timestamp} was never fetched, the chat was at {chat.known_until}"
-                    )
+            is_due = isinstance(one, Message) and one.timestamp <= (chat.known_until or one.timestamp)
+            if is_due and (chat.chat_id, one.message_id) not in crm.served_messages:
+                problems.append(f"a message of {one.timestamp} was not fetched, the chat was at {chat.known_until}")
     broken = {
         one.chat_id: sum(not isinstance(record, Message) for record in one.records)
         for one in crm.chats
@@ -281,6 +282,15 @@ def wrong_core(crm: Crm, published: Published) -> list[str]:
         for row in published.table("core.chats")
         if row["quarantined_messages"] != by_pseudonym.get(row["chat_id"], row["quarantined_messages"])
     ]
+    everything = (
+        len(crm.broken_contacts)
+        + len(crm.broken_campaigns)
+        + sum("name" in one and "custom_field_id" not in one for one in crm.fields)
+    )
+    everything += sum(broken.values())
+    kept = published.raw("ops.quarantine")
+    if not crm.has_lost_broken_records and len(kept) != everything:
+        problems.append(f"ops.quarantine: {len(kept)} records, {everything} are broken")
     return problems
 
 
@@ -293,11 +303,11 @@ def leaks(crm: Crm, folder: Path) -> list[str]:
     markers = {SECRET_TEXT, SECRET_NAME, SECRET_DOMAIN, KEY, "wamid.", "@c.us", "broken-"}
     markers |= {one.number.lstrip("+") for one in crm.chats if one.number and len(one.number) > 8}
     pattern = re.compile("|".join(map(re.escape, sorted(markers))).encode())
-    found = []
-    for path in folder.rglob("*"):
-        if path.is_file() and (hit := pattern.search(path.read_bytes())):
-            found.append(f"{path.relative_to(folder)}: {hit[0][:4]!r}…")
-    return found
+    return [
+        f"{path.relative_to(folder)}: {hit[0][:4]!r}…"
+        for path in folder.rglob("*")
+        if path.is_file() and (hit := pattern.search(path.read_bytes()))
+    ]
 
 
 def leaked_cells(crm: Crm, published: Published) -> list[str]:

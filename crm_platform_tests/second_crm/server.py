@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
 
 KEY = "a-strangers-key-0123456789"
 SECRET_TEXT = "TOPSECRETTEXT"
@@ -213,6 +213,8 @@ class Crm:
         self.served_reports: dict[str, list[tuple[dt.datetime, Json]]] = {}
         self.first_served: dict[tuple[str, str], int] = Counter()
         self.is_down = False
+        self.has_lost_broken_records = False  # a chat went with some; nobody can say which were read before
+        self.arrivals = 1_000_000
         self.fields = [
             {"custom_field_id": 1, "name": "Segment", "type": "TEXT", "required": False},
             {"custom_field_id": "f-2", "name": "VIP", "type": "text", "required": "true", "colour": "blue"},
@@ -402,7 +404,8 @@ class Crm:
             self.leave(self.chats[self.rng.randrange(len(self.chats))].chat_id)
 
     def arrive(self, chat: Chat, side: str = "inbound") -> Message:
-        one = self.message(chat, 1_000_000 + len(self.requests) * 100 + self.rng.randrange(100), side, utc_now())
+        self.arrivals += 1
+        one = self.message(chat, self.arrivals, side, utc_now())
         one.stamp = "z"
         chat.records.append(one)
         return one
@@ -416,6 +419,9 @@ class Crm:
         return chat
 
     def leave(self, chat_id: str) -> None:
+        chat = self.find(chat_id)
+        if chat and any(not isinstance(one, Message) for one in chat.records):
+            self.has_lost_broken_records = True
         self.chats = [one for one in self.chats if one.chat_id != chat_id]
 
     def advance(self) -> None:
@@ -473,8 +479,6 @@ class Crm:
     # The operations: (status, body, what to note once the body was delivered).
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Json) -> tuple[int, Json, Callable[[], None]]:
-        from urllib.parse import unquote
-
         parts = [unquote(part) for part in path.strip("/").split("/")]
         match method, *parts:
             case "GET", "crm", "chat":
@@ -767,7 +771,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.wfile.write(content)
 
-    do_POST = do_DELETE = do_GET
+    do_POST = do_DELETE = do_GET  # noqa: N815 - the names that http.server calls
 
 
 class Server(ThreadingHTTPServer):
@@ -788,7 +792,7 @@ class Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is no news."""
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 

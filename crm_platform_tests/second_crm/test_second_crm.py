@@ -1,0 +1,174 @@
+"""`crm refresh` against a CRM that somebody else wrote: everything once, every figure right, nothing leaked.
+
+What belongs here: what a user sees, from a process of its own: exit codes, messages, the published files. What does
+not: the platform's functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from crm_platform_tests.second_crm.reading import (
+    Published,
+    leaked_cells,
+    leaks,
+    least_requests,
+    wrong_core,
+    wrong_figures,
+)
+from crm_platform_tests.second_crm.server import KEY, Crm, Options, Server
+
+pytestmark = pytest.mark.slow
+
+PATIENCE = 240  # seconds for one command, on a busy machine
+RAW = ("raw.contacts", "raw.campaigns", "raw.messages", "raw.campaign_reports", "raw.custom_fields", "ops.quarantine")
+
+
+@dataclass
+class Desk:
+    """A user at a shell: the CRM's address, the key, a data folder."""
+
+    crm: Crm
+    url: str
+    folder: Path
+
+    def start(self, *args: str, **variables: str) -> subprocess.Popen[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("CRM_", "DAGSTER_"))}
+        environment |= {"CRM_BASE_URL": self.url, "CRM_API_KEY": KEY, "CRM_DATA_DIR": str(self.folder), **variables}
+        return subprocess.Popen(
+            [sys.executable, "-m", "crm_platform.cli", *args],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def crm_says(self, *args: str, code: int = 0, **variables: str) -> str:
+        process = self.start(*args, **variables)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == code, err[-3000:]
+        assert "Traceback" not in err
+        assert KEY not in out + err
+        return out + err
+
+    @property
+    def published(self) -> Published:
+        return Published(self.folder)
+
+    def assert_all_is_right(self, *, as_of: dt.datetime | None = None) -> None:
+        published = self.published
+        assert wrong_figures(self.crm, published, as_of=as_of) == []
+        assert wrong_core(self.crm, published) == []
+        assert leaks(self.crm, published.snapshot) == []
+        assert leaked_cells(self.crm, published) == []
+
+
+@contextlib.contextmanager
+def desk(folder: Path, options: Options) -> Iterator[Desk]:
+    crm = Crm(options)
+    with Server(crm) as server:
+        yield Desk(crm, server.url, folder / "data")
+
+
+def test_dirty_faulty_and_then_a_day_later(tmp_path: Path):
+    """The definition of done: right through dirt and faults, nothing twice, nothing new the second time."""
+    with desk(tmp_path, Options(seed=1, contacts=150, campaigns=115, biggest_chat=1500)) as user:
+        user.crm_says("refresh")
+        user.assert_all_is_right()
+        faults = sum(one.fault is not None for one in user.crm.requests)
+        assert faults > 5
+        assert len(user.crm.requests) - faults <= 1.01 * least_requests(user.crm)
+        manifest = json.loads((user.published.snapshot / "manifest.json").read_text())
+        assert manifest["is_sandbox"] is False
+        assert manifest["tables"]["core.messages"]["rows"] == len(user.crm.served_messages)
+
+        before = {table: len(user.published.raw(table)) for table in RAW}
+        first_cut = user.published.as_of
+        user.crm_says("refresh")
+        assert {table: len(user.published.raw(table)) for table in RAW} == before
+        user.assert_all_is_right()
+
+        user.crm.advance()
+        user.crm_says("refresh")
+        user.assert_all_is_right()
+
+        user.crm_says("build", "--as-of", first_cut.isoformat())
+        user.assert_all_is_right(as_of=first_cut)
+
+
+def test_killed_while_the_list_shifts(tmp_path: Path):
+    """SIGKILL in the middle, people coming, going and writing meanwhile: the next run has all of it, once."""
+    options = Options(seed=2, contacts=230, campaigns=20, biggest_chat=400, is_live=True, created="all")
+    with desk(tmp_path, options) as user:
+        process = user.start("refresh")
+        deadline = time.monotonic() + PATIENCE
+        while len(user.crm.requests) < 120 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        user.crm_says("refresh")
+        user.crm.options.is_live = False
+        user.assert_all_is_right()
+
+
+def test_a_server_that_goes_down_and_comes_back(tmp_path: Path):
+    with desk(tmp_path, Options(seed=3, contacts=40, campaigns=9, biggest_chat=120)) as user:
+        user.crm_says("refresh")
+        cut = user.published.as_of
+        user.crm.is_down = True
+        said = user.crm_says("refresh")
+        assert "list contacts" in said  # it names what is still missing
+        assert user.published.as_of > cut
+        user.assert_all_is_right()
+
+
+def test_the_minute_is_kept(tmp_path: Path):
+    """By the server's own count no rolling minute goes over the limit, and the limit is used."""
+    options = Options(seed=4, contacts=100, campaigns=4, biggest_chat=60, per_minute=100, fault_rate=0)
+    with desk(tmp_path, options) as user:
+        user.crm_says("refresh", CRM_REQUESTS_PER_MINUTE="100")
+        assert 95 <= user.crm.most_in_a_minute() <= 100
+        assert Counter(one.status for one in user.crm.requests)[429] == 0
+        user.assert_all_is_right()
+
+
+def test_a_short_day_ends_green_and_the_next_goes_on(tmp_path: Path):
+    with desk(tmp_path, Options(seed=5, contacts=40, campaigns=4, biggest_chat=150, fault_rate=0)) as user:
+        said = user.crm_says("refresh", CRM_REQUESTS_PER_DAY="20")
+        assert len(user.crm.requests) <= 20
+        assert "remain" in said
+        user.assert_all_is_right()
+        user.crm_says("refresh", CRM_REQUESTS_PER_DAY="none")
+        user.assert_all_is_right()
+        assert len(user.published.table("core.contacts")) == 40
+
+
+def test_nobody_there(tmp_path: Path):
+    with desk(tmp_path, Options(seed=6, contacts=0, campaigns=0)) as user:
+        user.crm_says("refresh")
+        user.assert_all_is_right()
+
+
+def test_a_wrong_key_is_said_and_not_written_down(tmp_path: Path):
+    with desk(tmp_path, Options(seed=7, contacts=3, campaigns=1)) as user:
+        said = user.crm_says("refresh", code=1, CRM_API_KEY="not-the-key-987")
+        assert "CRM_API_KEY" in said
+        assert "not-the-key-987" not in said
+        assert not [
+            path for path in user.folder.rglob("*") if path.is_file() and b"not-the-key-987" in path.read_bytes()
+        ]
+        assert len(user.crm.requests) <= 2
