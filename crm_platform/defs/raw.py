@@ -16,6 +16,7 @@ from crm_platform.defs.allowance import requests_left
 from crm_platform.defs.failures import in_dagsters_words
 from crm_platform.defs.metadata import OWNERS, asset_key, counts, definition_metadata
 from crm_platform.defs.resources import Reporter, WarehouseResource
+from crm_platform.errors import GiveUp
 from crm_platform.ingest import Outcome, Progress, crawl, refresh
 from crm_platform.schemas import OpsTable, RawTable, raw
 from crm_platform.settings import Settings
@@ -144,6 +145,7 @@ def raw_tables(
     with in_dagsters_words(reporter):
         store = live.prepared(RawTable, OpsTable)
         tables = [table for table in UPSTREAM if asset_key(table) in context.selected_asset_keys]
+        missing = set(tables)
         narrator = _Narrator(context, reporter)
         run = functools.partial(crawl, minutes=config.minutes)
         if config.minutes is None or config.full_refresh or len(tables) < len(UPSTREAM):
@@ -151,10 +153,13 @@ def raw_tables(
         for outcome in run(
             settings, store, progress=narrator, wait_seconds=reporter.wait_seconds, on_wait=reporter.waiting
         ):
+            missing.discard(outcome.table)
             reporter.fetched(outcome)
             if outcome.remaining:
                 context.log.warning("%s: %s", outcome.table.full_name(), outcome.remaining)
             yield _told(outcome, store, settings)
+        if missing:  # Dagster would skip what comes after without a word, and call the run a success
+            raise GiveUp(f"ingest said nothing of {', '.join(sorted(table.full_name() for table in missing))}")
 
 
 operator_events = dg.AssetSpec(

@@ -1,0 +1,306 @@
+"""What is due, what is not, and who is told of a failure."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import dagster as dg
+import pytest
+
+from crm_platform.alerts import Alerter
+from crm_platform.defs.activity import SHELL_TAG, at_work, crawl_lease, refresh_lease
+from crm_platform.defs.failed_runs import problem_key
+from crm_platform.defs.graph import build_defs
+from crm_platform.defs.housekeeping import forget_old_runs
+from crm_platform.defs.resources import Clock, WarehouseResource
+from crm_platform.errors import GiveUp, RetryLater
+from crm_platform.ingest import open_warehouse
+from crm_platform.models.quality import last_change
+from crm_platform.schemas import ops, raw
+from crm_platform.settings import load_settings
+from crm_platform.warehouse import DuckDbWarehouse, lease
+
+NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+QUARTER = dt.timedelta(minutes=15)
+
+
+class StoppedClock(Clock):
+    def __init__(self, now: dt.datetime = NOON) -> None:
+        self.time = now
+
+    def now(self) -> dt.datetime:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> StoppedClock:
+    return StoppedClock()
+
+
+@pytest.fixture(scope="module")
+def repository() -> dg.RepositoryDefinition:
+    return build_defs(load_settings()).get_repository_def()
+
+
+@pytest.fixture
+def evaluate(repository, settings, instance, clock):
+    """Evaluate a schedule or sensor by name; gives what it yields, and keeps the cursor from tick to tick."""
+    lock_dir = str(settings.lock_dir)
+    resources = {
+        "settings": settings,
+        "clock": clock,
+        "live": WarehouseResource(database=str(settings.warehouse_path), lock_dir=lock_dir),
+        "models": WarehouseResource(database=str(settings.models_path), lock_dir=lock_dir),
+    }
+    cursors: dict[str, str | None] = {}
+
+    def evaluated(name: str) -> dg.RunRequest | dg.SkipReason:
+        if repository.has_schedule_def(name):
+            needed = {"settings": settings}
+            with dg.build_schedule_context(
+                instance=instance, scheduled_execution_time=NOON, resources=needed
+            ) as context:
+                return repository.get_schedule_def(name)(context)
+        sensor = repository.get_sensor_def(name)
+        needed = {key: resources[key] for key in sensor.required_resource_keys}
+        with dg.build_sensor_context(instance=instance, cursor=cursors.get(name), resources=needed) as context:
+            answer = sensor(context)
+            cursors[name] = context.cursor
+            return answer
+
+    return evaluated
+
+
+def started(instance, job_name: str, **tags: str) -> dg.DagsterRun:
+    return instance.create_run_for_job(_doing_nothing(job_name), status=dg.DagsterRunStatus.STARTED, tags=tags)
+
+
+def _doing_nothing(name: str) -> dg.JobDefinition:
+    @dg.op
+    def work() -> None:
+        pass
+
+    @dg.job(name=name)
+    def job() -> None:
+        work()
+
+    return job
+
+
+def fetch_contact(settings, *, at: dt.datetime) -> None:
+    row = {name: None for name, column in raw.Contacts.columns.items() if column.nullable}
+    row |= {"chat_id": f"c{at:%H%M}", "created_at_was_naive": False, "first_fetch_id": 1, "fetch_id": 1}
+    row |= {"first_fetched_at": at, "fetched_at": at}
+    with open_warehouse(settings).writing() as session:
+        session.merge(raw.Contacts, raw.Contacts.rows([row]))
+
+
+def build_began(settings, *, at: dt.datetime) -> None:
+    models = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir)
+    models.prepare([ops.Builds])
+    with models.writing() as session:
+        session.append(
+            ops.Builds, ops.Builds.rows([{"as_of": at, "started_at": at, "settings": "{}", "is_sandbox": True}])
+        )
+
+
+SCHEDULES = {
+    "ingest_every_15_minutes": ("ingest", "refresh_all"),
+    "kpis_nightly": ("kpis", "refresh_all"),
+    "housekeeping_daily": ("housekeeping",),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_asks_for_its_run_when_nobody_is_at_work(evaluate, name):
+    assert isinstance(evaluate(name), dg.RunRequest)
+
+
+@pytest.mark.parametrize(("name", "job"), [(name, job) for name, jobs in SCHEDULES.items() for job in jobs])
+def test_a_schedule_skips_while_its_like_is_at_work(evaluate, instance, name, job):
+    started(instance, job)
+    answer = evaluate(name)
+    assert isinstance(answer, dg.SkipReason)
+    assert f"{job} is started" in answer.skip_message
+
+
+def test_a_schedule_does_not_mind_other_jobs(evaluate, instance):
+    started(instance, "kpis")
+    assert isinstance(evaluate("ingest_every_15_minutes"), dg.RunRequest)
+
+
+def test_scheduled_ingest_ends_before_the_next_one(evaluate):
+    minutes = evaluate("ingest_every_15_minutes").run_config["ops"]["raw"]["config"]["minutes"]
+    assert 10 < minutes < 15
+
+
+def test_ingest_gives_way_to_a_crawl_that_dagster_knows_nothing_of(evaluate, settings):
+    with lease(crawl_lease(settings), purpose="crm crawl"):
+        answer = evaluate("ingest_every_15_minutes")
+    assert "crm crawl (process" in answer.skip_message
+    assert isinstance(evaluate("ingest_every_15_minutes"), dg.RunRequest)
+
+
+def test_a_killed_refresh_does_not_stop_the_schedules_for_ever(evaluate, instance, settings):
+    run = started(instance, "refresh_all", **{SHELL_TAG: "4711"})
+    with lease(refresh_lease(settings), purpose="crm refresh"):
+        assert isinstance(evaluate("kpis_nightly"), dg.SkipReason), "it is alive"
+    assert isinstance(evaluate("kpis_nightly"), dg.RunRequest)
+    assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+    assert at_work(instance, settings, ["refresh_all"]) is None
+
+
+def test_kpis_follow_raw_data_that_changed(evaluate, settings, clock, instance):
+    assert evaluate("kpis_follow_raw").skip_message == "nothing has been fetched yet"
+    fetch_contact(settings, at=NOON - QUARTER)
+    assert isinstance(evaluate("kpis_follow_raw"), dg.RunRequest), "data, and no build yet"
+    assert "less than 15 minutes" in evaluate("kpis_follow_raw").skip_message, "asked for once, not every minute"
+    clock.time += QUARTER
+    assert isinstance(evaluate("kpis_follow_raw"), dg.RunRequest), "that build never came"
+
+    build_began(settings, at=clock.time)
+    clock.time += QUARTER
+    assert "nothing has changed" in evaluate("kpis_follow_raw").skip_message
+    fetch_contact(settings, at=clock.time)
+    assert isinstance(evaluate("kpis_follow_raw"), dg.RunRequest)
+
+
+def test_kpis_wait_15_minutes_after_any_build(evaluate, settings, clock):
+    build_began(settings, at=NOON)
+    clock.time = NOON + dt.timedelta(minutes=5)
+    fetch_contact(settings, at=clock.time)
+    assert "less than 15 minutes" in evaluate("kpis_follow_raw").skip_message
+    clock.time = NOON + QUARTER
+    assert isinstance(evaluate("kpis_follow_raw"), dg.RunRequest)
+
+
+@pytest.mark.parametrize("job", ["kpis", "refresh_all"])
+def test_kpis_do_not_follow_while_their_like_is_at_work(evaluate, settings, instance, job):
+    fetch_contact(settings, at=NOON)
+    started(instance, job)
+    assert isinstance(evaluate("kpis_follow_raw"), dg.SkipReason)
+
+
+def test_a_sensor_does_not_wait_for_a_writer(evaluate, settings, monkeypatch):
+    fetch_contact(settings, at=NOON)
+    monkeypatch.setattr("crm_platform.defs.resources.SENSOR_PATIENCE", 0.05)
+    with open_warehouse(settings).writing():
+        answer = evaluate("kpis_follow_raw")
+    assert "busy" in answer.skip_message
+
+
+def campaign(settings, status: str, *, at: dt.datetime, is_change: bool) -> None:
+    row = {"campaign_id": "k1", "observed_at": at, "status": status, "is_change": is_change, "fetch_id": 1}
+    with open_warehouse(settings).writing() as session:
+        session.merge(raw.CampaignStatuses, raw.CampaignStatuses.rows([row]))
+
+
+def reported(settings, *, at: dt.datetime) -> None:
+    row = {name: None for name, column in raw.CampaignReports.columns.items() if column.nullable}
+    row |= {"campaign_id": "k1", "first_fetched_at": at, "last_fetched_at": at, "content_hash": "x"}
+    row |= {"first_fetch_id": 1, "fetch_id": 1}
+    with open_warehouse(settings).writing() as session:
+        session.append(raw.CampaignReports, raw.CampaignReports.rows([row]))
+
+
+def test_a_campaign_that_finishes_gets_its_report_at_once(evaluate, settings, clock):
+    name = "report_of_finished_campaign"
+    assert "no campaign has finished" in evaluate(name).skip_message, "nothing fetched at all"
+    campaign(settings, "in_progress", at=NOON - 2 * QUARTER, is_change=False)
+    assert "no campaign has finished" in evaluate(name).skip_message
+    campaign(settings, "completed", at=NOON - QUARTER, is_change=True)
+    request = evaluate(name)
+    assert request.asset_selection == [dg.AssetKey(["raw", "campaign_reports"])]
+    assert isinstance(evaluate(name), dg.SkipReason), "a report that cannot be had does not cost a run a minute"
+    clock.time += QUARTER
+    assert isinstance(evaluate(name), dg.RunRequest)
+    reported(settings, at=clock.time)
+    assert "no campaign has finished" in evaluate(name).skip_message
+
+
+def test_a_campaign_that_was_over_when_first_seen_is_no_news(evaluate, settings):
+    campaign(settings, "completed", at=NOON, is_change=False)
+    assert isinstance(evaluate("report_of_finished_campaign"), dg.SkipReason)
+
+
+# Failed runs.
+
+
+def failing_job(problem: Exception) -> dg.JobDefinition:
+    @dg.op
+    def break_down() -> None:
+        raise problem
+
+    @dg.job(name="ingest")
+    def ingest() -> None:
+        break_down()
+
+    return ingest
+
+
+def evaluate_failure(repository, settings, instance, problem: Exception) -> None:
+    result = failing_job(problem).execute_in_process(instance=instance, raise_on_error=False)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="failed_runs",
+        dagster_event=result.get_run_failure_event(),
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+        resources={"settings": settings},
+    ).for_run_failure()
+    repository.get_sensor_def("failed_runs")(context)
+
+
+def test_a_failed_run_is_told_and_its_success_is_the_all_clear(repository, settings, instance, caplog):
+    failure = dg.Failure(description="the CRM refuses the key", allow_retries=False)
+    evaluate_failure(repository, settings, instance, failure)
+    assert Alerter(settings).open_problems() == {problem_key("ingest"): "ingest failed"}
+    assert "break_down: the CRM refuses the key" in caplog.text
+
+    result = _doing_nothing("ingest").execute_in_process(instance=instance)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="recovered_runs",
+        dagster_event=result.get_run_success_event(),
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+        resources={"settings": settings},
+    )
+    repository.get_sensor_def("recovered_runs")(context)
+    assert Alerter(settings).open_problems() == {}
+
+
+def test_an_unforeseen_error_is_told_by_its_class_alone(repository, settings, instance, caplog):
+    evaluate_failure(repository, settings, instance, ValueError("row of Wanjiku, +254712345678"))
+    assert "break_down: ValueError" in caplog.text
+    assert "Wanjiku" not in caplog.text.split("ingest failed", 1)[1]
+
+
+def test_old_runs_are_forgotten_and_young_ones_are_not(instance):
+    done = failing_job(GiveUp("x")).execute_in_process(instance=instance, raise_on_error=False)
+    started(instance, "refresh_all")
+    assert forget_old_runs(instance, now=dt.datetime.now(dt.UTC)) == 0
+    assert forget_old_runs(instance, now=dt.datetime.now(dt.UTC) + dt.timedelta(days=31)) == 1
+    assert instance.get_run_by_id(done.run_id) is None
+    assert instance.get_runs_count() == 1, "one that is under way stays"
+
+
+def test_the_newest_change_is_found(settings):
+    fetch_contact(settings, at=NOON)
+    fetch_contact(settings, at=NOON - QUARTER)
+    with open_warehouse(settings).reading() as session:
+        assert last_change(session) == NOON
+
+
+def test_retry_later_is_the_only_kind_that_is_retried():
+    from crm_platform.defs.failures import LONGEST_WAIT, translate
+    from crm_platform.errors import Breach, Busy, ContractBreach, FixConfiguration, NotFound, QuotaSpent
+
+    soon, late = RetryLater("x", retry_after=20), QuotaSpent("x", retry_after=3600)
+    assert translate(soon, may_retry=True).seconds_to_wait == 20
+    assert translate(Busy("x"), may_retry=True).max_retries == 3
+    permanent = [late, FixConfiguration("x"), NotFound("x"), GiveUp("x"), ContractBreach([Breach("t", "c", "r", 1)])]
+    for problem in permanent:
+        told = translate(problem, may_retry=True)
+        assert isinstance(told, dg.Failure), problem
+        assert told.allow_retries is False
+    assert isinstance(translate(soon, may_retry=False), dg.Failure), "a shell is told at once"
+    assert late.retry_after > LONGEST_WAIT
