@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "campaigns": ("crm_platform.cli.operations", "List, report on, create, clone and trigger campaigns."),
     "chats": ("crm_platform.cli.operations", "Read a chat's messages, assign it, mark it as done."),
     "contacts": ("crm_platform.cli.operations", "List, search, create and delete contacts."),
+    "crawl": ("crm_platform.cli.crawl", "Spend requests where they are worth most."),
     "demo": ("crm_platform.cli.demo", "Load a CRM, show its KPIs, keep the Dagster UI running."),
     "dev": ("crm_platform.cli.platform", "Run Dagster's UI and daemon."),
     "doctor": ("crm_platform.cli.looking", "Check the configuration and the platform's health."),

@@ -13,6 +13,7 @@ import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import phonenumbers
@@ -21,7 +22,9 @@ from crm_platform.schemas import Table, ops, raw
 from crm_platform.warehouse import Written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+
+    import pyarrow as pa
 
     from crm_platform.api import Campaign, CampaignReport, Contact, CustomField, Fetch, Message, Page, Rejected
     from crm_platform.api.records import Extra
@@ -62,7 +65,9 @@ class Batch:
 
     def __init__(self, *, keep_text: bool = True) -> None:
         self.rows: dict[type[Table], list[Row]] = {}
+        self._messages: dict[str, list[object]] = {name: [] for name in raw.Messages.columns}
         self.states: dict[str, ChatState] = {}
+        self.fetches: list[Fetch] = []
         self.rejected = 0
         self._drift: Counter[tuple[str, str, str]] = Counter()
         self._drift_at = datetime.min.replace(tzinfo=UTC)
@@ -70,7 +75,9 @@ class Batch:
         self._keep_text = keep_text
 
     def __len__(self) -> int:
-        return sum(map(len, self.rows.values())) + len(self.states)
+        return (
+            sum(map(len, self.rows.values())) + len(self._messages["message_id"]) + len(self.states) + len(self.fetches)
+        )
 
     def add(self, table: type[Table], row: Row) -> None:
         """Add one row."""
@@ -78,8 +85,7 @@ class Batch:
 
     def requests(self, fetches: Iterable[Fetch]) -> None:
         """Add requests to ops.fetches."""
-        for fetch in fetches:
-            self.add(ops.Fetches, {name: getattr(fetch, name) for name in ops.Fetches.columns})
+        self.fetches.extend(fetches)
 
     def state(self, state: ChatState) -> None:
         """Set a chat's crawl state; the last one counts."""
@@ -107,30 +113,31 @@ class Batch:
         self._quarantine(page)
 
     def messages(self, chat_id: str, page: Page[Message]) -> None:
-        """Add a page of a chat's messages."""
-        latest = page.fetch.started_at + FUTURE_TOLERANCE
-        for message in page.records:
-            self._drifted("message", message.extra, page.fetch)
-            if message.type is not None and message.type not in MESSAGE_TYPES:
-                self._drift["message", "type", message.type] += 1
-            if message.status is not None and message.status not in MESSAGE_STATUSES:
-                self._drift["message", "status", message.status] += 1
-            self.add(
-                raw.Messages,
-                {
-                    "chat_id": chat_id,
-                    "message_id": message.message_id,
-                    "timestamp": message.timestamp,
-                    "timestamp_was_naive": message.timestamp_was_naive,
-                    "is_future_dated": message.timestamp > latest,
-                    "direction": message.direction,
-                    "type": message.type,
-                    "status": message.status,
-                    "sender": message.sender,
-                    "content": message.content if self._keep_text else None,
-                    **_provenance(message.extra, page.fetch),
-                },
-            )
+        """Add a page of a chat's messages, column by column: of all rows nine in ten are messages."""
+        records, fetch, columns = page.records, page.fetch, self._messages
+        count = len(records)
+        latest = fetch.started_at + FUTURE_TOLERANCE
+        constant: dict[str, object] = {
+            "chat_id": chat_id,
+            "first_fetched_at": fetch.started_at,
+            "fetched_at": fetch.started_at,
+            "first_fetch_id": fetch.fetch_id,
+            "fetch_id": fetch.fetch_id,
+        }
+        for name, value in constant.items():
+            columns[name].extend([value] * count)
+        for name in ("message_id", "timestamp", "timestamp_was_naive", "direction", "type", "status", "sender"):
+            columns[name].extend(map(attrgetter(name), records))
+        columns["is_future_dated"].extend([message.timestamp > latest for message in records])
+        columns["content"].extend([message.content if self._keep_text else None for message in records])
+        columns["extra"].extend([_json(message.extra) for message in records])
+        for message in records:
+            if message.extra:
+                self._drifted("message", message.extra, fetch)
+            if message.type not in MESSAGE_TYPES and message.type is not None:
+                self._drifted_to("message", "type", message.type, fetch)
+            if message.status not in MESSAGE_STATUSES and message.status is not None:
+                self._drifted_to("message", "status", message.status, fetch)
         self._quarantine(page)
 
     def custom_fields(self, page: Page[CustomField]) -> None:
@@ -154,7 +161,7 @@ class Batch:
         for campaign in page.records:
             self._drifted("campaign", campaign.extra, page.fetch)
             if campaign.status is not None and campaign.status not in CAMPAIGN_STATUSES:
-                self._drift["campaign", "status", campaign.status] += 1
+                self._drifted_to("campaign", "status", campaign.status, page.fetch)
             self.add(
                 raw.Campaigns,
                 {
@@ -215,21 +222,20 @@ class Batch:
             return {}
         written: dict[type[Table], Written] = {}
         with warehouse.writing() as session:
+            if self._messages["message_id"]:
+                written[raw.Messages] = session.merge(raw.Messages, raw.Messages.table_of(self._messages))
             for table, rows in self.rows.items():
-                if table is ops.Fetches:
-                    session.append(table, table.rows(rows))
-                else:
-                    written[table] = session.merge(table, table.rows(rows))
+                written[table] = session.merge(table, table.rows(rows))
             self._touch_reports(session)
-            session.merge(ops.Drift, ops.Drift.rows(self._drift_rows()))
-            session.merge(
-                ops.CrawlState,
-                ops.CrawlState.rows(
-                    {name: getattr(state, name) for name in ops.CrawlState.columns} for state in self.states.values()
-                ),
-            )
+            if self._drift:
+                session.merge(ops.Drift, ops.Drift.rows(self._drift_rows()))
+            session.append(ops.Fetches, _table_of(ops.Fetches, self.fetches))
+            session.merge(ops.CrawlState, _table_of(ops.CrawlState, self.states.values()))
         self.rows.clear()
+        for column in self._messages.values():
+            column.clear()
         self.states.clear()
+        self.fetches.clear()
         self._drift.clear()
         self._reports_seen_again.clear()
         self.rejected = 0
@@ -263,7 +269,10 @@ class Batch:
 
     def _drifted(self, record: str, extra: Extra, fetch: Fetch) -> None:
         for name in extra:
-            self._drift[record, name, ""] += 1
+            self._drifted_to(record, name, "", fetch)
+
+    def _drifted_to(self, record: str, name: str, value: str, fetch: Fetch) -> None:
+        self._drift[record, name, value] += 1
         self._drift_at = max(self._drift_at, fetch.started_at)
 
     def _drift_rows(self) -> list[Row]:
@@ -278,6 +287,11 @@ class Batch:
             }
             for (record, name, value), occurrences in self._drift.items()
         ]
+
+
+def _table_of(table: type[Table], records: Collection[object]) -> pa.Table:
+    """Records whose attributes are the table's columns, as its rows."""
+    return table.table_of({name: list(map(attrgetter(name), records)) for name in table.columns})
 
 
 def _provenance(extra: Extra, fetch: Fetch) -> Row:

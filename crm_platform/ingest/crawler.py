@@ -69,7 +69,8 @@ SENT = frozenset({"active", "in_progress", "completed"})
 class Progress:
     """How far a stage has come. `total` and `requests_left` are None where they are not known or not limited.
 
-    `coverage`: share of the messages that exist by the planner's estimate, None where nobody asked for it.
+    `coverage`: share of the messages that are thought to exist that is stored; `seconds_to_whole`: until every history
+    is whole at the present pace. Both are None where they are not known.
     """
 
     stage: str
@@ -79,6 +80,7 @@ class Progress:
     messages: int
     requests_left: int | None = None
     coverage: float | None = None
+    seconds_to_whole: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class Crawler:
         self.states: dict[str, ChatState] = {}
         self.requests_left: int | None = None
         self.coverage: float | None = None
+        self.seconds_to_whole: float | None = None
         self._fetch_log = fetch_log
         self._progress = progress
         self._workers = workers
@@ -178,7 +181,18 @@ class Crawler:
 
     def report(self, stage: str, done: int, total: int | None) -> None:
         """Tell whoever watches."""
-        self._progress(Progress(stage, done, total, self.requests, self.messages, self.requests_left, self.coverage))
+        self._progress(
+            Progress(
+                stage,
+                done,
+                total,
+                self.requests,
+                self.messages,
+                requests_left=self.requests_left,
+                coverage=self.coverage,
+                seconds_to_whole=self.seconds_to_whole,
+            )
+        )
 
     def commit(self, *, when_full: bool = False) -> None:
         """Write the batch; with `when_full` only if it is large enough."""

@@ -1078,7 +1078,8 @@ class CrawlPlanner:
         # A newcomer's waiting counts as any other: sweep when a request of it ends as much as the last visit bought did.
         since = t - max(self._swept_at, self._sweep_asked_at)
         waiting = self._not_found_before(t, t) * since / 2
-        if since < SWEEP_AT_LEAST_HOURS and SWEEP_WORTH * waiting < self._price * cost:
+        is_known = self._arrivals_exposed >= SWEEP_AT_LEAST_HOURS
+        if is_known and since < SWEEP_AT_LEAST_HOURS and SWEEP_WORTH * waiting < self._price * cost:
             return False
         if self._per_day is not None and self._per_day - self._day_ledger.within(t) < cost:
             return False

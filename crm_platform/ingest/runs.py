@@ -27,7 +27,7 @@ from crm_platform.ingest.events import Events
 from crm_platform.ingest.memory import PlannerMemory
 from crm_platform.ingest.planner import HISTORY_SHARE
 from crm_platform.schemas import RawTable, raw
-from crm_platform.warehouse import lease
+from crm_platform.warehouse import Written, lease
 
 if TYPE_CHECKING:
     from crm_platform.ingest.visits import ChatState
@@ -304,6 +304,8 @@ class _Ticks:
         self._events = events
         self._rate = _requests_per_minute(settings)
         self._agenda = Agenda(crawler.warehouse, per_minute=self._rate)
+        with crawler.warehouse.reading() as session:
+            self._stored = int(session.query("select count(*) as messages from raw.messages")["messages"][0].as_py())
         self._last_at: datetime | None = None
         self._history_fund = 0.0
         self.is_done = False
@@ -318,6 +320,7 @@ class _Ticks:
         crawler = self._crawler
         at = crawler.now()
         before = crawler.requests
+        self._estimate(at)
         self._events.hear(crawler.memory, at=at)
         self._fetch_what_is_due(at, left=left, before=before)
         history_pages = self._history_pages(at, is_due=any(state.is_open for state in crawler.states.values()))
@@ -334,6 +337,16 @@ class _Ticks:
         # Under a quota there is always a next best request; without one a tick that found nothing to do is the end.
         self.is_done = not self.is_limited and not busy
         return busy
+
+    def _estimate(self, at: datetime) -> None:
+        """How much of what is thought to exist is stored, and when the histories will be whole."""
+        crawler = self._crawler
+        missing = sum(state.missing for state in crawler.states.values())
+        stored = self._stored + crawler.written.get(raw.Messages, Written()).inserted
+        expected = stored + missing + self._planner.expected_unseen(at)
+        crawler.coverage = stored / expected if expected > 0 else None
+        pages = sum(state.missing_pages for state in crawler.states.values() if state.is_open)
+        crawler.seconds_to_whole = None if self._rate is None else 60 * pages / (HISTORY_SHARE * self._rate)
 
     def remaining(self, problem: CrmPlatformError | None) -> str:
         """Say what is still missing, and why the crawl ended; empty when nothing is."""

@@ -52,11 +52,15 @@ class ChatState:
         return self.known_until is not None and not self.is_history_whole
 
     @property
+    def missing(self) -> int:
+        """Records of the history that are known to be missing."""
+        is_known = self.is_open and self.reported_total is not None
+        return max(0, self.boundary - self.read_from_oldest) if is_known else 0
+
+    @property
     def missing_pages(self) -> int:
         """Pages of history still to be read, at least one while it is not known to be whole."""
-        if self.is_history_whole or self.reported_total is None:
-            return int(not self.is_history_whole)
-        return max(1, -(-(self.boundary - self.read_from_oldest) // PAGE_SIZE))
+        return max(1, -(-self.missing // PAGE_SIZE)) if self.is_open else 0
 
     def settled(self) -> ChatState:
         """Mark the history as whole once both ends meet."""

@@ -21,7 +21,6 @@ that SQL and pandas share (`<=`, `+`, `and`, `or`; a rule that meets a NULL hold
 
 from __future__ import annotations
 
-import datetime as dt
 import enum
 import inspect
 import re
@@ -31,7 +30,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandera.pandas as pandera
 
@@ -66,8 +65,8 @@ Published = Literal["plain", "chat", "message", "no"]
 class Column:
     """One column. `merge`: which value a repeated key keeps (the newest version's, the first one, the furthest status).
 
-    `stays_raw`: never read out of the raw layer (numbers, names, text). `published`: as it stands, as the pseudonym of a chat
-    or a message, or not at all.
+    `stays_raw`: never read out of the raw layer (numbers, names, text). `published`: as it stands, as the pseudonym of a
+    chat or a message, or not at all.
     """
 
     type: Type
@@ -177,17 +176,17 @@ class Table:
 
     @classmethod
     def rows(cls, rows: Iterable[Mapping[str, object]]) -> pa.Table:
-        """Build an Arrow table from mappings: aware datetimes become UTC, absent columns NULL; an unknown key is an error."""
-        arrays: dict[str, list[object]] = {name: [] for name in cls.columns}
-        for row in rows:
-            assert row.keys() <= arrays.keys(), f"{cls.full_name()} has no column {row.keys() - arrays.keys()}"
-            for name, values in arrays.items():
-                value = row.get(name)
-                if isinstance(value, dt.datetime) and value.tzinfo is not None:
-                    value = value.astimezone(dt.UTC).replace(tzinfo=None)
-                values.append(value)
+        """Build an Arrow table from mappings: absent columns are NULL, an unknown key is an error."""
+        rows = list(rows)
+        unknown = set().union(*rows) - cls.columns.keys()
+        assert not unknown, f"{cls.full_name()} has no column {sorted(unknown)}"
+        return cls.table_of({name: [row.get(name) for row in rows] for name in cls.columns})
+
+    @classmethod
+    def table_of(cls, columns: Mapping[str, Sequence[object]]) -> pa.Table:
+        """Build an Arrow table from columns of one length, all that are declared; aware datetimes become UTC."""
         return pa.table(
-            [pa.array(values, cls.columns[name].arrow) for name, values in arrays.items()], schema=cls.arrow_schema()
+            [pa.array(columns[name], column.arrow) for name, column in cls.columns.items()], schema=cls.arrow_schema()
         )
 
     @classmethod
@@ -244,7 +243,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule of one table. `column` is empty for a rule across columns; `broken`: SQL true for a row that breaks it."""
+    """One rule of one table. `column`: empty for a rule across columns; `broken`: SQL, true for a row that breaks it."""
 
     column: str
     rule: str
