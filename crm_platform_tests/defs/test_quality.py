@@ -1,0 +1,164 @@
+"""Each question of models.quality on rows made by hand: when it is well, when it is not, and what it then says."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from crm_platform.errors import FixConfiguration
+from crm_platform.ingest import open_warehouse
+from crm_platform.models import quality
+from crm_platform.models.as_of import parse_as_of
+from crm_platform.schemas import Table, ops, raw
+
+NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def store(settings):
+    return open_warehouse(settings)
+
+
+def fill(store, table: type[Table], *rows: dict[str, object]) -> None:
+    """Append rows; what a test does not care about gets a value that means nothing."""
+    plain = {"text": "x", "integer": 1, "float": 0.0, "boolean": False, "timestamp": NOW, "json": "{}"}
+    full = [
+        {name: plain[column.type.value] for name, column in table.columns.items() if not column.nullable} | row
+        for row in rows
+    ]
+    with store.writing() as session:
+        session.append(table, table.rows(full))
+
+
+def ask(store, question, *arguments, **options) -> quality.Finding:
+    with store.reading() as session:
+        return question(session, *arguments, **options)
+
+
+def message(chat: str, number: int, **values: object) -> dict[str, object]:
+    return {"chat_id": chat, "message_id": f"m{number}", "direction": "inbound", **values}
+
+
+def test_a_key_stands_once(store):
+    fill(store, raw.Messages, message("a", 1), message("a", 2), message("b", 1))
+    assert ask(store, quality.unique_key, raw.Messages).passed
+    fill(store, raw.Messages, message("a", 1), message("a", 1))
+    found = ask(store, quality.unique_key, raw.Messages)
+    assert not found.passed
+    assert found.figures == {"doubled_keys": 1}
+    assert found.summary == "1 keys of raw.messages stand more than once"
+
+
+def test_messages_have_contacts(store):
+    fill(store, raw.Contacts, {"chat_id": "a"})
+    fill(store, raw.Messages, message("a", 1))
+    assert ask(store, quality.messages_have_contacts).passed
+    fill(store, raw.Messages, message("b", 1), message("b", 2))
+    found = ask(store, quality.messages_have_contacts)
+    assert not found.passed
+    assert found.figures == {"messages": 2, "chats": 1}
+
+
+DRIFT = [
+    pytest.param({"record": "message", "field": "mood", "value": ""}, dt.timedelta(days=6), "mood", id="new field"),
+    pytest.param(
+        {"record": "message", "field": "type", "value": "poll"}, dt.timedelta(0), "type = poll", id="new value"
+    ),
+    pytest.param(
+        {"record": "message", "field": "mood", "value": ""}, dt.timedelta(days=8), None, id="known for a week"
+    ),
+    pytest.param({"record": "contact", "field": "mood", "value": ""}, dt.timedelta(0), None, id="of another record"),
+]
+
+
+@pytest.mark.parametrize(("row", "age", "news"), DRIFT)
+def test_drift_is_news_for_a_week(store, row, age, news):
+    fill(store, ops.Drift, {**row, "first_seen_at": NOW - age})
+    found = ask(store, quality.drift, raw.Messages, now=NOW)
+    assert found.passed == (news is None)
+    assert (
+        found.summary == f"{'nothing new' if news is None else 'new'} in the last 7 days{f': {news}' if news else ''}"
+    )
+
+
+FRESHNESS = [
+    ("ok", dt.timedelta(minutes=119), True),
+    ("ok", dt.timedelta(minutes=121), False),
+    ("timeout", dt.timedelta(0), False),
+]
+
+
+@pytest.mark.parametrize(("outcome", "age", "is_fresh"), FRESHNESS)
+def test_only_a_success_makes_fresh(store, outcome, age, is_fresh):
+    fill(store, ops.Fetches, {"operation": "list_contacts", "outcome": outcome, "started_at": NOW - age})
+    found = ask(store, quality.freshness, "list_contacts", limit=dt.timedelta(hours=2), now=NOW)
+    assert found.passed == is_fresh
+
+
+def state(chat: str, *, total: int, is_whole: bool) -> dict[str, object]:
+    proven = {"proven_total": total} if is_whole else {}
+    return {"chat_id": chat, "known_until": NOW, "reported_total": total, "is_history_whole": is_whole, **proven}
+
+
+def test_stored_and_quarantined_make_up_the_reported_total(store):
+    fill(store, raw.Messages, message("a", 1), message("a", 2), message("b", 1))
+    fill(store, ops.Quarantine, {"record_key": "k", "operation": "list_messages", "target": "a"})
+    fill(store, ops.CrawlState, state("a", total=3, is_whole=True), state("b", total=41, is_whole=False))
+    found = ask(store, quality.messages_reconcile)
+    assert found.passed
+    assert found.figures["messages_known_to_be_older"] == 40
+    fill(store, ops.CrawlState, state("c", total=2, is_whole=True))
+    found = ask(store, quality.messages_reconcile)
+    assert not found.passed
+    assert found.figures["messages_missing"] == 2
+    assert found.figures["chats_short_of_their_total"] == 1
+
+
+def test_an_empty_warehouse_has_nothing_against_it(store):
+    for question in (quality.messages_reconcile, quality.messages_have_contacts):
+        assert ask(store, question).passed
+    assert ask(store, quality.last_change) is None
+    assert ask(store, quality.finished_without_report) == 0
+    assert ask(store, quality.volume, timezone="Africa/Nairobi", now=NOW).passed
+
+
+VOLUMES = [(10, True), (20, True), (21, False), (5, True), (4, False), (0, False)]
+
+
+@pytest.mark.parametrize(("yesterday", "is_usual"), VOLUMES)
+def test_volume_is_held_against_28_days(store, yesterday, is_usual):
+    noons = [NOW - dt.timedelta(days=back) for back in range(2, 32)]
+    per_day = [(at, 10) for at in noons] + [(NOW - dt.timedelta(days=1), yesterday)]
+    fill(
+        store,
+        raw.Messages,
+        *(message(f"{at:%d%m}", number, timestamp=at) for at, count in per_day for number in range(count)),
+    )
+    assert ask(store, quality.volume, timezone="Africa/Nairobi", now=NOW).passed == is_usual
+
+
+AS_OF = [
+    (None, None),
+    ("  ", None),
+    ("2026-11-20T02:00:00+03:00", dt.datetime(2026, 11, 19, 23, tzinfo=dt.UTC)),
+    ("2026-11-20T02:00:00Z", dt.datetime(2026, 11, 20, 2, tzinfo=dt.UTC)),
+]
+
+
+@pytest.mark.parametrize(("text", "cut"), AS_OF)
+def test_a_cut_is_read(text, cut):
+    assert parse_as_of(text, now=NOW) == cut
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("yesterday", "write a time as ISO 8601"),
+        ("2026-11-20", "without an offset"),
+        ("2026-11-23T00:00Z", "still to come"),
+    ],
+)
+def test_a_cut_that_is_none_is_refused(text, complaint):
+    with pytest.raises(FixConfiguration, match=complaint):
+        parse_as_of(text, now=NOW)

@@ -1,0 +1,254 @@
+"""`crm status`, `kpi`, `explain`, `doctor`, `build`, `refresh`, `dev` as somebody at a terminal or a script meets them."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+import socket
+
+import pytest
+from click.testing import CliRunner, Result
+
+from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, looking, platform
+from crm_platform.cli.looking import find_table, status_lines, summary_lines
+from crm_platform.cli.words import duration, figure, size
+from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration
+from crm_platform.ingest import Outcome
+from crm_platform.publish import current
+from crm_platform.schemas import kpi, raw
+from crm_platform.warehouse import lease
+
+NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def call(refreshed, monkeypatch):
+    """Call `crm …` on the platform that was refreshed."""
+
+    def called(*arguments: str, settings=refreshed.settings) -> Result:
+        for module in (looking, platform):
+            monkeypatch.setattr(module, "current_settings", lambda: settings)
+        monkeypatch.setattr(looking, "load_settings", lambda: settings)
+        return CliRunner().invoke(crm, arguments)
+
+    return called
+
+
+def test_every_command_of_this_room_is_listed():
+    assert {"build", "dev", "doctor", "explain", "kpi", "refresh", "status"} <= COMMANDS.keys()
+
+
+@pytest.mark.parametrize("command", ["build", "dev", "doctor", "explain", "kpi", "refresh", "status"])
+def test_every_command_explains_itself(command):
+    result = CliRunner().invoke(crm, [command, "--help"])
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) > 4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (0.44, "0.4 s"),
+        (42, "42 s"),
+        (60, "1 min"),
+        (425, "7 min 5 s"),
+        (3600, "1 h"),
+        (11_400, "3 h 10 min"),
+        (187_200, "2 d 4 h"),
+    ],
+)
+def test_durations_in_words(seconds, words):
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(("count", "words"), [(7, "7 B"), (1500, "2 kB"), (6_000_000, "6 MB"), (2.5e9, "2.5 GB")])
+def test_sizes_in_words(count, words):
+    assert size(count) == words
+
+
+FIGURES = [
+    ("total_contacts", 12345, "12,345"),
+    ("monthly_growth_rate", -0.0525, "-5.2%"),
+    ("answer_rate_7d", 1.0, "100.0%"),
+    ("read_per_delivered_30d", 0.619, "61.9%"),
+    ("first_response_seconds_median_7d", 758.0, "12 min 38 s"),
+    ("open_waits_previous", None, "–"),
+    ("as_of", dt.datetime(2026, 11, 22, 8, 0, 5), "2026-11-22 08:00 UTC"),
+    ("is_provisional", True, "yes"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "words"), FIGURES)
+def test_figures_carry_their_unit(name, value, words):
+    assert figure(name, kpi.ExecutiveSummary.columns[name], value) == words
+
+
+def test_the_summary_shows_each_figure_beside_its_previous():
+    columns = kpi.ExecutiveSummary.columns
+    lines = summary_lines(dict.fromkeys(columns) | {"open_waits": 3, "open_waits_previous": 4})
+    assert ("open waits", "3", "4", "Open waits.") in lines
+    assert 2 * len(lines) + 4 == len(columns), "all of them: as_of, coverage and two marks stand below the table"
+
+
+def test_kpi_lists_tables(call):
+    result = call("kpi")
+    assert result.exit_code == 0
+    assert "kpi.response_times_daily\t" in result.output
+
+
+def test_kpi_writes_a_document_a_line(call):
+    result = call("kpi", "response_times_daily", "--json", "--limit", "2")
+    newest, before = map(json.loads, result.output.splitlines())
+    assert newest["day"] > before["day"]
+    assert list(newest) == list(kpi.ResponseTimesDaily.columns)
+
+
+def test_kpi_writes_csv(call):
+    rows = list(csv.DictReader(io.StringIO(call("kpi", "message_volume_hourly", "--csv").output)))
+    assert len(rows) == 168
+
+
+def test_kpi_reads_published_core_tables_with_pseudonyms(call, refreshed):
+    rows = list(map(json.loads, call("kpi", "core.contacts", "--json").output.splitlines()))
+    assert len(rows) == current(refreshed.settings).tables["core.contacts"]
+    assert "whatsapp_number" not in rows[0]
+
+
+@pytest.mark.parametrize("name", ["nonsense", "raw.messages", "core.work"])
+def test_kpi_says_what_there_is_instead(call, name):
+    result = call("kpi", name)
+    assert result.exit_code == 2
+    assert "there is no table" in result.output or "is not published" in result.output
+
+
+def test_kpi_before_the_first_snapshot_says_what_to_do(call, settings):
+    assert_says(call("kpi", settings=settings), FixConfiguration, "run `crm refresh`")
+
+
+def assert_says(result: Result, kind: type[CrmPlatformError], words: str) -> None:
+    assert isinstance(result.exception, kind)
+    assert words in str(result.exception)
+
+
+def test_a_kpi_comes_before_a_core_table_of_one_name():
+    assert find_table("backlog_now") is kpi.BacklogNow
+    assert find_table("core.contacts").full_name() == "core.contacts"
+
+
+def test_explain_shows_definition_columns_rules_and_sql(call):
+    output = call("explain", "response_times_daily").output
+    assert output.startswith("kpi.response_times_daily: ")
+    assert "key: day" in output
+    assert "definition version 1" in output
+    assert "[s]" in output
+    assert "\nreads core." in output
+    assert "select" in output
+
+
+def test_explain_of_a_table_without_sql_still_explains(call):
+    result = call("explain", "raw.messages")
+    assert result.exit_code == 0
+    assert "select" not in result.output
+
+
+def test_status_says_what_is_known_spent_and_published(refreshed):
+    said = dict(status_lines(refreshed.settings, now=dt.datetime.now(dt.UTC)))
+    assert "complete: 12 of 12 contacts" in said["last sweep"]
+    assert said["chats"] == "12 visited, 12 whole, 0 failing"
+    assert int(said["requests, last 24 h"].replace(",", "")) > 12
+    assert said["requests left"] == "no limit"
+    assert said["quarantine"] == "empty"
+    assert said["snapshot"].startswith("as of ")
+
+
+def test_status_names_who_is_at_work_and_what_is_left(settings):
+    limited = settings.model_copy(update={"requests_per_minute": 60, "requests_per_day": 1000})
+    with lease(settings.lock_dir / "crawl.lock", purpose="crm crawl"):
+        said = dict(status_lines(limited, now=NOW))
+    assert "crm crawl (process" in said["crawl"]
+    assert said["requests left"] == "60 this minute, 1,000 this day"
+    assert said["warehouse"] == "empty: run `crm refresh`"
+
+
+def test_doctor_finds_nothing_wrong(call):
+    result = call("doctor")
+    assert result.exit_code == 0, result.output
+    assert "BAD" not in result.output
+    assert "accepted; 12 contacts" in result.output
+
+
+def test_doctor_says_what_to_do_when_nobody_answers(call, settings):
+    result = call("doctor", settings=settings)
+    assert result.exit_code == EXIT_FAILED
+    (bad,) = (line for line in result.output.splitlines() if line.startswith("BAD"))
+    assert "check CRM_BASE_URL" in bad
+
+
+def test_doctor_says_which_setting_is_wrong(call, monkeypatch):
+    def refuse() -> None:
+        raise FixConfiguration("CRM_TIMEZONE: 'Nairobi' is not a time zone")
+
+    call("status")
+    monkeypatch.setattr(looking, "load_settings", refuse)
+    result = CliRunner().invoke(crm, ["doctor"])
+    assert result.exit_code == EXIT_FAILED
+    assert "CRM_TIMEZONE" in result.output
+
+
+def test_build_computes_and_publishes_without_dagster(call, refreshed):
+    before = current(refreshed.settings)
+    result = call("build", "--no-publish")
+    assert result.exit_code == 0, result.output
+    assert "kpi.executive_summary\t1\t" in result.output
+    assert current(refreshed.settings) == before
+    assert call("build").exit_code == 0
+    assert current(refreshed.settings).as_of > before.as_of
+
+
+def test_build_publishes_no_breach(call, refreshed, monkeypatch):
+    before = current(refreshed.settings)
+    monkeypatch.setattr(kpi.BacklogNow, "rules", ("open_waits < 0",))
+    assert_says(call("build"), ContractBreach, "kpi.backlog_now: open_waits < 0 (1 rows)")
+    assert current(refreshed.settings) == before
+
+
+@pytest.mark.parametrize("command", ["build", "refresh"])
+def test_a_cut_that_is_none_is_a_wrong_command_line(call, command):
+    result = call(command, "--as-of", "2026-11-20")
+    assert result.exit_code == 2
+    assert "without an offset" in result.output
+
+
+def test_dev_says_that_its_port_is_taken(call):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert_says(call("dev", "--port", str(port)), FixConfiguration, f"port {port}, which the Dagster UI needs")
+
+
+def outcome(table, **values) -> Outcome:
+    plain = {"inserted": 0, "updated": 0, "unchanged": 0, "rejected": 0, "requests": 5, "remaining": "", "metrics": {}}
+    times = {"started_at": NOW, "finished_at": NOW + dt.timedelta(seconds=30), "seconds_throttled": 0.0}
+    return Outcome(table=table, **{**plain, **times, **values})
+
+
+def test_what_a_refresh_brought_is_told_once_a_stage(capsys):
+    stages = [outcome(raw.Contacts, inserted=3), outcome(raw.ContactSweeps), outcome(raw.Messages, remaining="2 chats")]
+    assert platform._told(stages) == "10 requests, ingest in 1 min"
+    assert "raw.messages\t0\t0\t0\t0\t2 chats" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "is_nothing"),
+    [
+        ([outcome(raw.Contacts, remaining="no answer"), outcome(raw.Messages, remaining="no answer")], True),
+        ([outcome(raw.Contacts, remaining="no answer"), outcome(raw.Messages)], False),
+        ([outcome(raw.Contacts, unchanged=1, remaining="half of it")], False),
+    ],
+)
+def test_a_refresh_that_got_nothing_at_all_is_to_be_tried_again(outcomes, is_nothing):
+    assert platform._nothing_came(outcomes) == is_nothing
