@@ -37,11 +37,11 @@ WORKERS = 4
 LOOKAHEAD = 6 * WORKERS
 """Visits that may be under way or waiting to be stored: what keeps the threads busy during a commit."""
 
-BATCH_ROWS = 8_000
-"""Rows that are committed together: about a second's work, and what a kill may cost."""
+BATCH_ROWS = 16_000
+"""Rows that are committed together: two seconds' work, and what a kill may cost."""
 
 BATCH_REQUESTS = 200
-"""Requests that are committed together; with those under way they stay below connect.MOST_UNCOMMITTED."""
+"""Requests that are committed together under a quota; with those under way they stay below MOST_UNCOMMITTED."""
 
 LOOKUP_CHATS = 500
 """Chats whose known messages are looked up at once."""
@@ -135,6 +135,7 @@ class Crawler:
         progress: Callable[[Progress], None],
         now: Callable[[], datetime],
         workers: int = WORKERS,
+        is_limited: bool = False,
     ) -> None:
         self.client = client
         self.warehouse = warehouse
@@ -152,8 +153,8 @@ class Crawler:
         self._fetch_log = fetch_log
         self._progress = progress
         self._workers = workers
+        self._is_limited = is_limited
         self._stopped_by: CrmPlatformError | None = None
-        self._uncommitted_requests = 0
 
     # What a run asks about its work.
 
@@ -196,12 +197,12 @@ class Crawler:
 
     def commit(self, *, when_full: bool = False) -> None:
         """Write the batch; with `when_full` only if it is large enough."""
-        if when_full and len(self.batch) < BATCH_ROWS and self._uncommitted_requests < BATCH_REQUESTS:
+        is_full = len(self.batch) >= BATCH_ROWS or (self._is_limited and len(self.batch.fetches) >= BATCH_REQUESTS)
+        if when_full and not is_full:
             return
         self.memory.save(self.batch, at=self.now())
         for table, written in self.batch.commit(self.warehouse).items():
             self.written[table] = self.written.get(table, Written()) + written
-        self._uncommitted_requests = 0
 
     # Steps.
 
@@ -366,7 +367,6 @@ class Crawler:
     def _booked(self, fetches: list[Fetch], account: Account) -> None:
         self.batch.requests(fetches)
         self.requests += len(fetches)
-        self._uncommitted_requests += len(fetches)
         account.requests += len(fetches)
 
     def _recorded(self, call: Callable[[], R], account: Account) -> R:

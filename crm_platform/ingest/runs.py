@@ -78,6 +78,7 @@ def _crawler(
             progress=progress,
             now=now,
             workers=workers,
+            is_limited=_requests_per_minute(settings) is not None,
         )
 
 
@@ -119,7 +120,7 @@ def refresh(
             (stages.reports, (raw.CampaignReports,)),
             (stages.messages, (raw.Messages,)),
         ]
-        if settings.minute_limit is None and settings.day_limit is None:
+        if _requests_per_minute(settings) is None:
             # Under a quota the cheapest figures come first; without one, what moves fastest is read closest to the cut.
             order[2:] = [order[4], *order[2:4]]
         for stage, of in order:

@@ -63,10 +63,10 @@ Published = Literal["plain", "chat", "message", "no"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `merge`: which value a repeated key keeps (the newest version's, the first one, the furthest status).
+    """One column. `merge`: which value a repeated key keeps: the newest version's, the first one, the furthest status.
 
-    `stays_raw`: never read out of the raw layer (numbers, names, text). `published`: as it stands, as the pseudonym of a
-    chat or a message, or not at all.
+    `stays_raw`: never read out of the raw layer (numbers, names, text). `published`: as it stands, as the pseudonym of
+    a chat or a message, or not at all.
     """
 
     type: Type
@@ -243,7 +243,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule of one table. `column`: empty for a rule across columns; `broken`: SQL, true for a row that breaks it."""
+    """One rule of one table. `column`: empty for a rule across columns; `broken`: SQL, true where it is broken."""
 
     column: str
     rule: str
