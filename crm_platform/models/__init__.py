@@ -9,7 +9,7 @@ table of `build_order()`, and `validate` it.
 """
 
 from crm_platform.models.frozen import Cut, freeze
-from crm_platform.models.run import Built, build, validate
+from crm_platform.models.run import Built, build, build_within, validate
 from crm_platform.models.templates import (
     TEMPLATE_FOLDERS,
     build_order,
@@ -24,6 +24,7 @@ __all__ = [
     "Cut",
     "build",
     "build_order",
+    "build_within",
     "code_version",
     "dependencies",
     "freeze",

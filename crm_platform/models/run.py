@@ -38,10 +38,15 @@ class Built:
 
 def build(models: Warehouse, table: type[Table], *, settings: Settings) -> Built:
     """Fill a table from the frozen inputs and the tables before it. Raises GiveUp when nothing was frozen yet."""
-    started = time.perf_counter()
     with models.writing() as session:
-        sql = render(table, dialect=session.dialect, settings=settings, cut=frozen_cut(session))
-        rows = session.replace(table, sql)
+        return build_within(session, table, settings=settings)
+
+
+def build_within(session: Session, table: type[Table], *, settings: Settings) -> Built:
+    """The same inside an open writing session, for those who build many tables in one transaction."""
+    started = time.perf_counter()
+    sql = render(table, dialect=session.dialect, settings=settings, cut=frozen_cut(session))
+    rows = session.replace(table, sql)
     return Built(table=table, rows=rows, seconds=time.perf_counter() - started, sql=sql)
 
 

@@ -65,7 +65,7 @@ def render(table: type[Table], *, dialect: str, settings: Settings, cut: Cut) ->
     context = {**words, **values, "days_before": days_before, "start_of_day": start_of_day}
     shared = _macros(SHARED, context)
     context |= shared
-    select = _environment().from_string(path.read_text(encoding="utf-8")).render(context).strip()
+    select = _compiled(path.read_text(encoding="utf-8")).render(context).strip()
     if issubclass(table, KpiTable):
         select = shared["published"](select, table.period, table.version)
     return f"{select}\n"
@@ -134,6 +134,11 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701 - SQL, not HTML; values are quoted by the engine's own macros
     )
+
+
+@functools.lru_cache(maxsize=128)
+def _compiled(text: str) -> jinja2.Template:
+    return _environment().from_string(text)
 
 
 def _macros(name: str, context: Mapping[str, object]) -> dict[str, jinja2.runtime.Macro]:

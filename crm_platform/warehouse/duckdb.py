@@ -66,11 +66,7 @@ class DuckDbSession:
     def create(self, table: type[Table]) -> None:
         """Create the table, or add the columns it lacks."""
         self.connection.execute(f"create schema if not exists {table.schema}")
-        columns = ", ".join(
-            f'"{name}" {TYPES[column.type]}{"" if column.nullable else " not null"}'
-            for name, column in table.columns.items()
-        )
-        self.connection.execute(f"create table if not exists {table.full_name()} ({columns})")
+        self.connection.execute(f"create table if not exists {table.full_name()} ({_definition(table)})")
         known = {
             name
             for (name,) in self.connection.execute(
@@ -84,15 +80,14 @@ class DuckDbSession:
 
     def replace(self, table: type[Table], select: str, parameters: Sequence[object] = ()) -> int:
         """Make the table hold just the rows of a SELECT; its columns are matched by name."""
-        self.connection.execute(f"drop table if exists {table.full_name()}")
-        self.create(table)
+        self.connection.execute(f"create schema if not exists {table.schema}")
+        self.connection.execute(f"create or replace table {table.full_name()} ({_definition(table)})")
         names = ", ".join(f'"{name}"' for name in table.columns)
-        self.connection.execute(
+        # Read to the end: the connection refuses other work while a result is left half read.
+        ((inserted,),) = self.connection.execute(
             f"insert into {table.full_name()} ({names}) select {names} from ({select})", list(parameters)
-        )
-        # To the end: the connection refuses other work while a result is left half read.
-        ((counted,),) = self.connection.execute(f"select count(*) from {table.full_name()}").fetchall()
-        return int(counted)
+        ).fetchall()
+        return int(inserted)
 
     def merge(self, table: type[Table], rows: pa.Table) -> Written:
         """Upsert by key in one pass."""
@@ -118,6 +113,13 @@ class DuckDbSession:
         self.connection.execute(
             f'delete from {table.full_name()} where "{column}" in (select unnest(?))', [list(values)]
         )
+
+
+def _definition(table: type[Table]) -> str:
+    return ", ".join(
+        f'"{name}" {TYPES[column.type]}{"" if column.nullable else " not null"}'
+        for name, column in table.columns.items()
+    )
 
 
 def _merge_sql(table: type[Table]) -> str:

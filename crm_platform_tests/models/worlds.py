@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crm_platform.ingest.batch import FUTURE_TOLERANCE, region_of
-from crm_platform.models import build, build_order, freeze
-from crm_platform.schemas import OpsTable, RawTable, TABLES, Table, core, ops, raw
+from crm_platform.models import build_order, build_within, freeze
+from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, core, ops, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform_tests.oracle.facts import Facts
@@ -40,6 +40,7 @@ class World:
         root = self.folder
         self.live = DuckDbWarehouse(root / "warehouse.duckdb", lock_dir=root / "locks")
         self.models = DuckDbWarehouse(root / "models.duckdb", lock_dir=root / "locks")
+        self.tables: dict[str, list[Row]] = {}
 
     # The least a row needs, by hand.
 
@@ -189,22 +190,19 @@ class World:
         """Store, freeze and build every table."""
         self.store()
         freeze(self.models, self.live, settings=self.settings, as_of=as_of, now=now, expected_unseen=expected_unseen)
-        if aliases:
-            with self.models.writing() as session:
-                pairs = [{"alias": alias, "agent": agent} for alias, agent in aliases.items()]
-                session.append(core.AgentPairs, core.AgentPairs.rows(pairs))
-        for table in build_order():
-            build(self.models, table, settings=self.settings)
-
-    def table(self, name: str) -> list[Row]:
-        """All rows of a built table."""
-        with self.models.reading() as session:
-            rows: list[Row] = session.query(f"select * from {name}").to_pylist()
-        return rows
+        order = build_order()
+        with self.models.writing() as session:
+            pairs = [{"alias": alias, "agent": agent} for alias, agent in (aliases or {}).items()]
+            session.append(core.AgentPairs, core.AgentPairs.rows(pairs))
+            for table in order:
+                build_within(session, table, settings=self.settings)
+            self.tables = {
+                table.full_name(): session.query(f"select * from {table.full_name()}").to_pylist() for table in order
+            }
 
     def row(self, name: str, **key: object) -> Row:
         """The one row of a built table that has these values."""
-        (row,) = [row for row in self.table(name) if all(row[column] == value for column, value in key.items())]
+        (row,) = [row for row in self.tables[name] if all(row[column] == value for column, value in key.items())]
         return row
 
 

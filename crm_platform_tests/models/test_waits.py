@@ -1,0 +1,327 @@
+"""Conversations and waits, one edge case at a time: what a chat's messages become."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from crm_platform_tests.models.conftest import Worlds
+from crm_platform_tests.models.worlds import Row, World
+
+# Friday 20 November 2026, 12:00 in Nairobi.
+NOW = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
+SECOND, MINUTE, HOUR, DAY = (dt.timedelta(seconds=n) for n in (1, 60, 3600, 86400))
+TICK = dt.timedelta.resolution
+
+WAITS = "core.response_waits"
+TALKS = "core.conversations"
+
+
+def chat(world: World, script: str, *, start: dt.datetime, chat_id: str = "chat", **state: object) -> None:
+    """Write a chat as `in@0 out@5 template@7 failed@8 bot@9`: who, and minutes after `start`."""
+    world.chat(chat_id, **{"known_until": NOW, **state})  # type: ignore[arg-type]
+    for number, word in enumerate(script.split()):
+        who, _, minutes = word.partition("@")
+        direction = "inbound" if who == "in" else "outbound"
+        values: dict[str, object] = {
+            "template": {"type": "template"},
+            "failed": {"status": "failed"},
+            "bot": {"sender": "bot"},
+            "untyped": {"type": "", "status": ""},
+        }.get(who, {})
+        world.message(chat_id, f"m{number:02}", start + float(minutes) * MINUTE, direction, **values)
+
+
+# script, age of its start at the cut, states of its waits in order, what each waited (minutes)
+CASES = {
+    "a question answered": ("in@0 out@5", 3 * DAY, [("answered", 5)]),
+    "later questions do not restart the wait": ("in@0 in@3 out@5", 3 * DAY, [("answered", 5)]),
+    "a second round": ("in@0 out@5 in@7 out@8", 3 * DAY, [("answered", 5), ("answered", 1)]),
+    "a closing thank-you": ("in@0 out@5 in@6", 3 * DAY, [("answered", 5), ("trailing", None)]),
+    "a question missed": ("in@0", 3 * DAY, [("missed", None)]),
+    "a question open": ("in@0", HOUR, [("open", None)]),
+    "a thank-you not over yet": ("in@0 out@5 in@6", HOUR, [("answered", 5), ("open", None)]),
+    "a template between question and answer": ("in@0 template@2 out@5", 3 * DAY, [("answered", 5)]),
+    "a template is no answer": ("in@0 template@2", 3 * DAY, [("missed", None)]),
+    "a failed reply is no answer": ("in@0 failed@2 out@9", 3 * DAY, [("answered", 9)]),
+    "a bot is no answer": ("in@0 bot@0 out@4", 3 * DAY, [("answered", 4)]),
+    "empty texts count as absent": ("in@0 untyped@4", 3 * DAY, [("answered", 4)]),
+    "messages of the same second": ("in@0 out@0", 3 * DAY, [("answered", 0)]),
+    "an answer before the question": ("out@0 in@0", 3 * DAY, [("missed", None)]),
+    "the gap itself is no new conversation": ("in@0 out@1440", 5 * DAY, [("answered", 1440)]),
+    "an answer after the gap closes nothing": ("in@0 out@1440.1", 5 * DAY, [("missed", None)]),
+    "nobody asked": ("template@0 out@3", 3 * DAY, []),
+}
+
+
+def test_waits(new_world: Worlds):
+    world = new_world(automation_senders=("bot",))
+    for case, (script, age, _) in CASES.items():
+        chat(world, script, start=NOW - age, chat_id=case)
+    world.build(NOW)
+    found: dict[object, list[Row]] = {case: [] for case in CASES}
+    for wait in sorted(world.tables[WAITS], key=lambda row: str(row["waiting_since"])):
+        found[wait["chat_id"]].append(wait)
+    assert {
+        case: [(wait["state"], minutes(wait["response_seconds"])) for wait in waits] for case, waits in found.items()
+    } == {case: waits for case, (_, _, waits) in CASES.items()}
+    for waits in found.values():
+        assert [wait["is_first"] for wait in waits] == [number == 0 for number in range(len(waits))]
+
+
+def minutes(seconds: object) -> float | None:
+    assert seconds is None or isinstance(seconds, float)
+    return None if seconds is None else seconds / 60
+
+
+def test_a_conversation_counts_its_messages(new_world: Worlds):
+    world = new_world(automation_senders=("bot",))
+    chat(world, "template@0 in@1 in@2 bot@2 failed@3 out@4", start=NOW - 3 * DAY)
+    world.build(NOW)
+    (talk,) = world.tables[TALKS]
+    assert (talk["inbound_messages"], talk["replies"], talk["templates"]) == (2, 1, 1)
+    assert (talk["initiated_by"], talk["first_message_id"], talk["is_over"]) == ("business", "m00", True)
+
+
+# mark-as-done, in minutes after the first message; then: resolved_by, state, resolution in minutes
+MARKS = {
+    "unmarked and answered: it ended quietly": ("in@0 out@5", None, "quiet", "resolved", 5),
+    "unmarked and missed": ("in@0", None, None, "missed", None),
+    "a mark beats a missed wait": ("in@0", 30, "operator", "resolved", 30),
+    "a mark beats the quiet end": ("in@0 out@5", 60, "operator", "resolved", 60),
+    "a mark within the gap after the end": ("in@0", 1439, "operator", "resolved", 1439),
+    "a mark after it closes nothing": ("in@0", 1440, None, "missed", None),
+    "reopened after the mark: it stays resolved": ("in@0 out@5 in@40", 10, "operator", "resolved", 10),
+    "a template alone is quiet, not resolved": ("template@0", None, None, "quiet", None),
+    "marked before anybody asked: no time to resolve": ("template@0 in@9 out@10", 5, "operator", "resolved", None),
+}
+
+
+def test_resolution(new_world: Worlds):
+    world = new_world()
+    for case, (script, mark, *_) in MARKS.items():
+        chat(world, script, start=NOW - 5 * DAY, chat_id=case)
+        if mark is not None:
+            world.event("done", case, NOW - 5 * DAY + mark * MINUTE, "amina")
+    world.build(NOW)
+    assert {
+        row["chat_id"]: (row["resolved_by"], row["state"], minutes(row["resolution_seconds"]))
+        for row in world.tables[TALKS]
+    } == {case: tuple(expected) for case, (_, _, *expected) in MARKS.items()}
+
+
+def test_the_last_mark_resolves(new_world: Worlds):
+    world = new_world()
+    chat(world, "in@0 out@5", start=NOW - 3 * DAY)
+    world.event("done", "chat", NOW - 3 * DAY + 6 * MINUTE, "amina")
+    world.event("done", "chat", NOW - 3 * DAY + 9 * MINUTE, None)
+    world.build(NOW)
+    (talk,) = world.tables[TALKS]
+    assert (talk["marker"], talk["resolution_seconds"]) == (None, 9 * 60)
+
+
+def test_what_is_said_of_a_chat_is_said_as_of_its_last_visit(new_world: Worlds):
+    """A question three days old, in a chat that was read an hour after it, is still open: nobody has looked since."""
+    world = new_world()
+    chat(world, "in@0", start=NOW - 3 * DAY, known_until=NOW - 3 * DAY + HOUR)
+    world.build(NOW)
+    assert world.tables[WAITS][0]["state"] == "open"
+    assert world.tables["kpi.backlog_now"][0]["open_waits"] == 1
+    assert world.row("kpi.backlog_daily", day=dt.date(2026, 11, 20))["open_waits_at_end"] == 0  # the gap has passed
+
+
+def test_left_truncated_conversations_stand_apart(new_world: Worlds):
+    world = new_world()
+    chat(world, "in@0 out@5 in@3000 out@3010", start=NOW - 6 * DAY, is_whole=False)
+    world.build(NOW)
+    assert [
+        row["is_left_truncated"] for row in sorted(world.tables[WAITS], key=lambda row: str(row["waiting_since"]))
+    ] == [
+        True,
+        False,
+    ]
+    first = world.row("kpi.response_times_daily", day=dt.date(2026, 11, 14))
+    assert (first["left_truncated_waits"], first["waits"], first["response_seconds_median"]) == (1, 0, None)
+    assert sum(row["resolved"] for row in world.tables["kpi.chats_resolved_daily"]) == 1  # type: ignore[misc]
+    assert sum(row["inbound"] for row in world.tables["kpi.message_volume_hourly"]) == 2  # type: ignore[misc]
+
+
+def test_a_message_from_the_future_is_kept_and_counts_nowhere(new_world: Worlds):
+    world = new_world()
+    chat(world, "in@0", start=NOW - HOUR)
+    world.message("chat", "later", NOW + 2 * DAY, "outbound", is_future_dated=True)
+    world.build(NOW)
+    assert len(world.tables["core.messages"]) == 2
+    assert world.tables["core.chats"][0]["stored_messages"] == 2
+    assert world.tables[WAITS][0]["state"] == "open"
+
+
+def test_a_wait_belongs_to_the_local_day_it_began_on(new_world: Worlds):
+    """23:59:59 and 00:00 in Nairobi, which is three hours ahead of UTC; the month ends between them."""
+    midnight = dt.datetime(2026, 10, 31, 21, tzinfo=dt.UTC)
+    world = new_world()
+    chat(world, "in@0 out@1", start=midnight - SECOND)
+    world.message("other", "x", midnight, "inbound")
+    world.chat("other", known_until=NOW)
+    world.build(NOW)
+    assert world.row("kpi.response_times_daily", day=dt.date(2026, 10, 31))["answered_waits"] == 1
+    assert world.row("kpi.response_times_daily", day=dt.date(2026, 11, 1))["missed_waits"] == 1
+
+
+def test_days_of_23_and_25_hours(new_world: Worlds):
+    """Berlin: 29 March 2026 has 23 hours, 25 October 25. A wait over midnight stands in the backlog of that day."""
+    world = new_world(timezone="Europe/Berlin", business_hours="Mon-Sun 00:00-24:00")
+    world.chat("chat", known_until=NOW)
+    spring, autumn = dt.datetime(2026, 3, 28, 23, tzinfo=dt.UTC), dt.datetime(2026, 10, 24, 22, tzinfo=dt.UTC)
+    world.message("chat", "s1", spring - TICK, "inbound")
+    world.message("chat", "s2", spring + 23 * HOUR, "outbound")
+    world.message("chat", "a1", autumn, "inbound")
+    world.message("chat", "a2", autumn + 24 * HOUR, "outbound")
+    world.build(NOW)
+    spring_wait, autumn_wait = sorted(world.tables[WAITS], key=lambda row: str(row["waiting_since"]))
+    assert (
+        spring_wait["response_seconds"] == spring_wait["business_response_seconds"] == pytest.approx(23 * 3600 + 1e-6)
+    )
+    assert autumn_wait["response_seconds"] == autumn_wait["business_response_seconds"] == 24 * 3600
+    days = {row["day"]: row for row in world.tables["kpi.backlog_daily"]}
+    assert days[dt.date(2026, 3, 28)]["oldest_wait_seconds"] == pytest.approx(1e-6)
+    assert days[dt.date(2026, 3, 29)]["oldest_wait_seconds"] == pytest.approx(23 * 3600 + 1e-6)
+    assert days[dt.date(2026, 10, 25)]["open_waits_at_end"] == 0  # answered an hour before that long day ended
+    calendar = {row["day"]: row for row in _calendar(world)}
+    assert calendar[dt.date(2026, 3, 29)]["ends_at"] - calendar[dt.date(2026, 3, 29)]["starts_at"] == 23 * HOUR  # type: ignore[operator]
+    assert calendar[dt.date(2026, 10, 25)]["ends_at"] - calendar[dt.date(2026, 10, 25)]["starts_at"] == 25 * HOUR  # type: ignore[operator]
+
+
+def _calendar(world: World) -> list[dict[str, object]]:
+    with world.models.reading() as session:
+        rows: list[dict[str, object]] = session.query("select * from core.calendar").to_pylist()
+    return rows
+
+
+# question and answer as local times of week 16–22 November 2026 (Monday is the 16th), business seconds in hours
+BUSINESS = {
+    "inside": ("16T09:00", "16T10:30", 1.5),
+    "overnight": ("16T16:00", "17T09:00", 2.0),
+    "none lies between": ("16T20:00", "16T23:00", 0.0),
+    "over the weekend": ("20T16:30", "22T12:00", 0.5),
+    "over a holiday": ("17T16:00", "19T08:30", 1.5),
+    "before the doors open": ("16T07:00", "16T08:15", 0.25),
+}
+
+
+def test_business_seconds(new_world: Worlds):
+    world = new_world(holidays=(dt.date(2026, 11, 18),), conversation_gap_hours=72)
+    now = NOW + 10 * DAY
+    for case, (asked, answered, _) in BUSINESS.items():
+        world.chat(case, known_until=now)
+        for number, (text, direction) in enumerate(((asked, "inbound"), (answered, "outbound"))):
+            world.message(case, f"m{number}", dt.datetime.fromisoformat(f"2026-11-{text}:00+03:00"), direction)
+    world.build(now)
+    assert {row["chat_id"]: row["business_response_seconds"] for row in world.tables[WAITS]} == {
+        case: hours * 3600 for case, (*_, hours) in BUSINESS.items()
+    }
+
+
+def test_no_business_hours_are_kept(new_world: Worlds):
+    world = new_world(business_hours="none")
+    chat(world, "in@0 out@5", start=NOW - 3 * DAY)
+    world.build(NOW)
+    assert world.tables[WAITS][0]["business_response_seconds"] is None
+
+
+def test_the_censored_median_knows_that_waiting_is_not_over(new_world: Worlds):
+    """Five first waits of one day: answered after 60, 120 and 600 s, open for 300 s, missed for ever.
+
+    S(60) = 4/5, S(120) = 4/5 · 3/4 = 0.6; the open one leaves; S(600) = 0.6 · 1/2 = 0.3: the median is 600 s, while the
+    answered ones alone have a median of 120 s.
+    """
+    world = new_world()
+    start = NOW - 3 * DAY
+    for number, (answer, known) in enumerate([(60, None), (120, None), (600, None), (None, 300), (None, None)]):
+        chat_id = f"chat{number}"
+        world.message(chat_id, "question", start, "inbound")
+        if answer is not None:
+            world.message(chat_id, "answer", start + answer * SECOND, "outbound")
+        world.chat(chat_id, known_until=NOW if known is None else start + known * SECOND)
+    world.build(NOW)
+    row = world.row("kpi.response_times_daily", day=dt.date(2026, 11, 17))
+    assert row["first_response_seconds_median_censored"] == 600
+    assert row["first_response_seconds_median"] == 120
+    assert row["answer_rate"] == 3 / 4
+    assert row["first_within_target_rate"] == 3 / 4
+
+
+def test_windows_that_are_about_to_lapse(new_world: Worlds):
+    """A service window lapses 24 hours after the contact's last message; (cut, cut + 2 h] is about to."""
+    world = new_world()
+    ages = {"lapsed": 24 * HOUR, "now": 24 * HOUR - TICK, "later": 22 * HOUR, "not yet": 22 * HOUR - TICK}
+    for chat_id, age in ages.items():
+        world.message(chat_id, "m", NOW - age, "inbound")
+        world.chat(chat_id, known_until=NOW)
+    world.build(NOW)
+    (row,) = world.tables["kpi.backlog_now"]
+    assert (row["open_waits"], row["windows_expiring_2h"], row["oldest_open_wait_seconds"]) == (4, 2, 86400)
+
+
+def test_a_cut_in_the_past_sees_what_was_known_then(new_world: Worlds):
+    """The chat was read two days ago and an hour ago; the answer came with the second visit."""
+    world = new_world()
+    then = NOW - 2 * DAY
+    world.chat("chat", known_until=NOW - HOUR)
+    world.fetch("list_messages", "chat", then, total=1)
+    world.fetch("list_messages", "chat", NOW - HOUR, total=2)
+    world.message("chat", "m1", then - HOUR, "inbound", first_fetched_at=then, fetched_at=then)
+    world.message("chat", "m2", then + HOUR, "outbound", first_fetched_at=NOW - HOUR, fetched_at=NOW - HOUR)
+    world.build(NOW, as_of=then + MINUTE)
+    assert [row["state"] for row in world.tables[WAITS]] == ["open"]
+    (chat_row,) = world.tables["core.chats"]
+    assert (chat_row["known_until"], chat_row["is_history_whole"]) == (then.replace(tzinfo=None), True)
+    world.build(NOW)
+    assert [row["state"] for row in world.tables[WAITS]] == ["answered"]
+
+
+def test_a_history_that_was_deepened_after_the_cut_was_not_whole_at_it(new_world: Worlds):
+    world = new_world()
+    then = NOW - 2 * DAY
+    world.chat("chat", known_until=NOW - HOUR)
+    world.fetch("list_messages", "chat", then)
+    world.message("chat", "new", then - HOUR, "inbound", first_fetched_at=then, fetched_at=then)
+    world.message("chat", "old", then - 9 * DAY, "inbound", first_fetched_at=NOW - HOUR, fetched_at=NOW - HOUR)
+    world.build(NOW, as_of=then + MINUTE)
+    assert not world.tables["core.chats"][0]["is_history_whole"]
+    world.build(NOW)
+    assert world.tables["core.chats"][0]["is_history_whole"]
+
+
+def test_the_leaderboard_credits_sender_then_assignee_then_nobody(new_world: Worlds):
+    world = new_world()
+    start = NOW - 2 * DAY
+    for number, (sender, assignee) in enumerate(
+        [("amina@example.com", None), ("agent-1", "brian"), (None, "brian"), (None, None)]
+    ):
+        chat_id = f"chat{number}"
+        world.chat(chat_id, known_until=NOW)
+        world.message(chat_id, "question", start, "inbound")
+        world.message(chat_id, "answer", start + MINUTE * (number + 1), "outbound", sender=sender)
+        if assignee:
+            world.event("assigned", chat_id, start, assignee)
+    # An identifier that came with an e-mail address is that operator's.
+    world.message(
+        "chat0", "both", NOW - 40 * DAY, "outbound", sender="amina@example.com", extra='{"agentId": "agent-1"}'
+    )
+    world.build(NOW)
+    board = {row["agent"]: row for row in world.tables["kpi.agent_leaderboard"] if row["window_days"] == 7}
+    assert {agent: row["replies"] for agent, row in board.items()} == {
+        "amina@example.com": 2,
+        "brian": 1,
+        "(unassigned)": 1,
+    }
+    assert {agent: row["chats_assigned"] for agent, row in board.items()} == {
+        "amina@example.com": 0,
+        "brian": 2,
+        "(unassigned)": 0,
+    }
+    assert board["amina@example.com"]["first_response_seconds_median"] == 90
+    assert {row["attributed_share"] for row in board.values()} == {3 / 4}
+    assert world.tables["core.agent_aliases"][0].keys() == {"alias", "agent"}
