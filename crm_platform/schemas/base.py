@@ -225,11 +225,11 @@ class Table:
             if declared.type is Type.FLOAT:
                 checks.append(pandera.Check(lambda values: np.isfinite(values.astype(float)), name="is finite"))
             if declared.minimum is not None:
-                checks.append(pandera.Check.ge(declared.minimum, name=f">= {declared.minimum:g}"))
+                checks.append(pandera.Check.ge(declared.minimum, error=f">= {declared.minimum:g}"))
             if declared.maximum is not None:
-                checks.append(pandera.Check.le(declared.maximum, name=f"<= {declared.maximum:g}"))
+                checks.append(pandera.Check.le(declared.maximum, error=f"<= {declared.maximum:g}"))
             if declared.allowed is not None:
-                checks.append(pandera.Check.isin(declared.allowed, name="in the allowed values"))
+                checks.append(pandera.Check.isin(declared.allowed, error="in the allowed values"))
             return pandera.Column(pd.ArrowDtype(declared.arrow), checks, nullable=declared.nullable)
 
         return pandera.DataFrameSchema(

@@ -1,0 +1,153 @@
+"""Contacts over time, segments and countries, by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import pytest
+
+from crm_platform_tests.models.conftest import Worlds
+from crm_platform_tests.models.worlds import World
+
+# Friday 20 November 2026, 12:00 in Nairobi.
+NOW = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
+HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+
+
+def presence(world: World, chat_id: str) -> list[tuple[object, object]]:
+    rows = [row for row in world.tables["core.contact_presence"] if row["chat_id"] == chat_id]
+    return [(row["from_at"], row["to_at"]) for row in sorted(rows, key=lambda row: str(row["interval_number"]))]
+
+
+def test_coming_and_going(new_world: Worlds):
+    """Five complete sweeps, one a day, and an incomplete one between the third and the fourth."""
+    world = new_world()
+    days = [NOW - n * DAY for n in (5, 4, 3, 2, 1)]
+    seen = {
+        "stays": "11111",
+        "gone": "11000",  # since the third
+        "missed once": "11011",  # absent from one sweep only: never gone
+        "came": "00011",
+        "back": "10011",  # gone at the second, back at the fourth
+        "gone today": "11110",  # not absent twice yet
+    }
+    for chat_id, sweeps in seen.items():
+        world.contact(chat_id, days[sweeps.index("1")] + HOUR / 60)
+    world.contact("deleted", days[0])
+    world.event("contact_deleted", "deleted", days[2] + HOUR)
+    for number, day in enumerate(days):
+        world.sweep(
+            day, [*(c for c, sweeps in seen.items() if sweeps[number] == "1"), *(["deleted"] if number < 3 else [])]
+        )
+        if number == 2:
+            world.sweep(day + 2 * HOUR, ["missed once"], is_complete=False)
+    world.build(NOW)
+    naive = [day.replace(tzinfo=None) for day in days]
+    assert presence(world, "stays") == [(None, None)]
+    assert presence(world, "gone") == [(None, naive[2])]
+    assert presence(world, "missed once") == [(None, None)]
+    assert presence(world, "came") == [((days[3] + HOUR / 60).replace(tzinfo=None), None)]
+    assert presence(world, "back") == [(None, naive[1]), (naive[3], None)]
+    assert presence(world, "gone today") == [(None, None)]
+    assert presence(world, "deleted") == [(None, (days[2] + HOUR).replace(tzinfo=None))]
+    daily = {str(row["day"])[-2:]: row for row in world.tables["kpi.contact_growth_daily"]}
+    columns = ("total_contacts", "new_contacts", "gone_contacts", "net_growth", "is_estimated")
+    assert {day: tuple(row[name] for name in columns) for day, row in daily.items()} == {
+        "15": (6, 0, 0, 0, False),
+        "16": (5, 0, 1, -1, False),
+        "17": (3, 0, 2, -2, False),
+        "18": (5, 2, 0, 2, False),
+        "19": (5, 0, 0, 0, False),
+        "20": (5, 0, 0, 0, False),
+    }
+
+
+def test_days_before_the_first_sweep_are_estimated_from_creation_times(new_world: Worlds):
+    world = new_world()
+    for number, created_at in enumerate([NOW - 3 * DAY, NOW - 2 * DAY, NOW - HOUR]):
+        world.contact(f"chat{number}", NOW - HOUR / 2, created_at=created_at)
+    world.sweep(NOW - HOUR / 2, ["chat0", "chat1", "chat2"])
+    world.build(NOW)
+    columns = ("total_contacts", "new_contacts", "gone_contacts", "is_estimated")
+    assert [tuple(row[name] for name in columns) for row in world.tables["kpi.contact_growth_daily"]] == [
+        (1, 1, None, True),
+        (2, 1, None, True),
+        (2, 0, None, True),
+        (3, 1, 0, False),
+    ]
+
+
+def test_one_contact_without_a_creation_time_and_nothing_is_estimated(new_world: Worlds):
+    world = new_world()
+    world.contact("old", NOW - DAY, created_at=NOW - 9 * DAY)
+    world.contact("unknown", NOW - DAY)
+    world.sweep(NOW - DAY, ["old", "unknown"])
+    world.build(NOW)
+    assert [(row["day"].day, row["total_contacts"]) for row in world.tables["kpi.contact_growth_daily"]] == [  # type: ignore[attr-defined]
+        (19, 2),
+        (20, 2),
+    ]
+
+
+def test_months(new_world: Worlds):
+    """10 contacts by the end of September, 5 more in October (2 of them by the 20th), 3 more in November so far."""
+    world = new_world()
+    births = ["09-10"] * 10 + ["10-05", "10-20", "10-21", "10-25", "10-31"] + ["11-01", "11-02", "11-20"]
+    for number, day in enumerate(births):
+        world.contact(f"chat{number}", NOW, created_at=dt.datetime.fromisoformat(f"2026-{day}T01:00:00+03:00"))
+    world.sweep(NOW - HOUR, [f"chat{number}" for number in range(len(births))])
+    world.build(NOW)
+    months = sorted(world.tables["kpi.contact_growth_monthly"], key=lambda row: str(row["month"]))
+    columns = ("opening", "new_contacts", "closing", "monthly_growth_rate", "is_partial", "previous_to_date_rate")
+    assert [tuple(row[name] for name in columns) for row in months] == [
+        (0, 10, 10, None, False, None),  # the first month known
+        (10, 5, 15, 0.5, False, None),
+        (15, 3, 18, 0.2, True, 0.2),
+    ]
+    (summary,) = world.tables["kpi.executive_summary"]
+    assert (summary["monthly_growth_rate"], summary["monthly_growth_rate_previous"]) == (0.5, None)
+    assert (summary["total_contacts"], summary["total_contacts_previous"]) == (18, 17)
+
+
+def test_the_month_before_closes_at_its_last_day_where_it_is_shorter(new_world: Worlds):
+    now = dt.datetime(2026, 3, 31, 9, tzinfo=dt.UTC)
+    world = new_world()
+    for number, day in enumerate(["01-10", "02-28"]):
+        world.contact(f"chat{number}", now, created_at=dt.datetime.fromisoformat(f"2026-{day}T12:00:00+03:00"))
+    world.sweep(now - HOUR, ["chat0", "chat1"])
+    world.build(now)
+    assert world.row("kpi.contact_growth_monthly", is_partial=True)["previous_to_date_rate"] == 1.0
+
+
+def test_segments(new_world: Worlds):
+    """60 values of one contact each and one of two; quotes and odd names are only names; nobody has the last field."""
+    world = new_world(segment_fields=("It's/odd~", "Nowhere"))
+    values = [f"v{number:02}" for number in range(60)] + ["twice", "twice", "", None]
+    for number, value in enumerate(values):
+        fields = {} if value is None else {"It's/odd~": value}
+        world.contact(f"chat{number:02}", custom_fields=json.dumps(fields))
+    world.contact("gone", custom_fields=json.dumps({"It's/odd~": "twice"}))
+    world.event("contact_deleted", "gone", NOW - DAY)
+    # Active: in the 30 complete days before today, and by a message of the contact's own.
+    world.message("chat00", "m", NOW - 3 * DAY, "inbound")
+    world.message("chat01", "m", NOW - HOUR, "inbound")
+    world.message("chat02", "m", NOW - 3 * DAY, "outbound", type="template")
+    world.build(NOW)
+    rows = {row["value"]: row for row in world.tables["kpi.contacts_by_segment"] if row["field"] == "It's/odd~"}
+    assert len(rows) == 52
+    assert {rows[value]["contacts"] for value in ("v00", "v48")} == {1}
+    assert (rows["twice"]["contacts"], rows["(other)"]["contacts"], rows["(none)"]["contacts"]) == (2, 11, 2)
+    assert sum(row["share"] for row in rows.values()) == pytest.approx(1)  # type: ignore[misc]
+    assert [value for value, row in rows.items() if row["active_30d"]] == ["v00"]
+    assert world.row("kpi.contacts_by_segment", field="Nowhere")["value"] == "(none)"
+
+
+def test_countries(new_world: Worlds):
+    world = new_world(segment_fields=())
+    for number, region in enumerate(["KE", "KE", "TZ", None]):
+        world.contact(f"chat{number}", region=region)
+    world.build(NOW)
+    shares = {row["region"]: (row["contacts"], row["share"]) for row in world.tables["kpi.contacts_by_country"]}
+    assert shares == {"KE": (2, 0.5), "TZ": (1, 0.25), "(unknown)": (1, 0.25)}
+    assert world.tables["kpi.contacts_by_segment"] == []
