@@ -26,7 +26,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo
@@ -93,6 +93,7 @@ CLOSE_HOURS: Final = frozenset({21, 22, 23, 0, 1})  # local, the run-up to it
 
 _ORIGIN_HOURS: Final = 24 * 90  # how far before `start` the hourly tables begin
 _NEVER: Final = -math.inf
+_BLOCK: Final = 8192  # rows
 _MOMENT: Final = 1e-9  # hours, 4 µs: what sums of hours since 1970 are good for
 _WILSON_Z: Final = 1.959963984540054
 
@@ -339,7 +340,7 @@ class _Chats:
         self.visited_u = np.empty(0)  # derived from the clock, not persisted
         self.hint_u = np.empty(0)
         for name, (kind, width) in self.COLUMNS.items():
-            setattr(self, name, np.empty((0, width) if width > 1 else 0, dtype=kind))
+            setattr(self, name, np.empty((width, 0) if width > 1 else 0, dtype=kind))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -351,8 +352,8 @@ class _Chats:
             capacity = max(1024, row * 2)
             for name in (*self.COLUMNS, "visited_u", "hint_u"):
                 old = getattr(self, name)
-                new = np.zeros((capacity, *old.shape[1:]), dtype=old.dtype)
-                new[:row] = old[:row]
+                new = np.zeros((*old.shape[:-1], capacity), dtype=old.dtype)
+                new[..., :row] = old[..., :row]
                 setattr(self, name, new)
         self.ids.append(chat_id)
         self.row[chat_id] = row
@@ -559,7 +560,7 @@ class CrawlPlanner:
         t = max(t, previous)
         u = self._clock.at(t)
         is_first = not chats.is_visited[row]
-        counters = chats.counters[row]
+        counters = chats.counters[:, row]
         lag = max(u - float(chats.visited_u[row]), 0.0)
         decay = np.exp(lag / -ECHO_HOURS[:_SEEN])
 
@@ -664,8 +665,8 @@ class CrawlPlanner:
         """
         t, chats, size = _hours(at), self._chats, len(self._chats)
         lag = np.maximum(self._clock.at(t) - chats.visited_u[:size], 0.0)
-        coming = np.exp(lag[:, None] / -ECHO_HOURS[:_SEEN]) * -np.expm1(-24 / ECHO_HOURS[:_SEEN])
-        rates = (coming * chats.counters[:size]) @ self._weights[:_SEEN] / 24 + self._base
+        counters = chats.counters[:, :size]
+        rates = (self._echoes(lag + 24, counters) - self._echoes(lag, counters)) / 24
         rates = rates[~chats.is_gone[:size]]
         if not rates.sum() or visits_per_day <= 0:
             return None
@@ -703,7 +704,7 @@ class CrawlPlanner:
         eligible = self._eligible(t)
         scores = np.where(eligible, self._scores(t), -np.inf)
         waited = t - float(chats.visited_at[row])
-        expected = float(self._unseen(t)[row])
+        expected = float(self._unseen(t, slice(row, row + 1))[0])
         since = (
             "it was last visited" if chats.is_visited[row] else "the sweep before it was found; it was never visited"
         )
@@ -733,7 +734,7 @@ class CrawlPlanner:
             "position": pa.array(rows, type=pa.int64()),
         }
         for name, (_, width) in chats.COLUMNS.items():
-            values = getattr(chats, name)[:size][rows]
+            values = getattr(chats, name)[..., rows].T
             columns[name] = (
                 pa.array(values)
                 if width == 1
@@ -801,7 +802,9 @@ class CrawlPlanner:
         size = len(chats)
         for name, (kind, width) in chats.COLUMNS.items():
             values = table[name].to_pylist()
-            getattr(chats, name)[:size] = np.array(values, dtype=kind).reshape((size, width) if width > 1 else size)
+            getattr(chats, name)[..., :size] = (
+                np.array(values, dtype=kind).reshape((size, width) if width > 1 else size).T
+            )
         planner._hints = {row: moments for row, moments in enumerate(table["hints"].to_pylist()) if moments}
         planner._present = int((~chats.is_gone[:size]).sum())
         planner._recompute_operating_hours()
@@ -823,21 +826,32 @@ class CrawlPlanner:
         per_hour = self._arrivals_found / self._arrivals_exposed * float(self._first_mean()[0])
         return per_hour * (self._clock.at(min(moment, t)) - self._clock.at(self._swept_at))
 
-    def _unseen(self, t: float) -> Floats:
-        """Expected unseen of every row as of t, hinted messages not counted."""
-        chats, size = self._chats, len(self._chats)
-        u = self._clock.at(t)
-        lag = np.maximum(u - chats.visited_u[:size], 0.0)
-        faded = lag[:, None] / -ECHO_HOURS[:_SEEN]
-        np.expm1(faded, out=faded)
-        faded *= chats.counters[:size]
-        expected: Floats = faded @ -self._weights[:_SEEN]
-        expected += self._base * lag
-        never = np.flatnonzero(~chats.is_visited[:size])
-        if never.size:
-            expected[never] = self._first_mean()[chats.is_cold[never].astype(np.intp)]
-        expected += self._answers(np.arange(size), t)
+    def _echoes(self, lag: Floats, counters: Floats) -> Floats:
+        """Messages expected in `lag` operating hours after visits that left these counters (a row an echo)."""
+        expected: Floats = self._base * lag
+        for hours, weight, counter in zip(ECHO_HOURS.tolist(), self._weights.tolist(), counters, strict=False):
+            echo = np.expm1(lag * (-1 / hours))
+            echo *= counter
+            echo *= -weight
+            expected += echo
         return expected
+
+    def _unseen(self, t: float, rows: slice) -> Floats:
+        """Expected unseen of these rows as of t, what events have named not counted."""
+        chats = self._chats
+        lag = np.maximum(self._clock.at(t) - chats.visited_u[rows], 0.0)
+        expected = self._echoes(lag, chats.counters[:, rows])
+        never = np.flatnonzero(~chats.is_visited[rows])
+        if never.size:
+            expected[never] = self._first_mean()[chats.is_cold[rows][never].astype(np.intp)]
+        expected += self._answers(np.arange(rows.start, rows.stop), t)
+        return expected
+
+    def _blocks(self) -> Iterator[slice]:
+        """All rows, in slices whose intermediate results stay in the processor's cache."""
+        size = len(self._chats)
+        for start in range(0, size, _BLOCK):
+            yield slice(start, min(start + _BLOCK, size))
 
     def _answers(self, rows: Rows, moment: float) -> Floats:
         """Answers expected by `moment` to the campaigns sent since the last visit.
@@ -883,9 +897,7 @@ class CrawlPlanner:
         some = rows[recent]
         u = self._clock.at(moment)
         lag = np.maximum(u - chats.visited_u[some], 0.0)
-        faded = np.expm1(lag[:, None] / -ECHO_HOURS[:_SEEN]) * chats.counters[some]
-        expected[recent] = faded @ -self._weights[:_SEEN]
-        expected[recent] += self._base * lag
+        expected[recent] = self._echoes(lag, chats.counters[:, some])
         expected += self._answers(rows, moment)
         named = np.flatnonzero((chats.hint_count[rows] > 0) & (chats.hint_at[rows] < moment))
         if named.size:
@@ -922,14 +934,19 @@ class CrawlPlanner:
     def _scores(self, t: float) -> Floats:
         """Worth of a visit of every row: hours of waiting it ends, discounted by age."""
         chats, size = self._chats, len(self._chats)
-        waited = t - chats.visited_at[:size]
-        z = waited / WORTH_HORIZON_HOURS
-        worth = 1 - np.exp(-z) * (1 + z)
-        worth *= WORTH_HORIZON_HOURS**2
-        worth += waited * waited * (OVERDUE_SHARE / 2)
-        worth *= self._unseen(t)
-        worth /= np.maximum(waited, 1e-9)
-        worth[waited <= 0] = 0.0
+        worth = np.zeros(size)
+        for rows in self._blocks():
+            waited = np.maximum(t - chats.visited_at[rows], 1e-9)
+            z = waited * (1 / WORTH_HORIZON_HOURS)
+            part = np.exp(-z)
+            part *= 1 + z
+            np.subtract(1, part, out=part)
+            part *= WORTH_HORIZON_HOURS**2
+            part /= waited
+            part += waited * (OVERDUE_SHARE / 2)
+            part *= self._unseen(t, rows)
+            part[waited <= 1e-9] = 0.0
+            worth[rows] = part
         named = np.flatnonzero(chats.hint_count[:size])
         if named.size:
             # Named messages have waited since they were sent, what follows them half of that on average.
@@ -955,7 +972,7 @@ class CrawlPlanner:
                 ~chats.is_visited[:size]
                 | (chats.hint_count[:size] > 0)
                 | (t - chats.visited_at[:size] >= 24)
-                | (self._unseen(t) >= WORTH_A_VISIT)
+                | (np.concatenate([self._unseen(t, rows) for rows in self._blocks()] or [np.empty(0)]) >= WORTH_A_VISIT)
             )
             return self._best(t, eligible & worth_it, len(chats))
         count = min(math.floor(budget + 1e-6), int(eligible.sum()))
@@ -1115,7 +1132,7 @@ class CrawlPlanner:
             chats.is_audit[row] = False
             return
         exposure = np.zeros(_ECHOES)
-        exposure[:_SEEN] = chats.counters[row] * (1 - decay)
+        exposure[:_SEEN] = chats.counters[:, row] * (1 - decay)
         if chats.hint_count[row] > 0:
             exposure[_NAMED] = float(self._named(np.array([row]), u)[0]) / self._weights[_NAMED]
         if self._campaigns and self._campaigns[-1].at > chats.visited_at[row]:
