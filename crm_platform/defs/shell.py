@@ -65,8 +65,8 @@ def refresh_in_process(
             "reporter": reporter,
             "build_lease": BuildLease(lock_dir=str(settings.lock_dir), wait_seconds=reporter.wait_seconds),
         }
-        job = build_defs(settings, resource_overrides=overrides).resolve_job_def("refresh_all")
-        result = job.execute_in_process(
+        defs = build_defs(settings, resource_overrides=overrides)
+        result = defs.resolve_job_def("refresh_all").execute_in_process(
             instance=instance,
             run_config={
                 "ops": {

@@ -1,4 +1,4 @@
-"""`crm status`, `kpi`, `explain`, `doctor`, `build`, `refresh`, `dev` as somebody at a terminal or a script meets them."""
+"""`crm status`, `kpi`, `explain`, `doctor`, `build`, `refresh`, `dev`, as people and scripts meet them."""
 
 from __future__ import annotations
 
