@@ -99,7 +99,6 @@ def campaign_record(campaign: Campaign, now: int, total_recipients: int) -> Reco
     record: Record = {
         "campaign_id": campaign.campaign_id,
         "name": campaign.name,
-        "template_name": campaign.template,
         "status": status,
         "created_at": Moment(campaign.created_at),
         "scheduled_at": None if campaign.scheduled_at is None else Moment(campaign.scheduled_at),
