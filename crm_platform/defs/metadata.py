@@ -14,7 +14,7 @@ import dagster as dg
 from crm_platform.schemas import Column, KpiTable, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from crm_platform.warehouse import Session
 
@@ -56,16 +56,6 @@ def table_schema(table: type[Table]) -> dg.TableSchema:
             for name, column in table.columns.items()
         ],
         constraints=dg.TableConstraints(other=rules),
-    )
-
-
-def column_lineage(sources: Mapping[str, Sequence[tuple[str, str]]]) -> dg.TableColumnLineage:
-    """Column → the (table, column) pairs it is computed from."""
-    return dg.TableColumnLineage(
-        {
-            column: [dg.TableColumnDep(asset_key=asset_key(table), column_name=name) for table, name in found]
-            for column, found in sources.items()
-        }
     )
 
 

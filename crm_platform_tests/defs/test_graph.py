@@ -96,6 +96,13 @@ def test_schedules_follow_the_tenants_clock():
     assert {schedule.execution_timezone for schedule in repository.schedule_defs} == {"Asia/Kolkata"}
 
 
+@pytest.mark.parametrize("executor", [{}, {"in_process": {}}, {"multiprocess": {"max_concurrent": 2}}])
+def test_a_runs_configuration_picks_its_executor(defs, executor):
+    execution = {"execution": {"config": executor}} if executor else {}
+    chosen = dg.validate_run_config(defs.resolve_job_def("refresh_all"), execution)["execution"]
+    assert list(chosen["in_process_or_multiprocess"]) == list(executor or {"in_process": {}})
+
+
 def test_a_kpi_is_one_class_and_one_sql_file(tmp_path, monkeypatch):
     """Its asset, lineage, contract, group and place before the snapshot follow."""
     (tmp_path / "kpi").mkdir()

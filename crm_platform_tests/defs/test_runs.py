@@ -108,6 +108,18 @@ def test_whoever_watches_hears_every_stage_and_table(refreshed):
     assert heard.built == ["core.cut", *(table.full_name() for table in build_order())]
 
 
+def test_one_raw_table_alone_costs_what_it_must(refreshed, home):
+    """What the sensor of finished campaigns asks for."""
+    reports = dg.AssetKey(["raw", "campaign_reports"])
+    job = build_defs(refreshed.settings).resolve_job_def("ingest")
+    result = job.execute_in_process(instance=home, asset_selection=[reports])
+    assert result.success
+    (event,) = result.get_asset_materialization_events()
+    assert event.asset_key == reports
+    told = materialization(home, "raw", "campaign_reports")
+    assert told["requests"] == told["dagster/row_count"] > 0, "one request a report"
+
+
 def test_a_breach_fails_its_check_and_holds_the_snapshot_back(refreshed, home, monkeypatch):
     """And a second refresh adds no contact."""
     before = current(refreshed.settings)
