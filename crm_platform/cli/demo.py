@@ -31,7 +31,7 @@ _SANDBOX_DAYS = 180
 _START_SECONDS = 30.0
 """How long the sandbox may take until it answers."""
 
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 30.0
 """How long a process may take to end before it is killed."""
 
 
