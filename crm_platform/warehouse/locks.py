@@ -1,8 +1,8 @@
 """Locks between processes.
 
-What belongs here: the reader/writer lock that stands before every open database file, and the lease that lets one crawler
-or one build work at a time. Both are kernel locks on files: a killed holder leaves nothing behind. What does not: knowing
-what is locked.
+What belongs here: the reader/writer lock that stands before every open database file, and the lease that lets one
+crawler or one build work at a time. Both are kernel locks on files: a killed holder leaves nothing behind. What does
+not: knowing what is locked.
 """
 
 from __future__ import annotations

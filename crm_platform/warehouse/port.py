@@ -1,6 +1,6 @@
 """The port: what the platform asks of a storage engine.
 
-What belongs here: the Protocol that ingest, models and publish are written against. What does not: an engine (duckdb.py).
+What belongs here: the Protocol that ingest, models and publish are written against. What does not: an engine.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Session(Protocol):
         """Run one statement."""
 
     def replace(self, table: type[Table], select: str, parameters: Sequence[object] = ()) -> int:
-        """Make the table hold just the rows of a SELECT, matched to the declared columns by name; returns their count."""
+        """Make the table hold just the rows of a SELECT, matched by column name; returns their count."""
 
     def merge(self, table: type[Table], rows: pa.Table) -> Written:
         """Upsert by the declared key and each column's `merge` rule; rows may repeat a key."""

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from crm_platform.api import CrmClient, Fetch, FetchIds, Receiver
+from crm_platform.api import CrmClient, Fetch, FetchIds, OpenGate, Receiver
 from crm_platform.api.envelopes import rate_headers, retry_after
 from crm_platform.api.scrub import scrub
 from crm_platform.errors import (
@@ -458,7 +458,7 @@ def test_an_answer_that_trickles_is_a_time_out():
 def test_the_gate_is_passed_by_every_attempt_and_told_of_every_answer():
     told = []
 
-    class Gate:
+    class Gate(OpenGate):
         def acquire(self, operation):
             told.append(operation)
             return self
@@ -475,7 +475,7 @@ def test_the_gate_is_passed_by_every_attempt_and_told_of_every_answer():
 def test_an_interrupt_gives_the_slot_back():
     released = []
 
-    class Gate:
+    class Gate(OpenGate):
         def acquire(self, operation):
             return self
 

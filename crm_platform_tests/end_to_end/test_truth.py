@@ -62,5 +62,7 @@ def test_every_published_kpi_equals_the_oracle(tmp_path, options):
         assert len(expected[table]) == platform.published(f"select count(*) as n from {table}")[0]["n"]
 
     messages = [line for line in truth if line["kind"] == "message"]
-    (stored,) = platform.published("select count(*) as n, count(distinct (chat_id, message_id)) as keys from core.messages")
+    (stored,) = platform.published(
+        "select count(*) as n, count(distinct (chat_id, message_id)) as keys from core.messages"
+    )
     assert stored["n"] == stored["keys"] == len(messages)

@@ -1,4 +1,4 @@
-"""A refresh against the sandbox: everything once at its newest version, for the fewest requests, whatever goes wrong."""
+"""A refresh against the sandbox: everything once, at its newest version, for the fewest requests, whatever happens."""
 
 from __future__ import annotations
 
