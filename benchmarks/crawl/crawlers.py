@@ -86,7 +86,7 @@ class Baseline:
         best = np.argpartition(-score, count - 1)[:count] if count < len(score) else np.flatnonzero(score > -np.inf)
         return [f"c{row}" for row in best.tolist()]
 
-    def visited(self, chat_id: str, *, at: dt.datetime, new_messages: Sequence[SeenMessage], requests: int = 1) -> None:
+    def visited(self, chat_id: str, *, at: dt.datetime, new_messages: Sequence[SeenMessage], requests: int = 1) -> None:  # noqa: ARG002
         self.visited_at[int(chat_id[1:])] = _hours(at)
         self.tokens -= requests - 1
 

@@ -435,9 +435,7 @@ class CrawlPlanner:
         self._price = 0.0  # worth of the last visit bought
         self._audit_credit = 0.0
         self.set_limits(requests_per_minute=requests_per_minute, requests_per_day=requests_per_day, mode=mode)
-        minute = math.inf if requests_per_minute is None else float(requests_per_minute)
-        day = math.inf if requests_per_day is None else requests_per_day * STARTING_SHARE
-        self._tokens = 0.0 if math.isinf(min(minute, day)) else min(minute, day)
+        self._tokens = (requests_per_day or 0) * STARTING_SHARE if self._is_paced else float(requests_per_minute or 0)
 
         # Sweeps, nightly scans, audits.
         self._sweep_asked_at = _NEVER
@@ -742,28 +740,35 @@ class CrawlPlanner:
             )
         hints = [self._hints.get(row, []) for row in rows.tolist()]
         columns["hints"] = pa.array(hints, type=pa.list_(pa.float64()))
+        # By time, not by row: rows are renumbered when a chat is erased.
+        named_in: dict[int, list[float]] = {}
+        for one in self._campaigns:
+            for row in [] if one.rows is None else one.rows.tolist():
+                named_in.setdefault(row, []).append(one.at)
+        reached = [named_in.get(row, []) for row in rows.tolist()]
+        columns["campaigns"] = pa.array(reached, type=pa.list_(pa.float64()))
 
-        row: dict[str, pa.Array] = {}
+        saved: dict[str, pa.Array] = {}
         for name in _TEXTS:
-            row[name] = pa.array([getattr(self, f"_{name}")], type=pa.string())
+            saved[name] = pa.array([getattr(self, f"_{name}")], type=pa.string())
         for name in _NUMBERS:
-            row[name] = pa.array([float(getattr(self, f"_{name}"))], type=pa.float64())
+            saved[name] = pa.array([float(getattr(self, f"_{name}"))], type=pa.float64())
         for name in _COUNTS:
-            row[name] = pa.array([getattr(self, f"_{name}")], type=pa.int64())
+            saved[name] = pa.array([getattr(self, f"_{name}")], type=pa.int64())
         for name in _VECTORS:
-            row[name] = pa.array([getattr(self, f"_{name}").tolist()], type=pa.list_(pa.float64()))
-        row["campaign_times"] = pa.array([[one.at for one in self._campaigns]], type=pa.list_(pa.float64()))
-        row["campaign_shares"] = pa.array([[one.share for one in self._campaigns]], type=pa.list_(pa.float64()))
-        members = [None if one.rows is None else one.rows.tolist() for one in self._campaigns]
-        row["campaign_positions"] = pa.array([members], type=pa.list_(pa.list_(pa.int64())))
+            saved[name] = pa.array([getattr(self, f"_{name}").tolist()], type=pa.list_(pa.float64()))
+        saved["campaign_times"] = pa.array([[one.at for one in self._campaigns]], type=pa.list_(pa.float64()))
+        saved["campaign_shares"] = pa.array([[one.share for one in self._campaigns]], type=pa.list_(pa.float64()))
+        to_all = [one.rows is None for one in self._campaigns]
+        saved["campaign_is_to_all"] = pa.array([to_all], type=pa.list_(pa.bool_()))
         clock = self._clock
-        row["activity_counts"] = pa.array([clock.counts.tolist()], type=pa.list_(pa.float64()))
-        row["activity_profile"] = pa.array([clock.profile.tolist()], type=pa.list_(pa.float64()))
-        row["activity_counted"] = pa.array([clock.counted_at_refresh], type=pa.float64())
+        saved["activity_counts"] = pa.array([clock.counts.tolist()], type=pa.list_(pa.float64()))
+        saved["activity_profile"] = pa.array([clock.profile.tolist()], type=pa.list_(pa.float64()))
+        saved["activity_counted"] = pa.array([clock.counted_at_refresh], type=pa.float64())
         for name, ledger in (("minute", self._minute_ledger), ("day", self._day_ledger)):
-            row[f"{name}_times"] = pa.array([[at for at, _ in ledger.entries]], type=pa.list_(pa.float64()))
-            row[f"{name}_requests"] = pa.array([[count for _, count in ledger.entries]], type=pa.list_(pa.int64()))
-        return PlannerState(pa.table(columns), pa.table(row))
+            saved[f"{name}_times"] = pa.array([[at for at, _ in ledger.entries]], type=pa.list_(pa.float64()))
+            saved[f"{name}_requests"] = pa.array([[count for _, count in ledger.entries]], type=pa.list_(pa.int64()))
+        return PlannerState(pa.table(columns), pa.table(saved))
 
     @classmethod
     def from_arrow(cls, state: PlannerState) -> Self:
@@ -780,12 +785,6 @@ class CrawlPlanner:
             setattr(planner, f"_{name}", saved[name])
         for name in _VECTORS:
             setattr(planner, f"_{name}", np.array(saved[name], dtype=np.float64))
-        planner._campaigns = [
-            _Campaign(at, share, None if members is None else np.array(members, dtype=np.intp))
-            for at, share, members in zip(
-                saved["campaign_times"], saved["campaign_shares"], saved["campaign_positions"], strict=True
-            )
-        ]
         clock = _WeekClock(start=planner._start, zone=ZoneInfo(saved["timezone"]), counts=np.zeros(168))
         clock.counts = np.array(saved["activity_counts"], dtype=np.float64)
         clock.profile = np.array(saved["activity_profile"], dtype=np.float64)
@@ -805,6 +804,17 @@ class CrawlPlanner:
             getattr(chats, name)[..., :size] = (
                 np.array(values, dtype=kind).reshape((size, width) if width > 1 else size).T
             )
+        named_in = table["campaigns"].to_pylist()
+        planner._campaigns = [
+            _Campaign(
+                at,
+                share,
+                None if to_all else np.array([row for row in range(size) if at in named_in[row]], dtype=np.intp),
+            )
+            for at, share, to_all in zip(
+                saved["campaign_times"], saved["campaign_shares"], saved["campaign_is_to_all"], strict=True
+            )
+        ]
         planner._hints = {row: moments for row, moments in enumerate(table["hints"].to_pylist()) if moments}
         planner._present = int((~chats.is_gone[:size]).sum())
         planner._recompute_operating_hours()
@@ -1092,15 +1102,21 @@ class CrawlPlanner:
         if self._per_minute is not None:
             self._minute_ledger.add(t, requests)
         if self._per_day is not None:
-            self._day_ledger.add(t, requests)
+            # Booked at the end of its five minutes: 288 entries a day to keep, and never too early.
+            self._day_ledger.add(math.ceil(t * 12) / 12, requests)
 
     def _sweep_cost(self) -> int:
         return max(self._sweep_requests, math.ceil(self._present / CONTACTS_PER_SWEEP_REQUEST), 1)
 
     def _is_sweep_due(self, t: float, room: float) -> bool:
         cost = self._sweep_cost()
+        # No sweep takes more than half of what there is; one longer than a minute begins with half a minute's requests,
+        # else it never would. With nothing known there is nothing else to do.
+        needed = 2 * cost if self._per_minute is None else min(2 * cost, max(self._per_minute // 2, 1))
+        if room < (needed if self._present else 1):
+            return False
         if self._sweep_asked_at == _NEVER:
-            return room >= 1
+            return True
         if t - self._sweep_asked_at < SWEEP_INTERVAL_HOURS - _MOMENT:
             return False
         if not math.isinf(self._tokens) and self._sweep_fund < cost:
@@ -1112,11 +1128,7 @@ class CrawlPlanner:
         is_known = self._arrivals_exposed >= SWEEP_AT_LEAST_HOURS
         if is_known and since < SWEEP_AT_LEAST_HOURS and waiting < self._price * cost:
             return False
-        if self._per_day is not None and self._per_day - self._day_ledger.within(t) < cost:
-            return False
-        # A sweep longer than a minute's requests begins with half a minute's, else it never would.
-        needed = cost if self._per_minute is None else min(cost, self._per_minute // 2)
-        return room >= max(needed, 1)
+        return self._per_day is None or self._per_day - self._day_ledger.within(t) >= cost
 
     # Learning.
 
