@@ -462,6 +462,7 @@ class CrawlPlanner:
         # What others spend is known afterwards; the reserve keeps it from going over the day's limit.
         self._day_quota = max(math.floor((requests_per_day or 0) * (1 - DAY_RESERVE)), 1)
         self._mode = mode
+        self._is_free = requests_per_minute is None and requests_per_day is None
         # What runs out first? A minute's unused requests are lost, a day's can be kept for later.
         self._is_paced = requests_per_day is not None and (
             requests_per_minute is None or requests_per_day < requests_per_minute * 1440
@@ -609,9 +610,9 @@ class CrawlPlanner:
         if sweep:
             self._sweep_asked_at = t
             # The caller pays when the sweep is done; this plan must leave it the room.
-            budget = min(room, self._tokens) - self._sweep_cost()
+            budget = min(room, self._purse()) - self._sweep_cost()
         else:
-            budget = min(room, self._tokens - (max(self._sweep_fund, 0.0) if self._is_paced else 0.0))
+            budget = min(room, self._purse() - (max(self._sweep_fund, 0.0) if self._is_paced else 0.0))
         return Plan(sweep, self._hand_out(t, self._choose(t, budget)))
 
     def expected_unseen(
@@ -715,9 +716,10 @@ class CrawlPlanner:
             return f"Not next: handed out {minutes:.0f} minutes ago and not visited yet; " + "; ".join(parts) + "."
         rank = int((scores > scores[row]).sum() + (scores[:row] == scores[row]).sum()) + 1
         budget = max(math.floor(self._tokens), 0)
-        verdict = "Next" if rank <= budget else "Not next"
+        is_next = bool(self._worth_a_visit(t)[row]) if self._is_free else rank <= budget
+        purse = "no quota" if self._is_free else f"{budget} requests at hand"
         return (
-            f"{verdict}: rank {rank} of {int(eligible.sum())} with {budget} requests at hand "
+            f"{'Next' if is_next else 'Not next'}: rank {rank} of {int(eligible.sum())} with {purse} "
             f"(score {scores[row]:.3g}); " + "; ".join(parts) + "."
         )
 
@@ -975,22 +977,28 @@ class CrawlPlanner:
     def _choose(self, t: float, budget: float) -> list[int]:
         """Rows of the best chats, best first, audits among them; at most `budget`."""
         eligible = self._eligible(t)
-        chats = self._chats
-        if math.isinf(budget):
-            size = len(chats)
-            worth_it = (
-                ~chats.is_visited[:size]
-                | (chats.hint_count[:size] > 0)
-                | (t - chats.visited_at[:size] >= 24)
-                | (np.concatenate([self._unseen(t, rows) for rows in self._blocks()] or [np.empty(0)]) >= WORTH_A_VISIT)
-            )
-            return self._best(t, eligible & worth_it, len(chats))
+        if self._is_free:
+            eligible &= self._worth_a_visit(t)
+            return self._best(t, eligible, len(self._chats) if math.isinf(budget) else math.floor(budget))
         count = min(math.floor(budget + 1e-6), int(eligible.sum()))
         if count <= 0:
             return []
         audits = self._draw_audits(eligible, count)
         eligible[audits] = False
         return self._best(t, eligible, count - len(audits)) + audits
+
+    def _worth_a_visit(self, t: float) -> Flags:
+        """Where no quota forces a choice: never visited, named, a message likely, or a day old."""
+        chats = self._chats
+        result: Flags = np.zeros(len(chats), dtype=np.bool_)
+        for rows in self._blocks():
+            result[rows] = (
+                ~chats.is_visited[rows]
+                | (chats.hint_count[rows] > 0)
+                | (t - chats.visited_at[rows] >= 24)
+                | (self._unseen(t, rows) >= WORTH_A_VISIT)
+            )
+        return result
 
     def _best(self, t: float, eligible: Flags, count: int) -> list[int]:
         rows = np.flatnonzero(eligible)
@@ -1068,7 +1076,7 @@ class CrawlPlanner:
             # After days of silence there is nothing to release that the day's limit would not refuse.
             paced = self._clock.quota_share(max(begin, t - 24), t, close_share=self._close_share)
             income = min(income, self._day_quota * paced)
-        if math.isinf(income):
+        if self._is_free:
             return
         self._tokens += income
         if self._per_minute is not None and not self._is_paced:
@@ -1078,6 +1086,9 @@ class CrawlPlanner:
             free = float(self._day_quota - self._day_ledger.within(t))
             self._tokens = min(self._tokens, max(free, self._day_quota / 12 + self._sweep_fund))
         self._sweep_fund = min(self._sweep_fund + SWEEP_SHARE * income, float(self._sweep_cost()))
+
+    def _purse(self) -> float:
+        return math.inf if self._is_free else self._tokens
 
     def _minute_cap(self, t: float) -> float:
         """Requests that a plan may hand out for the time since the plan before."""
@@ -1091,14 +1102,13 @@ class CrawlPlanner:
             room = min(room, self._minute_cap(t) - self._minute_ledger.within(t))
         if self._per_day is not None:
             room = min(room, float(self._day_quota - self._day_ledger.within(t)))
-        if self._per_minute is None and self._per_day is None:
-            self._tokens = math.inf
         return max(room, 0.0)
 
     def _pay(self, t: float, requests: int) -> None:
         if requests <= 0:
             return
-        self._tokens -= requests
+        if not self._is_free:
+            self._tokens -= requests
         if self._per_minute is not None:
             self._minute_ledger.add(t, requests)
         if self._per_day is not None:
@@ -1119,7 +1129,7 @@ class CrawlPlanner:
             return True
         if t - self._sweep_asked_at < SWEEP_INTERVAL_HOURS - _MOMENT:
             return False
-        if not math.isinf(self._tokens) and self._sweep_fund < cost:
+        if not self._is_free and self._sweep_fund < cost:
             return False
         # Newcomers wait like others: sweep when its requests end as much waiting as the last visits bought. Measured at
         # 60 a minute: 1 point more within the hour than a sweep every 30 minutes; at 10,000 a day 0.2 h less delay.
