@@ -565,12 +565,12 @@ class CrawlPlanner:
 
         moments = np.array([message.timestamp.timestamp() / 3600 for message in new_messages])
         talk = np.array([not message.is_template for message in new_messages], dtype=bool)
-        found = float((talk & (moments > previous)).sum()) if moments.size else 0.0
+        found = float((talk & (moments > previous)).sum()) if new_messages else 0.0
         self._learn_from(row, found, t=t, lag=lag, u=u, decay=decay, is_first=is_first)
 
         if not is_first:
             counters *= decay
-        if moments.size:
+        if new_messages:
             ages = np.maximum(u - self._clock.at_many(moments), 0.0)
             counters[:_TALK] += np.exp(ages[talk, None] / -ECHO_HOURS[:_TALK]).sum(axis=0)
             counters[_COPY] += np.exp(ages[~talk] / -ECHO_HOURS[_COPY]).sum()
@@ -581,7 +581,7 @@ class CrawlPlanner:
                 counters[_UNANSWERED] = math.exp(-ages[last] / ECHO_HOURS[_UNANSWERED]) if is_waiting else 0.0
                 self._clock.count(moments[talk])
         if is_first and not chats.is_cold[row]:
-            oldest = self._clock.at(float(moments.min())) if moments.size else float(chats.visited_u[row])
+            oldest = self._clock.at(float(moments.min())) if new_messages else float(chats.visited_u[row])
             counters[_NEWCOMER] = math.exp(-max(u - oldest, 0.0) / ECHO_HOURS[_NEWCOMER])
 
         chats.is_visited[row] = True
@@ -1165,6 +1165,9 @@ class CrawlPlanner:
         hinted = float(chats.hint_count[row])
         if expected > 0:
             ratio = max(found - hinted, 0.0) / expected
+            if hinted > 0:
+                # The other weights are those of chats that no event has named: where events come, these are quiet.
+                promised[:_SEEN] = exposure[:_SEEN] = base = lag = 0.0
             self._found_by_echo += ratio * promised
             self._found_by_base += ratio * base
             self._exposed_by_echo += exposure
