@@ -21,6 +21,7 @@ that SQL and pandas share (`<=`, `+`, `and`, `or`; a rule that meets a NULL hold
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import inspect
 import re
@@ -136,6 +137,14 @@ def json(description: str, **options: Any) -> Column:  # noqa: ANN401
     return Column(Type.JSON, description, **options)
 
 
+def _in_utc(moments: Sequence[Any]) -> Sequence[object]:
+    """Aware datetimes in UTC: Arrow drops other offsets unconverted once pandera has been imported (seen with 0.35)."""
+    return [
+        moment if moment is None or moment.tzinfo is None or moment.tzinfo is dt.UTC else moment.astimezone(dt.UTC)
+        for moment in moments
+    ]
+
+
 TABLES: dict[str, type[Table]] = {}
 
 
@@ -186,7 +195,11 @@ class Table:
     def table_of(cls, columns: Mapping[str, Sequence[object]]) -> pa.Table:
         """Build an Arrow table from columns of one length, all that are declared; aware datetimes become UTC."""
         return pa.table(
-            [pa.array(columns[name], column.arrow) for name, column in cls.columns.items()], schema=cls.arrow_schema()
+            [
+                pa.array(_in_utc(columns[name]) if column.type is Type.TIMESTAMP else columns[name], column.arrow)
+                for name, column in cls.columns.items()
+            ],
+            schema=cls.arrow_schema(),
         )
 
     @classmethod
