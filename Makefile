@@ -46,16 +46,16 @@ demo: setup
 test: setup-test
 	@echo "Left to make test-all (Chromium, or minutes):"
 	@$(BIN)/pytest --collect-only --quiet -m "$(HEAVY)" | grep '::' | sed 's/^/  /'
-	$(BIN)/pytest -m "not ($(HEAVY))"
+	$(BIN)/pytest -n auto --dist loadfile -m "not ($(HEAVY))"
 
 test-all: setup-all
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: setup-test
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not ($(HEAVY))"
+	$(BIN)/pytest -n auto --dist loadfile -m "not ($(HEAVY))"
 
 format: setup-test
 	$(BIN)/ruff format

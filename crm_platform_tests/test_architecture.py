@@ -20,7 +20,8 @@ LAYERS = (
     {"ingest", "models"},
     {"publish"},
     {"serving", "alerts", "events", "segments", "actions", "privacy"},
-    {"defs", "cli", "definitions"},
+    {"defs"},
+    {"cli", "definitions"},
 )
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

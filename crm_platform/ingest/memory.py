@@ -7,6 +7,7 @@ what it learns (planner.py), when it is asked (crawl.py).
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Self
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from crm_platform.ingest.batch import Batch
     from crm_platform.settings import Settings
     from crm_platform.warehouse import Warehouse
+
+
+log = logging.getLogger(__name__)
 
 
 class PlannerMemory:
@@ -37,15 +41,17 @@ class PlannerMemory:
             saved = session.query("select state from ops.planner_state where name = 'planner'")["state"].to_pylist()
             chats = session.query("select state from ops.planner_chats")["state"].to_pylist()
         minute, day, mode = settings.minute_limit, settings.day_limit, settings.crawl_mode
+        fresh = CrawlPlanner(
+            requests_per_minute=minute, requests_per_day=day, start=at, timezone=settings.timezone, mode=mode
+        )
         if not saved:
-            return cls(
-                CrawlPlanner(
-                    requests_per_minute=minute, requests_per_day=day, start=at, timezone=settings.timezone, mode=mode
-                )
-            )
-        empty = CrawlPlanner(requests_per_minute=None, requests_per_day=None, start=at, timezone=settings.timezone)
-        schema = empty.to_arrow()
+            return cls(fresh)
+        schema = fresh.to_arrow()
         rows = [json.loads(state) for state in chats]
+        shapes = {frozenset(row) for row in rows} | {frozenset(schema.chats.column_names)}
+        if len(shapes) > 1 or json.loads(saved[0]).keys() != set(schema.planner.column_names):
+            log.warning("the planner's memory was written by another version: it learns anew")
+            return cls(fresh)
         rows.sort(key=lambda row: row["position"])
         for position, row in enumerate(rows):
             row["position"] = position  # a chat that was erased leaves no gap

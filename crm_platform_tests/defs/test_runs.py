@@ -39,7 +39,6 @@ def test_every_asset_is_materialised_and_every_check_has_passed(refreshed, home)
         (last,) = home.event_log_storage.get_asset_check_execution_history(check, limit=1)
         if not last.event.dagster_event.event_specific_data.passed:
             failed.add(check.to_user_string())
-    failed -= {"raw/campaigns:drift"}  # the sandbox sends a template_name, which the contract does not promise
     assert failed == set()
 
 
