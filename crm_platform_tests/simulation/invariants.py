@@ -1,0 +1,374 @@
+"""What must hold: after every run, and once it is quiet.
+
+What belongs here: the invariants of the store (I1, I2, I4, I6), of the limits (I3) and of the time (I7), each against
+the world itself. What does not: KPIs (kpis.py).
+
+Each function gives what is broken, in words that begin with the invariant's name; an empty list: all hold.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from crm_platform.ingest.sweep import PRESENT
+from crm_platform.schemas import TABLES, OpsTable, RawTable
+from crm_platform.warehouse.duckdb import DuckDbSession
+from crm_platform_tests.simulation.crm import Crm, windows
+
+if TYPE_CHECKING:
+    from crm_platform_tests.simulation.run import Simulation
+
+PAGE = 100  # messages a page that the platform asks for
+WINDOW = 60.0  # seconds
+Row = dict[str, object]
+
+
+def _rows(session: DuckDbSession, sql: str) -> list[Row]:
+    return session.query(sql).to_pylist()
+
+
+def _some(what: str, found: Iterable[object]) -> Iterator[str]:
+    """One line for all that is broken in one way."""
+    listed = sorted(map(str, found))
+    if listed:
+        yield f"{what}: {len(listed)}, such as {'; '.join(listed[:3])}"
+
+
+def _utc(moment: object) -> dt.datetime:
+    assert isinstance(moment, dt.datetime)
+    return moment.replace(tzinfo=dt.UTC)
+
+
+# After every run.
+
+
+def of_the_store(crm: Crm, session: DuckDbSession) -> list[str]:
+    """I2: no key twice. I4: what the state says is read, is stored or in quarantine."""
+    return [*_keys_once(session), *_state_not_ahead(crm, session)]
+
+
+def _keys_once(session: DuckDbSession) -> Iterator[str]:
+    tables = [one for one in TABLES.values() if issubclass(one, RawTable | OpsTable) and one.key]
+    stored = {
+        row["name"] for row in _rows(session, "select schema_name || '.' || table_name as name from duckdb_tables()")
+    }
+    tables = [one for one in tables if one.full_name() in stored]
+    counts = " union all ".join(
+        f"select '{one.full_name()}' as name, count(*) as n from (select 1 from {one.full_name()} "
+        f"group by {', '.join(one.key)} having count(*) > 1)"
+        for one in tables
+    )
+    for row in _rows(session, f"from ({counts}) where n > 0"):
+        yield f"I2: {row['n']} keys of {row['name']} stand there more than once"
+
+
+def _held(session: DuckDbSession) -> dict[str, list[str]]:
+    """By chat: what its stored messages and quarantined records are known by."""
+    held: defaultdict[str, list[str]] = defaultdict(list)
+    for row in _rows(session, "select chat_id, message_id from raw.messages"):
+        held[row["chat_id"]].append(row["message_id"])
+    for row in _rows(session, "select target, raw from ops.quarantine where operation = 'list_messages'"):
+        held[row["target"]].append(_mark(json.loads(row["raw"])))
+    return held
+
+
+def _mark(record: Row) -> str:
+    """A broken message by what does not change of it; its id where it has one."""
+    if record.get("message_id"):
+        return str(record["message_id"])
+    return json.dumps(
+        {name: value for name, value in record.items() if name not in ("status", "message_id")}, sort_keys=True
+    )
+
+
+def _marks(crm: Crm, index: int, until: int) -> list[str]:
+    """What a chat's messages are known by, oldest first, as they are stored or quarantined."""
+    marks = []
+    for record in crm.world.every_message(index, until):
+        broken = crm.sandbox.shapes.break_of("message", record)
+        shaped = crm.sandbox.shapes.shaped("message", dict(record)) if broken else record
+        marks.append(_mark(shaped))
+    return marks
+
+
+def _state_not_ahead(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+    held = _held(session)
+    ahead = []
+    for state in _rows(session, "from ops.crawl_state where known_until is not null"):
+        chat_id = state["chat_id"]
+        seen = crm.seen_at[f"/crm/chat/{chat_id}/messages", _utc(state["known_until"])]
+        marks = _marks(crm, crm.world.people.ids.index(chat_id), seen)
+        have = set(held[chat_id])
+        claimed = (
+            set(marks)
+            if state["is_history_whole"]
+            else {
+                *marks[: state["read_from_oldest"]],
+                *marks[len(marks) - state["newest_run"] :],
+            }
+        )
+        if claimed - have:
+            ahead.append(
+                f"{chat_id} lacks {len(claimed - have)} of {len(claimed)} (whole: {state['is_history_whole']}, "
+                f"total {state['reported_total']}, newest {state['newest_run']}, oldest {state['read_from_oldest']})"
+            )
+        if not state["is_history_whole"] and state["newest_run"] > len(marks):
+            ahead.append(f"{chat_id}: a run of {state['newest_run']} in a chat of {len(marks)}")
+    yield from _some("I4: chats whose state is ahead of their rows", ahead)
+
+
+def is_everything_there(session: DuckDbSession) -> bool:
+    """Every chat visited, every history whole, the lists and each report read, as far as the platform knows."""
+    missing = _rows(
+        session,
+        f"""
+        select
+            (select count(*) from raw.contact_sweeps where is_complete) as sweeps,
+            (select count(*) from ({PRESENT}) as present left join ops.crawl_state as s using (chat_id)
+                where s.known_until is null or not s.is_history_whole) as chats,
+            (select count(*) from raw.campaigns where campaign_id not in
+                (select target from ops.fetches where operation = 'campaign_report' and outcome = 'ok')) as reports,
+            (select count(*) from raw.campaigns) as campaigns,
+        """,
+    )[0]
+    return bool(missing["sweeps"] and missing["campaigns"] and not missing["chats"] and not missing["reports"])
+
+
+# Once quiet.
+
+
+def once_quiet(crm: Crm, session: DuckDbSession) -> list[str]:
+    """I1, I2, I4 and I6 against the world as it stands."""
+    return [
+        *of_the_store(crm, session),
+        *_messages(crm, session),
+        *_contacts(crm, session),
+        *_campaigns(crm, session),
+        *_custom_fields(crm, session),
+        *_quarantine(crm, session),
+        *_requests(crm, session),
+    ]
+
+
+def _messages(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+    now = crm.now
+    stored: defaultdict[str, dict[str, Row]] = defaultdict(dict)
+    for row in _rows(session, "from raw.messages"):
+        stored[row["chat_id"]][row["message_id"]] = row
+    breaks = crm.sandbox.shapes.break_of
+    missing, wrong, stale = [], [], []
+    reachable = {crm.world.people.ids.text(index) for index in crm.world.present(now)} - {
+        crm.world.people.ids.text(index)
+        for index in crm.world.present(now)
+        if breaks("contact", crm.world.contact(index, now))
+    }
+    for chat_id in reachable | stored.keys():
+        index = crm.world.people.ids.index(chat_id)
+        records = crm.world.every_message(index, now)
+        newest = {record["message_id"] for record in records[-(crm.scenario.messages_page or PAGE) :]}
+        said = {one.message_id: one for one in crm.messages(index, now)}
+        whole = {r["message_id"]: r for r in records if breaks("message", dict(r)) is None}
+        have = stored[chat_id]
+        if chat_id in reachable:
+            missing += [f"{chat_id} {one}" for one in whole.keys() - have.keys()]
+        wrong += [f"{chat_id} {one} was never said" for one in have.keys() - whole.keys()]
+        for message_id in have.keys() & whole.keys():
+            row, record, one = have[message_id], whole[message_id], said[message_id]
+            same = (
+                _utc(row["timestamp"]) == dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=one.at)
+                and row["direction"] == record["direction"]
+                and row["type"] == record["type"]
+                and row["content"] == (record["content"] or None)
+            )
+            if not same:
+                wrong.append(f"{chat_id} {message_id}")
+            seen = crm.seen_at[f"/crm/chat/{chat_id}/messages", _utc(row["fetched_at"])]
+            if row["status"] != one.status(seen):
+                wrong.append(f"{chat_id} {message_id} was not {row['status']} when it was read")
+            if chat_id in reachable and message_id in newest and row["status"] != one.status(now):
+                stale.append(f"{chat_id} {message_id} is {one.status(now)}, not {row['status']}")
+    yield from _some("I1: messages of the truth that are not stored", missing)
+    yield from _some("I1: stored messages that were never true", wrong)
+    yield from _some("I1: messages on a newest page that are out of date", stale)
+
+
+def _contacts(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+    now = crm.now
+    stored = {row["chat_id"]: row for row in _rows(session, "from raw.contacts")}
+    present = {row["chat_id"] for row in _rows(session, PRESENT)}
+    true: set[str] = set()
+    wrong = []
+    for index in crm.world.present(now):
+        record = crm.world.contact(index, now)
+        if crm.sandbox.shapes.break_of("contact", record) is not None:
+            continue
+        chat_id = record["chat_id"]
+        true.add(chat_id)
+        row = stored.get(chat_id, {})
+        fields = {name: value for name, value in (record.get("custom_fields") or {}).items() if value}
+        same = (
+            row.get("whatsapp_number") == record["whatsapp_number"]
+            and row.get("name") == (record.get("name") or None)
+            and row.get("email") == (record.get("email") or None)
+            and row.get("status") == record["status"]
+            and json.loads(row.get("custom_fields") or "{}") == fields
+        )
+        if not same:
+            wrong.append(chat_id)
+    yield from _some("I1: contacts that are not stored as they are", wrong)
+    yield from _some("I1: contacts that are there and not known to be", true - present)
+    yield from _some("I1: contacts that are gone and thought to be there", present - true)
+    known = {crm.world.people.ids.index(chat_id) for chat_id in stored}
+    yield from _some("I1: stored contacts that never were", [one for one in known if one is None])
+
+
+def _campaigns(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+    now = crm.now
+    stored = {row["campaign_id"]: row for row in _rows(session, "from raw.campaigns")}
+    statuses: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in _rows(session, "from raw.campaign_statuses order by campaign_id, observed_at"):
+        statuses[row["campaign_id"]].append(row)
+    reports: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in _rows(session, "from raw.campaign_reports order by campaign_id, first_fetched_at"):
+        reports[row["campaign_id"]].append(row)
+    wrong, never = [], []
+    visible = crm.world.campaigns.visible(now)
+    for campaign in visible:
+        record = crm.world.campaign(campaign, now)
+        campaign_id = record["campaign_id"]
+        if crm.sandbox.shapes.break_of("campaign", record) is not None:
+            continue
+        row = stored.get(campaign_id, {})
+        if (row.get("name"), row.get("status"), row.get("total_recipients")) != (
+            record["name"],
+            record["status"],
+            record.get("total_recipients"),
+        ):
+            wrong.append(campaign_id)
+        seen_statuses = statuses[campaign_id]
+        if not seen_statuses or seen_statuses[-1]["status"] != record["status"]:
+            wrong.append(f"{campaign_id}: the last status known is not {record['status']}")
+        for seen in seen_statuses:
+            if campaign.status(crm.seen_at["/crm/campaign", _utc(seen["observed_at"])]) != seen["status"]:
+                never.append(f"{campaign_id} was not {seen['status']} then")
+        for before, after in zip(seen_statuses, seen_statuses[1:], strict=False):
+            if before["status"] == after["status"] or not after["is_change"]:
+                never.append(f"{campaign_id} did not become {after['status']}")
+        snapshots = reports[campaign_id]
+        if not snapshots:
+            wrong.append(f"{campaign_id} has no report")
+            continue
+        if _figures(snapshots[-1]) != crm.world.report(campaign, now)["metrics"]:
+            wrong.append(f"{campaign_id}: its newest report is not the newest")
+        for snapshot in snapshots:
+            asked = (f"/crm/campaign/{campaign_id}/report", _utc(snapshot["first_fetched_at"]))
+            if _figures(snapshot) != crm.world.report(campaign, crm.seen_at[asked])["metrics"]:
+                never.append(f"{campaign_id}: a report that was never given")
+    yield from _some("I1: campaigns and reports that are not stored as they are", wrong)
+    yield from _some("I1: campaigns and reports that were never so", never)
+    yield from _some("I1: campaigns that never were", stored.keys() - {one.campaign_id for one in visible})
+
+
+def _figures(row: Row) -> Row:
+    return {name: row[name] for name in ("total_recipients", "delivered", "read", "replied", "failed")}
+
+
+def _custom_fields(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+    stored = {(row["custom_field_id"], row["name"]) for row in _rows(session, "from raw.custom_fields")}
+    true = {(field.field_id, field.name) for field in crm.world.fields(crm.now)}
+    yield from _some("I1: custom fields that are not stored as they are", true ^ stored)
+
+
+def _quarantine(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+    """I6: what was broken on purpose stands in quarantine, and nothing else does."""
+    now = crm.now
+    shapes, world = crm.sandbox.shapes, crm.world
+    held = Counter(
+        (row["operation"], row["target"], _lasting(json.loads(row["raw"])))
+        for row in _rows(session, "select operation, target, raw from ops.quarantine")
+    )
+    broken: set[tuple[str, str | None, str]] = set()
+    ever: set[tuple[str, str | None, str]] = set()
+    everybody = [*range(world.roster.count_at(now)), *world._made]
+    present = set(world.present(now))
+
+    def add(operation: str, target: str | None, kind: str, record: Row, *, is_there: bool) -> None:
+        if shapes.break_of(kind, record) is not None:
+            one = (operation, target, _lasting(shapes.shaped(kind, dict(record))))
+            ever.add(one)
+            if is_there:
+                broken.add(one)
+
+    for index in everybody:
+        contact = world.contact(index, now)
+        is_there = index in present
+        add("list_contacts", None, "contact", dict(contact), is_there=is_there)
+        is_reachable = is_there and shapes.break_of("contact", contact) is None
+        for record in world.every_message(index, now):
+            add("list_messages", world.people.ids.text(index), "message", record, is_there=is_reachable)
+    for campaign in world.campaigns.visible(now):
+        add("list_campaigns", None, "campaign", world.campaign(campaign, now), is_there=True)
+    yield from _some("I6: broken records that are not in quarantine", broken - held.keys())
+    yield from _some("I6: records in quarantine that were not broken", held.keys() - ever)
+
+
+def _lasting(record: Row) -> str:
+    """A broken record by what does not change of it."""
+    passing = ("status", "custom_fields", "total_recipients", "operator_email")
+    return json.dumps({name: value for name, value in record.items() if name not in passing}, sort_keys=True)
+
+
+def _requests(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+    """Every request on record was really made."""
+    answered = _rows(session, "select operation, target, started_at from ops.fetches where outcome = 'ok'")
+    asked = {moment for _, moment in crm.seen_at}
+    yield from _some(
+        "I1: requests on record that the server never saw",
+        [row for row in answered if _utc(row["started_at"]) not in asked],
+    )
+
+
+# The limits and the time.
+
+
+def of_the_limits(crm: Crm) -> list[str]:
+    """I3: no rolling minute or day over the smaller of our limit and the server's, as the server counts."""
+    broken = []
+    scenario = crm.scenario
+    for name, seconds, limits in (
+        ("minute", 60.0, (scenario.per_minute, scenario.server_per_minute)),
+        ("day", 86_400.0, (scenario.per_day, scenario.server_per_day)),
+    ):
+        known = [limit for limit in limits if limit is not None]
+        most = max(windows(crm.arrivals, seconds), default=0)
+        if known and most > min(known):
+            broken.append(f"I3: {most} requests in a rolling {name}, the limit is {min(known)} ({limits})")
+    return broken
+
+
+def of_the_time(
+    troubled: Simulation, took: dt.timedelta, calm: Simulation, calm_took: dt.timedelta, *, run: float
+) -> list[str]:
+    """I7: no more virtual time than trouble explains, of a mission that ends when everything is there.
+
+    `run`: seconds of the longest run; only at its end somebody looks whether everything is there.
+    """
+    allowed = (
+        1.2 * calm_took.total_seconds()
+        + troubled.seconds_delayed
+        + troubled.seconds_of_backing_off
+        + troubled.seconds_asked_for
+        + WINDOW * troubled.restarts
+        + run
+    )
+    if took.total_seconds() > allowed:
+        return [
+            f"I7: it took {took.total_seconds():.0f} s, undisturbed {calm_took.total_seconds():.0f} s; with delays of "
+            f"{troubled.seconds_delayed:.0f} s, waits of {troubled.seconds_of_backing_off:.0f} s before trying again, "
+            f"{troubled.seconds_asked_for:.0f} s of Retry-After and {troubled.restarts} kills it may take {allowed:.0f} s"
+        ]
+    return []

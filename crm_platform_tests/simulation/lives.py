@@ -1,0 +1,228 @@
+"""The platform between two restarts: its objects, and how it dies.
+
+What belongs here: the warehouse, gate and client of one life, each of which is of no use once the life is over. What
+does not: when it is over (run.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import errno
+import random
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NoReturn
+
+import duckdb
+import pyarrow as pa
+from pydantic import SecretStr
+
+from crm_platform.api import CrmClient, Fetch
+from crm_platform.api.gate import Allowance, Slot
+from crm_platform.errors import Busy
+from crm_platform.ingest import Outcome, connect, crawl, refresh
+from crm_platform.schemas import TABLES, OpsTable, RawTable, Table
+from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse.duckdb import DuckDbSession
+from crm_platform.warehouse.port import Written
+from crm_platform_tests.simulation.crm import TIMEOUT, Wire
+
+if TYPE_CHECKING:
+    from crm_platform_tests.simulation.run import Simulation
+
+
+class Killed(BaseException):
+    """The process is no more. Not an Exception: nobody may catch it."""
+
+
+class DiskFull(OSError):
+    """Our own ENOSPC, told from a real one."""
+
+
+class DiskFullInside(duckdb.IOException):
+    """The same, as the database reports it."""
+
+
+class Life:
+    """One process of the platform."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+        self.is_dead = False
+        self._last_id = 0
+        self.jitter = random.Random(f"jitter {simulation.scenario.seed} {simulation.lives}")
+        self.warehouse = MortalWarehouse(self)
+
+    def _prepare(self) -> None:
+        """As open_warehouse does; not again for a file that is complete: it would be found so, a tenth of a second later."""
+        if not self.simulation.is_prepared:
+            self.warehouse.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+            self.simulation.is_prepared = True
+
+    def check(self) -> None:
+        """The dead do nothing."""
+        if self.is_dead:
+            raise Killed
+
+    def die(self, how: str) -> NoReturn:
+        """End here, with nothing cleaned up."""
+        self.simulation.note(how)
+        self.is_dead = True
+        raise Killed(how)
+
+    def commit_boundary(self, where: str) -> None:
+        """A place in a transaction at which trouble may come."""
+        self.check()
+        trouble = self.simulation.trouble_with_commit(where)
+        if trouble is None:
+            return
+        if trouble.startswith("kill"):
+            self.die(trouble)
+        self.simulation.note(trouble)
+        if trouble == "disk full before a commit":
+            raise DiskFull(errno.ENOSPC, "No space left on device")
+        raise DiskFullInside("IO Error: No space left on device")
+
+    # Clocks.
+
+    def now(self) -> dt.datetime:
+        """The platform's time, right or wrong."""
+        return self.simulation.platform_now()
+
+    def _new_id(self) -> int:
+        """As FetchIds does; a process's number comes from the simulation, and a frozen clock repeats nothing."""
+        micros = (self.now() - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+        fresh = micros * 1024 + (self.simulation.lives & 1023)
+        last = self.simulation.last_frozen_id if self.simulation.crm.clock.frozen_at else self._last_id
+        self._last_id = fresh if fresh > last else last + 1024
+        if self.simulation.crm.clock.frozen_at:
+            self.simulation.last_frozen_id = self._last_id
+        return self._last_id
+
+    # Work.
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[DuckDbSession]:
+        self._prepare()
+        with self.warehouse.reading() as session:
+            yield session
+
+    def connect(self, on_fetch: Callable[[Fetch], None]) -> CrmClient:
+        simulation = self.simulation
+        return CrmClient(
+            "http://127.0.0.1:1",
+            SecretStr("sandbox"),
+            transport=Wire(simulation, self),
+            gate=MortalGate(self),
+            on_fetch=on_fetch,
+            timeout=TIMEOUT,
+            now=self.now,
+            sleep=simulation.back_off,
+            jitter=self.jitter,
+            new_id=self._new_id,
+        )
+
+    def crawl(self, **options) -> list[Outcome]:
+        self._prepare()
+        options = {"connect": self.connect, "now": self.now, "sleep": self.simulation.time.sleep, **options}
+        return list(crawl(self.simulation.settings, self.warehouse, workers=1, **options))
+
+    def refresh(self, **options) -> list[Outcome]:
+        self._prepare()
+        options = {"connect": self.connect, "now": self.now, **options}
+        return list(refresh(self.simulation.settings, self.warehouse, workers=1, **options))
+
+
+class MortalGate:
+    """The shared gate, held by one life: a slot that it had when it died is never given back."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        simulation = life.simulation
+        self._gate = connect.open_gate(
+            simulation.settings,
+            reserve=connect.CRAWLER_RESERVE,
+            now=simulation.gate_now,
+            sleep=simulation.time.sleep,
+        )
+
+    def acquire(self, operation: str) -> Slot:
+        self._life.check()
+        if self._life.simulation.is_ledger_locked():
+            raise Busy("another process holds the request ledger", holder="the simulation")
+        return MortalSlot(self._life, self._gate.acquire(operation))
+
+    def available(self) -> Allowance:
+        self._life.check()
+        return self._gate.available()
+
+    def close(self) -> None:
+        self._gate.close()
+
+
+class MortalSlot:
+    def __init__(self, life: Life, slot: Slot) -> None:
+        self._life = life
+        self._slot = slot
+
+    def release(self, headers, status) -> None:
+        if not self._life.is_dead:
+            self._slot.release(headers, status)
+
+
+class MortalSession(DuckDbSession):
+    """A session with a place for trouble before each table."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, life: Life) -> None:
+        super().__init__(connection)
+        self._life = life
+
+    def merge(self, table: type[Table], rows: pa.Table) -> Written:
+        self._life.commit_boundary("between two tables")
+        return super().merge(table, rows)
+
+
+class MortalWarehouse(DuckDbWarehouse):
+    """The live warehouse of one life."""
+
+    def __init__(self, life: Life) -> None:
+        settings = life.simulation.settings
+        super().__init__(settings.warehouse_path, lock_dir=settings.lock_dir)
+        self._life = life
+        self._kept: duckdb.DuckDBPyConnection | None = None
+
+    def close(self) -> None:
+        """Let go of the file, as the end of a process does."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[DuckDbSession]:
+        self._life.check()
+        with super().reading() as session:
+            yield session
+
+    @contextlib.contextmanager
+    def writing(self, *, source: DuckDbWarehouse | None = None) -> Iterator[DuckDbSession]:
+        self._life.commit_boundary("before a commit")
+        with super().writing(source=source) as session:
+            yield session
+            self._life.commit_boundary("at COMMIT")
+        self._life.simulation.note("committed")
+        self._life.commit_boundary("after COMMIT")
+
+    @contextlib.contextmanager
+    def _open(self, *, read_only: bool) -> Iterator[DuckDbSession]:
+        if self._life.simulation.scenario.opens_files:
+            with super()._open(read_only=read_only) as session:
+                yield MortalSession(session.connection, self._life)
+            return
+        if self._kept is None:
+            self._kept = duckdb.connect(str(self.path), config=self._config)
+        connection = self._kept.cursor()
+        try:
+            connection.execute("set timezone = 'UTC'")
+            yield MortalSession(connection, self._life)
+        finally:
+            connection.close()

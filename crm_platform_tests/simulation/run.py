@@ -1,0 +1,344 @@
+"""One seed, from the first request to the last check.
+
+What belongs here: the order of things, chance within a run, the account of troubles and of virtual time. What does not:
+what a seed stands for (scenario.py), how trouble is made (crm.py, lives.py), what must hold (invariants.py, kpis.py).
+
+A run has three parts. The mission: crawls and refreshes in a living world, in trouble, restarted whenever they die. The
+quiet: the world's clock stands still, nothing fails, refreshes run until two of them found everything. The checks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest import mock
+
+import httpx
+from pydantic import SecretStr
+
+from crm_platform.api import CrmClient, SqliteGate
+from crm_platform.errors import CrmPlatformError, FixConfiguration
+from crm_platform.ingest import Outcome
+from crm_platform.schemas import raw
+from crm_platform.settings import Settings, load_settings
+from crm_platform_tests.simulation import invariants, kpis
+from crm_platform_tests.simulation.crm import START, Crm, PlainWire, Time
+from crm_platform_tests.simulation.lives import DiskFull, DiskFullInside, Killed, Life
+from crm_platform_tests.simulation.scenario import COMMIT_TROUBLES, REQUEST_TROUBLES, Scenario
+
+WINDOW = 60.0  # seconds; what a kill may cost
+LONGEST_RUN = 9.0  # minutes
+MOST_RUNS = 60  # of a mission that goes on until everything is there
+# In memory where there is such a place: a run commits a hundred times, and waits for a disk otherwise.
+FOLDER = next((path for path in (Path("/dev/shm"),) if path.is_dir()), None)
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a seed. `digest` names the run: every request, answer, commit and trouble in order."""
+
+    seed: int
+    broken: list[str] = field(default_factory=list)
+    troubles: Counter[str] = field(default_factory=Counter)
+    digest: str = ""
+    lives: int = 0
+    requests: int = 0
+    virtual_hours: float = 0.0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    story: list[str] = field(default_factory=list)
+
+
+class Simulation:
+    """One world, one data folder, and everything that befalls them."""
+
+    def __init__(self, scenario: Scenario, folder: Path, *, is_troubled: bool = True, tells: bool = False) -> None:
+        seed = scenario.seed
+        self.scenario = scenario
+        self.folder = folder
+        self.is_troubled = is_troubled
+        self.troubles: Counter[str] = Counter()
+        self.time = Time(START)
+        self.crm = Crm(scenario, self.time, count=self._count)
+        self.settings: Settings = load_settings(
+            data_dir=folder,
+            base_url="http://127.0.0.1:1",
+            api_key="sandbox",
+            requests_per_minute=scenario.per_minute,
+            requests_per_day=scenario.per_day,
+        )
+        self.lives = 0
+        self.is_prepared = False
+        self.last_frozen_id = 0
+        self.on_the_wire = random.Random(f"wire {seed}")
+        self._requests_fate = random.Random(f"requests {seed}")
+        self._commits_fate = random.Random(f"commits {seed}")
+        self._ledger_fate = random.Random(f"ledger {seed}")
+        self._plans = random.Random(f"plans {seed}")
+        self._digest = hashlib.blake2b(digest_size=8)
+        self.story: list[str] | None = [] if tells else None
+        self.broken: list[str] = []
+        # The account of virtual time that an undisturbed run would not have spent, in seconds.
+        self.seconds_delayed = 0.0
+        self.seconds_of_backing_off = 0.0
+        self.seconds_asked_for = 0.0
+        self.restarts = 0
+
+    # The account.
+
+    def _count(self, what: str) -> None:
+        self.troubles[what] += 1
+
+    def note(self, what: str) -> None:
+        line = f"{self.time.now:%d %H:%M:%S.%f} {what}"
+        self._digest.update(line.encode())
+        if self.story is not None:
+            self.story.append(line)
+
+    @property
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+    # Clocks.
+
+    def gate_now(self) -> dt.datetime:
+        """The platform's clock as the gate reads it: that one cannot stand still, or no slot would come free."""
+        return self.time.now + dt.timedelta(seconds=self.scenario.skew_seconds)
+
+    def platform_now(self) -> dt.datetime:
+        """The platform's clock; in the quiet it stands still."""
+        return (self.crm.clock.frozen_at or self.time.now) + dt.timedelta(seconds=self.scenario.skew_seconds)
+
+    def delay(self, seconds: float) -> None:
+        """Let an answer wait."""
+        self.seconds_delayed += seconds
+        self.time.sleep(seconds)
+
+    def back_off(self, seconds: float) -> None:
+        """The client's own waits before it tries again."""
+        self.seconds_of_backing_off += seconds
+        self.time.sleep(seconds)
+
+    # Trouble.
+
+    def trouble_with_request(self, *, is_of_a_chat: bool) -> str | None:
+        trouble = self._fate(self._requests_fate, REQUEST_TROUBLES)
+        if trouble == "ledger locked" or (trouble == "404 for a chat that exists" and not is_of_a_chat):
+            return None
+        return self._happened(trouble)
+
+    def trouble_with_commit(self, where: str) -> str | None:
+        names = {
+            "before a commit": ("kill before a commit", "disk full before a commit"),
+            "between two tables": ("kill between two tables", "disk full between two tables"),
+            "at COMMIT": ("kill before COMMIT", "disk full at COMMIT"),
+            "after COMMIT": ("kill after COMMIT", "error after COMMIT"),
+        }[where]
+        return self._happened(self._fate(self._commits_fate, {name: COMMIT_TROUBLES[name] for name in names}))
+
+    def is_ledger_locked(self) -> bool:
+        chance = {"ledger locked": REQUEST_TROUBLES["ledger locked"]}
+        return self._happened(self._fate(self._ledger_fate, chance)) is not None
+
+    def _fate(self, chance: random.Random, of: dict[str, float]) -> str | None:
+        drawn = chance.random()
+        if not self.is_troubled:
+            return None
+        for name, rate in of.items():
+            drawn -= rate * self.scenario.trouble
+            if drawn < 0:
+                return name
+        return None
+
+    def _happened(self, trouble: str | None) -> str | None:
+        if trouble is not None and (trouble.startswith(("kill", "disk", "error"))):
+            if self.restarts >= self.scenario.most_kills:
+                return None
+            self.restarts += 1
+        if trouble is not None:
+            self._count(trouble)
+        return trouble
+
+    # Requests.
+
+    def receive(self, request: httpx.Request, asked_at: dt.datetime) -> httpx.Response | None:
+        """The server's part of a request."""
+        answer = self.crm.answer(request, asked_at)
+        if answer is None:
+            self.note("the server saw it, and closed the connection")
+            return None
+        self.note(f"{answer.status_code} {len(answer.content)} {hashlib.md5(answer.content).hexdigest()[:8]}")
+        if answer.status_code in (429, 503) and "retry-after" in answer.headers:
+            self.seconds_asked_for += float(answer.headers["retry-after"])
+        return answer
+
+    def ask_from_another_process(self) -> None:
+        """Somebody at a shell, through the same ledger, while the crawler's request is under way."""
+        gate = SqliteGate(
+            self.settings.gate_path,
+            per_minute=self.settings.minute_limit,
+            per_day=self.settings.day_limit,
+            max_wait=0,
+            now=self.gate_now,
+            sleep=self.time.sleep,
+        )
+        wire = PlainWire(self, self.platform_now)
+        with CrmClient(
+            "http://127.0.0.1:1",
+            SecretStr("sandbox"),
+            gate=gate,
+            transport=wire,
+            retries=0,
+            now=self.platform_now,
+            sleep=self.time.sleep,
+        ) as client:
+            for _ in range(self.on_the_wire.randrange(1, 4)):
+                with contextlib.suppress(CrmPlatformError):
+                    client.search_contacts("name", "a")
+
+    # The parts of a run.
+
+    @contextlib.contextmanager
+    def life(self) -> Iterator[Life]:
+        """A process, until it ends or dies."""
+        self.lives += 1
+        self.note("a process starts")
+        life = Life(self)
+        try:
+            with (
+                mock.patch("crm_platform.ingest.connect.open_warehouse", lambda _: life.warehouse),
+                # One thread: nobody gives a slot back while it naps, so it need not look every second.
+                mock.patch("crm_platform.api.gate._LONGEST_NAP", WINDOW),
+                self._small_batches(),
+            ):
+                yield life
+        except Killed:
+            self.note("the process is no more")
+        except (DiskFull, DiskFullInside, FixConfiguration) as problem:
+            self.note(f"the run failed: {type(problem).__name__}")
+        finally:
+            life.is_dead = True
+            life.warehouse.close()
+
+    @contextlib.contextmanager
+    def _small_batches(self) -> Iterator[None]:
+        """Many commits while there is trouble, so that it finds many boundaries."""
+        if self.crm.clock.frozen_at is not None:
+            yield
+            return
+        with (
+            mock.patch("crm_platform.ingest.crawler.BATCH_REQUESTS", self.scenario.batch_requests),
+            mock.patch("crm_platform.ingest.crawler.BATCH_ROWS", self.scenario.batch_rows),
+        ):
+            yield
+
+    def mission(self) -> None:
+        """Run after run in a living world."""
+        for number in range(MOST_RUNS):
+            minutes = self._plans.uniform(2, LONGEST_RUN)
+            with self.life() as life:
+                if self.scenario.is_timed:
+                    life.crawl(minutes=minutes)
+                else:
+                    self._one_run(life, minutes)
+            is_everything_there = self._look(after=f"run {number + 1}")
+            if self.broken or (self.scenario.is_timed and is_everything_there):
+                return
+            if self.scenario.is_timed:
+                self.time.sleep(1)
+            elif number + 1 >= self.scenario.runs:
+                return
+            else:
+                self.time.sleep(self._plans.choice([1, 20, 300, 900, 4 * 3600, 26 * 3600]))
+        self.broken.append(f"I7: after {MOST_RUNS} runs not everything is there")
+
+    def _one_run(self, life: Life, minutes: float) -> list[Outcome]:
+        kind = self._plans.random()
+        if kind < 0.35:
+            return life.crawl(minutes=minutes)
+        if kind < 0.55:
+            return life.crawl(requests=self._plans.randrange(5, 60), minutes=20)
+        if kind < 0.90:
+            return life.refresh()
+        if kind < 0.95:
+            return life.refresh(full_refresh=True)
+        return life.refresh(tables=[raw.Contacts])
+
+    def _look(self, *, after: str) -> bool:
+        """Hold what is stored against I2 and I4, whatever has just happened; says whether everything is there."""
+        is_everything_there = False
+        with self._undisturbed(), self.life() as life, life.reading() as session:
+            self.broken += [f"{one} (after {after})" for one in invariants.of_the_store(self.crm, session)]
+            is_everything_there = invariants.is_everything_there(session)
+        return is_everything_there
+
+    @contextlib.contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        was, self.is_troubled = self.is_troubled, False
+        try:
+            yield
+        finally:
+            self.is_troubled = was
+
+    def quiet(self) -> None:
+        """Nothing fails, the world stands still: refresh until two of them found everything."""
+        self.is_troubled = False
+        self.time.sleep(121)  # what was still on its way has arrived
+        self.crm.calm_down()
+        self.note("quiet")
+        complete = 0
+        remaining = ""
+        for _ in range(12):
+            with self.life() as life:
+                remaining = "; ".join(filter(None, (outcome.remaining for outcome in life.refresh())))
+                complete += not remaining
+            if complete == 2:
+                return
+            if remaining:
+                self.time.sleep(86_400)
+        self.broken.append(f"I1: even in quiet something remains: {remaining}")
+
+
+def simulate(seed: int, *, tells: bool = False) -> Result:
+    """Run a seed and hold it against every invariant; `tells`: keep the story."""
+    began, cpu_began = time.perf_counter(), time.process_time()
+    scenario = Scenario.of(seed)
+    result = Result(seed)
+    with tempfile.TemporaryDirectory(prefix="simulation-", dir=FOLDER) as name:
+        folder = Path(name)
+        simulation = Simulation(scenario, folder / "data", tells=tells)
+        simulation.mission()
+        ended_at = simulation.time.now
+        if not simulation.broken:
+            simulation.quiet()
+        if not simulation.broken:
+            with simulation.life() as life, life.reading() as session:
+                simulation.broken += invariants.once_quiet(simulation.crm, session)
+        simulation.broken += invariants.of_the_limits(simulation.crm)
+        if scenario.is_timed and not simulation.broken:
+            calm = Simulation(scenario, folder / "calm", is_troubled=False)
+            calm.crm.sandbox._faults = type(calm.crm.sandbox._faults)(0, rate=0.0, kinds=())
+            calm.mission()
+            simulation.broken += invariants.of_the_time(
+                simulation, ended_at - START, calm, calm.time.now - START, run=LONGEST_RUN * 60
+            )
+        if scenario.has_kpis and not simulation.broken:
+            simulation.broken += kpis.differing(simulation, folder)
+        result.broken = simulation.broken
+        result.troubles = simulation.troubles + Counter(simulation.crm.sandbox.stats().faults)
+        result.digest = simulation.digest
+        result.lives = simulation.lives
+        result.requests = len(simulation.crm.arrivals)
+        result.virtual_hours = (simulation.time.now - START).total_seconds() / 3600
+        result.story = simulation.story or []
+    result.seconds = time.perf_counter() - began
+    result.cpu_seconds = time.process_time() - cpu_began
+    return result

@@ -1,0 +1,130 @@
+"""What a seed stands for: the size of the world, its limits and odd shapes, and how much trouble there is.
+
+What belongs here: everything that is drawn before a run begins. What does not: chance within a run (run.py keeps a
+stream of it for each purpose, so that one more draw in one place moves nothing in another).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+ODD_SHAPES: Final = (
+    "mixed-messages",
+    "wrapped-reports",
+    "epoch",
+    "offset",
+    "naive",
+    "upper",
+    "unknown-fields",
+    "broken",
+)
+
+REQUEST_TROUBLES: Final = {
+    "connection refused": 0.010,
+    "timeout, never seen": 0.006,
+    "timeout, seen": 0.008,
+    "slow answer": 0.020,
+    "404 for a chat that exists": 0.008,
+    "401": 0.002,
+    "HTML with 200": 0.006,
+    "ledger locked": 0.004,
+    "another process asks meanwhile": 0.030,
+    "kill before sending": 0.005,
+    "kill before the server sees it": 0.005,
+    "kill after the server saw it": 0.005,
+}
+"""Chance of each, per request, at trouble 1. The sandbox's own bad answers come on top."""
+
+COMMIT_TROUBLES: Final = {
+    "kill before a commit": 0.020,
+    "kill between two tables": 0.006,
+    "kill before COMMIT": 0.020,
+    "kill after COMMIT": 0.020,
+    "disk full before a commit": 0.008,
+    "disk full between two tables": 0.003,
+    "disk full at COMMIT": 0.008,
+    "error after COMMIT": 0.004,
+}
+"""Chance of each, per transaction (between tables: per table), at trouble 1."""
+
+WORLD_CHANGES: Final = {
+    "a message between two pages of its chat": 0.25,
+    "a contact created between two pages of the list": 0.15,
+    "a contact deleted between two pages of the list": 0.10,
+}
+"""Chance of each, per request for a page after the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One world and its troubles. Limits None: none. `skew_seconds`: the platform's clock minus the server's.
+
+    contacts_page, messages_page: the most records a page that the server gives, None = what was asked for.
+    long_chats: messages added to the history of so many chats. trouble: a factor on every chance of trouble.
+    is_timed: the run's virtual time is held against an undisturbed one's (I7). has_kpis: so are its KPIs (I5).
+    opens_files: the database file is opened for every piece of work, as in earnest; else once a life, to be quick.
+    """
+
+    seed: int
+    contacts: int
+    days: int
+    per_minute: int | None
+    per_day: int | None
+    server_per_minute: int | None
+    server_per_day: int | None
+    skew_seconds: float
+    contacts_page: int | None
+    messages_page: int | None
+    long_chats: tuple[int, ...]
+    shapes: tuple[str, ...]
+    bad_answers: float
+    trouble: float
+    most_kills: int
+    batch_requests: int
+    batch_rows: int
+    runs: int
+    is_timed: bool
+    has_kpis: bool
+    opens_files: bool
+
+    @classmethod
+    def of(cls, seed: int) -> Scenario:
+        """Draw the scenario of a seed."""
+        rng = random.Random(f"scenario {seed}")
+        per_minute = rng.choice([None, 10, 15, 20, 30, 40, 60, 60])
+        per_day = rng.choice([200, 300, 500]) if rng.random() < 0.2 else None
+        server = rng.random()
+        server_per_minute, server_per_day = per_minute, per_day
+        if server < 0.2:
+            server_per_minute = server_per_day = None
+        elif server < 0.4:
+            server_per_minute = rng.choice([8, 12, 20, 30])
+        elif server < 0.5:
+            server_per_day = rng.choice([150, 250])
+        return cls(
+            seed=seed,
+            contacts=rng.choice([10, 12, 15, 20, 25, 30, 40, 60]),
+            days=rng.choice([2, 5, 8, 12]),
+            per_minute=per_minute,
+            per_day=per_day,
+            server_per_minute=server_per_minute,
+            server_per_day=server_per_day,
+            skew_seconds=rng.choice([0.0, 0.0, 2.0, -2.0, 45.0, -45.0, 200.0, -200.0]),
+            contacts_page=rng.choice([None, None, 5, 8, 13, 25]),
+            messages_page=rng.choice([None, None, None, 10, 25, 40]),
+            long_chats=tuple(
+                rng.choice([60, 99, 100, 101, 150, 199, 200, 201, 301, 350]) for _ in range(rng.choice([0, 1, 1, 2, 3]))
+            ),
+            shapes=() if rng.random() < 0.5 else tuple(name for name in ODD_SHAPES if rng.random() < 0.5),
+            bad_answers=rng.choice([0.0, 0.02, 0.05, 0.08]),
+            trouble=rng.choice([0.0, 0.5, 1.0, 1.0, 2.0]),
+            most_kills=rng.choice([3, 6, 12]),
+            batch_requests=rng.choice([3, 10, 40, 200]),
+            batch_rows=rng.choice([40, 400, 16_000]),
+            runs=rng.choice([3, 4, 6]),
+            is_timed=seed % 4 == 3,
+            has_kpis=seed % 4 == 1,
+            opens_files=seed % 16 == 8,
+        )
