@@ -18,7 +18,6 @@ import re
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ SECRET_NAME = "Zebrawitz"
 SECRET_DOMAIN = "private-mail.example"
 
 Json = dict[str, Any]
+BROKEN_FIELDS = 1  # of the custom fields
 RANK = {None: 0, "received": 1, "sent": 1, "delivered": 2, "read": 3, "failed": 4}
 METRICS = ("total_recipients", "delivered", "read", "replied", "failed")
 FAULTS = (
@@ -211,7 +211,6 @@ class Crm:
         self.served_campaigns: dict[str, Served] = {}
         self.campaign_changes: dict[str, list[tuple[dt.datetime, str]]] = {}
         self.served_reports: dict[str, list[tuple[dt.datetime, Json]]] = {}
-        self.first_served: dict[tuple[str, str], int] = Counter()
         self.is_down = False
         self.has_lost_broken_records = False  # a chat went with some; nobody can say which were read before
         self.arrivals = 1_000_000
