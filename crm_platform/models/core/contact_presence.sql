@@ -64,16 +64,16 @@ events as (
 followed as (
     select
         events.*,
-        min(case when kind = 'seen' then moment end) over (
+        min(case when kind <> 'missing' then moment end) over (
             partition by chat_id order by moment rows between 1 following and unbounded following
-        ) as seen_next
+        ) as there_next
     from events
 ),
--- Missing once and seen by the second sweep is not gone.
+-- Missing once is not gone when the second sweep saw it; what could be deleted in between was there, too.
 turns as (
     select chat_id, moment, case when kind = 'seen' then 0 else 1 end as is_end
     from followed
-    where kind <> 'missing' or seen_next is null or seen_next > settled_at
+    where kind <> 'missing' or there_next is null or there_next > settled_at
 ),
 compared as (
     select
