@@ -429,6 +429,7 @@ class CrawlPlanner:
         # The purse.
         self._minute_ledger = _Ledger(span=1 / 60)
         self._day_ledger = _Ledger(span=24.0)
+        self._sweep_ledger = _Ledger(span=24.0)
         self._accrued_at = self._start
         self._planned_at = self._start
         self._sweep_fund = 0.0
@@ -536,6 +537,7 @@ class CrawlPlanner:
         self._sweep_asked_at = max(self._sweep_asked_at, t)
         self._sweep_requests = requests
         self._sweep_fund = max(self._sweep_fund - requests, -float(requests))
+        self._sweep_ledger.add(t, requests)
         self._pay(t, requests)
 
     def spent(self, *, at: dt.datetime, requests: int) -> None:
@@ -602,17 +604,22 @@ class CrawlPlanner:
         t = max(_hours(at), self._accrued_at)
         self._accrue(t)
         self._learn(t)
-        room = self._room(t, available)
+        open_now, day_room = self._open_now(t, available), self._day_room(t)
         self._planned_at = t
         if self._mode == "nightly":
-            return self._plan_nightly(t, room)
-        sweep = self._is_sweep_due(t, room)
-        if sweep:
+            return self._plan_nightly(t, min(open_now, day_room))
+        if sweep := self._is_sweep_due(t, open_now, day_room):
             self._sweep_asked_at = t
             # The caller pays when the sweep is done; this plan must leave it the room.
-            budget = min(room, self._purse()) - self._sweep_cost()
-        else:
-            budget = min(room, self._purse() - (max(self._sweep_fund, 0.0) if self._is_paced else 0.0))
+            budget = min(open_now, day_room, self._purse()) - self._sweep_cost()
+        elif self._is_paced:
+            # Put by for the next sweep, unless the room comes back in time with what the last ones took from this day.
+            saved = max(self._sweep_fund, 0.0)
+            allotted = max(SWEEP_SHARE * self._day_quota, float(self._sweep_cost()))
+            kept = min(saved, max(allotted - self._sweep_ledger.within(t), 0.0))
+            budget = min(open_now, day_room - kept, self._purse() - saved)
+        else:  # a minute's unused requests are lost, nothing can be put by
+            budget = min(open_now, day_room, self._purse())
         return Plan(sweep, self._hand_out(t, self._choose(t, budget)))
 
     def expected_unseen(
@@ -767,9 +774,11 @@ class CrawlPlanner:
         saved["activity_counts"] = pa.array([clock.counts.tolist()], type=pa.list_(pa.float64()))
         saved["activity_profile"] = pa.array([clock.profile.tolist()], type=pa.list_(pa.float64()))
         saved["activity_counted"] = pa.array([clock.counted_at_refresh], type=pa.float64())
-        for name, ledger in (("minute", self._minute_ledger), ("day", self._day_ledger)):
-            saved[f"{name}_times"] = pa.array([[at for at, _ in ledger.entries]], type=pa.list_(pa.float64()))
-            saved[f"{name}_requests"] = pa.array([[count for _, count in ledger.entries]], type=pa.list_(pa.int64()))
+        for name, ledger in self._ledgers():
+            saved[f"{name}_ledger_times"] = pa.array([[at for at, _ in ledger.entries]], type=pa.list_(pa.float64()))
+            saved[f"{name}_ledger_requests"] = pa.array(
+                [[count for _, count in ledger.entries]], type=pa.list_(pa.int64())
+            )
         return PlannerState(pa.table(columns), pa.table(saved))
 
     @classmethod
@@ -792,8 +801,8 @@ class CrawlPlanner:
         clock.profile = np.array(saved["activity_profile"], dtype=np.float64)
         clock.counted_at_refresh = saved["activity_counted"]
         planner._clock = clock
-        for name, ledger in (("minute", planner._minute_ledger), ("day", planner._day_ledger)):
-            for at, requests in zip(saved[f"{name}_times"], saved[f"{name}_requests"], strict=True):
+        for name, ledger in planner._ledgers():
+            for at, requests in zip(saved[f"{name}_ledger_times"], saved[f"{name}_ledger_requests"], strict=True):
                 ledger.add(at, requests)
 
         table = state.chats.sort_by("position")
@@ -821,6 +830,9 @@ class CrawlPlanner:
         planner._present = int((~chats.is_gone[:size]).sum())
         planner._recompute_operating_hours()
         return planner
+
+    def _ledgers(self) -> tuple[tuple[str, _Ledger], ...]:
+        return ("minute", self._minute_ledger), ("day", self._day_ledger), ("sweep", self._sweep_ledger)
 
     # Estimates.
 
@@ -1083,8 +1095,7 @@ class CrawlPlanner:
             self._tokens = min(self._tokens, self._minute_cap(t))
         if self._per_day is not None:
             # Tokens that fall due while the day is full are lost, but for two hours', else a burst would echo for ever.
-            free = float(self._day_quota - self._day_ledger.within(t))
-            self._tokens = min(self._tokens, max(free, self._day_quota / 12 + self._sweep_fund))
+            self._tokens = min(self._tokens, max(self._day_room(t), self._day_quota / 12 + self._sweep_fund))
         self._sweep_fund = min(self._sweep_fund + SWEEP_SHARE * income, float(self._sweep_cost()))
 
     def _purse(self) -> float:
@@ -1095,14 +1106,16 @@ class CrawlPlanner:
         assert self._per_minute is not None
         return self._per_minute * min(max((t - self._planned_at) * 60, 1.0), LONGEST_TICK_MINUTES)
 
-    def _room(self, t: float, available: int | None) -> float:
-        """Requests that neither the rolling minute, nor the rolling day, nor the gate refuses."""
+    def _open_now(self, t: float, available: int | None) -> float:
+        """Requests that neither the rolling minute nor the gate refuses."""
         room = math.inf if available is None else float(max(available, 0))
         if self._per_minute is not None:
             room = min(room, self._minute_cap(t) - self._minute_ledger.within(t))
-        if self._per_day is not None:
-            room = min(room, float(self._day_quota - self._day_ledger.within(t)))
         return max(room, 0.0)
+
+    def _day_room(self, t: float) -> float:
+        """Requests that the rolling day has left."""
+        return math.inf if self._per_day is None else max(float(self._day_quota - self._day_ledger.within(t)), 0.0)
 
     def _pay(self, t: float, requests: int) -> None:
         if requests <= 0:
@@ -1118,12 +1131,14 @@ class CrawlPlanner:
     def _sweep_cost(self) -> int:
         return max(self._sweep_requests, math.ceil(self._present / CONTACTS_PER_SWEEP_REQUEST), 1)
 
-    def _is_sweep_due(self, t: float, room: float) -> bool:
+    def _is_sweep_due(self, t: float, open_now: float, day_room: float) -> bool:
         cost = self._sweep_cost()
-        # No sweep takes more than half of what there is; one longer than a minute begins with half a minute's requests,
-        # else it never would. With nothing known there is nothing else to do.
-        needed = 2 * cost if self._per_minute is None else min(2 * cost, max(self._per_minute // 2, 1))
-        if room < (needed if self._present else 1):
+        if day_room < cost:
+            return False
+        # No sweep takes the last request; one longer than a minute begins with half a minute's, else it never would.
+        # With nothing known there is nothing else to do.
+        needed = cost + 1 if self._per_minute is None else min(cost + 1, max(self._per_minute // 2, 1))
+        if open_now < (needed if self._present else 1):
             return False
         if self._sweep_asked_at == _NEVER:
             return True
@@ -1136,9 +1151,7 @@ class CrawlPlanner:
         since = t - max(self._swept_at, self._sweep_asked_at)
         waiting = self._not_found_before(t, t) * since / 2
         is_known = self._arrivals_exposed >= SWEEP_AT_LEAST_HOURS
-        if is_known and since < SWEEP_AT_LEAST_HOURS and waiting < self._price * cost:
-            return False
-        return self._per_day is None or self._per_day - self._day_ledger.within(t) >= cost
+        return not is_known or since >= SWEEP_AT_LEAST_HOURS or waiting >= self._price * cost
 
     # Learning.
 

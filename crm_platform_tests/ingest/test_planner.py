@@ -147,7 +147,7 @@ def test_never_more_than_the_gate_has_left(available: int):
     made = known(*[f"c{i}" for i in range(200)])
     plan = made.plan(after(1), available=available)
     assert len(plan.chats) + 2 * plan.sweep == available
-    assert plan.sweep == (available >= 4)
+    assert plan.sweep == (available >= 3)
 
 
 def test_nothing_known_means_a_sweep():
