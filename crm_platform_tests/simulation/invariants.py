@@ -357,18 +357,23 @@ def of_the_time(
 
     `run`: seconds of the longest run; only at its end somebody looks whether everything is there.
     """
+    scenario = troubled.scenario
+    per_minute = min(filter(None, (scenario.per_minute, scenario.server_per_minute)), default=None)
+    others = troubled.requests_of_others / per_minute * WINDOW if per_minute else 0.0
     allowed = (
         1.2 * calm_took.total_seconds()
         + troubled.seconds_delayed
         + troubled.seconds_of_backing_off
         + troubled.seconds_asked_for
         + WINDOW * troubled.restarts
+        + others
         + run
     )
     if took.total_seconds() > allowed:
         return [
             f"I7: it took {took.total_seconds():.0f} s, undisturbed {calm_took.total_seconds():.0f} s; with delays of "
             f"{troubled.seconds_delayed:.0f} s, waits of {troubled.seconds_of_backing_off:.0f} s before trying again, "
-            f"{troubled.seconds_asked_for:.0f} s of Retry-After and {troubled.restarts} kills it may take {allowed:.0f} s"
+            f"{troubled.seconds_asked_for:.0f} s of Retry-After, {troubled.restarts} kills and "
+            f"{troubled.requests_of_others} requests of others it may take {allowed:.0f} s"
         ]
     return []

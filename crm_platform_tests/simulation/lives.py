@@ -187,7 +187,7 @@ class MortalWarehouse(DuckDbWarehouse):
 
     def __init__(self, life: Life) -> None:
         settings = life.simulation.settings
-        super().__init__(settings.warehouse_path, lock_dir=settings.lock_dir)
+        super().__init__(settings.warehouse_path, lock_dir=settings.lock_dir, threads=1)
         self._life = life
         self._kept: duckdb.DuckDBPyConnection | None = None
 

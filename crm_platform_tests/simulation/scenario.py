@@ -27,25 +27,25 @@ REQUEST_TROUBLES: Final = {
     "timeout, seen": 0.008,
     "slow answer": 0.020,
     "404 for a chat that exists": 0.008,
-    "401": 0.002,
+    "401": 0.003,
     "HTML with 200": 0.006,
     "ledger locked": 0.004,
     "another process asks meanwhile": 0.030,
-    "kill before sending": 0.005,
-    "kill before the server sees it": 0.005,
-    "kill after the server saw it": 0.005,
+    "kill before sending": 0.006,
+    "kill before the server sees it": 0.010,
+    "kill after the server saw it": 0.010,
 }
 """Chance of each, per request, at trouble 1. The sandbox's own bad answers come on top."""
 
 COMMIT_TROUBLES: Final = {
-    "kill before a commit": 0.020,
-    "kill between two tables": 0.006,
-    "kill before COMMIT": 0.020,
-    "kill after COMMIT": 0.020,
-    "disk full before a commit": 0.008,
+    "kill before a commit": 0.030,
+    "kill between two tables": 0.010,
+    "kill before COMMIT": 0.030,
+    "kill after COMMIT": 0.030,
+    "disk full before a commit": 0.012,
     "disk full between two tables": 0.003,
-    "disk full at COMMIT": 0.008,
-    "error after COMMIT": 0.004,
+    "disk full at COMMIT": 0.012,
+    "error after COMMIT": 0.008,
 }
 """Chance of each, per transaction (between tables: per table), at trouble 1."""
 
@@ -94,14 +94,16 @@ class Scenario:
         """Draw the scenario of a seed."""
         rng = random.Random(f"scenario {seed}")
         per_minute = rng.choice([None, 10, 15, 20, 30, 40, 60, 60])
-        per_day = rng.choice([200, 300, 500]) if rng.random() < 0.2 else None
+        # A day's allowance would make a mission that ends when everything is there last for days, trouble or not.
+        is_timed = seed % 4 == 3
+        per_day = rng.choice([200, 300, 500]) if rng.random() < 0.2 and not is_timed else None
         server = rng.random()
         server_per_minute, server_per_day = per_minute, per_day
         if server < 0.2:
             server_per_minute = server_per_day = None
         elif server < 0.4:
             server_per_minute = rng.choice([8, 12, 20, 30])
-        elif server < 0.5:
+        elif server < 0.5 and not is_timed:
             server_per_day = rng.choice([150, 250])
         return cls(
             seed=seed,
@@ -119,12 +121,12 @@ class Scenario:
             ),
             shapes=() if rng.random() < 0.5 else tuple(name for name in ODD_SHAPES if rng.random() < 0.5),
             bad_answers=rng.choice([0.0, 0.02, 0.05, 0.08]),
-            trouble=rng.choice([0.0, 0.5, 1.0, 1.0, 2.0]),
-            most_kills=rng.choice([3, 6, 12]),
-            batch_requests=rng.choice([3, 10, 40, 200]),
-            batch_rows=rng.choice([40, 400, 16_000]),
+            trouble=rng.choice([0.5, 1.0, 1.0, 2.0, 3.0]),
+            most_kills=rng.choice([4, 8, 16]),
+            batch_requests=rng.choice([5, 15, 40, 200]),
+            batch_rows=rng.choice([100, 500, 16_000]),
             runs=rng.choice([3, 4, 6]),
-            is_timed=seed % 4 == 3,
+            is_timed=is_timed,
             has_kpis=seed % 4 == 1,
             opens_files=seed % 16 == 8,
         )
