@@ -111,10 +111,12 @@ class Settings(BaseSettings):
     automation: Literal["on", "off"] = Field("off", description="Whether schedules and sensors start switched on.")
     alert_webhook_url: SecretStr | None = Field(None, description="Where alerts are posted, in Slack's format.")
 
-    conversation_gap_hours: float = Field(24, gt=0, description="A longer silence starts a new conversation.")
+    conversation_gap_hours: float = Field(24, gt=0, le=8760, description="A longer silence starts a new conversation.")
     business_hours: str = Field("Mon-Fri 08:00-17:00", description="Opening hours for business response times.")
     holidays: Annotated[tuple[dt.date, ...], NoDecode] = Field((), description="Days closed: 2026-12-25,2026-12-26.")
-    first_response_target_minutes: float = Field(15, gt=0, description="The promise that first answers are held to.")
+    first_response_target_minutes: float = Field(
+        15, gt=0, le=525_600, description="The promise that first answers are held to."
+    )
     segment_fields: TextList = Field(("Segment", "VIP"), description="Custom fields contacts are counted by.")
     automation_senders: TextList = Field((), description="Senders that are bots: their messages are no replies.")
     message_text: Literal["keep", "drop"] = Field("keep", description="Whether raw messages keep their text.")
@@ -131,8 +133,12 @@ class Settings(BaseSettings):
     @field_validator("requests_per_minute", "requests_per_day", mode="before")
     @classmethod
     def _none_lifts_a_limit(cls, value: object) -> object:
-        if isinstance(value, str) and value.strip().lower() == "none":
-            return 0  # 0 = lifted on purpose; None = not set
+        if isinstance(value, str):
+            if value.strip().lower() == "none":
+                return 0  # 0 = lifted on purpose; None = not set
+            if not value.strip().isdigit():
+                msg = "write a whole number of requests, or none"
+                raise ValueError(msg)
         return value
 
     @field_validator("requests_per_minute", "requests_per_day")
@@ -147,6 +153,17 @@ class Settings(BaseSettings):
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return _split(value)
+
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _dates(cls, value: object) -> object:
+        for day in value if isinstance(value, tuple) else ():
+            try:
+                dt.date.fromisoformat(str(day))
+            except ValueError:
+                msg = f"{day!r} is no date; write 2026-12-25,2026-12-26"
+                raise ValueError(msg) from None
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -164,12 +181,33 @@ class Settings(BaseSettings):
         parse_business_hours(value)
         return value
 
+    @field_validator("api_key")
+    @classmethod
+    def _key_fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+            msg = "the key holds spaces, line breaks or characters that no header can carry"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("warehouse_url")
+    @classmethod
+    def _known_warehouse(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in {"duckdb", "clickhouse"}:
+            msg = "write clickhouse://…, or leave it unset for DuckDB under the data folder"
+            raise ValueError(msg)
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _http_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
         parts = urlsplit(value)
+        try:
+            _ = parts.port
+        except ValueError:
+            msg = "the port is no number from 0 to 65535"
+            raise ValueError(msg) from None
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
             msg = "write an address like https://crm.example.com, without user or password"
             raise ValueError(msg)

@@ -78,6 +78,7 @@ from crm_platform.errors import (
     RejectedRequest,
     RetryLater,
     ServerUnavailable,
+    SkipRecord,
     WriteUncertain,
 )
 
@@ -438,20 +439,22 @@ class CrmClient:
         return _pages(lambda page: self.list_campaigns(page=page, limit=limit), first=first)
 
     def campaign_report(self, campaign_id: str) -> Answer[CampaignReport]:
-        """Give a campaign's figures."""
+        """Give a campaign's figures. Raises SkipRecord when the CRM sends those of another campaign."""
 
-        def read(document: _Document) -> _Reading[CampaignReport]:
+        def read(document: _Document) -> _Reading[CampaignReport | None]:
             raw, broken = mend(object_of(document.value)) if document.torn else (object_of(document.value), {})
             about = parse_id(raw.get("campaign_id"))
             report = parse_report(raw, campaign_id=campaign_id)
             if report is None:
                 raise UnreadableAnswer("the answer holds no figures")
             if about is not None and about != campaign_id:
-                raise UnreadableAnswer("the answer is about another campaign")
+                return _Reading(None)
             report.extra.update(broken)
             return _Reading(report)
 
         reading, fetch = self._read(self._call("campaign_report", target=_checked_id("campaign_id", campaign_id)), read)
+        if reading.value is None:
+            raise SkipRecord("campaign report: the answer is about another campaign")
         return Answer(reading.value, fetch)
 
     def create_campaign(

@@ -67,9 +67,10 @@ CREATE TABLE server (               -- what the server said last, one row
     limits_until INTEGER NOT NULL,  -- limits are believed for a day after they were last heard
     remaining INTEGER,              -- requests that the server still takes
     counts_days INTEGER NOT NULL,   -- whether `remaining` is of a day
-    remaining_until INTEGER NOT NULL
+    remaining_until INTEGER NOT NULL,
+    unlisted_at INTEGER NOT NULL    -- when requests last passed without a slot, since nothing limited anybody
 );
-INSERT INTO server VALUES (0, 0, NULL, NULL, 0, NULL, 0, 0);
+INSERT INTO server VALUES (0, 0, NULL, NULL, 0, NULL, 0, 0, 0);
 """
 
 
@@ -142,6 +143,7 @@ class _Server:
     remaining: int | None
     counts_days: bool
     remaining_until: int
+    unlisted_at: int
 
     def minute(self, at: int) -> int | None:
         return self.minute_limit if self.limits_until > at else None
@@ -163,6 +165,7 @@ class _Bound:
     free: int
     is_day: bool
     next_at: int
+    is_closed: bool = False  # the CRM asked for a pause
 
 
 class _Slot:
@@ -184,9 +187,9 @@ class SqliteGate:
 
     `per_minute`, `per_day`: our own limits, None = none. `timeout_seconds`: the longest a request can take before the
     server has seen it. `reserve`: slots of each window that this holder leaves to others. `max_wait` (seconds): how
-    long `acquire` waits for a slot. `history`: asked once, when the file does not exist: the start of each request of
-    the last 24 hours that is known from elsewhere; if there are any, the file was lost, and the gate opens as `rebuild`
-    says, with `uncommitted` requests on top.
+    long `acquire` waits for a slot. `history`: the start of each request of the last 24 hours that is known from
+    elsewhere. It is asked when there is a limit but no file: if there were requests, the file was lost, and the gate
+    opens as `rebuild` says, with `uncommitted` requests on top; and when a limit comes after a time without one.
 
     Threads may share one. Raises Busy when the file stays locked, GiveUp when it cannot be written.
     """
@@ -219,6 +222,7 @@ class SqliteGate:
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None  # process and inode the connection belongs to
         self._unlisted: set[_Slot] = set()  # under way while nothing limits anybody: no row is written for them
+        self._noted_unlisted = False
 
     # What others call.
 
@@ -236,6 +240,8 @@ class SqliteGate:
                 return got
             wait = (got.next_at - at) / _SECOND
             if got.next_at > deadline:
+                if got.is_closed:
+                    raise RateLimited(f"{operation}: the CRM asked for a pause", retry_after=wait)
                 if got.is_day:
                     raise QuotaSpent(f"{operation}: the day's requests are used up", retry_after=wait)
                 raise RateLimited(f"{operation}: no request is free this minute", retry_after=wait)
@@ -265,6 +271,10 @@ class SqliteGate:
     def close(self) -> None:
         """Close the file. The gate may be used again, and opens it again."""
         with self._lock:
+            if self._noted_unlisted:
+                with contextlib.suppress(Busy, GiveUp), self._transaction(write=True) as db:
+                    db.execute("UPDATE server SET unlisted_at = ?", (self._micros(),))
+            self._noted_unlisted = False
             self._disconnect()
 
     # Deciding.
@@ -293,16 +303,21 @@ class SqliteGate:
                 return slot
 
     def _nobody_limits(self, at: int) -> bool:
-        # The usual case against a sandbox: no limit set, none heard of, no file, nothing written.
-        if not self._path.exists():
-            return True
-        with self._transaction(write=False) as db:
-            return _server(db).is_silent(at)
+        # The usual case against a sandbox: no limit set, none heard of, no row written but the note that it was so.
+        if self._noted_unlisted:
+            with self._transaction(write=False) as db:
+                return _server(db).is_silent(at)
+        with self._transaction(write=True) as db:
+            if not _server(db).is_silent(at):
+                return False
+            db.execute("UPDATE server SET unlisted_at = ?", (at,))
+        self._noted_unlisted = True
+        return True
 
     def _bounds(self, db: sqlite3.Connection, at: int) -> Iterator[_Bound]:
         server = _server(db)
         if server.closed_until > at:
-            yield _Bound(0, is_day=False, next_at=server.closed_until)
+            yield _Bound(0, is_day=False, next_at=server.closed_until, is_closed=True)
         for window, is_day, limits in (
             (_MINUTE, False, (self._per_minute, server.minute(at))),
             (_DAY, True, (self._per_day, server.day(at))),
@@ -439,10 +454,15 @@ class SqliteGate:
             if db.execute("PRAGMA user_version").fetchone() == (0,):
                 for statement in _SCHEMA.split(";\n"):
                     db.execute(statement)
-                known = list(self._history()) if self._history else []
+                known = list(self._history()) if self._history and self._is_limited else []
                 if known:
                     self._refill(db, known, uncommitted=self._uncommitted)
                 db.execute("PRAGMA user_version = 1")
+            elif self._is_limited and _server(db).unlisted_at > self._micros() - _DAY - self._timeout:
+                # Until now nothing was limited, and nothing was listed: what was sent is on record elsewhere.
+                db.execute("DELETE FROM slots")
+                self._refill(db, self._history() if self._history else (), uncommitted=0)
+                db.execute("UPDATE server SET unlisted_at = 0")
         except BaseException:
             db.execute("ROLLBACK")
             raise

@@ -99,7 +99,8 @@ def _told(outcomes: Sequence[Outcome]) -> str:
 
 
 def _nothing_came(outcomes: Sequence[Outcome]) -> bool:
-    return bool(outcomes) and not any(
+    """Whether requests were sent and none brought anything. With none sent the quota is spent, which is no error."""
+    return any(one.requests for one in outcomes) and not any(
         one.inserted + one.updated + one.unchanged or not one.remaining for one in outcomes
     )
 
@@ -134,6 +135,7 @@ def build(*, as_of: str | None, publishes: bool, wait: float) -> None:
             rows.append((table.full_name(), built.rows, round(built.seconds, 3)))
         if not breaches and publishes:
             publish.publish(store, settings=settings, now=dt.datetime.now(dt.UTC), validate=lambda _models, _table: [])
+            publish.purge(settings, now=dt.datetime.now(dt.UTC))
     write_rows(("table", "rows", "seconds"), rows, form="table", title=f"As of {frozen.as_of:%Y-%m-%d %H:%M:%S} UTC")
     click.echo(f"\n{len(rows)} tables in {duration(time.monotonic() - began)}", err=True)
     if breaches:

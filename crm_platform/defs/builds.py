@@ -213,6 +213,7 @@ def snapshot_asset() -> dg.AssetsDefinition:
             published = publishing.publish(
                 models.warehouse(), settings=settings, now=clock.now(), validate=build_lease.breaches_of
             )
+            publishing.purge(settings, now=clock.now())
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(published.tables.values()),

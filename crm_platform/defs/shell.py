@@ -81,5 +81,16 @@ def refresh_in_process(
     if not result.success:
         if reporter.breaches:
             raise ContractBreach(reporter.breaches)
-        raise reporter.problem or GiveUp(f"the run {result.run_id[:8]} failed; run again with -v to see why")
+        raise reporter.problem or GiveUp(
+            f"the run {result.run_id[:8]} failed ({_class_of_failure(result)}); run again with -v to see why"
+        )
     return result.run_id
+
+
+def _class_of_failure(result: dg.ExecuteInProcessResult) -> str:
+    """Name the exception behind a failed step; its text is for the log, since it may hold anything."""
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error is not None:
+            error = event.step_failure_data.error
+            return (error.cause.cls_name if error.cause else None) or error.cls_name or "unknown"
+    return "no step says why"

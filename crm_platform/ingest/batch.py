@@ -36,6 +36,9 @@ Row = dict[str, object]
 FUTURE_TOLERANCE = timedelta(minutes=5)
 """How far ahead of our own clock a message may be dated before it is kept out of every figure."""
 
+SENDER_FIELDS = frozenset({"operator_email", "agentId"})
+"""Fields that may name who sent a message; where both come, the second one stands in `extra`."""
+
 MESSAGE_TYPES = frozenset({"text", "image", "document", "audio", "video", "template"})
 MESSAGE_STATUSES = frozenset({"sent", "delivered", "read", "received", "failed"})
 CAMPAIGN_STATUSES = frozenset({"draft", "scheduled", "active", "in_progress", "completed", "failed"})
@@ -268,7 +271,7 @@ class Batch:
             )
 
     def _drifted(self, record: str, extra: Extra, fetch: Fetch) -> None:
-        for name in extra:
+        for name in extra.keys() - SENDER_FIELDS:
             self._drifted_to(record, name, "", fetch)
 
     def _drifted_to(self, record: str, name: str, value: str, fetch: Fetch) -> None:

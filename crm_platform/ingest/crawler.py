@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from crm_platform.api import Answer, CampaignReport, CrmClient, Fetch
-from crm_platform.errors import CrmPlatformError, FixConfiguration, NotFound, QuotaSpent
+from crm_platform.errors import CrmPlatformError, FixConfiguration, NotFound, QuotaSpent, RetryLater, SkipRecord
 from crm_platform.ingest.batch import Batch, rejected_key
 from crm_platform.ingest.planner import SeenMessage
 from crm_platform.ingest.sweep import PRESENT, Sweep, record_sweep
@@ -55,8 +55,8 @@ HISTORY_PAGES = 10
 ROUNDS = 3
 """Times that what failed is tried again before a run ends."""
 
-FAILURES_IN_A_ROW = 12
-"""So many chats failing one after the other mean that the server is down: the run ends with what it has."""
+FAILURES_IN_A_ROW = 6
+"""So many failures one after the other, each of several tries, mean that the server is down: the run ends."""
 
 FINAL = (QuotaSpent, FixConfiguration)
 """Errors that no other try in this run can mend."""
@@ -155,6 +155,7 @@ class Crawler:
         self._workers = workers
         self._is_limited = is_limited
         self._stopped_by: CrmPlatformError | None = None
+        self._failures_in_a_row = 0
 
     # What a run asks about its work.
 
@@ -216,12 +217,13 @@ class Crawler:
             account.rejected += len(page.rejected)
             self.report("contacts", len(sweep.seen), page.total)
             self.commit(when_full=True)
+        self._failures_in_a_row = 0 if sweep.failure is None else self._failures_in_a_row + 1
         missed = record_sweep(sweep, self.batch, self.warehouse)
         if sweep.first is not None:
             self.memory.sighted(sweep.seen, at=sweep.first.fetch.started_at)
             self.memory.gone(missed)
         if sweep.is_complete:
-            self.memory.planner.swept(at=self.now(), requests=sweep.requests)
+            self.memory.swept(at=self.now(), requests=sweep.requests)
         else:
             self.memory.planner.spent(at=self.now(), requests=sweep.requests)
         for chat_id in sweep.seen - self.states.keys():
@@ -287,15 +289,19 @@ class Crawler:
             if answer.report is not None:
                 report = answer.report
                 self.batch.report(report.value, report.fetch, last=last.get(answer.campaign_id))
-            if answer.failure is not None and not isinstance(answer.failure, NotFound):
+            if answer.failure is not None and not isinstance(answer.failure, NotFound | SkipRecord):
                 failed[answer.campaign_id] = answer.failure
-                if isinstance(answer.failure, FINAL):
-                    self._stopped_by = answer.failure
+            self._judge(answer.failure)
             self.report("campaign reports", done, len(campaign_ids))
             self.commit(when_full=True)
         self.memory.planner.spent(at=self.now(), requests=account.requests - before)
         self._raise_if_stopped()
         return failed
+
+    def has_swept(self) -> bool:
+        """Whether any sweep has ever ended with a page seen."""
+        with self.warehouse.reading() as session:
+            return bool(session.query("select sweep_id from raw.contact_sweeps limit 1").num_rows)
 
     def load_states(self, *, anew: bool = False) -> None:
         """Read the crawl state of every present contact; `anew`: as if none had ever been visited."""
@@ -329,6 +335,13 @@ class Crawler:
 
     # What the steps share.
 
+    def _judge(self, failure: CrmPlatformError | None) -> None:
+        """Stop the run when an error is final, or when the server seems to be down."""
+        is_trouble = isinstance(failure, RetryLater)
+        self._failures_in_a_row = self._failures_in_a_row + 1 if is_trouble else 0
+        if isinstance(failure, FINAL) or self._failures_in_a_row >= FAILURES_IN_A_ROW:
+            self._stopped_by = failure
+
     def _raise_if_stopped(self) -> None:
         stopped_by, self._stopped_by = self._stopped_by, None
         if stopped_by is not None:
@@ -336,7 +349,6 @@ class Crawler:
 
     def _kept(self, visits: Iterator[Visit]) -> Iterator[Visit]:
         account = self.account(raw.Messages)
-        in_a_row = 0
         for visit in visits:
             state = visit.state
             for page in visit.pages:
@@ -348,9 +360,7 @@ class Crawler:
             self.batch.state(state)
             self.states[state.chat_id] = state
             self._booked(visit.fetches, account)
-            in_a_row = in_a_row + 1 if visit.failure is not None else 0
-            if isinstance(visit.failure, FINAL) or in_a_row >= FAILURES_IN_A_ROW:
-                self._stopped_by = visit.failure
+            self._judge(visit.failure)
             yield visit
             self.commit(when_full=True)
 

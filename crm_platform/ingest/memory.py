@@ -33,6 +33,7 @@ class PlannerMemory:
         self.planner = planner
         self._known = set(known)
         self._changed: set[str] = set()
+        self._has_swept = False
 
     @classmethod
     def load(cls, settings: Settings, warehouse: Warehouse, *, at: datetime) -> Self:
@@ -70,6 +71,11 @@ class PlannerMemory:
         self._changed |= found - self._known
         self._known |= found
 
+    def swept(self, *, at: datetime, requests: int) -> None:
+        """Tell of a complete sweep."""
+        self.planner.swept(at=at, requests=requests)
+        self._has_swept = True
+
     def gone(self, chat_ids: Iterable[str]) -> None:
         """Tell of chats that a complete sweep missed."""
         missed = self._known & set(chat_ids)
@@ -95,8 +101,9 @@ class PlannerMemory:
 
     def save(self, batch: Batch, *, at: datetime) -> None:
         """Put what has changed into the batch."""
-        if not self._changed:
+        if not self._changed and not self._has_swept:
             return
+        self._has_swept = False
         state = self.planner.to_arrow(sorted(self._changed))
         self._changed.clear()
         for row in state.chats.to_pylist():

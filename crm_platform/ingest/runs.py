@@ -100,7 +100,8 @@ def refresh(
     `full_refresh` reads every chat's whole history again, as if nothing were known of it. `connect` opens a client that
     reports its requests to the callable it is given (default: the CRM of the settings, through the shared gate). Holds
     the crawl lease: another crawler is waited for `wait_seconds`, then Busy is raised, naming it. Raises
-    FixConfiguration (a refused key), after committing what had come before.
+    FixConfiguration (a refused key), after committing what had come before, and what kept the very first sweep from
+    ending.
     """
     with _crawler(
         settings,
@@ -137,6 +138,9 @@ def refresh(
                 raise
             except CrmPlatformError as problem:
                 account.remaining = f"{account.remaining or stage.__name__.replace('_', ' ')}: {problem}"
+                crawler.commit()
+                if of[0] is raw.Contacts and not crawler.has_swept():
+                    raise  # nothing is known of this CRM yet: figures of nothing would mislead
             account.seconds_throttled = crawler.client.seconds_throttled - throttled
             crawler.commit()
             yield from (crawler.outcome(table, started_at=started_at) for table in wanted)

@@ -20,13 +20,19 @@ if TYPE_CHECKING:
     from crm_platform.warehouse import Warehouse
 
 # Contacts as they stood at the newest sweep that noticed them.
+# A contact deleted here since then is absent: if it comes back, that is noticed.
 PRESENT = """
-    select chat_id
+    select sightings.chat_id as chat_id
     from (
-        select chat_id, is_present, row_number() over (partition by chat_id order by sweep_id desc) as newest
+        select chat_id, is_present, "at", row_number() over (partition by chat_id order by sweep_id desc) as newest
         from raw.contact_sightings
     ) as sightings
-    where newest = 1 and is_present
+    left join (
+        select chat_id, max("at") as deleted_at from raw.operator_events where kind = 'contact_deleted' group by chat_id
+    ) as deletions on deletions.chat_id = sightings.chat_id
+    where sightings.newest = 1
+        and sightings.is_present
+        and (deletions.deleted_at is null or deletions.deleted_at <= sightings."at")
 """
 
 

@@ -110,7 +110,7 @@ def _known_rows(table: type[RawTable], known: str) -> str:
         joins = f"""left join (
             select target, max(started_at) as started_at
             from live.ops.fetches
-            where operation = 'campaign_report' and outcome = 'ok' and started_at <= {known}
+            where operation = 'campaign_report' and outcome in ('ok', 'not_found') and started_at <= {known}
             group by target
         ) as f on f.target = t.campaign_id"""
     if table is raw.ContactSightings:

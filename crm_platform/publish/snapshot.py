@@ -267,6 +267,9 @@ def _write_parquet(
                     linked[inside] = known
                     continue
             _copy(session, f"select * from {name} where {month_of} = '{month}' order by {order}", file)
+        if not any(folder.iterdir()):
+            # Readers of folder/*.parquet find the columns all the same.
+            _copy(session, f"select * from {name}", folder / "empty.parquet")
     return months, linked
 
 

@@ -8,7 +8,7 @@ from math import ceil
 
 import pytest
 
-from crm_platform.errors import Busy, Unauthorized
+from crm_platform.errors import Busy, ServerUnavailable, Unauthorized
 from crm_platform.ingest import RAW_TABLES, open_client, refresh
 from crm_platform.schemas import raw
 from crm_platform_tests.in_process import world
@@ -244,3 +244,22 @@ def test_the_default_client_goes_through_the_shared_gate(tmp_path):
     client = open_client(crm.settings, on_fetch=lambda _: None)
     assert "sandbox" not in repr(client).replace("crm_platform.sandbox", "")
     client.close()
+
+
+def test_a_first_refresh_that_never_reaches_the_crm_says_so(tmp_path):
+    crm = world(tmp_path, fault_rate=1.0, faults=("503",))
+    with pytest.raises(ServerUnavailable):
+        crm.refresh()
+    assert crm.rows("from ops.fetches"), "what was sent is on record all the same"
+
+
+def test_a_crm_that_goes_down_is_soon_left_alone(tmp_path):
+    crm = world(tmp_path)
+    crm.refresh()
+    crm.sandbox = type(crm.sandbox)(
+        type(crm.options)(contacts=60, days=40, start=crm.options.start, fault_rate=1.0, faults=("503",)),
+        clock=crm.sandbox.clock,
+    )
+    outcomes = crm.refresh()
+    assert all(outcome.remaining for outcome in outcomes)
+    assert sum({id(outcome.metrics): outcome.requests for outcome in outcomes}.values()) < 150

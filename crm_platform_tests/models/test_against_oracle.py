@@ -28,7 +28,7 @@ def disagreements(facts: Facts, folder: Path) -> dict[str, list[str]]:
     return {table: found for table, found in problems.items() if found}
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(4))
 def test_every_cell_agrees(seed: int, tmp_path: Path):
     assert disagreements(random_facts(seed), tmp_path) == {}
 
@@ -49,6 +49,6 @@ def test_every_cell_agrees_in_a_larger_world(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 300))
+@pytest.mark.parametrize("seed", range(100, 150))
 def test_every_cell_agrees_in_many_worlds(seed: int, tmp_path: Path):
     assert disagreements(random_facts(seed), tmp_path) == {}
