@@ -27,7 +27,7 @@ HISTORY_DAYS = 60
 # Local hours of a weekday; Saturday is shorter, Sunday quiet.
 WEEKDAY = [2.5, 1.2, 0.6, 0.4, 0.5, 1, 3, 6, 11, 14, 15, 14, 12, 12, 13, 14, 14, 13, 13, 14, 14, 12, 8, 5]
 WEEK = np.array(WEEKDAY * 5 + [0.6 * one for one in WEEKDAY] + [0.25 * one for one in WEEKDAY])
-MESSAGES_PER_CONVERSATION = 6.0  # roughly, for `World.rates`
+MESSAGES_PER_CONVERSATION = 6.5  # roughly, for `World.rates`
 OPENS, CLOSES = 8.0, 20.0  # when agents answer, Monday to Saturday
 
 
@@ -37,7 +37,7 @@ class Shape:
 
     contacts: int = 8_500
     growth_per_day: float = 0.0075
-    conversations_per_chat_day: float = 0.022
+    conversations_per_chat_day: float = 0.02
     appetite_sigma: float = 1.5
     awake_days: float = 8.0
     asleep_days: float = 30.0
@@ -130,12 +130,12 @@ class _Writer:
             at = self._say(chat, at, inbound=False, more=0.3)
             by_contact = True
             step = dice.random()
-            if step < 0.5:
+            if step < 0.55:
                 at += dice.lognormvariate(-2.2, 1.3)  # 7 minutes
-            elif step < 0.58:
+            elif step < 0.62:
                 at += 14 + dice.expovariate(1 / 10)  # sleeps over it
             else:
-                if step < 0.78:
+                if step < 0.8:
                     self._say(chat, at + dice.lognormvariate(-1.8, 1.0), inbound=True, more=0.05)  # asante
                 return
             if at > self.until:

@@ -106,8 +106,9 @@ def test_the_score_is_the_formula():
     for hours, weight in zip(rules.ECHO_HOURS[:4], rules.WEIGHTS[:4], strict=True):
         counter = math.exp(-1.0 / hours) + math.exp(-0.5 / hours)
         expected += weight * counter * (1 - math.exp(-passed / hours))
-    z = passed / 24
-    worth = expected / passed * (24**2 * (1 - math.exp(-z) * (1 + z)) + 0.05 * passed**2 / 2)
+    horizon = 1.0  # two rounds of one chat take two seconds: the least
+    z = passed / horizon
+    worth = expected / passed * (horizon**2 * (1 - math.exp(-z) * (1 + z)) + 0.05 * passed**2 / 2)
     assert made.expected_unseen(after(passed)) == pytest.approx(expected, rel=1e-9)
     assert f"score {worth:.3g}" in made.explain("one", after(passed))
 
