@@ -181,7 +181,7 @@ COLOURS = {"nightly": "#9a9a9a", "round-robin": "#d08a2c", "√rate, true rates"
 def plot(figures: list[Figures], path: Path) -> None:
     """Share captured against delay, a panel a quota, as SVG."""
     tiers = list(dict.fromkeys(one.tier for one in figures))
-    width, height, left, top, gap = 300, 220, 50, 40, 40
+    width, height, left, top, gap = 300, 220, 50, 40, 65
     low, high = np.log(HOURS[0]), np.log(HOURS[-1])
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + (width + gap) * len(tiers)} {height + 130}" '

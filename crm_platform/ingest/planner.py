@@ -28,7 +28,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -38,7 +38,6 @@ import pyarrow as pa
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
-Mode = Literal["continuous", "nightly"]
 
 # Shares of the quota that others than chats may take at most; the caller books them with `spent`.
 SWEEP_SHARE: Final = 0.10
@@ -525,6 +524,8 @@ class CrawlPlanner:
         else:
             chats.copies_expected[: len(chats)][late] += share
         kept = [one for one in self._campaigns if one.at > t - CAMPAIGN_MEMORY_HOURS]
+        while any(one.at == t for one in kept):
+            t += _MOMENT  # its time is its name in the saved state
         self._campaigns = sorted([*kept, _Campaign(t, share, rows)], key=lambda one: one.at)
 
     def swept(self, *, at: dt.datetime, requests: int) -> None:

@@ -163,6 +163,18 @@ def test_the_state_of_some_chats_is_their_rows():
     assert one.made.to_arrow(["c7"]).chats.equals(whole.slice(7, 1).combine_chunks())
 
 
+def test_two_campaigns_of_one_moment_stay_two():
+    one = life(1, per_minute=60, per_day=None)
+    one.begin()
+    for chat in range(4):
+        one.made.visited(f"c{chat}", at=START, new_messages=[])
+    later = START + dt.timedelta(hours=5)
+    for chat in ("c1", "c2"):
+        one.made.campaign_sent(at=START + dt.timedelta(hours=1), recipients=1, chat_ids=[chat])
+    again = CrawlPlanner.from_arrow(one.made.to_arrow())
+    assert again.expected_unseen_per_chat(later) == one.made.expected_unseen_per_chat(later)
+
+
 def test_state_without_chats_comes_back():
     made = CrawlPlanner(requests_per_minute=60, requests_per_day=None, start=START)
     again = CrawlPlanner.from_arrow(made.to_arrow())
