@@ -19,7 +19,7 @@ from crm_platform.errors import CrmPlatformError, FixConfiguration, NotFound, Qu
 from crm_platform.ingest.batch import Batch, rejected_key
 from crm_platform.ingest.planner import SeenMessage
 from crm_platform.ingest.sweep import PRESENT, Sweep, record_sweep
-from crm_platform.ingest.visits import ChatState, Known, Visit, deepen, visit_newest
+from crm_platform.ingest.visits import PAGE_SIZE, ChatState, Known, Visit, deepen, visit_newest
 from crm_platform.schemas import RawTable, Table, raw
 from crm_platform.warehouse import Written
 
@@ -153,6 +153,7 @@ class Crawler:
         self._fetch_log = fetch_log
         self._progress = progress
         self._workers = workers
+        self._page_size = PAGE_SIZE  # then the server's, which may give fewer
         self._is_limited = is_limited
         self._stopped_by: CrmPlatformError | None = None
         self._failures_in_a_row = 0
@@ -352,6 +353,7 @@ class Crawler:
         for visit in visits:
             state = visit.state
             for page in visit.pages:
+                self._page_size = page.page_size
                 self.batch.messages(state.chat_id, page)
                 self.messages += len(page.records)
                 account.rejected += len(page.rejected)
@@ -429,7 +431,7 @@ class Crawler:
     def _deepen(self, state: ChatState, pages: int) -> Visit:
         fetches: list[Fetch] = []
         with self._fetch_log.capture(fetches):
-            visit = deepen(self.client, state, most_pages=pages, now=self.now)
+            visit = deepen(self.client, state, most_pages=pages, now=self.now, page_size=self._page_size)
         visit.fetches = fetches
         return visit
 

@@ -159,24 +159,35 @@ def _after_visit(
     ).settled()
 
 
-def deepen(client: CrmClient, before: ChatState, *, most_pages: int, now: Callable[[], datetime]) -> Visit:
-    """Read history from the oldest end, going on where the last reading stopped, until the two ends meet."""
+def deepen(
+    client: CrmClient,
+    before: ChatState,
+    *,
+    most_pages: int,
+    now: Callable[[], datetime],
+    page_size: int = PAGE_SIZE,
+) -> Visit:
+    """Read history from the oldest end, going on where the last reading stopped, until the two ends meet.
+
+    `page_size`: records a page as far as the server is known. One that gives fewer is noticed, which costs a page: a
+    caller that never learnt it, and has two pages to spend, would stay where it is for ever.
+    """
     visit = Visit(before)
     state = before
-    size = PAGE_SIZE
+    size = page_size
     try:
         while not state.is_history_whole and len(visit.pages) < most_pages:
             number = state.read_from_oldest // size + 1
             page = client.list_messages(state.chat_id, page=number, limit=PAGE_SIZE, sort="oldest")
             visit.pages.append(page)
-            if page.page_size < size:
+            if page.page_size != size:
                 # A server with smaller pages than asked for: page numbers count in its own size.
                 size = page.page_size
                 if number > 1:
                     continue
             came = len(page.records) + len(page.rejected)
             read = (number - 1) * size + came
-            state = replace(state, read_from_oldest=read).settled()
+            state = replace(state, read_from_oldest=max(read, state.read_from_oldest)).settled()
             if came < size and not state.is_history_whole:
                 # The list ends here, shorter than it was said to be: there is no more to be had.
                 state = replace(state, reported_total=read).proven(read)
