@@ -43,6 +43,7 @@ _LONGEST_MINUTE: Final = 65.0
 # While waiting, look again this often (seconds): a slot may come back earlier than it looked.
 _LONGEST_NAP: Final = 1.0
 _LOCK_PATIENCE: Final = 30.0  # seconds to wait for another process's transaction, which takes a millisecond
+_GLANCE: Final = _SECOND // 5  # how long "nothing limits anybody" is believed before the file is asked again
 _PURGE_EVERY: Final = 256  # slots between two purges of those that no window can see any more
 
 # A parent's connections as a forked child sees them: SQLite forbids even closing them, which collection would do.
@@ -223,6 +224,7 @@ class SqliteGate:
         self._opened: tuple[int, int] | None = None  # process and inode the connection belongs to
         self._unlisted: set[_Slot] = set()  # under way while nothing limits anybody: no row is written for them
         self._noted_unlisted = False
+        self._looked_at = 0  # when the server was last seen to have said nothing
 
     # What others call.
 
@@ -305,8 +307,12 @@ class SqliteGate:
     def _nobody_limits(self, at: int) -> bool:
         # The usual case against a sandbox: no limit set, none heard of, no row written but the note that it was so.
         if self._noted_unlisted:
+            if self._looked_at <= at < self._looked_at + _GLANCE:
+                return True
             with self._transaction(write=False) as db:
-                return _server(db).is_silent(at)
+                is_silent = _server(db).is_silent(at)
+            self._looked_at = at if is_silent else 0
+            return is_silent
         with self._transaction(write=True) as db:
             if not _server(db).is_silent(at):
                 return False
@@ -380,6 +386,7 @@ class SqliteGate:
         at: int,
         now: dt.datetime,
     ) -> None:
+        self._looked_at = 0
         pause = retry_after(said, now=now) if status in (429, 503) else None
         if pause is not None:
             closed_until = at + min(round(pause * _SECOND), _DAY)

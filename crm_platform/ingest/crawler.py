@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-WORKERS = 4
+WORKERS = 8
 """Requests under way at once: enough to hide the CRM's answer time, few enough to be a polite guest."""
 
-LOOKAHEAD = 6 * WORKERS
+LOOKAHEAD = 4 * WORKERS
 """Visits that may be under way or waiting to be stored: what keeps the threads busy during a commit."""
 
 BATCH_ROWS = 16_000
