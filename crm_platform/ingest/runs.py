@@ -339,8 +339,9 @@ class _Ticks:
             self._tell(done, len(plan.chats), left=self._free(left, before))
         self._deepen(pages=history_pages, left=left, before=before)
         busy = crawler.requests > before
-        # Under a quota there is always a next best request; without one a tick that found nothing to do is the end.
-        self.is_done = not self.is_limited and not busy
+        # Under a quota there is always a next best request; without one a tick that found nothing to do is the end, but
+        # for a limit that the server itself has named: then it was only not allowed to.
+        self.is_done = not self.is_limited and not busy and crawler.client.available() != 0
         return busy
 
     def _estimate(self, at: datetime) -> None:
