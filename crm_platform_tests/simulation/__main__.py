@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - a report is what this is for
 """`python -m crm_platform_tests.simulation`: replay a seed, or run many and report.
 
 What belongs here: the command line and the report. What does not: the simulation (run.py).
@@ -6,6 +7,7 @@ What belongs here: the command line and the report. What does not: the simulatio
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import sys
 import time
 from collections import Counter
@@ -22,7 +24,8 @@ def _results(seeds: range, jobs: int) -> Iterator[Result]:
     if jobs == 1:
         yield from map(simulate, seeds)
         return
-    with ProcessPoolExecutor(jobs) as pool:
+    # Each process afresh: a fork would carry the database's threads along.
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(simulate, seeds)
 
 
@@ -50,19 +53,13 @@ def _many(first: int, count: int, jobs: int) -> int:
         hours += result.virtual_hours
         if result.broken:
             failed.append(result.seed)
-            print(
-                f"seed {result.seed} fails:",
-                *result.broken,
-                f"  replay: {REPLAY} {result.seed}",
-                sep="\n  ",
-                flush=True,
-            )
+            print(f"seed {result.seed} fails:", *result.broken, sep="\n  ", flush=True)
+            print(f"  replay: {REPLAY} {result.seed}", flush=True)
         if done % 25 == 0 or done == count:
             print(f"{done} of {count} seeds, {len(failed)} failed, {time.perf_counter() - began:.0f} s", flush=True)
     print(f"\n{requests:,} requests by {lives:,} processes in {hours / 24:,.0f} virtual days")
-    print(
-        f"{sum(seconds) / len(seconds):.2f} s a seed, {max(seconds):.1f} s at most; {cpu / len(seconds):.2f} s of processor\n"
-    )
+    print(f"{sum(seconds) / len(seconds):.2f} s a seed, {max(seconds):.1f} s at most; of processor", end=" ")
+    print(f"{cpu / len(seconds):.2f} s\n")
     for name, times in troubles.most_common():
         print(f"{times:>8,}  {name}")
     if failed:

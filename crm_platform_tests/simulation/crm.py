@@ -155,7 +155,7 @@ class Crm:
         self._added[index] += [self._message(index, at) for at in moments]
 
     def write(self, index: int, messages: int, *, at_once: bool = False) -> None:
-        """So many messages more at the newest end of a chat, within two seconds; `at_once`: before this instant ends."""
+        """So many messages more at the newest end of a chat, within two seconds; `at_once`: at this instant."""
         first = self.now
         moments = [first if at_once else first + self._chance.randrange(1, 2000) for _ in range(messages)]
         self._added[index] += [self._message(index, at) for at in sorted(moments)]
@@ -193,8 +193,8 @@ class Crm:
         self._time.at(self._time.now + dt.timedelta(seconds=self._chance.expovariate(1 / gap)), self._happen)
         if self._time.now == START:
             return
-        # Where time is measured only messages and marks happen: a list that moves is read anew half an hour later, and a
-        # rush opens a history again, whether there is trouble or not.
+        # Where time is measured only messages and marks happen: a list that moves is read anew half an hour later,
+        # and a rush opens a history again, whether there is trouble or not.
         kind = self._chance.choice([0.0, 0.92]) if self.scenario.is_timed else self._chance.random()
         present = self._present()
         if kind < 0.70:

@@ -12,6 +12,7 @@ import datetime as dt
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from crm_platform.ingest.sweep import PRESENT
@@ -252,12 +253,16 @@ def _campaigns(crm: Crm, session: DuckDbSession) -> Iterator[str]:
         seen_statuses = statuses[campaign_id]
         if not seen_statuses or seen_statuses[-1]["status"] != record["status"]:
             wrong.append(f"{campaign_id}: the last status known is not {record['status']}")
-        for seen in seen_statuses:
-            if campaign.status(crm.seen_at["/crm/campaign", _utc(seen["observed_at"])]) != seen["status"]:
-                never.append(f"{campaign_id} was not {seen['status']} then")
-        for before, after in zip(seen_statuses, seen_statuses[1:], strict=False):
-            if before["status"] == after["status"] or not after["is_change"]:
-                never.append(f"{campaign_id} did not become {after['status']}")
+        never += [
+            f"{campaign_id} was not {seen['status']} then"
+            for seen in seen_statuses
+            if campaign.status(crm.seen_at["/crm/campaign", _utc(seen["observed_at"])]) != seen["status"]
+        ]
+        never += [
+            f"{campaign_id} did not become {after['status']}"
+            for before, after in pairwise(seen_statuses)
+            if before["status"] == after["status"] or not after["is_change"]
+        ]
         snapshots = reports[campaign_id]
         if not snapshots:
             wrong.append(f"{campaign_id} has no report")
@@ -370,10 +375,11 @@ def of_the_time(
         + run
     )
     if took.total_seconds() > allowed:
-        return [
+        said = (
             f"I7: it took {took.total_seconds():.0f} s, undisturbed {calm_took.total_seconds():.0f} s; with delays of "
             f"{troubled.seconds_delayed:.0f} s, waits of {troubled.seconds_of_backing_off:.0f} s before trying again, "
             f"{troubled.seconds_asked_for:.0f} s of Retry-After, {troubled.restarts} kills and "
             f"{troubled.requests_of_others} requests of others it may take {allowed:.0f} s"
-        ]
+        )
+        return [said]
     return []

@@ -54,7 +54,7 @@ class Life:
         self.warehouse = MortalWarehouse(self)
 
     def _prepare(self) -> None:
-        """As open_warehouse does; not again for a file that is complete: it would be found so, a tenth of a second later."""
+        """As open_warehouse does, but not again for a file that is complete: to see that takes a tenth of a second."""
         if not self.simulation.is_prepared:
             self.warehouse.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
             self.simulation.is_prepared = True

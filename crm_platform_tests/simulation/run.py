@@ -222,7 +222,7 @@ class Simulation:
         life = Life(self)
         try:
             with (
-                mock.patch("crm_platform.ingest.connect.open_warehouse", lambda _: life.warehouse),
+                mock.patch("crm_platform.ingest.connect.open_warehouse", return_value=life.warehouse),
                 # One thread: nobody gives a slot back while it naps, so it need not look every second.
                 mock.patch("crm_platform.api.gate._LONGEST_NAP", WINDOW),
                 self._small_batches(),
@@ -282,11 +282,10 @@ class Simulation:
 
     def _look(self, *, after: str) -> bool:
         """Hold what is stored against I2 and I4, whatever has just happened; says whether everything is there."""
-        is_everything_there = False
         with self._undisturbed(), self.life() as life, life.reading() as session:
             self.broken += [f"{one} (after {after})" for one in invariants.of_the_store(self.crm, session)]
-            is_everything_there = invariants.is_everything_there(session)
-        return is_everything_there
+            return invariants.is_everything_there(session)
+        raise AssertionError  # an undisturbed life does not end in the middle
 
     @contextlib.contextmanager
     def _undisturbed(self) -> Iterator[None]:
