@@ -16,15 +16,15 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import phonenumbers
+import pyarrow as pa
 
 from crm_platform.schemas import Table, ops, raw
 from crm_platform.warehouse import Written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
-
-    import pyarrow as pa
 
     from crm_platform.api import Campaign, CampaignReport, Contact, CustomField, Fetch, Message, Page, Rejected
     from crm_platform.api.records import Extra
@@ -42,6 +42,16 @@ SENDER_FIELDS = frozenset({"operator_email", "agentId"})
 MESSAGE_TYPES = frozenset({"text", "image", "document", "audio", "video", "template"})
 MESSAGE_STATUSES = frozenset({"sent", "delivered", "read", "received", "failed"})
 CAMPAIGN_STATUSES = frozenset({"draft", "scheduled", "active", "in_progress", "completed", "failed"})
+
+
+# Columns of raw.messages that are the same for all of a page, by the value that they take.
+_OF_A_PAGE = {
+    "chat_id": "chat_id",
+    "first_fetched_at": "fetched_at",
+    "fetched_at": "fetched_at",
+    "first_fetch_id": "fetch_id",
+    "fetch_id": "fetch_id",
+}
 
 
 def rejected_key(rejected: Rejected, *, operation: str, target: str | None) -> str:
@@ -68,7 +78,8 @@ class Batch:
 
     def __init__(self, *, keep_text: bool = True) -> None:
         self.rows: dict[type[Table], list[Row]] = {}
-        self._messages: dict[str, list[object]] = {name: [] for name in raw.Messages.columns}
+        self._messages: dict[str, list[object]] = {name: [] for name in raw.Messages.columns if name not in _OF_A_PAGE}
+        self._pages: list[tuple[int, str, datetime, int]] = []  # messages, chat, start and id of the request
         self.states: dict[str, ChatState] = {}
         self.fetches: list[Fetch] = []
         self.rejected = 0
@@ -120,15 +131,7 @@ class Batch:
         records, fetch, columns = page.records, page.fetch, self._messages
         count = len(records)
         latest = fetch.started_at + FUTURE_TOLERANCE
-        constant: dict[str, object] = {
-            "chat_id": chat_id,
-            "first_fetched_at": fetch.started_at,
-            "fetched_at": fetch.started_at,
-            "first_fetch_id": fetch.fetch_id,
-            "fetch_id": fetch.fetch_id,
-        }
-        for name, value in constant.items():
-            columns[name].extend([value] * count)
+        self._pages.append((count, chat_id, fetch.started_at, fetch.fetch_id))
         for name in ("message_id", "timestamp", "timestamp_was_naive", "direction", "type", "status", "sender"):
             columns[name].extend(map(attrgetter(name), records))
         columns["is_future_dated"].extend([message.timestamp > latest for message in records])
@@ -226,7 +229,7 @@ class Batch:
         written: dict[type[Table], Written] = {}
         with warehouse.writing() as session:
             if self._messages["message_id"]:
-                written[raw.Messages] = session.merge(raw.Messages, raw.Messages.table_of(self._messages))
+                written[raw.Messages] = session.merge(raw.Messages, self._message_rows())
             for table, rows in self.rows.items():
                 written[table] = session.merge(table, table.rows(rows))
             self._touch_reports(session)
@@ -237,12 +240,25 @@ class Batch:
         self.rows.clear()
         for column in self._messages.values():
             column.clear()
+        self._pages.clear()
         self.states.clear()
         self.fetches.clear()
         self._drift.clear()
         self._reports_seen_again.clear()
         self.rejected = 0
         return written
+
+    def _message_rows(self) -> pa.Table:
+        """The messages, with what all of a page share repeated by Arrow rather than row by row."""
+        counts, chats, moments, fetches = zip(*self._pages, strict=True)
+        page_of_row = np.repeat(np.arange(len(counts)), counts)
+        shared: dict[str, pa.Array] = {
+            "chat_id": pa.array(chats, pa.string()),
+            "fetched_at": pa.array([moment.astimezone(UTC) for moment in moments], pa.timestamp("us")),
+            "fetch_id": pa.array(fetches, pa.int64()),
+        }
+        arrays = {name: shared[of].take(page_of_row) for name, of in _OF_A_PAGE.items()}
+        return raw.Messages.table_of(self._messages | arrays)
 
     def _touch_reports(self, session: Session) -> None:
         for last_fetched_at, fetch_id, campaign_id, first_fetched_at in self._reports_seen_again:

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-WORKERS = 8
+WORKERS = 4
 """Requests under way at once: enough to hide the CRM's answer time, few enough to be a polite guest."""
 
-LOOKAHEAD = 4 * WORKERS
+LOOKAHEAD = 6 * WORKERS
 """Visits that may be under way or waiting to be stored: what keeps the threads busy during a commit."""
 
-BATCH_ROWS = 16_000
-"""Rows that are committed together: two seconds' work, and what a kill may cost."""
+BATCH_ROWS = 24_000
+"""Rows that are committed together: a few seconds' work, and what a kill may cost."""
 
 BATCH_REQUESTS = 200
 """Requests that are committed together under a quota; with those under way they stay below MOST_UNCOMMITTED."""

@@ -255,8 +255,11 @@ class _WeekClock:
 
     def count(self, hours: Floats) -> None:
         """Count messages by the hour of the week they were sent in."""
-        for moment in hours.tolist():
-            self.counts[self.cell(moment)] += 1.0
+        if hours.size:
+            hour = np.floor(hours - self.origin).astype(np.int64)
+            self._reach(max(int(hour.max()), 0))
+            cells = np.where(hour >= 0, self._cells[np.maximum(hour, 0)], (self._cells[0] + hour) % 168)
+            self.counts += np.bincount(cells, minlength=168)
 
     def quota_share(self, begin: float, end: float, *, close_share: float) -> float:
         """Share of a day's quota released in [begin, end): along the profile, `close_share` in the closing hours."""

@@ -145,6 +145,12 @@ def _in_utc(moments: Sequence[Any]) -> Sequence[object]:
     ]
 
 
+def _array(values: Sequence[object] | pa.Array, column: Column) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values
+    return pa.array(_in_utc(values) if column.type is Type.TIMESTAMP else values, column.arrow)
+
+
 TABLES: dict[str, type[Table]] = {}
 
 
@@ -192,14 +198,10 @@ class Table:
         return cls.table_of({name: [row.get(name) for row in rows] for name in cls.columns})
 
     @classmethod
-    def table_of(cls, columns: Mapping[str, Sequence[object]]) -> pa.Table:
+    def table_of(cls, columns: Mapping[str, Sequence[object] | pa.Array]) -> pa.Table:
         """Build an Arrow table from columns of one length, all that are declared; aware datetimes become UTC."""
         return pa.table(
-            [
-                pa.array(_in_utc(columns[name]) if column.type is Type.TIMESTAMP else columns[name], column.arrow)
-                for name, column in cls.columns.items()
-            ],
-            schema=cls.arrow_schema(),
+            [_array(columns[name], column) for name, column in cls.columns.items()], schema=cls.arrow_schema()
         )
 
     @classmethod
