@@ -37,7 +37,7 @@ WORKERS = 4
 LOOKAHEAD = 6 * WORKERS
 """Visits that may be under way or waiting to be stored: what keeps the threads busy during a commit."""
 
-BATCH_ROWS = 24_000
+BATCH_ROWS = 50_000
 """Rows that are committed together: a few seconds' work, and what a kill may cost."""
 
 BATCH_REQUESTS = 200
