@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -42,6 +42,9 @@ BATCH_ROWS = 50_000
 
 BATCH_REQUESTS = 200
 """Requests that are committed together under a quota; with those under way they stay below MOST_UNCOMMITTED."""
+
+COMMIT_EVERY = timedelta(minutes=1)
+"""What came waits no longer than this: a kill costs a minute, however slow somebody's limit makes the requests."""
 
 LOOKUP_CHATS = 500
 """Chats whose known messages are looked up at once."""
@@ -152,6 +155,7 @@ class Crawler:
         self.seconds_to_whole: float | None = None
         self._fetch_log = fetch_log
         self._progress = progress
+        self._committed_at = now()
         self._workers = workers
         self._page_size = PAGE_SIZE  # then the server's, which may give fewer
         self._is_limited = is_limited
@@ -200,11 +204,12 @@ class Crawler:
     def commit(self, *, when_full: bool = False) -> None:
         """Write the batch; with `when_full` only if it is large enough."""
         is_full = len(self.batch) >= BATCH_ROWS or (self._is_limited and len(self.batch.fetches) >= BATCH_REQUESTS)
-        if when_full and not is_full:
+        if when_full and not is_full and self.now() - self._committed_at < COMMIT_EVERY:
             return
         self.memory.save(self.batch, at=self.now())
         for table, written in self.batch.commit(self.warehouse).items():
             self.written[table] = self.written.get(table, Written()) + written
+        self._committed_at = self.now()
 
     # Steps.
 
