@@ -320,6 +320,14 @@ class Wire(httpx.BaseTransport):
         if trouble == "timeout, never seen":
             simulation.delay(TIMEOUT)
             raise httpx.ReadTimeout("no answer")
+        if trouble == "timeout, seen after it":
+            # It stood in somebody's queue; given up here, it is counted there all the same.
+            simulation.time.at(
+                simulation.time.now + dt.timedelta(seconds=TIMEOUT + chance.uniform(0, 20)),
+                lambda: simulation.receive(request, asked_at),
+            )
+            simulation.delay(TIMEOUT)
+            raise httpx.ReadTimeout("no answer")
         if trouble == "slow answer":
             simulation.delay(chance.uniform(1, TIMEOUT / 2))
         simulation.delay(chance.uniform(0.002, 0.2))

@@ -33,7 +33,13 @@ from crm_platform.settings import Settings, load_settings
 from crm_platform_tests.simulation import invariants, kpis
 from crm_platform_tests.simulation.crm import START, Crm, PlainWire, Time
 from crm_platform_tests.simulation.lives import DiskFull, DiskFullInside, Killed, Life
-from crm_platform_tests.simulation.scenario import COMMIT_TROUBLES, REQUEST_TROUBLES, Scenario
+from crm_platform_tests.simulation.scenario import (
+    COMMIT_TROUBLES,
+    LEDGER_LOST,
+    LEDGER_LOST_CHANCE,
+    REQUEST_TROUBLES,
+    Scenario,
+)
 
 WINDOW = 60.0  # seconds; what a kill may cost
 LONGEST_RUN = 9.0  # minutes
@@ -150,6 +156,14 @@ class Simulation:
         chance = {"ledger locked": REQUEST_TROUBLES["ledger locked"]}
         return self._happened(self._fate(self._ledger_fate, chance)) is not None
 
+    def _perhaps_lose_the_ledger(self) -> None:
+        """Somebody deleted it, or the disk did; only with a limit is there one to lose."""
+        path = self.settings.gate_path
+        if path.exists() and self._happened(self._fate(self._ledger_fate, {LEDGER_LOST: LEDGER_LOST_CHANCE})):
+            self.note(LEDGER_LOST)
+            for one in path.parent.glob(f"{path.name}*"):
+                one.unlink()
+
     def _fate(self, chance: random.Random, of: dict[str, float]) -> str | None:
         drawn = chance.random()
         if not self.is_troubled:
@@ -161,7 +175,7 @@ class Simulation:
         return None
 
     def _happened(self, trouble: str | None) -> str | None:
-        if trouble is not None and (trouble.startswith(("kill", "disk", "error"))):
+        if trouble is not None and (trouble.startswith(("kill", "disk", "error", LEDGER_LOST))):
             if self.restarts >= self.scenario.most_kills:
                 return None
             self.restarts += 1
@@ -219,6 +233,7 @@ class Simulation:
         """A process, until it ends or dies."""
         self.lives += 1
         self.note("a process starts")
+        self._perhaps_lose_the_ledger()
         life = Life(self)
         try:
             with (

@@ -25,6 +25,7 @@ REQUEST_TROUBLES: Final = {
     "connection refused": 0.010,
     "timeout, never seen": 0.006,
     "timeout, seen": 0.008,
+    "timeout, seen after it": 0.004,
     "slow answer": 0.020,
     "404 for a chat that exists": 0.008,
     "401": 0.003,
@@ -48,6 +49,10 @@ COMMIT_TROUBLES: Final = {
     "error after COMMIT": 0.008,
 }
 """Chance of each, per transaction (between tables: per table), at trouble 1."""
+
+LEDGER_LOST: Final = "ledger lost"
+LEDGER_LOST_CHANCE: Final = 0.04
+"""Chance that a process finds no ledger any more, at trouble 1."""
 
 WORLD_CHANGES: Final = {
     "a message between two pages of its chat": 0.25,
