@@ -204,6 +204,25 @@ def _crawl_lines(session: Session, *, now: dt.datetime) -> Iterator[tuple[str, o
     yield "quarantine", ", ".join(f"{row['n']:,} {row['reason']}" for row in rejected) or "empty"
 
 
+def _timeliness_lines(settings: Settings, store: DuckDbWarehouse, *, now: dt.datetime) -> Iterator[tuple[str, str]]:
+    """How late messages are found, and how far the planner's estimates are right."""
+    from crm_platform.ingest import PlannerMemory, standing
+
+    crawl = standing(store, PlannerMemory.load(settings, store, at=now).planner, at=now)
+    if crawl.delay_hours is not None:
+        least = crawl.least_delay_hours
+        bound = "" if least is None else f"; {duration(least * 3600)} is the least so many visits could reach"
+        yield "found after", f"{duration(crawl.delay_hours * 3600)} on average in the last 24 h{bound}"
+    audit = crawl.audit
+    if audit.ratio is not None and audit.low is not None and audit.high is not None:
+        yield (
+            "audit visits",
+            f"{audit.visits} found {audit.ratio:.2f} of what was expected ({audit.low:.2f} to {audit.high:.2f})",
+        )
+    if crawl.advice is not None and (settings.minute_limit or settings.day_limit):
+        yield "advice", crawl.advice
+
+
 def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str, object]]:
     """What is known, spent and published, as (about, words)."""
     from crm_platform.alerts import Alerter
@@ -219,6 +238,7 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
         try:
             with live.reading() as session:
                 yield from _crawl_lines(session, now=now)
+            yield from _timeliness_lines(settings, live, now=now)
         except Busy as problem:
             yield "warehouse", str(problem)
     words = [f"{count:,} this {span}" for span, count in requests_left(settings).items()]

@@ -6,14 +6,17 @@ rows and crawl state together. What does not: Dagster, engine-specific SQL, KPI 
 
 from crm_platform.ingest.connect import open_client, open_warehouse
 from crm_platform.ingest.crawler import Outcome, Progress
-from crm_platform.ingest.memory import expected_unseen
+from crm_platform.ingest.memory import PlannerMemory, expected_unseen
 from crm_platform.ingest.operations import record_operation, record_requests
 from crm_platform.ingest.runs import RAW_TABLES, crawl, refresh
+from crm_platform.ingest.standing import Standing, standing
 
 __all__ = [
     "RAW_TABLES",
     "Outcome",
+    "PlannerMemory",
     "Progress",
+    "Standing",
     "crawl",
     "expected_unseen",
     "open_client",
@@ -21,4 +24,5 @@ __all__ = [
     "record_operation",
     "record_requests",
     "refresh",
+    "standing",
 ]

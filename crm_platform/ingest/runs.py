@@ -26,6 +26,7 @@ from crm_platform.ingest.crawler import FINAL, HISTORY_PAGES, ROUNDS, WORKERS, C
 from crm_platform.ingest.events import Events
 from crm_platform.ingest.memory import PlannerMemory
 from crm_platform.ingest.planner import HISTORY_SHARE
+from crm_platform.ingest.standing import standing
 from crm_platform.schemas import RawTable, raw
 from crm_platform.warehouse import Written, lease
 
@@ -297,6 +298,9 @@ def crawl(
         account = crawler.account(raw.Messages)
         account.seconds_throttled = crawler.client.seconds_throttled
         account.remaining = ticks.remaining(problem)
+        account.metrics |= standing(warehouse, crawler.memory.planner, at=now()).metrics()
+        if crawler.coverage is not None:
+            account.metrics["coverage"] = crawler.coverage
         yield from (crawler.outcome(table, started_at=started_at) for table in RAW_TABLES)
 
 
