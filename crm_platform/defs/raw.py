@@ -100,6 +100,17 @@ def _told(outcome: Outcome, store: DuckDbWarehouse, settings: Settings) -> dg.Ma
     )
 
 
+def _operator_events_as_they_stand(store: DuckDbWarehouse) -> dg.AssetMaterialization:
+    """What is done through the platform is written when it is done: a run can only say how much there is."""
+    with store.reading() as session:
+        rows = session.query(f"select count(*) as n from {raw.OperatorEvents.full_name()}").column("n")[0].as_py()
+    return dg.AssetMaterialization(
+        asset_key=asset_key(raw.OperatorEvents),
+        description="As it stood at the end of this run.",
+        metadata={"dagster/row_count": rows, "path": dg.MetadataValue.path(str(store.path))},
+    )
+
+
 class _Narrator:
     """Writes a log line when a stage begins and every few seconds after, so that the UI shows that work goes on."""
 
@@ -158,6 +169,7 @@ def raw_tables(
             if outcome.remaining:
                 context.log.warning("%s: %s", outcome.table.full_name(), outcome.remaining)
             yield _told(outcome, store, settings)
+        context.log_event(_operator_events_as_they_stand(store))
         if missing:  # Dagster would skip what comes after without a word, and call the run a success
             raise GiveUp(f"ingest said nothing of {', '.join(sorted(table.full_name() for table in missing))}")
 
