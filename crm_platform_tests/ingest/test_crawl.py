@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
+
 from crm_platform.schemas import raw
 from crm_platform_tests.in_process import world
 from crm_platform_tests.ingest.test_refresh import assert_whole, true
@@ -51,6 +53,7 @@ def test_small_runs_add_up_to_everything(tmp_path):
     assert crm.sandbox.stats().most_in_60s <= 60
 
 
+@pytest.mark.slow
 def test_the_days_allowance_ends_the_run_green_and_the_next_goes_on(tmp_path):
     crm = world(tmp_path, limits={"requests_per_minute": 60, "requests_per_day": 100})
     crm.crawl(minutes=180)
@@ -63,8 +66,8 @@ def test_the_days_allowance_ends_the_run_green_and_the_next_goes_on(tmp_path):
 
 
 def test_an_event_brings_its_chat_forward_within_a_minute(tmp_path):
-    crm = world(tmp_path, contacts=200, limits={"requests_per_minute": 10})
-    crm.crawl(minutes=40)
+    crm = world(tmp_path, limits={"requests_per_minute": 12})
+    crm.crawl(minutes=12)
     (quiet,) = crm.rows("select chat_id from ops.crawl_state order by known_until limit 1")
     event = {
         "event_id": "e1",
@@ -85,7 +88,7 @@ def test_an_event_brings_its_chat_forward_within_a_minute(tmp_path):
 
 
 def test_a_campaigns_first_report_comes_early_and_running_ones_again(tmp_path):
-    crm = world(tmp_path, limits={"requests_per_minute": 60})
-    crm.crawl(minutes=20)
+    crm = world(tmp_path, limits={"requests_per_minute": 120})
+    crm.crawl(minutes=8)
     campaigns = len(crm.rows("from raw.campaigns"))
     assert len(crm.rows("select distinct campaign_id from raw.campaign_reports")) == campaigns

@@ -18,12 +18,13 @@ REPLAY = "python -m crm_platform_tests.simulation --seed"
 SEEDS = 200
 
 
-@pytest.mark.parametrize("seed", [2, 4, 6, 9, 27])
+@pytest.mark.parametrize("seed", [2, 4, 6])
 def test_every_invariant_holds(seed):
     result = simulate(seed)
     assert not result.broken, f"replay: {REPLAY} {seed}"
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run():
     here = simulate(10)
     script = "from crm_platform_tests.simulation import simulate; print(simulate(10).digest)"
