@@ -50,6 +50,9 @@ RAW_TABLES: tuple[type[RawTable], ...] = (
 TICK = timedelta(minutes=1)
 """How often a crawl asks the planner what to do next."""
 
+SLOTS_RETURN = timedelta(seconds=61)
+"""After so long the gate has every slot of a tick back: a minute, and a second for who reads the clock how."""
+
 
 @contextlib.contextmanager
 def _crawler(
@@ -288,7 +291,9 @@ def crawl(
             crawler.commit()
             if requests is not None and crawler.requests >= requests:
                 break
-            next_at = max(tick_at + TICK, now() + timedelta(seconds=pause))
+            # From the last answer, not from the tick's start: its slots come free a minute after their answers, and a
+            # tick that begins before finds an empty gate, gives up its minute, and half the quota is lost.
+            next_at = max(tick_at + TICK, now() + (SLOTS_RETURN if busy else timedelta(seconds=pause)))
             if until is not None and next_at >= until:
                 break
             if not forever and (isinstance(problem, QuotaSpent) or ticks.is_done):
