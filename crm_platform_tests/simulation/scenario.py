@@ -103,10 +103,14 @@ class Scenario:
         is_timed = seed % 4 == 3
         per_day = rng.choice([200, 300, 500]) if rng.random() < 0.2 and not is_timed else None
         server = rng.random()
+        if is_timed and per_minute is not None:
+            per_minute = max(
+                per_minute, 20
+            )  # below, a sweep takes minutes, and chance decides how many fall into a run
         server_per_minute, server_per_day = per_minute, per_day
         if server < 0.2:
             server_per_minute = server_per_day = None
-        elif server < 0.4:
+        elif server < 0.4 and not is_timed:  # paced by what it was told, not by what it finds out
             server_per_minute = rng.choice([8, 12, 20, 30])
         elif server < 0.5 and not is_timed:
             server_per_day = rng.choice([150, 250])
