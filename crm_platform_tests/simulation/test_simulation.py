@@ -1,4 +1,4 @@
-"""Seeds of the simulation: a few at every run of the tests, 200 in CI."""
+"""Seeds of the simulation: a few at every run of the tests, two dozen in CI, any number on demand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crm_platform_tests.simulation import simulate
 from crm_platform_tests.simulation.scenario import COMMIT_TROUBLES, REQUEST_TROUBLES, WORLD_CHANGES
 
 REPLAY = "python -m crm_platform_tests.simulation --seed"
-SEEDS = 200
+SEEDS = 24  # every kind of trouble; more on demand: python -m crm_platform_tests.simulation --seeds 200
 
 
 @pytest.mark.parametrize("seed", [2, 4, 6])
@@ -36,7 +36,7 @@ def test_the_same_seed_gives_the_same_run():
 
 
 @pytest.mark.slow
-def test_two_hundred_seeds_and_every_kind_of_trouble():
+def test_two_dozen_seeds_and_every_kind_of_trouble():
     context = multiprocessing.get_context("spawn")  # a fork would carry the database's threads along
     with ProcessPoolExecutor(2, mp_context=context) as pool:
         results = list(pool.map(simulate, range(SEEDS)))
