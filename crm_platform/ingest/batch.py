@@ -82,7 +82,6 @@ class Batch:
         self._pages: list[tuple[int, str, datetime, int]] = []  # messages, chat, start and id of the request
         self.states: dict[str, ChatState] = {}
         self.fetches: list[Fetch] = []
-        self.rejected = 0
         self._drift: Counter[tuple[str, str, str]] = Counter()
         self._drift_at = datetime.min.replace(tzinfo=UTC)
         self._reports_seen_again: list[tuple[datetime, int, str, datetime]] = []
@@ -245,7 +244,6 @@ class Batch:
         self.fetches.clear()
         self._drift.clear()
         self._reports_seen_again.clear()
-        self.rejected = 0
         return written
 
     def _message_rows(self) -> pa.Table:
@@ -271,7 +269,6 @@ class Batch:
     def _quarantine(self, page: Page[Any]) -> None:
         fetch = page.fetch
         for rejected in page.rejected:
-            self.rejected += 1
             self.add(
                 ops.Quarantine,
                 {
