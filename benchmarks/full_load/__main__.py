@@ -1,9 +1,9 @@
 """`python -m benchmarks.full_load`: load one world three ways, side by side, and print the ratios.
 
-Each contender gets a sandbox of its own on loopback, with the same world in the same state, one after the other. The
-bare loop runs before and after the others; the slower of its two runs is shown, the faster one is what ratios are taken
-to. For `crm refresh`, load is the span of its ingest's requests, with every commit but the last. Requests are the
-server's count, memory is the process tree's, sandbox excluded.
+Each contender gets a sandbox of its own on loopback, with the same world in the same state. The bare loop and
+`crm refresh` take turns, since a machine's speed changes by the minute; each one's median run is shown, and its every
+run below. dlt, which takes minutes, has one run. For `crm refresh`, load is the span of its ingest's requests, with
+every commit but the last. Requests are the server's count, memory is the process tree's, sandbox excluded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,11 +134,16 @@ def table(results: list[Result], minimum: int, floor: float) -> Iterator[str]:
         yield f"{one.name:22}" + "".join(f"{cell:>10}" for cell in cells)
 
 
+def _median(runs: Sequence[Result]) -> Result:
+    return sorted(runs, key=lambda one: one.seconds)[len(runs) // 2]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.full_load", description=__doc__.splitlines()[0])
     parser.add_argument("--chats", type=int, default=3000)
     parser.add_argument("--messages", type=int, default=160_000, help="about so many; sets the days of history")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=3, help="runs of the bare loop and of crm refresh")
     parser.add_argument("--timeout", type=float, default=900, help="seconds each contender may take")
     parser.add_argument("--folder", type=Path, default=Path("data") / "benchmarks" / "full_load")
     parser.add_argument("--without-dlt", action="store_true")
@@ -152,18 +157,19 @@ def main() -> None:
         folder=chosen.folder.resolve(),
         timeout=chosen.timeout,
     )
-    first, minimum = bare_loop(world)
-    print(f"{world.contacts:,} chats, {first.messages:,} messages, at least {minimum:,} requests", flush=True)
-    others = [crm_refresh(world)]
+    rounds: list[tuple[Result, Result]] = []
+    for _ in range(chosen.rounds):
+        bare, minimum = bare_loop(world)
+        if not rounds:
+            print(f"{world.contacts:,} chats, {bare.messages:,} messages, at least {minimum:,} requests", flush=True)
+        rounds.append((bare, crm_refresh(world)))
+    results = [_median(runs) for runs in zip(*rounds, strict=True)]
     if not chosen.without_dlt:
-        others.append(dlt(world))
-    again, _ = bare_loop(world)
-    floor = min(first.seconds, again.seconds)
-    results = [max(first, again, key=lambda one: one.seconds), *others]
+        results.append(dlt(world))
+    floor = results[0].seconds
     print(*table(results, minimum, floor), sep="\n")
-    print(
-        f"the bare loop's two runs: {first.seconds:.1f} s and {again.seconds:.1f} s; ratios are taken to the faster one"
-    )
+    for name, runs in zip(("bare loop", "crm refresh"), zip(*rounds, strict=True), strict=True):
+        print(f"every run of the {name}: {', '.join(f'{one.seconds:.1f} s' for one in runs)}")
     if chosen.json:
         figures = {
             one.name: {

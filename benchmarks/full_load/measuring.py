@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEY = "benchmark"
-_SAMPLE_SECONDS = 0.1
+_SAMPLE_SECONDS = 0.25
 _START_SECONDS = 30
 
 

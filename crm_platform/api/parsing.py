@@ -37,6 +37,7 @@ _FIRST_MILLISECONDS: Final = 10**11
 _EPOCH_TEXT: Final = re.compile(r"[0-9]{9,14}(\.[0-9]+)?")
 # Digits that a datetime (microseconds) cannot hold.
 _TOO_FINE: Final = re.compile(r"[.,]\d{6}\d*[1-9]")
+_EXACT_STAMP: Final = 26  # characters of a timestamp without a seventh digit of a second's fraction
 _LARGEST_INT64: Final = 2**63 - 1
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -90,7 +91,7 @@ def _iso(text: str) -> tuple[dt.datetime, bool] | None:
 
 def _is_exact(value: object) -> bool:
     # The seventh digit of a second's fraction is the 27th character of the usual form.
-    if not isinstance(value, str) or len(value) <= 26 or (value[4] == "-" and not value[26].isdigit()):
+    if not isinstance(value, str) or len(value) <= _EXACT_STAMP or (value[4] == "-" and not value[26].isdigit()):
         return True
     return _TOO_FINE.search(value) is None
 
@@ -198,14 +199,14 @@ def parse_message(raw: Any) -> Message | Rejected:  # noqa: ANN401 - whatever JS
         direction = parse_enum(direction)
         if direction not in _DIRECTIONS:
             return reject("unknown direction", raw, message_id)
-    extra = _rest(raw, _MESSAGE_FIELDS)
-    sender = _field(extra, raw, "operator_email", parse_id)
+    extra = {} if raw.keys() <= _MESSAGE_FIELDS else _rest(raw, _MESSAGE_FIELDS)
+    sender = None if get("operator_email") is None else _field(extra, raw, "operator_email", parse_id)
     if extra and sender is None:
         for name in _OTHER_SENDERS:
             if sender := parse_id(extra.get(name)):
                 del extra[name]
                 break
-    if not _is_exact(stamp):
+    if type(stamp) is str and len(stamp) > _EXACT_STAMP and not _is_exact(stamp):
         extra["timestamp"] = stamp
     kind, content, status = get("type"), get("content"), get("status")
     if type(content) is not str:

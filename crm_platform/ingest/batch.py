@@ -54,6 +54,9 @@ _OF_A_PAGE = {
 }
 
 
+_REGIONS = {str(code): regions for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items()}
+
+
 def rejected_key(rejected: Rejected, *, operation: str, target: str | None) -> str:
     """Name a rejected record, so that it stands in quarantine once however often it is sent."""
     identity = rejected.record_id or rejected.raw
@@ -65,8 +68,14 @@ def region_of(number: str | None) -> str | None:
     """ISO country code of an E.164 number (with or without its +), None where it tells none."""
     if not number:
         return None
+    digits = number.removeprefix("+")
+    if digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15:
+        # No calling code begins another. Most belong to one country, which needs no look at the rest of the number.
+        regions = next(filter(None, (_REGIONS.get(digits[:length]) for length in (1, 2, 3))), ())
+        if len(regions) == 1:
+            return regions[0] if regions[0].isalpha() else None
     try:
-        parsed = phonenumbers.parse(number if number.startswith("+") else f"+{number}", None)
+        parsed = phonenumbers.parse(f"+{digits}", None)
     except phonenumbers.NumberParseException:
         return None
     region = phonenumbers.region_code_for_number(parsed)

@@ -8,10 +8,11 @@ sweep.py), rows (batch.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from crm_platform.api import Answer, CampaignReport, CrmClient, Fetch
@@ -35,7 +36,10 @@ WORKERS = 4
 """Requests under way at once: enough to hide the CRM's answer time, few enough to be a polite guest."""
 
 LOOKAHEAD = 6 * WORKERS
-"""Visits that may be under way or waiting to be stored: what keeps the threads busy during a commit."""
+"""Visits that may be under way or waiting to be stored under a quota: few, since a kill forgets them."""
+
+LOOKAHEAD_UNLIMITED = 100 * WORKERS
+"""The same where no request is dear: what keeps the threads busy for the second that a commit takes."""
 
 BATCH_ROWS = 50_000
 """Rows that are committed together: a few seconds' work, and what a kill may cost."""
@@ -410,15 +414,29 @@ class Crawler:
                 if self._stopped_by is not None:
                     return
             return
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="crawl") as pool:
-            under_way: set[Future[R]] = {pool.submit(call, item) for item in islice(queue, LOOKAHEAD)}
+        lookahead = LOOKAHEAD if self._is_limited else LOOKAHEAD_UNLIMITED
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="crawl")
+        done: SimpleQueue[Future[R]] = SimpleQueue()
+
+        def begin(number: int) -> int:
+            begun = [pool.submit(call, item) for item in islice(queue, number)]
+            for future in begun:
+                future.add_done_callback(done.put)
+            return len(begun)
+
+        try:
+            under_way = begin(lookahead)
             while under_way:
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                future = done.get()
+                under_way -= 1
                 if self._stopped_by is None:
-                    under_way |= {pool.submit(call, item) for item in islice(queue, len(done))}
+                    under_way += begin(1)
                 else:
-                    under_way = {future for future in under_way if not future.cancel()}
-                yield from (future.result() for future in done)
+                    pool.shutdown(wait=False, cancel_futures=True)
+                if not future.cancelled():
+                    yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _visit(self, state: ChatState, known: Known) -> Visit:
         fetches: list[Fetch] = []

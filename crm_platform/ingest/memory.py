@@ -45,9 +45,10 @@ class PlannerMemory:
         fresh = CrawlPlanner(
             requests_per_minute=minute, requests_per_day=day, start=at, timezone=settings.timezone, mode=mode
         )
+        # Also where nothing is saved: Arrow's first conversion takes half a second, better now than between requests.
+        schema = fresh.to_arrow()
         if not saved:
             return cls(fresh)
-        schema = fresh.to_arrow()
         rows = [json.loads(state) for state in chats]
         shapes = {frozenset(row) for row in rows} | {frozenset(schema.chats.column_names)}
         if len(shapes) > 1 or json.loads(saved[0]).keys() != set(schema.planner.column_names):

@@ -573,6 +573,6 @@ def test_debug_logs_tell_neither_key_nor_person(live_sandbox):
         root.removeHandler(handler)
         root.setLevel(level)
     logs = stream.getvalue()
-    assert "HTTP Request: GET" in logs
+    assert "send_request_headers" in logs
     for secret in (KEY, NUMBER.strip("+"), "amina"):
         assert secret not in logs
