@@ -72,6 +72,7 @@ from crm_platform.api.records import (
 )
 from crm_platform.api.scrub import scrub_http_logs
 from crm_platform.errors import (
+    CrmPlatformError,
     FieldProblem,
     FixConfiguration,
     InvalidRequest,
@@ -157,6 +158,14 @@ class _Response:
     status: int
     headers: httpx.Headers
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _NoAnswer:
+    """What became of a request without an answer; `is_over`: the server cannot come to see it any more."""
+
+    verdict: Verdict
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -636,13 +645,15 @@ class CrmClient:
                 with self._counting:
                     self.seconds_throttled += waited
             try:
-                response = self._send(call)
-                if isinstance(response, _Response):
-                    headers, status = response.headers, response.status
+                answer = self._send(call)
+                if isinstance(answer, _Response):
+                    headers, status = answer.headers, answer.status
+                elif answer.is_over:
+                    headers = {}
             finally:
                 finished_at = self._now()
                 slot.release(headers, status)
-        outcome = self._understood(call, response, read) if isinstance(response, _Response) else response
+        outcome = self._understood(call, answer, read) if isinstance(answer, _Response) else answer.verdict
         fetch = Fetch(
             fetch_id=self._new_id(),
             operation=call.operation.name,
@@ -661,7 +672,7 @@ class CrmClient:
         self._on_fetch(fetch)
         return outcome, fetch
 
-    def _send(self, call: _Call) -> _Response | Verdict:
+    def _send(self, call: _Call) -> _Response | _NoAnswer:
         """Send, and give the whole answer or what became of it; nothing the HTTP library raised gets out of here."""
         what = call.operation.words
         try:
@@ -670,17 +681,20 @@ class CrmClient:
             kind, sent = type(problem).__name__, False
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as problem:
             kind, sent = type(problem).__name__, True
-        if kind in ("InvalidURL", "UnsupportedProtocol", "LocalProtocolError"):
-            return Verdict("rejected", FixConfiguration(f"{what}: the request cannot be made; check CRM_BASE_URL"))
+        is_over = not (sent and kind.endswith("Timeout"))
         outcome = "timeout" if kind.endswith("Timeout") else "disconnected"
-        if not sent:
+        error: CrmPlatformError
+        if kind in ("InvalidURL", "UnsupportedProtocol", "LocalProtocolError"):
+            outcome = "rejected"
+            error = FixConfiguration(f"{what}: the request cannot be made; check CRM_BASE_URL")
+        elif not sent:
             place = urlsplit(self._base_url)
-            return Verdict(
-                outcome, ServerUnavailable(f"{what}: no connection to {place.scheme}://{place.netloc} ({kind})")
-            )
-        if call.operation.is_write:
-            return Verdict(outcome, WriteUncertain(f"{what}: sent, but no answer came ({kind}); it may have been done"))
-        return Verdict(outcome, ServerUnavailable(f"{what}: no whole answer came ({kind})"))
+            error = ServerUnavailable(f"{what}: no connection to {place.scheme}://{place.netloc} ({kind})")
+        elif call.operation.is_write:
+            error = WriteUncertain(f"{what}: sent, but no answer came ({kind}); it may have been done")
+        else:
+            error = ServerUnavailable(f"{what}: no whole answer came ({kind})")
+        return _NoAnswer(Verdict(outcome, error), is_over)
 
     def _exchange(self, call: _Call) -> _Response:
         method, url = call.operation.method, self._base_url + call.path

@@ -8,7 +8,7 @@ limit, whoever asks and whoever crashed. The server counts a request at some mom
 so
 
 - a slot is taken from `acquire` until the answer came *plus the window*;
-- the slot of a process that died is taken until the request's longest duration plus the window;
+- the slot of a request that was given up, or whose process died, is taken until its longest duration plus the window;
 - what the server says (`X-RateLimit-*`, `Retry-After`) can only lower the limit, for every process at once.
 
 Why this holds: take the requests that the server counted in some window, and of these the one that acquired its slot
@@ -50,6 +50,7 @@ _PURGE_EVERY: Final = 256  # slots between two purges of those that no window ca
 _FORKED: Final[list[sqlite3.Connection]] = []
 
 _OPEN: Final = 2**63 - 1  # `last_id` of a slot without an answer
+_LOST: Final = _OPEN - 1  # the same where none will come, and the server may still see the request
 
 _SCHEMA: Final = """
 CREATE TABLE slots (
@@ -79,7 +80,10 @@ class Slot(Protocol):
     """The right to send one request."""
 
     def release(self, headers: Mapping[str, str] | None, status: int | None) -> None:
-        """Say that the answer came, with its headers and status, or (None, None) that none will."""
+        """Say that the request is over: the answer's headers and status; ({}, None) = without an answer.
+
+        (None, None) says that it was given up while under way: the server may still come to see it.
+        """
 
 
 class Gate(Protocol):
@@ -180,7 +184,7 @@ class _Slot:
     def release(self, headers: Mapping[str, str] | None, status: int | None) -> None:
         gate, self._gate = self._gate, None
         if gate is not None:
-            gate._release(self, headers or {}, status)  # noqa: SLF001 - the gate's own slot
+            gate._release(self, headers, status)  # noqa: SLF001 - the gate's own slot
 
 
 class SqliteGate:
@@ -357,10 +361,10 @@ class SqliteGate:
 
     # Hearing.
 
-    def _release(self, slot: _Slot, headers: Mapping[str, str], status: int | None) -> None:
+    def _release(self, slot: _Slot, headers: Mapping[str, str] | None, status: int | None) -> None:
         now = self._now()
         at = max(_micros(now), slot.acquired)
-        said = {name.lower(): value for name, value in headers.items()}
+        said = {name.lower(): value for name, value in (headers or {}).items()}
         with self._lock:
             self._unlisted.discard(slot)
             speaks = any(name in said for name in ("x-ratelimit-limit", "x-ratelimit-remaining", "retry-after"))
@@ -368,7 +372,9 @@ class SqliteGate:
                 return
             try:
                 with self._transaction(write=True) as db:
-                    if slot.id is not None:
+                    if slot.id is not None and headers is None:
+                        db.execute("UPDATE slots SET last_id = ? WHERE id = ?", (_LOST, slot.id))
+                    elif slot.id is not None:
                         _answered(db, slot.id, at)
                     if speaks:
                         self._hear(db, slot, said, status=status, at=at, now=now)

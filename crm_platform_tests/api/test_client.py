@@ -465,12 +465,14 @@ def test_the_gate_is_passed_by_every_attempt_and_told_of_every_answer():
             return self
 
         def release(self, headers, status):
-            told.append((None if headers is None else headers.get("X-RateLimit-Remaining"), status))
+            told.append((headers and headers.get("X-RateLimit-Remaining"), status))
 
-    script = Script(httpx.ReadTimeout("slow"), reply(500, b"", x_ratelimit_remaining="5"), reply())
+    script = Script(httpx.ReadTimeout("slow"), httpx.ConnectError("refused"), reply(500, b"", x_ratelimit_remaining="5"), reply())
     with connect(script, gate=Gate()) as client:
         client.list_contacts()
-    assert told == ["list_contacts", (None, None), "list_contacts", ("5", 500), "list_contacts", (None, 200)]
+    given_up, never_sent = (None, None), ({}, None)
+    assert told[:4] == ["list_contacts", given_up, "list_contacts", never_sent]
+    assert told[4:] == ["list_contacts", ("5", 500), "list_contacts", (None, 200)]
 
 
 def test_an_interrupt_gives_the_slot_back():
