@@ -39,7 +39,7 @@ from crm_platform.api.envelopes import (
     says_failure,
     says_success,
 )
-from crm_platform.api.gate import Gate, OpenGate
+from crm_platform.api.gate import Allowance, Gate, OpenGate
 from crm_platform.api.operations import OPERATIONS, Operation
 from crm_platform.api.parsing import (
     Parser,
@@ -342,6 +342,10 @@ class CrmClient:
     def available(self) -> int | None:
         """How many requests may start now by the gate; None = no limit."""
         return self._gate.available().now
+
+    def limits(self) -> Allowance:
+        """How many requests a minute and a day may hold by the gate: the smaller of ours and the server's."""
+        return self._gate.limits()
 
     # Contacts.
 

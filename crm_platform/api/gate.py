@@ -95,6 +95,9 @@ class Gate(Protocol):
     def available(self) -> Allowance:
         """Say how many requests may start now."""
 
+    def limits(self) -> Allowance:
+        """Say how many requests a minute and a day may hold: the smaller of ours and the server's."""
+
     def close(self) -> None:
         """Let go of what is held open."""
 
@@ -118,13 +121,15 @@ class OpenGate:
         """Say that nothing limits anybody."""
         return Allowance(None, None)
 
+    limits = available
+
     def close(self) -> None:
         """Nothing is open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How many requests may start now: in this minute, in this day; None = no limit is known."""
+    """How many requests: of a minute, of a day; None = no limit is known."""
 
     minute: int | None
     day: int | None
@@ -264,6 +269,18 @@ class SqliteGate:
         minute = [bound.free for bound in bounds if not bound.is_day]
         day = [bound.free for bound in bounds if bound.is_day]
         return Allowance(min(minute) if minute else None, min(day) if day else None)
+
+    def limits(self, now: dt.datetime | None = None) -> Allowance:
+        """Say how many requests a minute and a day may hold, for all holders together."""
+        at = self._micros(now)
+        with self._lock:
+            if not self._is_limited and not self._path.exists():
+                return Allowance(None, None)
+            with self._transaction(write=False) as db:
+                server = _server(db)
+        minute = [limit for limit in (self._per_minute, server.minute(at)) if limit is not None]
+        day = [limit for limit in (self._per_day, server.day(at)) if limit is not None]
+        return Allowance(min(minute, default=None), min(day, default=None))
 
     def rebuild(self, started: Iterable[dt.datetime], *, uncommitted: int = 0) -> None:
         """Start the ledger anew from request starts known from elsewhere: closed for a minute, then counting them.

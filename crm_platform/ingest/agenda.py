@@ -61,7 +61,7 @@ class Agenda:
 
     def __init__(self, warehouse: Warehouse, *, per_minute: float | None) -> None:
         self._warehouse = warehouse
-        self._per_minute = per_minute
+        self.per_minute = per_minute
         self._last: dict[str, datetime] = {}
         self._campaigns: list[dict[str, Any]] = []
         self.look()
@@ -79,17 +79,17 @@ class Agenda:
 
     def is_campaign_list_due(self, at: datetime) -> bool:
         """Within its share of the quota."""
-        paced = timedelta(0) if self._per_minute is None else _MINUTE / (CAMPAIGN_LIST_SHARE * self._per_minute)
+        paced = timedelta(0) if self.per_minute is None else _MINUTE / (CAMPAIGN_LIST_SHARE * self.per_minute)
         return self._is_due("list_campaigns", at, every=max(paced, CAMPAIGNS_AT_MOST_EVERY))
 
     def reports_due(self, at: datetime) -> list[str]:
         """Campaigns whose report should be read now, most urgent first, within the reports' share of the quota."""
         changed, never, moving = _by_urgency(self._campaigns, now=at.astimezone(UTC).replace(tzinfo=None))
-        if self._per_minute is None:
+        if self.per_minute is None:
             return [*changed, *never, *moving]
         last = self._last.get("campaign_report")
         saved = LONGEST_SAVING if last is None else min(at - last, LONGEST_SAVING)
-        pace = REPORT_SHARE * self._per_minute * (saved / _MINUTE)
+        pace = REPORT_SHARE * self.per_minute * (saved / _MINUTE)
         return [*changed, *never[: int(FIRST_REPORTS_SPEED * pace)], *moving[: int(pace)]]
 
     def _is_due(self, operation: str, at: datetime, *, every: timedelta) -> bool:

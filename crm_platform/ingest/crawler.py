@@ -162,7 +162,7 @@ class Crawler:
         self._committed_at = now()
         self._workers = workers
         self._page_size = PAGE_SIZE  # then the server's, which may give fewer
-        self._is_limited = is_limited
+        self.is_limited = is_limited  # whether a quota makes requests dear
         self._stopped_by: CrmPlatformError | None = None
         self._failures_in_a_row = 0
 
@@ -207,7 +207,7 @@ class Crawler:
 
     def commit(self, *, when_full: bool = False) -> None:
         """Write the batch; with `when_full` only if it is large enough."""
-        is_full = len(self.batch) >= BATCH_ROWS or (self._is_limited and len(self.batch.fetches) >= BATCH_REQUESTS)
+        is_full = len(self.batch) >= BATCH_ROWS or (self.is_limited and len(self.batch.fetches) >= BATCH_REQUESTS)
         if when_full and not is_full and self.now() - self._committed_at < COMMIT_EVERY:
             return
         self.memory.save(self.batch, at=self.now())
@@ -414,7 +414,7 @@ class Crawler:
                 if self._stopped_by is not None:
                     return
             return
-        lookahead = LOOKAHEAD if self._is_limited else LOOKAHEAD_UNLIMITED
+        lookahead = LOOKAHEAD if self.is_limited else LOOKAHEAD_UNLIMITED
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="crawl")
         done: SimpleQueue[Future[R]] = SimpleQueue()
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from crm_platform.api import CrmClient, Fetch, utc_now
+from crm_platform.api import Allowance, CrmClient, Fetch, utc_now
 from crm_platform.errors import CrmPlatformError, FixConfiguration, NotFound, QuotaSpent, RetryLater
 from crm_platform.ingest.agenda import Agenda
 from crm_platform.ingest.batch import Batch
@@ -25,7 +25,7 @@ from crm_platform.ingest.connect import CRAWLER_RESERVE, FetchLog, open_client
 from crm_platform.ingest.crawler import FINAL, HISTORY_PAGES, ROUNDS, WORKERS, Crawler, Outcome, Progress
 from crm_platform.ingest.events import Events
 from crm_platform.ingest.memory import PlannerMemory
-from crm_platform.ingest.planner import HISTORY_SHARE
+from crm_platform.ingest.planner import HISTORY_SHARE, Plan
 from crm_platform.ingest.standing import standing
 from crm_platform.schemas import RawTable, raw
 from crm_platform.warehouse import Written, lease
@@ -82,7 +82,7 @@ def _crawler(
             progress=progress,
             now=now,
             workers=workers,
-            is_limited=_requests_per_minute(settings) is not None,
+            is_limited=_rate(client.limits()) is not None,
         )
 
 
@@ -125,7 +125,7 @@ def refresh(
             (stages.reports, (raw.CampaignReports,)),
             (stages.messages, (raw.Messages,)),
         ]
-        if _requests_per_minute(settings) is None:
+        if not crawler.is_limited:
             # Under a quota the cheapest figures come first; without one, what moves fastest is read closest to the cut.
             order[2:] = [order[4], *order[2:4]]
         for stage, of in order:
@@ -316,7 +316,9 @@ class _Ticks:
         self._crawler = crawler
         self._planner = crawler.memory.planner
         self._events = events
-        self._rate = _requests_per_minute(settings)
+        self._mode = settings.crawl_mode
+        self._limits = Allowance(settings.minute_limit, settings.day_limit)
+        self._rate = _rate(self._limits)
         self._agenda = Agenda(crawler.warehouse, per_minute=self._rate)
         with crawler.warehouse.reading() as session:
             self._stored = int(session.query("select count(*) as messages from raw.messages")["messages"][0].as_py())
@@ -334,16 +336,16 @@ class _Ticks:
         crawler = self._crawler
         at = crawler.now()
         before = crawler.requests
+        self._hear_of_limits()
         self._estimate(at)
         self._events.hear(crawler.memory, at=at)
         self._fetch_what_is_due(at, left=left, before=before)
         history_pages = self._history_pages(at, is_due=any(state.is_open for state in crawler.states.values()))
-        free = self._free(left, before)
-        plan = self._planner.plan(at, available=None if free is None else max(0, free - (history_pages or 0)))
+        plan = self._plan(at, left=left, before=before, history_pages=history_pages)
         if plan.sweep:
-            sweep = crawler.sweep()
-            if sweep.failure is not None:
-                raise sweep.failure
+            self._sweep(left=left, before=before)
+            if not plan.chats:  # the first sweep: only now are there chats to choose from
+                plan = self._plan(crawler.now(), left=left, before=before, history_pages=history_pages)
         for done, _ in enumerate(crawler.visit(plan.chats), start=1):
             self._tell(done, len(plan.chats), left=self._free(left, before))
         self._deepen(pages=history_pages, left=left, before=before)
@@ -352,6 +354,29 @@ class _Ticks:
         # for a limit that the server itself has named: then it was only not allowed to.
         self.is_done = not self.is_limited and not busy and crawler.client.available() != 0
         return busy
+
+    def _plan(self, at: datetime, *, left: int | None, before: int, history_pages: int | None) -> Plan:
+        free = self._free(left, before)
+        return self._planner.plan(at, available=None if free is None else max(0, free - (history_pages or 0)))
+
+    def _sweep(self, *, left: int | None, before: int) -> None:
+        """Read the contact list; once more where it moved meanwhile, if that is to be had."""
+        for _ in range(2):
+            sweep = self._crawler.sweep()
+            if sweep.failure is not None:
+                raise sweep.failure
+            free = self._free(left, before)
+            if sweep.is_complete or (free is not None and free < sweep.requests):
+                return
+
+    def _hear_of_limits(self) -> None:
+        """Pace everything by the limits that hold now: a CRM names its own in its answers."""
+        limits = self._crawler.client.limits()
+        if limits != self._limits:
+            self._limits, self._rate = limits, _rate(limits)
+            self._agenda.per_minute = self._rate
+            self._crawler.is_limited = self.is_limited
+            self._planner.set_limits(requests_per_minute=limits.minute, requests_per_day=limits.day, mode=self._mode)
 
     def _estimate(self, at: datetime) -> None:
         """How much of what is thought to exist is stored, and when the histories will be whole."""
@@ -432,10 +457,9 @@ class _Ticks:
         self._crawler.report(stage, done, total)
 
 
-def _requests_per_minute(settings: Settings) -> float | None:
-    """What the quota allows on average; None = no quota."""
-    limits = [settings.minute_limit, settings.day_limit and settings.day_limit / 1440]
-    known = [float(limit) for limit in limits if limit]
+def _rate(limits: Allowance) -> float | None:
+    """Requests a minute that these limits allow on average; None = no limit."""
+    known = [float(limit) for limit in (limits.minute, limits.day and limits.day / 1440) if limit]
     return min(known) if known else None
 
 

@@ -467,7 +467,9 @@ def test_the_gate_is_passed_by_every_attempt_and_told_of_every_answer():
         def release(self, headers, status):
             told.append((headers and headers.get("X-RateLimit-Remaining"), status))
 
-    script = Script(httpx.ReadTimeout("slow"), httpx.ConnectError("refused"), reply(500, b"", x_ratelimit_remaining="5"), reply())
+    script = Script(
+        httpx.ReadTimeout("slow"), httpx.ConnectError("refused"), reply(500, b"", x_ratelimit_remaining="5"), reply()
+    )
     with connect(script, gate=Gate()) as client:
         client.list_contacts()
     given_up, never_sent = (None, None), ({}, None)

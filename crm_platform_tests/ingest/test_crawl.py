@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 
 import pytest
 
@@ -37,6 +38,29 @@ def test_a_cold_start_sees_every_chat_before_it_deepens(tmp_path):
     assert "not visited yet" in outcome.remaining or "histories" in outcome.remaining
     assert len(crm.rows("from raw.contacts")) == 100
     assert len(crm.rows("from raw.campaigns")) > 0
+
+
+def test_the_first_minute_sees_chats_too(tmp_path):
+    crm = world(tmp_path, contacts=100, limits={"requests_per_minute": 30})
+    crm.crawl(minutes=1)
+    operations = Counter(row["operation"] for row in crm.rows("from ops.fetches"))
+    assert operations["list_messages"] >= 10, operations
+    assert operations.total() >= 25, "the minute is used up"
+
+
+def test_a_limit_that_only_the_server_names_paces_what_is_not_urgent(tmp_path):
+    """Thirty a minute by the server's word, no limit of ours: hot chats still come before a history that is long."""
+    crm = world(tmp_path, contacts=60, requests_per_minute=30)
+    crm.crawl(minutes=12)
+    assert crm.sandbox.stats().most_in_60s <= 31, "the first minute's last answer is what names it"
+    minutes = Counter(
+        int(row["minute"])
+        for row in crm.rows(
+            "select date_diff('minute', (select min(started_at) from ops.fetches), started_at) as minute "
+            "from ops.fetches where operation = 'list_messages' and sort = 'newest'"
+        )
+    )
+    assert all(minutes[minute] > 0 for minute in range(2, 11)), minutes
 
 
 def test_small_runs_add_up_to_everything(tmp_path):

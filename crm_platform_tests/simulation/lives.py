@@ -156,6 +156,10 @@ class MortalGate:
         self._life.check()
         return self._gate.available()
 
+    def limits(self) -> Allowance:
+        self._life.check()
+        return self._gate.limits()
+
     def close(self) -> None:
         self._gate.close()
 
