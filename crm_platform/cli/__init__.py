@@ -39,6 +39,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "kpi": ("crm_platform.cli.looking", "Show published figures."),
     "refresh": ("crm_platform.cli.platform", "Fetch, compute, publish."),
     "sandbox": ("crm_platform.cli.sandbox", "Run a made-up CRM on this machine."),
+    "serve": ("crm_platform.cli.serve", "Serve the dashboards and the KPI API."),
     "status": ("crm_platform.cli.looking", "Say what is known, spent and published."),
 }
 

@@ -1,0 +1,70 @@
+"""The snapshot that requests are answered from: opened once, turned when a new one is published.
+
+What belongs here: following `published/current`, one read-only connection a snapshot, queries by cursor. What does not:
+what is asked.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from crm_platform.publish import Manifest, Snapshot, current, read_manifest
+from crm_platform.publish.manifest import CURRENT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from crm_platform.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSnapshot:
+    """A snapshot that can be asked. Threads may share it; it stays whole after a newer one was published."""
+
+    snapshot: Snapshot
+    manifest: Manifest
+    connection: duckdb.DuckDBPyConnection
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """Run a SELECT on tables such as `kpi.response_times_daily`; instants come as UTC without a zone."""
+        return self.connection.cursor().sql(sql, params=list(parameters)).to_arrow_table()
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Run a SELECT; one dict a row."""
+        rows: list[dict[str, Any]] = self.query(sql, parameters).to_pylist()
+        return rows
+
+
+class Snapshots:
+    """Gives the current snapshot, opened. A request asks once and keeps what it got until it is answered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._link = settings.published_dir / CURRENT
+        self._lock = threading.Lock()
+        self._open: OpenSnapshot | None = None
+        self._target = ""
+
+    def current(self) -> OpenSnapshot | None:
+        """The published snapshot, None before the first. Raises GiveUp when it is broken."""
+        if not self._link.is_symlink():
+            return None
+        target = str(self._link.readlink())
+        with self._lock:
+            if self._open is None or target != self._target:
+                snapshot = current(self._settings)
+                if snapshot is None:
+                    return None
+                # By its real path: a process that once opened `current/…` would go on seeing what stood there first.
+                # The old connection is left to whoever still reads from it, and closed when nobody does.
+                connection = duckdb.connect(str(snapshot.database), read_only=True)
+                connection.execute("set timezone = 'UTC'")
+                self._open = OpenSnapshot(snapshot, read_manifest(snapshot.path), connection)
+                self._target = target
+            return self._open
