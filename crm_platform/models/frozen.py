@@ -78,11 +78,11 @@ def freeze(
         rows[ops.CrawlState.full_name()] = session.replace(ops.CrawlState, _crawl_state(known))
         rows[core.ChatQuarantine.full_name()] = session.replace(core.ChatQuarantine, _chat_quarantine(known))
         rows[core.AgentPairs.full_name()] = session.replace(core.AgentPairs, _agent_pairs(known))
-        days = _days(session, settings, cut, known)
         messages = _known_rows(raw.Messages, known)
-        basis = basis_of(session, figures=figures, first_day=days[0])
+        basis = basis_of(session, figures=figures)
         changes = note_changes(session, messages=messages, known=known, basis=basis, full=full)
         rows[raw.Messages.full_name()] = _messages(session, messages, changes)
+        days = _days(session, settings, cut)
         build = {
             "as_of": cut,
             "started_at": now,
@@ -218,15 +218,13 @@ def _expected(expected_unseen: Mapping[dt.date, float] | None, today: dt.date) -
     return [{"day": day, "messages": messages} for day, messages in {today: 0.0, **expected_unseen}.items()]
 
 
-def _days(session: DuckDbSession, settings: Settings, cut: dt.datetime, known: str) -> list[dt.date]:
-    """Local days from the oldest that a figure speaks of to that of the cut. All but messages is frozen already."""
+def _days(session: DuckDbSession, settings: Settings, cut: dt.datetime) -> list[dt.date]:
+    """Local days from the oldest that a figure speaks of to that of the cut."""
     today = cut.astimezone(settings.zone).date()
     oldest = session.query(
-        f"""
+        """
         select min(moment) as moment from (
-            select min(timestamp) as moment
-            from live.raw.messages
-            where not is_future_dated and first_fetched_at <= {known}
+            select min(timestamp) as moment from raw.messages where not is_future_dated
             union all select min(created_at) from raw.contacts
             union all select min(first_fetched_at) from raw.contacts
             union all select min(started_at) from raw.contact_sweeps

@@ -7,7 +7,7 @@ A table that `is_by_chat` follows, chat by chat, from the frozen rows of that ch
 where the digest is the last build's, so are the chat's rows in every such table. It does not matter why or in which
 order anything came, what was changed or taken away, or whether the cut moved on or back: only what there is to compute
 from. What time alone changes (a message dated ahead of the cut) is digested, too. All that decides a row besides (the
-templates, the settings, the engine, the first day of the calendar) is the basis; with another one nothing is kept.
+templates, the settings, the engine) is the basis; with another one nothing is kept.
 
 Every build has a number. A chat notes the build that found it changed, a table the build it stands for: the chats that
 changed after that one are to be computed again, however many builds were given up in between.
@@ -25,7 +25,6 @@ from crm_platform.models.templates import build_order, code_version, dependencie
 from crm_platform.schemas import TABLES, CoreTable, Table, ops, raw
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping
 
     from crm_platform.models.cut import Cut
@@ -59,13 +58,12 @@ def chat_inputs() -> list[type[Table]]:
     return [TABLES[name] for name in sorted(read) if "chat_id" in TABLES[name].columns and not by_chat(TABLES[name])]
 
 
-def basis_of(session: Session, *, figures: Mapping[str, object], first_day: dt.date) -> str:
+def basis_of(session: Session, *, figures: Mapping[str, object]) -> str:
     """Digest of all that decides the rows of a chat but its own data. `figures`: the settings that change a figure."""
     parts = {
         "tables": {table.full_name(): code_version(table) for table in build_order() if by_chat(table)},
         "inputs": [repr((table.full_name(), sorted(table.columns.items()))) for table in chat_inputs()],
         "settings": figures,
-        "first_day": first_day.isoformat(),
         "engine": session.query("select version() as version")["version"].to_pylist(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
