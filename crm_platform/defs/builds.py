@@ -32,11 +32,15 @@ CONTRACT: Final = "contract"
 
 
 class BuildConfig(dg.Config):
-    """Where the build's cut lies."""
+    """Where the build's cut lies, and whether it keeps anything of the last build."""
 
     as_of: str | None = Field(
         default=None,
         description="The cut, ISO 8601 with an offset: 2026-11-20T02:00:00+03:00. Unset: the start of the build.",
+    )
+    full: bool = Field(
+        default=False,
+        description="Compute every chat anew. Unset: those that have changed since the last build; the cells are the same.",
     )
 
 
@@ -101,6 +105,9 @@ def _frozen(cut: modelling.Cut, models: DuckDbWarehouse, *, seconds: float) -> d
         metadata={
             "dagster/row_count": sum(cut.rows.values()),
             "as_of": dg.MetadataValue.timestamp(cut.as_of),
+            "build": "full" if cut.is_full else "incremental",
+            "chats": cut.chats,
+            "changed_chats": cut.changed_chats,
             "seconds": seconds,
             "path": dg.MetadataValue.path(str(models.path)),
             **{f"rows/{name}": rows for name, rows in cut.rows.items()},
@@ -114,6 +121,8 @@ def _built(
     """Say what a table holds, and whether it keeps its contract."""
     table = built.table
     shown: dict[str, dg.MetadataValue] = {}
+    if built.chats is not None:
+        shown["recomputed_chats"] = dg.MetadataValue.int(built.chats)
     if issubclass(table, KpiTable):
         with models.reading() as session:
             shown["preview"] = dg.MetadataValue.md(preview(session, table))
@@ -166,7 +175,15 @@ def model_assets() -> dg.AssetsDefinition:
                 began = time.monotonic()
                 source = live.existing(RawTable, OpsTable)
                 unseen = expected_unseen(settings, source, as_of=as_of or now)
-                cut = modelling.freeze(store, source, settings=settings, as_of=as_of, now=now, expected_unseen=unseen)
+                cut = modelling.freeze(
+                    store,
+                    source,
+                    settings=settings,
+                    as_of=as_of,
+                    now=now,
+                    expected_unseen=unseen,
+                    full=config.full,
+                )
                 seconds = time.monotonic() - began
                 reporter.built("core.cut", seconds=seconds)
                 yield _frozen(cut, store, seconds=seconds)

@@ -8,7 +8,8 @@ A build: `freeze` reads what was known by the cut out of the live warehouse; the
 table of `build_order()`, and `validate` it.
 """
 
-from crm_platform.models.frozen import Cut, freeze
+from crm_platform.models.cut import Cut
+from crm_platform.models.frozen import freeze
 from crm_platform.models.run import Built, build, build_within, validate
 from crm_platform.models.templates import (
     TEMPLATE_FOLDERS,

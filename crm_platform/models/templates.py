@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from crm_platform.errors import GiveUp
-from crm_platform.models.frozen import Cut
+from crm_platform.models.cut import Cut
 from crm_platform.schemas import TABLES, KpiTable, Table
 from crm_platform.settings import Settings
 

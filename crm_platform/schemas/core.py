@@ -70,6 +70,7 @@ class Messages(CoreTable):
     """Every stored message, with its place in its chat and conversation."""
 
     key = ("chat_id", "message_id")
+    is_by_chat = True
     rules = ("is_counted == False or position >= 1", "is_counted == False or conversation_number >= 1")
 
     chat_id = text("The chat.", published="chat")
@@ -90,6 +91,7 @@ class Chats(CoreTable):
     """What is known of each chat, and until when."""
 
     key = ("chat_id",)
+    is_by_chat = True
 
     chat_id = text("The chat.", published="chat")
     known_until = timestamp(
@@ -107,6 +109,7 @@ class ConversationSpans(CoreTable):
     """Conversations as far as their messages alone tell."""
 
     key = ("chat_id", "conversation_number")
+    is_by_chat = True
     is_published = False
     rules = ("started_at <= ended_at",)
 
@@ -129,6 +132,7 @@ class ResponseWaits(CoreTable):
     """Waits for a reply: from the oldest unanswered message to the next reply."""
 
     key = ("chat_id", "opening_message_id")
+    is_by_chat = True
     rules = ("answered_at >= waiting_since",)
 
     chat_id = text("The chat.", published="chat")
@@ -152,6 +156,7 @@ class Conversations(CoreTable):
     """Conversations: a silence longer than the gap starts a new one."""
 
     key = ("chat_id", "first_message_id")
+    is_by_chat = True
     rules = ("started_at <= ended_at",)
 
     chat_id = text("The chat.", published="chat")
