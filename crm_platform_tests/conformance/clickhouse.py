@@ -26,7 +26,7 @@ class EmbeddedClickHouse:
         self._folder = folder
         self._session = session.Session(str(folder / "store"))
         for name, value in clickhouse.SETTINGS.items():
-            self.execute(f"set {name} = {value!r}")
+            self.execute(f"set {name} = {value}")
         for schema in sorted({table.schema for table in TABLES.values()}):
             self.execute(f"create database {schema}")
 

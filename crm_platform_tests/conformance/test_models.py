@@ -6,10 +6,11 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from crm_platform.models import Cut, build_order, dependencies, render
-from crm_platform.schemas import TABLES
+from crm_platform.schemas import TABLES, core
 from crm_platform.settings import Settings
 from crm_platform.warehouse.clickhouse import DIALECT
 from crm_platform_tests.conformance.clickhouse import EmbeddedClickHouse
@@ -102,7 +103,7 @@ def test_both_engines_agree_on_awkward_texts_and_old_days(tmp_path: Path, clickh
     senders = ("o'brien@example.com", "back\\slash\\", "{{ sender }}")
     world = World(tmp_path, Settings(data_dir=tmp_path, segment_fields=fields, automation_senders=senders))
     values = ("it's", "back\\slash\\", "new\nline", "%", " ", "", None, 0, -7, True, False, 1.5, ["a", 1], {"b": None})
-    for number, value in enumerate(values):
+    for number in range(len(values)):
         chat_id = f"chat's \\ {number}"
         custom = {field: values[(number + place) % len(values)] for place, field in enumerate(fields[:-1])}
         world.contact(chat_id, NOW - 3 * DAY, custom_fields=json.dumps(custom), region=("KE", "", None)[number % 3])
@@ -124,3 +125,12 @@ def test_both_engines_agree_on_awkward_texts_and_old_days(tmp_path: Path, clickh
         )
     world.build(NOW)
     assert disagreements(world, NOW, clickhouse) == {}
+
+
+def test_both_engines_refuse_a_null_that_is_not_declared(tmp_path: Path, clickhouse: EmbeddedClickHouse):
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    nothing = ", ".join(f'null as "{name}"' for name in core.Calendar.columns)
+    with pytest.raises(duckdb.ConstraintException, match="NOT NULL"), world.models.writing() as session:
+        session.replace(core.Calendar, f"select {nothing}")
+    with pytest.raises(RuntimeError, match="NULL"):
+        clickhouse.fill(core.Calendar, f"select {nothing}")
