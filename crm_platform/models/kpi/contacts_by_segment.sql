@@ -1,9 +1,9 @@
 -- Present contacts by the value of each segment field: the 50 largest, the rest, and those without one.
 with present as (
-    select stored.custom_fields as custom_fields, case when contacts.is_active_30d then 1 else 0 end as is_active
-    from core.contacts as contacts
-    join raw.contacts as stored on stored.chat_id = contacts.chat_id
-    where contacts.is_present
+    select stored.custom_fields as custom_fields, case when people.is_active_30d then 1 else 0 end as is_active
+    from core.contacts as people
+    join raw.contacts as stored on stored.chat_id = people.chat_id
+    where people.is_present
 ),
 labelled as (
     {%- for name in segment_fields %}
