@@ -1,7 +1,8 @@
 """The pages of docs/examples as facts, and the rows they expect.
 
 What belongs here: reading the format that docs/examples/README.md describes, strictly. What does not: building and
-comparing (test_worked_examples.py). Whatever cannot be read is a BadExample that names the page, the line and the remedy.
+comparing (test_worked_examples.py). Whatever cannot be read is a BadExample that names the page, the line and what to
+write instead.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from crm_platform_tests.oracle.facts import Campaign, Chat, Contact, Facts, Mess
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "examples"
 SWEEP_TAKES = dt.timedelta(minutes=3)
+CRAWL_WENT_ON = dt.timedelta(days=1)  # after the cut: a page may name what was fetched then
 EVERY_OTHER = "*"
 NO_VALUE = "NULL"
 
@@ -31,7 +33,7 @@ INPUT = {
     "Contacts": ("chat", "first seen", "created", "number", "field"),
     "Sweeps": ("started", "seen", "reported total"),
     "Chats": ("chat", "known until", "history", "total"),
-    "Messages": ("chat", "time", "what", "status", "sender"),
+    "Messages": ("chat", "time", "what", "status", "sender", "fetched"),
     "Operator events": ("chat", "time", "kind", "agent"),
     "Agent aliases": ("alias", "agent"),
     "Campaigns": ("campaign", "name", "first seen", "status", "created", "scheduled", "recipients"),
@@ -65,12 +67,13 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One example of the page of one KPI table.
+    """One example of one KPI table.
 
     `expected`: each table of expected rows by itself; a key of `*` stands for every row that the table does not name.
     `row_counts`: rows by table. `totals`, `reported_totals`: what the CRM said a chat and the n-th sweep hold.
     """
 
+    page: str
     table: str
     title: str
     facts: Facts
@@ -85,10 +88,12 @@ class Example:
         world = from_facts(self.facts, folder)
         for row in world.rows.get(ops.CrawlState, ()):
             row["reported_total"] = self.totals.get(str(row["chat_id"]))
+        for row in world.rows.get(ops.Fetches, ()):
+            row["total"] = self.totals.get(str(row["target"]))
         for number, reported_total in self.reported_totals.items():
             world.rows[raw.ContactSweeps][number]["reported_total"] = reported_total
         world.build(
-            self.facts.as_of,
+            self.facts.as_of + CRAWL_WENT_ON,
             as_of=self.facts.as_of,
             expected_unseen=self.expected_unseen,
             aliases=self.facts.agent_aliases,
@@ -163,7 +168,7 @@ class _Reader:
     def __init__(self, page: str, title: str, grids: Iterable[Grid]) -> None:
         self.page, self.title, self.place = page, title, page
         self.grids = list(grids)
-        self.table = f"kpi.{page.removesuffix('.md')}"
+        self.table = f"kpi.{page.removesuffix('.md').partition('-')[0]}"
         if self.table not in TABLES:
             _complain(page, f"a page is called after a KPI table; there is no {self.table}")
         values = {row["setting"]: row["value"] for row in self.rows("Settings")}
@@ -187,7 +192,7 @@ class _Reader:
     # Cells.
 
     def time(self, cell: str) -> dt.datetime:
-        """Read `Tue 2026-11-17 09:00`, local to the example's zone unless it names an offset; the weekday may be left out."""
+        """Read `Tue 2026-11-17 09:00`, in the example's zone unless it names an offset; the weekday is optional."""
         weekday, _, rest = cell.partition(" ") if cell[:3] in DAYS else ("", "", cell)
         try:
             instant = dt.datetime.fromisoformat(rest)
@@ -204,7 +209,7 @@ class _Reader:
 
     def number_or_none(self, cell: str) -> int | None:
         """Read a whole number; an empty cell is none."""
-        return int(self.expected_cell(cell, Type.INTEGER)) if cell else None  # type: ignore[call-overload,no-any-return]
+        return int(self.expected_cell(cell, Type.INTEGER)) if cell else None  # type: ignore[call-overload]
 
     def one_of(self, cell: str, allowed: Iterable[str]) -> str:
         """Read a word of a few."""
@@ -239,6 +244,7 @@ class _Reader:
             dt.date.fromisoformat(row["day"]): float(Fraction(row["messages"])) for row in self.rows("Expected unseen")
         }
         return Example(
+            page=self.page,
             table=self.table,
             title=self.title,
             facts=self.facts(),
@@ -305,7 +311,7 @@ class _Reader:
         )
 
     def messages(self) -> Iterator[Message]:
-        """Messages, numbered as they stand; each was fetched when it was sent."""
+        """Messages, numbered as they stand; each was fetched when it was sent, unless the page says otherwise."""
         for number, row in enumerate(self.rows("Messages")):
             direction, kind = KINDS[self.one_of(row["what"], KINDS)]
             at = self.time(row["time"])
@@ -314,7 +320,7 @@ class _Reader:
                 message_id=f"m{number:03}",
                 direction=direction,
                 timestamp=at,
-                first_fetched_at=at,
+                first_fetched_at=self.time(row["fetched"]) if row["fetched"] else at,
                 type=kind,
                 status=row["status"] or None,
                 sender=row["sender"] or None,
