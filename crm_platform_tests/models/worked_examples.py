@@ -31,7 +31,7 @@ NO_VALUE = "NULL"
 INPUT = {
     "Settings": ("setting", "value"),
     "Contacts": ("chat", "first seen", "created", "number", "field"),
-    "Sweeps": ("started", "seen", "reported total"),
+    "Sweeps": ("started", "seen", "reported total", "complete"),
     "Chats": ("chat", "known until", "history", "total"),
     "Messages": ("chat", "time", "what", "status", "sender", "fetched"),
     "Operator events": ("chat", "time", "kind", "agent"),
@@ -339,10 +339,11 @@ class _Reader:
             )
 
     def sweeps(self) -> Iterator[Sweep]:
-        """Complete sweeps of three minutes each."""
+        """Sweeps of three minutes each, complete unless the page says otherwise."""
         for row in self.rows("Sweeps"):
             started_at = self.time(row["started"])
-            yield Sweep(started_at, started_at + SWEEP_TAKES, frozenset(row["seen"].split()))
+            is_complete = self.one_of(row["complete"], ("", "yes", "no")) != "no"
+            yield Sweep(started_at, started_at + SWEEP_TAKES, frozenset(row["seen"].split()), is_complete=is_complete)
 
     def campaigns(self) -> Iterator[Campaign]:
         """Campaigns, each with the changes of status that were observed."""
