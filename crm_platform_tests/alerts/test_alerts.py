@@ -183,12 +183,14 @@ def test_an_all_clear_that_cannot_be_sent_is_sent_later(alerter, receiver, clock
     assert alerter.resolve(FAILED.key)
 
 
-def test_no_all_clear_for_what_nobody_heard_of(alerter, receiver, clock):
+def test_a_channel_gets_no_all_clear_for_what_it_never_heard_of(alerter, receiver, clock, caplog):
     receiver.status = 500
     alerter.report(FAILED)
     receiver.status = 200
     clock.pass_time(hours=1)
-    assert not alerter.resolve(FAILED.key)
+    with caplog.at_level(logging.INFO):
+        alerter.resolve(FAILED.key)
+    assert "over: refresh_all failed" in caplog.text, "the log heard of both"
     assert alerter.open_problems() == {}
     assert len(receiver.received) == 1
 
