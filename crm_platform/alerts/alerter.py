@@ -133,7 +133,7 @@ class Alerter:
         self._path = settings.root / "alerts.json"
 
     def report(self, alert: Alert) -> bool:
-        """Say that a problem is there; returns whether a message was due now and arrived on every channel it was for.
+        """Say that a problem is there; returns whether a message was due now and arrived wherever it was sent.
 
         The title stays that of the first report, the text is that of the latest.
         """

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = 10.0  # for each step of a conversation: connect, an answer
+_OURSELVES: Final = "[127.0.0.1]"  # to a mail server; smtplib would ask the DNS for our name, with no time set
 
 
 class Channel(Protocol):
@@ -109,10 +110,16 @@ class Mail:
         parts = urlsplit(self._url.get_secret_value())
         host = parts.hostname or ""
         if parts.scheme == "smtps":
-            context = ssl.create_default_context()
-            server: smtplib.SMTP = smtplib.SMTP_SSL(host, parts.port or 465, timeout=self._timeout, context=context)
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                host,
+                parts.port or 465,
+                local_hostname=_OURSELVES,
+                timeout=self._timeout,
+                context=ssl.create_default_context(),
+            )
         else:
-            server = smtplib.SMTP(host, parts.port or (587 if parts.query else 25), timeout=self._timeout)
+            port = parts.port or (587 if parts.query else 25)
+            server = smtplib.SMTP(host, port, local_hostname=_OURSELVES, timeout=self._timeout)
         with contextlib.closing(server):
             if parts.query == "starttls":
                 server.starttls(context=ssl.create_default_context())
