@@ -316,15 +316,20 @@ class _Days:
 
 
 def tell(verdicts: Iterable[Verdict], alerter: Alerter, *, settings: Settings) -> None:
-    """Report what is broken, call over what is well again or no longer watched, leave alone what is held."""
+    """Report what is broken, call over what is well again or no longer watched, leave alone what is held.
+
+    A figure that is off its target is not reported a second time for being unusual.
+    """
     known = set()
     for verdict in verdicts:
         key = verdict.watch.key(verdict.rule)
         known.add(key)
-        if verdict.state == "broken":
-            alerter.report(alert(verdict, settings=settings))
-        elif verdict.state == "well":
+        if verdict.state == "well":
             alerter.resolve(key, text=f"{verdict.words()}.\nCoverage {share_seen(verdict.coverage)}.")
+        elif verdict.state == "broken":
+            is_off_target = verdict.rule == "range" and verdict.watch.key("target") in alerter.open_problems()
+            if not is_off_target:
+                alerter.report(alert(verdict, settings=settings))
     for key in alerter.open_problems():
         if key.startswith("kpi:") and key not in known:
             alerter.resolve(key, text="This figure is no longer watched.")

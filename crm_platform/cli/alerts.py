@@ -100,9 +100,12 @@ def digest(*, send: bool) -> None:
     alerter = Alerter(settings)
     message = compose(settings, alerter, now=now)
     click.echo(f"{message.headline}\n{message.text}")
-    if send and not send_digest(settings, alerter, now=now):
+    if not send:
+        return
+    if not send_digest(settings, alerter, now=now):
         click.echo("a channel has not had it: `crm alerts list` says why", err=True)
         sys.exit(EXIT_FAILED)
+    click.echo("every channel has today's digest")
 
 
 def _snapshot(settings: Settings) -> Snapshot:
