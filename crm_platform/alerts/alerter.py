@@ -140,8 +140,11 @@ class Alerter:
         now = self._now()
         with self._changing() as state:
             problem = state.problems.get(alert.key)
-            if problem is None or problem.over_at is not None:  # what comes back is a new problem
+            if problem is None or problem.over_at is not None:
+                # What comes back is a new problem, but not to a channel that never heard that the old one was over.
+                waiting = {} if problem is None else problem.told
                 problem = _Problem(title=scrub(alert.title, self._settings), since=now)
+                problem.told = {name: one for name, one in waiting.items() if one.told_at and not one.is_sending(now)}
                 state.problems[alert.key] = problem
             problem.text = scrub(alert.text, self._settings)
             problem.remind_after = alert.remind_after

@@ -98,7 +98,7 @@ WATCHES: Final = (
         final="after the gap",
         sample="first_answered_waits",
     ),
-    Watch(ResponseTimesDaily, "waits", "The number of waits", "/support", bad="either", final="at once"),
+    Watch(ResponseTimesDaily, "waits", "The number of waits for a reply", "/support", bad="either", final="at once"),
     Watch(
         BacklogDaily, "open_waits_at_end", "The backlog at the end of the day", "/support", bad="high", final="at once"
     ),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import stat
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from crm_platform.alerts import Alert, Alerter
+from crm_platform.alerts import Alert, Alerter, Message
 from crm_platform.alerts.message import body, scrub
 from crm_platform.settings import Settings
 from crm_platform_tests.alerts.conftest import FAILED, Clock, Receiver
@@ -204,3 +207,54 @@ def test_a_message_fits_slacks_limits_however_it_is_escaped():
 )
 def test_ids_and_counts_are_left_alone(kept):
     assert scrub(kept, Settings()) == kept
+
+
+# Whatever happens, in whatever order.
+
+
+class Wire:
+    """A channel that works or does not."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.works = True
+        self.marks: list[str] = []
+
+    def send(self, message: Message, *, level: int) -> str | None:
+        if self.works:
+            self.marks.append(message.mark)
+        return None if self.works else "broken"
+
+
+EVENTS = st.sampled_from(
+    ["report", "resolve", "catch up", "cut a", "cut b", "mend a", "mend b", "3 min", "30 min", "2 d"]
+)
+
+
+@given(st.lists(EVENTS, max_size=40))
+@example(["report", "cut b", "resolve", "report", "resolve"])
+@settings(max_examples=150, deadline=None)
+def test_each_channel_hears_of_a_beginning_then_of_its_end_and_in_the_end_of_the_truth(events):
+    with tempfile.TemporaryDirectory() as folder:
+        now, wires = Clock(), {"a": Wire("a"), "b": Wire("b")}
+        alerter = Alerter(Settings(data_dir=folder), now=now)
+        alerter._channels = tuple(wires.values())
+        passing = {"3 min": {"minutes": 3}, "30 min": {"minutes": 30}, "2 d": {"days": 2}}
+        for event in [*events, "mend a", "mend b", "30 min", "catch up", "30 min", "catch up"]:
+            verb, _, name = event.partition(" ")
+            if event in passing:
+                now.pass_time(**passing[event])
+            elif verb in {"cut", "mend"}:
+                wires[name].works = verb == "mend"
+            else:
+                {"report": lambda: alerter.report(FAILED), "resolve": lambda: alerter.resolve(FAILED.key)}.get(
+                    event, alerter.catch_up
+                )()
+        for wire in wires.values():
+            heard = "".join(wire.marks)
+            assert not heard.startswith("🟢")
+            assert "🟢🟢" not in heard
+            assert "2 d" in events or "🔴🔴" not in heard, "a reminder comes after a day"
+            assert not heard or heard.endswith("🔴" if alerter.open_problems() else "🟢")
+            assert heard or not alerter.open_problems()
+        assert alerter.open_problems() or not alerter._read().problems, "nothing is kept of what everyone knows is over"

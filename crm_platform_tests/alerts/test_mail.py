@@ -172,7 +172,7 @@ def test_a_channel_that_fails_stops_no_other(tmp_path, box, receiver, clock):
     assert receiver.titles[1:] == ["🔴 refresh_all failed", "🔴 ingest failed"]
 
 
-def test_a_problem_that_comes_back_before_its_end_was_told_is_told_as_new(tmp_path, box, receiver, clock):
+def test_a_problem_that_comes_back_is_new_only_to_who_heard_of_its_end(tmp_path, box, receiver, clock):
     alerter = Alerter(plain(tmp_path, box, alert_webhook_url=receiver.url), now=clock)
     alerter.report(FAILED)
     receiver.status = 500
@@ -183,6 +183,11 @@ def test_a_problem_that_comes_back_before_its_end_was_told_is_told_as_new(tmp_pa
     clock.pass_time(hours=1)
     assert alerter.report(FAILED)
     assert box.subjects == ["🔴 refresh_all failed", "🟢 over: refresh_all failed", "🔴 refresh_all failed"]
+    assert receiver.titles == ["🔴 refresh_all failed", "🟢 over: refresh_all failed"], "the second one was refused"
+    clock.pass_time(hours=1)
+    assert alerter.resolve(FAILED.key)
+    assert len(box.received) == 4
+    assert receiver.titles[2:] == ["🟢 over: refresh_all failed"]
 
 
 def test_a_channel_taken_out_of_the_settings_keeps_no_problem(tmp_path, box, receiver, clock):

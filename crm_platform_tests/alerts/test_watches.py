@@ -282,7 +282,7 @@ def test_a_message_says_since_when_and_where_to_look(tmp_path):
         tenant.on(ResponseTimesDaily, FRIDAY - dt.timedelta(days=back), waits=3, coverage=0.9678)
     (verdict,) = (one for one in check(tenant.settings, tenant.snapshot()) if one.watch.column == WAITS)
     alert = watches.alert(verdict, settings=tenant.settings)
-    assert alert.title == "The number of waits is below its usual range"
+    assert alert.title == "The number of waits for a reply is below its usual range"
     assert alert.text.splitlines() == [
         "3 on Fri 20 Nov 2026; usual on a Friday: 65 to 135.",
         "So since Thu 19 Nov 2026. Coverage 96.7 %.",
