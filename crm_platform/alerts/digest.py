@@ -36,9 +36,9 @@ def is_due(settings: Settings, alerter: Alerter, *, now: dt.datetime) -> bool:
     return alerter.owes(KEY, local.date().isoformat())
 
 
-def send(settings: Settings, alerter: Alerter, *, now: dt.datetime) -> bool:
-    """Send today's digest to each channel that has not had it; returns whether all have it now. Raises as `digest`."""
-    return alerter.say_once(KEY, now.astimezone(settings.zone).date().isoformat(), digest(settings, alerter, now=now))
+def send(message: Message, settings: Settings, alerter: Alerter, *, now: dt.datetime) -> bool:
+    """Send today's digest to each channel that has not had it; returns whether all have it now."""
+    return alerter.say_once(KEY, now.astimezone(settings.zone).date().isoformat(), message)
 
 
 def digest(settings: Settings, alerter: Alerter, *, now: dt.datetime) -> Message:

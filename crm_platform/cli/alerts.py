@@ -102,7 +102,7 @@ def digest(*, send: bool) -> None:
     click.echo(f"{message.headline}\n{message.text}")
     if not send:
         return
-    if not send_digest(settings, alerter, now=now):
+    if not send_digest(message, settings, alerter, now=now):
         click.echo("a channel has not had it: `crm alerts list` says why", err=True)
         sys.exit(EXIT_FAILED)
     click.echo("every channel has today's digest")

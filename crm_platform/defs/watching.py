@@ -25,9 +25,11 @@ def send_digest(
     clock: dg.ResourceParam[Clock],
 ) -> None:
     """Send today's digest to each channel that has not had it. A channel that fails does not fail the run."""
+    alerter, now = Alerter(settings), clock.now()
     with in_dagsters_words(reporter):
-        has_arrived = digest.send(settings, Alerter(settings), now=clock.now())
-    if not has_arrived:
+        message = digest.digest(settings, alerter, now=now)
+    context.log.info("%s\n%s", message.title, message.text)
+    if not digest.send(message, settings, alerter, now=now):
         context.log.warning("a channel has not had the digest; `crm alerts list` says why")
 
 

@@ -125,7 +125,8 @@ def test_the_digest_is_sent_once_a_day_also_after_a_restart(tmp_path, receiver, 
     for later in range(0, 120, 15):
         now = MORNING + dt.timedelta(minutes=later)
         if is_due(settings, Alerter(settings), now=now):
-            assert send(settings, Alerter(settings), now=now)
+            message = digest(settings, Alerter(settings), now=now)
+            assert send(message, settings, Alerter(settings), now=now)
     assert receiver.titles == ["📋 Digest of Sat 21 Nov 2026"]
     assert is_due(settings, Alerter(settings), now=MORNING + dt.timedelta(days=1))
 

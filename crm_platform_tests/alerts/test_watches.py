@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from crm_platform.schemas.kpi import BacklogDaily, ChatsResolvedDaily, ContactGr
 from crm_platform.settings import Settings
 from crm_platform_tests.alerts import published
 
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
 FRIDAY = dt.date(2026, 11, 20)
 SATURDAY_NOON = dt.datetime(2026, 11, 21, 9, tzinfo=dt.UTC)  # 12:00 in Nairobi
 MEDIAN, WITHIN, ANSWERED, WAITS, BACKLOG, UNRESOLVED, NEW, GONE = (
@@ -299,11 +301,12 @@ def test_a_figure_that_is_watched_no_longer_leaves_no_problem(tmp_path):
     assert told(tenant, at=SATURDAY_NOON + dt.timedelta(hours=1)).keys() == {"job:ingest"}
 
 
-def test_every_watched_figure_is_declared(tenant):
+def test_every_watched_figure_is_declared_and_documented(tenant):
     for watch in watches.WATCHES:
         assert watch.column in watch.table.columns
         assert watch.table.period == "day"
         assert watch.sample is None or watch.sample in watch.table.columns
         assert watch.final != "answered" or {"waits", "open_waits"} <= watch.table.columns.keys()
+        assert f"| `{watch.table.full_name()}.{watch.column}` |" in DOCUMENT
     keys = [watch.key(rule) for watch in watches.WATCHES for rule in ("target", "range")]
     assert len(keys) == len(set(keys))
