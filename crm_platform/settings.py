@@ -26,7 +26,8 @@ SANDBOX_URL = "http://127.0.0.1:8800"
 SANDBOX_KEY = "sandbox"
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_SECRETS = ("api_key", "pseudonym_key", "webhook_secret")
+_SECRETS = ("api_key", "pseudonym_key", "smtp_url", "webhook_secret")
+_ADDRESS = re.compile(r"[^\s@,;:<>\"]+@[^\s@,;:<>\"]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,10 @@ def _split(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
+def _is_loopback(host: str) -> bool:
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
 TextList = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -110,12 +115,25 @@ class Settings(BaseSettings):
     )
     automation: Literal["on", "off"] = Field("off", description="Whether schedules and sensors start switched on.")
     alert_webhook_url: SecretStr | None = Field(None, description="Where alerts are posted, in Slack's format.")
+    smtp_url: SecretStr | None = Field(
+        None, description="Mail server of alerts: smtp://user:password@host:587?starttls, smtps://… or smtp://host."
+    )
+    smtp_url_file: Path | None = Field(None, description="A file that holds the mail server's URL.")
+    alert_email_to: TextList = Field((), description="Who gets alerts by e-mail; commas between addresses.")
+    alert_email_from: str | None = Field(None, description="Their sender; unset: the first of CRM_ALERT_EMAIL_TO.")
+    digest_hour: int | None = Field(
+        None, ge=0, le=23, description="Local hour of the daily digest; unset: there is none."
+    )
+    serve_url: str | None = Field(None, description="Where the pages are found: alerts link to them.")
 
     conversation_gap_hours: float = Field(24, gt=0, le=8760, description="A longer silence starts a new conversation.")
     business_hours: str = Field("Mon-Fri 08:00-17:00", description="Opening hours for business response times.")
     holidays: Annotated[tuple[dt.date, ...], NoDecode] = Field((), description="Days closed: 2026-12-25,2026-12-26.")
     first_response_target_minutes: float = Field(
         15, gt=0, le=525_600, description="The promise that first answers are held to."
+    )
+    first_response_target_share: float | None = Field(
+        None, gt=0, le=1, description="Least share of first answers within the target; unset: no alert on it."
     )
     segment_fields: TextList = Field(("Segment", "VIP"), description="Custom fields contacts are counted by.")
     automation_senders: TextList = Field((), description="Senders that are bots: their messages are no replies.")
@@ -149,7 +167,7 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator("segment_fields", "automation_senders", "holidays", mode="before")
+    @field_validator("segment_fields", "automation_senders", "alert_email_to", "holidays", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return _split(value)
@@ -197,7 +215,7 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator("base_url")
+    @field_validator("base_url", "serve_url")
     @classmethod
     def _http_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -212,6 +230,35 @@ class Settings(BaseSettings):
             msg = "write an address like https://crm.example.com, without user or password"
             raise ValueError(msg)
         return value.rstrip("/")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        shape = "write smtp://user:password@host:587?starttls, smtps://user:password@host, or smtp://host for no login"
+        parts = urlsplit(value.get_secret_value())
+        try:
+            _ = parts.port
+        except ValueError:
+            msg = "the port is no number from 0 to 65535"
+            raise ValueError(msg) from None
+        is_known = parts.scheme in {"smtp", "smtps"} and parts.query in {"", "starttls"} and parts.path in {"", "/"}
+        if not is_known or not parts.hostname or (parts.username is None) != (parts.password is None):
+            raise ValueError(shape)
+        if parts.username and parts.scheme == "smtp" and not parts.query and not _is_loopback(parts.hostname):
+            msg = "the password would cross the network in clear: add ?starttls, or write smtps://"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("alert_email_to", "alert_email_from")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
+        for address in (value,) if isinstance(value, str) else value or ():
+            if not (address.isascii() and _ADDRESS.fullmatch(address)):
+                msg = "write plain addresses such as team@example.com, without names"
+                raise ValueError(msg)
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -230,6 +277,13 @@ class Settings(BaseSettings):
     def _key_goes_with_address(self) -> Self:
         if self.base_url is not None and self.api_key is None:
             msg = "CRM_BASE_URL is set but CRM_API_KEY (or CRM_API_KEY_FILE) is not"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _mail_has_a_server_and_a_reader(self) -> Self:
+        if (self.smtp_url is None) != (not self.alert_email_to):
+            msg = "alerts by e-mail need both CRM_SMTP_URL (or CRM_SMTP_URL_FILE) and CRM_ALERT_EMAIL_TO"
             raise ValueError(msg)
         return self
 
@@ -253,8 +307,7 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """The CRM runs on this machine, where no limit is assumed."""
-        host = urlsplit(self.crm_url).hostname or ""
-        return host in {"localhost", "::1"} or host.startswith("127.")
+        return _is_loopback(urlsplit(self.crm_url).hostname or "")
 
     @property
     def minute_limit(self) -> int | None:
