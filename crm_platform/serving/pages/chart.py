@@ -1,0 +1,104 @@
+"""A chart with the table it is drawn from.
+
+What belongs here: the pair of drawing and rows, and the rows as CSV. What does not: geometry (charts.py), which charts a
+page has (executive.py, campaigns.py, support.py).
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages.charts import Size
+from crm_platform.serving.pages.numbers import Language
+
+CellKind = Literal["count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour"]
+
+NARROW: Final = 326  # px inside a phone of 390
+WIDTHS: Final = {12: 1150, 8: 744, 6: 544, 4: 344}  # px inside so many columns of the grid
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a chart's table: the published name, its heading, how it is written."""
+
+    name: str
+    heading: str
+    kind: CellKind
+
+    def write(self, language: Language, value: Any) -> str:  # noqa: ANN401 - whatever a cell holds
+        """Write one cell."""
+        if value is None:
+            return numbers.NONE
+        if self.kind == "day":
+            return numbers.day(language, value, year=True)
+        if self.kind == "month":
+            return numbers.month(language, value)
+        if self.kind == "weekday":
+            return numbers.weekday(language, value)
+        if self.kind == "hour":
+            return f"{value:02d}:00"
+        if self.kind == "text":
+            return str(value)
+        return numbers.value(language, self.kind, value)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is set right."""
+        return self.kind in {"count", "rate", "seconds", "growth", "gap"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart. `table`: the published table its rows stand in by `key`; `span`: columns of the grid it takes."""
+
+    name: str
+    title: str
+    subtitle: str
+    table: str
+    key: Sequence[str]
+    columns: Sequence[Column]
+    rows: Sequence[dict[str, Any]]
+    wide: str
+    narrow: str
+    span: int = 6
+    note: str = ""
+    how: str = "cell"
+    attributes: dict[str, str] = field(default_factory=dict)
+
+    def key_of(self, row: dict[str, Any]) -> str:
+        """The key of a row as `data-key` says it."""
+        return ",".join(f"{name}={plain(row.get(name))}" for name in self.key)
+
+    def csv(self) -> str:
+        """Its rows as CSV: published names, plain values."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\r\n")
+        writer.writerow(column.name for column in self.columns)
+        writer.writerows([_safe(row.get(column.name)) for column in self.columns] for row in self.rows)
+        return out.getvalue()
+
+
+def plain(value: object) -> str:
+    """Write a value exactly: a number so that it reads back the same, a day as ISO 8601, nothing as an empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, dt.date | dt.datetime):
+        return value.isoformat()
+    return str(value)
+
+
+def _safe(value: object) -> str:
+    # A text that begins like a formula is run by spreadsheets: an apostrophe keeps it a text.
+    written = plain(value)
+    return f"'{written}" if isinstance(value, str) and written[:1] in {"=", "+", "-", "@", "\t", "\r"} else written
+
+
+def both(span: int, draw: Callable[[Size], str], *, height: int = 240) -> tuple[str, str]:
+    """Draw wide, for so many columns of the grid, and narrow."""
+    return draw(Size(WIDTHS[span], height)), draw(Size(NARROW, min(height, 220)))

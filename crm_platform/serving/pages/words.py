@@ -1,0 +1,337 @@
+"""Every word the pages say, in English and in Swahili, side by side.
+
+What belongs here: labels, sentences and definitions with `{places}` for values. What does not: how a number is written
+(numbers.py). One pair a line: a word cannot exist in one language only, and a test holds that both have the same places.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crm_platform.serving.pages.numbers import Language
+
+LANGUAGES: Final[dict[Language, str]] = {"en": "English", "sw": "Kiswahili"}
+
+WORDS: Final[dict[str, tuple[str, str]]] = {
+    # Frame.
+    "product": ("CRM figures", "Takwimu za CRM"),
+    "skip": ("Skip to the figures", "Nenda kwenye takwimu"),
+    "page.executive": ("Executive", "Muhtasari"),
+    "page.campaigns": ("Campaigns", "Kampeni"),
+    "page.support": ("Support", "Huduma"),
+    "page.figures": ("What the figures mean", "Maana ya takwimu"),
+    "page.home": ("Start", "Mwanzo"),
+    "title.executive": ("Executive", "Muhtasari wa uongozi"),
+    "title.campaigns": ("Campaign ROI", "Faida ya kampeni"),
+    "title.support": ("Support health", "Hali ya huduma"),
+    "nav.pages": ("Pages", "Kurasa"),
+    "nav.range": ("Date range", "Kipindi"),
+    "range.7d": ("7 d", "siku 7"),
+    "range.28d": ("28 d", "siku 28"),
+    "range.90d": ("90 d", "siku 90"),
+    "range.month": ("This month", "Mwezi huu"),
+    "range.custom": ("Custom", "Chagua"),
+    "range.from": ("From", "Kuanzia"),
+    "range.to": ("To", "Hadi"),
+    "range.show": ("Show", "Onyesha"),
+    "filter.segment": ("Segment", "Kundi"),
+    "filter.campaign": ("Campaign", "Kampeni"),
+    "filter.remove": ("Remove filter {name}", "Ondoa kichujio {name}"),
+    "filter.segment.note": (
+        "Contacts are those with {name}. Replies and campaigns are of everyone: they are not published by segment.",
+        "Wateja ni wale wa {name}. Majibu na kampeni ni za wateja wote: hazichapishwi kwa makundi.",
+    ),
+    "language": ("Language", "Lugha"),
+    "theme": ("Theme", "Mwonekano"),
+    "theme.light": ("Light", "Mwanga"),
+    "theme.dark": ("Dark", "Giza"),
+    "theme.auto": ("Auto", "Otomatiki"),
+    "status.as_of": ("As of {time}", "Hadi {time}"),
+    "status.coverage": ("{share} of messages seen", "{share} ya ujumbe imeonekana"),
+    "status.coverage.unknown": ("share of messages seen not known", "sehemu ya ujumbe iliyoonekana haijulikani"),
+    "status.sandbox": ("sandbox data", "data ya majaribio"),
+    "status.good": ("Up to date", "Ya sasa"),
+    "status.provisional": (
+        "Provisional: less than 95 % of the messages of these days are seen. Figures may move until the rest is fetched.",
+        "Ya muda: chini ya 95 % ya ujumbe wa siku hizi imeonekana. Takwimu zinaweza kubadilika hadi uliobaki uletwe.",
+    ),
+    "status.today": (
+        "Provisional: {day} is not over. Its figures may move until midnight.",
+        "Ya muda: {day} haijaisha. Takwimu zake zinaweza kubadilika hadi usiku wa manane.",
+    ),
+    "status.unknown": (
+        "Provisional: how much of these days is seen is not known yet.",
+        "Ya muda: bado haijulikani ni kiasi gani cha siku hizi kimeonekana.",
+    ),
+    "status.stale": (
+        "Old: published {age} ago. What came since is not in these figures; look at crm status.",
+        "Ya zamani: ilichapishwa {age} zilizopita. Yaliyotokea baadaye hayamo; angalia crm status.",
+    ),
+    "newer": ("Newer figures are published.", "Takwimu mpya zimechapishwa."),
+    "newer.show": ("Show them", "Zionyeshe"),
+    "footer.snapshot": ("Snapshot {id}", "Toleo {id}"),
+    "footer.definitions": ("Definitions, version {version}", "Maelezo, toleo la {version}"),
+    "footer.automation": (
+        "Replies by bots count as replies unless CRM_AUTOMATION_SENDERS names them.",
+        "Majibu ya roboti huhesabiwa kama majibu hadi yatajwe katika CRM_AUTOMATION_SENDERS.",
+    ),
+    # States.
+    "empty.title": ("Nothing is published yet", "Bado hakuna kilichochapishwa"),
+    "empty.text": (
+        "Here will stand the answer to “are we fine, and what changed?”: first response time, answer rate, chats waiting "
+        "and resolved, contacts and campaigns, each with its trend.",
+        "Hapa patakuwa na jibu la “tuko salama, na nini kimebadilika?”: muda wa jibu la kwanza, kiwango cha kujibiwa, "
+        "mazungumzo yanayosubiri na yaliyotatuliwa, wateja na kampeni, kila moja na mwelekeo wake.",
+    ),
+    "empty.do": ("This command fills it:", "Amri hii huijaza:"),
+    "empty.chart": ("Nothing to draw in these days.", "Hakuna cha kuchora katika siku hizi."),
+    "broken.title": ("The newest figures cannot be read", "Takwimu mpya haziwezi kusomwa"),
+    "broken.kept": (
+        "Shown are the last good ones, as of {time}. Everything else works.",
+        "Zinazoonyeshwa ni za mwisho zilizo sahihi, hadi {time}. Mengine yote yanafanya kazi.",
+    ),
+    "broken.none": (
+        "No earlier figures are open. Publish again with crm build, then load this page anew.",
+        "Hakuna takwimu za awali. Chapisha tena kwa crm build, kisha pakia ukurasa upya.",
+    ),
+    "bad.title": ("This address cannot be shown as asked", "Anwani hii haiwezi kuonyeshwa kama ilivyoombwa"),
+    "missing.title": ("No such page", "Hakuna ukurasa huo"),
+    # Figures.
+    "figure.first_response": ("First response time", "Muda wa jibu la kwanza"),
+    "figure.answer_rate": ("Answer rate", "Kiwango cha kujibiwa"),
+    "figure.within_target": ("Answered within {target}", "Yaliyojibiwa ndani ya {target}"),
+    "figure.resolved": ("Chats resolved", "Mazungumzo yaliyotatuliwa"),
+    "figure.open_waits": ("Chats waiting", "Mazungumzo yanayosubiri"),
+    "figure.windows": ("Lose their window in 2 h", "Hupoteza dirisha ndani ya saa 2"),
+    "figure.missed": ("Missed", "Yasiyojibiwa"),
+    "figure.total_contacts": ("Contacts", "Wateja"),
+    "figure.active_30d": ("Active contacts", "Wateja hai"),
+    "figure.growth": ("Monthly growth", "Ukuaji wa mwezi"),
+    "figure.active_campaigns": ("Active campaigns", "Kampeni zinazoendelea"),
+    "figure.read_rate": ("Read rate", "Kiwango cha kusomwa"),
+    "figure.reply_rate": ("Reply rate", "Kiwango cha kujibiwa kwa kampeni"),
+    "figure.delivery_rate": ("Delivery rate", "Kiwango cha kufikishwa"),
+    "figure.campaigns": ("Campaigns sent", "Kampeni zilizotumwa"),
+    "figure.recipients": ("Recipients", "Wapokeaji"),
+    "figure.return": ("Return on campaigns", "Faida ya kampeni"),
+    "trend.better": ("better", "bora"),
+    "trend.worse": ("worse", "mbaya zaidi"),
+    "trend.more": ("more", "zaidi"),
+    "trend.fewer": ("fewer", "pungufu"),
+    "trend.same": ("no change", "hakuna mabadiliko"),
+    "trend.unknown": ("nothing to compare with yet", "bado hakuna cha kulinganisha"),
+    "trend.was": ("was {value}", "ilikuwa {value}"),
+    "info": ("About {name}", "Kuhusu {name}"),
+    "info.base": ("Over", "Kati ya"),
+    "info.window": ("Days", "Siku"),
+    "info.coverage": ("Seen", "Imeonekana"),
+    "info.coverage.none": ("not known", "haijulikani"),
+    "info.before": ("Before", "Kabla"),
+    "info.version": ("Definition version {version}", "Toleo la maelezo {version}"),
+    "info.rows": ("Rows behind this", "Safu zilizo nyuma ya takwimu hii"),
+    "info.provisional": ("Provisional", "Ya muda"),
+    "why.none": ("not known: nothing to divide by in these days", "haijulikani: hakuna cha kugawanya katika siku hizi"),
+    "why.history": ("history is too short", "historia bado ni fupi"),
+    # Windows.
+    "window.days": ("last {n} full days, {from_} to {to}", "siku {n} kamili zilizopita, {from_} hadi {to}"),
+    "window.range": ("{from_} to {to}", "{from_} hadi {to}"),
+    "window.now": ("now, against 7 days ago", "sasa, ikilinganishwa na siku 7 zilizopita"),
+    "window.now_only": ("now", "sasa"),
+    "window.month": ("{month}, against the month before", "{month}, ikilinganishwa na mwezi uliotangulia"),
+    "window.30d": (
+        "settled campaigns of the last 30 full days, against the 30 before",
+        "kampeni zilizokamilika za siku 30 zilizopita, ikilinganishwa na 30 zilizotangulia",
+    ),
+    # Bases: n, and of what.
+    "base.first_answered": ("{n} first waits that were answered", "kusubiri kwa kwanza {n} kulikojibiwa"),
+    "base.first_all": (
+        "{n} first waits, {answered} answered and {missed} missed",
+        "kusubiri kwa kwanza {n}: {answered} kulijibiwa na {missed} hakukujibiwa",
+    ),
+    "base.conversations": ("conversations that resolved on these days", "mazungumzo yaliyotatuliwa siku hizi"),
+    "base.open": ("all chats, as far as each is known", "mazungumzo yote, kadiri kila moja linavyojulikana"),
+    "base.contacts": ("all contacts present", "wateja wote waliopo"),
+    "base.contacts_of": ("{n} contacts in all", "wateja {n} kwa jumla"),
+    "base.growth": ("contacts at the start of the month: {n}", "wateja mwanzoni mwa mwezi: {n}"),
+    "base.campaigns": ("{n} campaigns, {delivered} delivered messages", "kampeni {n}, ujumbe {delivered} uliofikishwa"),
+    "base.delivered": ("messages delivered", "ujumbe uliofikishwa"),
+    "base.all_campaigns": ("all campaigns the CRM lists", "kampeni zote zilizo kwenye CRM"),
+    # Definitions, in the words of kpi-definitions.md.
+    "define.first_response": (
+        "How long a customer waits for the first reply of a conversation: from the oldest unanswered message to the next "
+        "reply, at the median. Half of the customers waited less, half more. Templates, failed messages and named bots "
+        "are no replies. Shorter is better.",
+        "Muda ambao mteja husubiri jibu la kwanza la mazungumzo: kutoka ujumbe wa zamani zaidi usiojibiwa hadi jibu "
+        "linalofuata, kwa thamani ya kati. Nusu ya wateja walisubiri chini ya hapo. Violezo, ujumbe ulioshindwa na roboti "
+        "zilizotajwa si majibu. Mfupi ni bora.",
+    ),
+    "define.answer_rate": (
+        "Of the conversations that wanted a first reply and are answered or over, the share that got one. Chats that "
+        "still wait count neither way. Higher is better.",
+        "Kati ya mazungumzo yaliyohitaji jibu la kwanza na yakajibiwa au kuisha, sehemu iliyopata jibu. Yanayosubiri bado "
+        "hayahesabiwi. Kubwa ni bora.",
+    ),
+    "define.within_target": (
+        "Of the conversations that were answered or missed, the share whose first reply came within the target. "
+        "Higher is better.",
+        "Kati ya mazungumzo yaliyojibiwa au kukosa jibu, sehemu iliyopata jibu la kwanza ndani ya lengo. Kubwa ni bora.",
+    ),
+    "define.resolved": (
+        "Conversations that somebody marked as done, or that ended answered and stayed quiet for a day. More is better "
+        "when as many come in.",
+        "Mazungumzo yaliyowekwa alama ya kukamilika, au yaliyoisha yakiwa yamejibiwa na kukaa kimya kwa siku moja. "
+        "Mengi ni bora.",
+    ),
+    "define.open_waits": (
+        "Customers who wrote and have no reply yet, in conversations that are not over. Fewer is better.",
+        "Wateja walioandika na bado hawajajibiwa, katika mazungumzo yasiyoisha. Machache ni bora.",
+    ),
+    "define.windows": (
+        "Of the chats waiting, those whose 24-hour window since the customer's last message lapses within two hours. "
+        "After that WhatsApp allows templates only. Fewer is better.",
+        "Kati ya mazungumzo yanayosubiri, yale ambayo dirisha la saa 24 tangu ujumbe wa mwisho wa mteja litafungwa ndani "
+        "ya saa mbili. Baada ya hapo WhatsApp huruhusu violezo tu. Machache ni bora.",
+    ),
+    "define.missed": (
+        "Conversations that wanted a first reply, got none and are over. Fewer is better.",
+        "Mazungumzo yaliyohitaji jibu la kwanza, hayakulipata na yameisha. Machache ni bora.",
+    ),
+    "define.total_contacts": (
+        "Contacts the CRM lists now. Who was missing from two complete counts running has left.",
+        "Wateja walio kwenye CRM sasa. Asiyeonekana katika hesabu mbili kamili mfululizo ameondoka.",
+    ),
+    "define.active_30d": (
+        "Contacts who wrote at least once in the last 30 full days. Receiving a campaign makes nobody active.",
+        "Wateja walioandika angalau mara moja katika siku 30 kamili zilizopita. Kupokea kampeni hakumfanyi mtu kuwa hai.",
+    ),
+    "define.growth": (
+        "Contacts at the end of the last complete month against its start. Higher is better.",
+        "Wateja mwishoni mwa mwezi uliokamilika ikilinganishwa na mwanzo wake. Kubwa ni bora.",
+    ),
+    "define.active_campaigns": (
+        "Campaigns that are active or in progress now.",
+        "Kampeni zinazoendelea sasa.",
+    ),
+    "define.read_rate": (
+        "Of the messages delivered by campaigns, the share that was read. Readers who hide their read receipts count "
+        "as not read. Higher is better.",
+        "Kati ya ujumbe wa kampeni uliofikishwa, sehemu iliyosomwa. Wanaoficha alama ya kusoma huhesabiwa hawajasoma. "
+        "Kubwa ni bora.",
+    ),
+    "define.reply_rate": (
+        "Of the messages delivered by campaigns, the share that got a reply. Higher is better.",
+        "Kati ya ujumbe wa kampeni uliofikishwa, sehemu iliyopata jibu. Kubwa ni bora.",
+    ),
+    "define.delivery_rate": (
+        "Of the recipients of campaigns, the share whose message was delivered. Higher is better.",
+        "Kati ya wapokeaji wa kampeni, sehemu ambayo ujumbe wao ulifikishwa. Kubwa ni bora.",
+    ),
+    "define.campaigns": (
+        "Campaigns sent on these days, with recipients and a report that does not contradict itself.",
+        "Kampeni zilizotumwa siku hizi, zenye wapokeaji na ripoti isiyojipinga.",
+    ),
+    "define.recipients": ("People these campaigns were sent to, counted once a campaign.",
+        "Watu waliotumiwa kampeni hizi, mara moja kwa kila kampeni."),
+    "define.return": (
+        "Value gained less cost, over cost, of the campaigns whose cost and value are given in campaign_costs.csv.",
+        "Thamani iliyopatikana toa gharama, kwa gharama, ya kampeni zenye gharama na thamani katika campaign_costs.csv.",
+    ),
+    # Charts.
+    "chart.table": ("Table", "Jedwali"),
+    "chart.csv": ("CSV", "CSV"),
+    "chart.png": ("PNG", "PNG"),
+    "chart.link": ("Copy link", "Nakili kiungo"),
+    "chart.link.done": ("Link copied", "Kiungo kimenakiliwa"),
+    "chart.open": ("hollow: day not complete", "tupu: siku haijakamilika"),
+    "chart.shaded": ("shaded: the chosen days", "kivuli: siku zilizochaguliwa"),
+    "chart.log": ("logarithmic scale", "kipimo cha logariti"),
+    "chart.target": ("target {target}", "lengo {target}"),
+    "word.median": ("median", "thamani ya kati"),
+    "word.p90": ("9 of 10", "9 kati ya 10"),
+    "word.read": ("read", "uliosomwa"),
+    "word.replied": ("replied", "uliojibiwa"),
+    "word.contacts": ("contacts", "wateja"),
+    "word.per_day": ("per day", "kwa siku"),
+    "chart.first_response": ("How long did customers wait for the first reply?", "Wateja walisubiri jibu la kwanza kwa muda gani?"),
+    "chart.first_response.sub": (
+        "First response time by day, median over first waits answered",
+        "Muda wa jibu la kwanza kwa siku, thamani ya kati wa kusubiri kulikojibiwa",
+    ),
+    "chart.contacts_monthly": ("Is the audience growing?", "Je, idadi ya wateja inakua?"),
+    "chart.contacts_monthly.sub": (
+        "Contacts at the end of each month; growth against its start above",
+        "Wateja mwishoni mwa kila mwezi; ukuaji tangu mwanzo wake juu",
+    ),
+    "chart.new_contacts": ("How many are new?", "Wapya ni wangapi?"),
+    "chart.new_contacts.sub": ("New contacts per day", "Wateja wapya kwa siku"),
+    "chart.engagement": ("Do people read and answer campaigns?", "Je, watu husoma na kujibu kampeni?"),
+    "chart.engagement.sub": (
+        "Read and replied, in % of messages delivered, by month of sending",
+        "Uliosomwa na uliojibiwa, % ya ujumbe uliofikishwa, kwa mwezi wa kutumwa",
+    ),
+    "chart.segments": ("Who are the contacts?", "Wateja ni akina nani?"),
+    "chart.segments.sub": ("Contacts by {field}, and their share", "Wateja kwa {field}, na sehemu yao"),
+    "chart.countries": ("Where are they from?", "Wanatoka wapi?"),
+    "chart.countries.sub": ("Contacts by country of their number, and their share", "Wateja kwa nchi ya namba yao, na sehemu yao"),
+    "chart.changes": ("What changed", "Nini kimebadilika"),
+    # Columns of tables.
+    "col.day": ("Day", "Siku"),
+    "col.month": ("Month", "Mwezi"),
+    "col.median": ("Median", "Thamani ya kati"),
+    "col.p90": ("9 of 10 within", "9 kati ya 10 ndani ya"),
+    "col.first_answered": ("First answered", "Majibu ya kwanza"),
+    "col.missed": ("Missed", "Bila jibu"),
+    "col.within": ("Within target", "Ndani ya lengo"),
+    "col.coverage": ("Seen", "Imeonekana"),
+    "col.opening": ("At the start", "Mwanzoni"),
+    "col.new": ("New", "Wapya"),
+    "col.gone": ("Gone", "Walioondoka"),
+    "col.closing": ("At the end", "Mwishoni"),
+    "col.growth": ("Growth", "Ukuaji"),
+    "col.contacts": ("Contacts", "Wateja"),
+    "col.share": ("Share", "Sehemu"),
+    "col.active": ("Active in 30 d", "Hai siku 30"),
+    "col.value": ("Value", "Thamani"),
+    "col.field": ("Field", "Sehemu ya taarifa"),
+    "col.country": ("Country", "Nchi"),
+    "col.campaigns": ("Campaigns", "Kampeni"),
+    "col.delivered": ("Delivered", "Uliofikishwa"),
+    "col.read": ("Read", "Uliosomwa"),
+    "col.replied": ("Replied", "Uliojibiwa"),
+    "col.read_rate": ("Read rate", "Kiwango cha kusomwa"),
+    "col.reply_rate": ("Reply rate", "Kiwango cha kujibiwa"),
+    "value.none": ("none given", "haijatajwa"),
+    "value.other": ("all others", "wengine wote"),
+    "value.unknown": ("not known", "haijulikani"),
+    # Sentences.
+    "say.first_response": (
+        "First replies took {value} at the median {when}",
+        "Majibu ya kwanza yalichukua {value} kwa thamani ya kati {when}",
+    ),
+    "say.faster": (", {change} faster than {before}", ", {change} haraka zaidi kuliko {before}"),
+    "say.slower": (", {change} slower than {before}", ", {change} polepole zaidi kuliko {before}"),
+    "say.same": (", as in {before}", ", sawa na {before}"),
+    "say.no_response": ("Nobody had to be answered {when}", "Hakuna aliyehitaji kujibiwa {when}"),
+    "say.waiting": ("{n} chats wait now", "Mazungumzo {n} yanasubiri sasa"),
+    "say.waiting.one": ("1 chat waits now", "Mazungumzo 1 yanasubiri sasa"),
+    "say.waiting.none": ("No chat waits now", "Hakuna mazungumzo yanayosubiri sasa"),
+    "say.windows": (", {n} of them lose their window within 2 hours", ", {n} kati yao hupoteza dirisha ndani ya saa 2"),
+    "say.windows.one": (", 1 of them loses its window within 2 hours", ", 1 kati yao hupoteza dirisha ndani ya saa 2"),
+    "say.contacts": ("{n} contacts", "Wateja {n}"),
+    "say.contacts.more": (", {n} more than 7 days ago", ", {n} zaidi ya siku 7 zilizopita"),
+    "say.contacts.fewer": (", {n} fewer than 7 days ago", ", {n} pungufu ya siku 7 zilizopita"),
+    "when.days": ("in the last {n} days", "katika siku {n} zilizopita"),
+    "when.before": ("in the {n} days before", "katika siku {n} zilizotangulia"),
+    "when.range": ("from {from_} to {to}", "kuanzia {from_} hadi {to}"),
+    "change.better": ("{name} got better: {value}, was {before}.", "{name} imekuwa bora: {value}, ilikuwa {before}."),
+    "change.worse": ("{name} got worse: {value}, was {before}.", "{name} imekuwa mbaya zaidi: {value}, ilikuwa {before}."),
+    "change.more": ("{name}: {value}, up from {before}.", "{name}: {value}, kutoka {before}."),
+    "change.fewer": ("{name}: {value}, down from {before}.", "{name}: {value}, kutoka {before}."),
+    "change.none": ("Nothing moved that can be compared.", "Hakuna kilichobadilika kinachoweza kulinganishwa."),
+}
+
+
+def say(language: Language, key: str, **places: object) -> str:
+    """Words of a key with its places filled."""
+    words = WORDS[key][0 if language == "en" else 1]
+    return words.format(**places) if places else words
