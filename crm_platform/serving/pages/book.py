@@ -78,6 +78,15 @@ class Book:
         )
         return None if row["median"] is None else float(row["median"])
 
+    def within_target(self, period: Period, target_seconds: float) -> int:
+        """First waits of a range that were answered within so many seconds."""
+        (row,) = self._asked(
+            f"select count(*) as n from core.response_waits "
+            f"where state = 'answered' and response_seconds <= {target_seconds} and {_FIRST}",
+            period.bounds(self.zone),
+        )
+        return int(row["n"])
+
     def first_responses(self, period: Period, edges: tuple[float, ...]) -> list[int]:
         """First answered waits of a range by response time: one count below each edge and one beyond, then missed."""
         cases = ", ".join(

@@ -30,6 +30,7 @@ class Column:
     name: str
     heading: str
     kind: CellKind
+    bar: bool = False  # drawn beside the number, against the largest of the column
 
     def write(self, language: Language, value: Any) -> str:  # noqa: ANN401 - whatever a cell holds
         """Write one cell."""
@@ -70,10 +71,21 @@ class Chart:
     note: str = ""
     how: str = "cell"
     attributes: dict[str, str] = field(default_factory=dict)
+    keys: Sequence[tuple[str, str]] = ()  # a legend: class and word
+    table_only: bool = False
 
     def key_of(self, row: dict[str, Any]) -> str:
         """The key of a row as `data-key` says it."""
         return ",".join(f"{name}={plain(row.get(name))}" for name in self.key)
+
+    def bar(self, column: Column, row: dict[str, Any]) -> str:
+        """Draw a cell's bar, 72 by 8 px."""
+        most = max((one.get(column.name) or 0 for one in self.rows), default=0)
+        width = 72 * (row.get(column.name) or 0) / most if most else 0
+        return (
+            '<svg class="cell" viewBox="0 0 72 8" width="72" height="8" aria-hidden="true">'
+            f'<rect class="bar first" width="{max(0, width):.1f}" height="8"/></svg>'
+        )
 
     def csv(self) -> str:
         """Its rows as CSV: published names, plain values."""

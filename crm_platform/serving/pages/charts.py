@@ -29,11 +29,11 @@ _TIME_TICKS: Final = (1, 10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86_400, 3 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line by day: a value for each, None where there is none. `look`: its class, `first` or `second`."""
+    """A line by day: a value for each, None where there is none. `look`: its class in the style sheet."""
 
     name: str
     values: Sequence[float | None]
-    look: Literal["first", "second", "third"] = "first"
+    look: str = "first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,7 @@ def line_chart(
     band_from: int | None = None,
     band_to: int | None = None,
     whole: bool = True,
+    top: float | None = None,
 ) -> str:
     """Lines by day, named at their end. `open_from`: the first day that is not complete: dashed to a hollow point.
 
@@ -193,7 +194,7 @@ def line_chart(
     elif scale == "around":
         ticks = _around_ticks(min(known), max(known))
     else:
-        ticks = nice_ticks(max(known), whole=whole)
+        ticks = nice_ticks(top or max(known), whole=whole)
     left = max(len(words(tick)) for tick in ticks) * _LETTER + 12
     right = max((len(line.name) * _LETTER + 14 for line in lines if len(lines) > 1), default=14.0)
     plane = _Plane(size, ticks, scale=scale, right=right, left=left)
@@ -311,12 +312,12 @@ def day_ticks(days: Sequence[dt.date], size: Size) -> list[int]:
     return _day_ticks(days, most=5 if size.is_narrow else max(4, int(size.width / 90)))
 
 
-def bar_chart(width: int, *, title: str, description: str, bars: Sequence[Bar], top: float | None = None) -> str:
+def bar_chart(width: int, *, title: str, description: str, bars: Sequence[Bar], top: float | None = None, row: float = 30) -> str:
     """Ranked bars from 0, one below the other. On a narrow drawing the name stands above its bar."""
     if not bars:
         return ""
     narrow = width < 480
-    row = 44.0 if narrow else 30.0
+    row = 44.0 if narrow else row
     names = 0.0 if narrow else min(width * 0.36, max(len(bar.name) for bar in bars) * (_LETTER + 0.4) + 12)
     texts = max(len(bar.text) for bar in bars) * (_LETTER + 0.2) + 12
     room = width - names - texts

@@ -87,6 +87,7 @@ def _contacts(view: View, segment: dict[str, Any]) -> Figure:
             base=view.say("base.contacts_of", n=numbers.count(row.get("total_contacts") or 0)),
             coverage=segment.get("coverage"),
             is_provisional=bool(segment.get("is_provisional", True)),
+            has_history=False,
         )
     latest = daily[-1] if daily else {}
     return Figure(

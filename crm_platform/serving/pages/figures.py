@@ -18,14 +18,16 @@ from crm_platform.serving.pages.book import Book, Row, coverage, share, total
 from crm_platform.serving.pages.period import Period
 
 Good = Literal["up", "down", "neither"]
-How = Literal["cell", "sum", "ratio", "share", "median"]
+How = Literal["cell", "sum", "share", "median", "within"]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a value stands: a cell of `table`, or over its days from `start` to `end`: the sum of a column, the ratio of
-    the sums of two, one sum's share of both, or the median of pooled rows.
-    """  # noqa: D205 - one sentence
+    """Where a value stands: a cell of `table`, or what follows from its rows of the days from `start` to `end`.
+
+    `how`: the `cell` itself, the `sum` of a column, one sum's `share` of two columns', the `median` of pooled first
+    answered waits, or the share of first waits answered `within` the target.
+    """
 
     table: str
     column: str
@@ -66,6 +68,7 @@ class Figure:
     spark: Sequence[float | None] = field(default=())
     spark_open: int | None = None
     rows_href: str = ""
+    has_history: bool = True  # False: published for now only, so there is nothing to compare with
 
     @property
     def trend(self) -> Literal["better", "worse", "more", "fewer", "same", "unknown"]:
@@ -166,6 +169,30 @@ class Ranged:
             coverage=seen,
             is_provisional=self._is_provisional(seen),
             spark=[row.get("first_response_seconds_median") for row in shown],
+            spark_open=self.open_from,
+        )
+
+    def within_target(self, target_seconds: float, *, base: str) -> Figure:
+        """Share of first waits that were answered within the target, of those answered or missed."""
+        rows, before, shown = self._told("response_times_daily")
+        seen = coverage(rows)
+
+        def rate(period: Period, told: list[Row]) -> float | None:
+            of = (total(told, "first_answered_waits") or 0) + (total(told, "missed_waits") or 0)
+            return self.book.within_target(period, target_seconds) / of if of else None
+
+        return Figure(
+            name="within_target",
+            kind="rate",
+            value=rate(self.period, rows),
+            previous=self._if_whole(before, rate(self.before, before)),
+            source=self._source("core.response_waits", "response_seconds", "within"),
+            good="up",
+            window=self.window,
+            base=base,
+            coverage=seen,
+            is_provisional=self._is_provisional(seen),
+            spark=[row.get("first_within_target_rate") for row in shown],
             spark_open=self.open_from,
         )
 

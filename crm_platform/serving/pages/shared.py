@@ -42,6 +42,13 @@ def answer_rate(view: View) -> Figure:
     )
 
 
+def within_target(view: View) -> Figure:
+    """Share of first waits answered within the target."""
+    return ranged(view).within_target(
+        view.settings.first_response_target_minutes * 60, base=answer_rate(view).base
+    )
+
+
 def resolved(view: View) -> Figure:
     """Conversations resolved."""
     return ranged(view).sum(
