@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from crm_platform.serving.pages import executive, support
+from crm_platform.serving.pages import campaigns, executive, support
 from crm_platform.serving.pages.frame import Build, Frame, preferences
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ STATIC: Final = Path(__file__).parent.parent / "static"
 # Each page: what builds it, and the days it shows when the address names none.
 BUILDS: Final[Mapping[str, tuple[Build, str]]] = {
     "executive": (executive.build, "7d"),
+    "campaigns": (campaigns.build, "90d"),
     "support": (support.build, "7d"),
 }
 

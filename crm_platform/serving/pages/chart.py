@@ -16,8 +16,9 @@ from typing import Any, Final, Literal
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.charts import Size
 from crm_platform.serving.pages.numbers import Language
+from crm_platform.serving.pages.words import say
 
-CellKind = Literal["count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour"]
+CellKind = Literal["count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour", "flag", "label", "amount"]
 
 NARROW: Final = 326  # px inside a phone of 390
 WIDTHS: Final = {12: 1150, 8: 744, 6: 544, 4: 344}  # px inside so many columns of the grid
@@ -46,12 +47,18 @@ class Column:
             return f"{value:02d}:00"
         if self.kind == "text":
             return str(value)
+        if self.kind == "flag":
+            return say(language, "value.yes" if value else "value.no")
+        if self.kind == "label":
+            return label(language, value)
+        if self.kind == "amount":
+            return f"{value:,.0f}"
         return numbers.value(language, self.kind, value)
 
     @property
     def is_number(self) -> bool:
         """Whether it is set right."""
-        return self.kind in {"count", "rate", "seconds", "growth", "gap"}
+        return self.kind in {"count", "rate", "seconds", "growth", "gap", "amount"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,12 @@ class Chart:
         writer.writerow(column.name for column in self.columns)
         writer.writerows([_safe(row.get(column.name)) for column in self.columns] for row in self.rows)
         return out.getvalue()
+
+
+def label(language: Language, value: str) -> str:
+    """Write a text from the tables; the names of what is absent, in the reader's language."""
+    key = f"value.{value[1:-1]}"
+    return say(language, key) if value in {"(none)", "(other)", "(unknown)", "(unassigned)"} else value
 
 
 def plain(value: object) -> str:

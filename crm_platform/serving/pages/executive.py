@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from crm_platform.serving.pages import charts, numbers, shared
-from crm_platform.serving.pages.chart import NARROW, WIDTHS, Chart, Column, both
+from crm_platform.serving.pages.chart import NARROW, WIDTHS, Chart, Column, both, label
 from crm_platform.serving.pages.charts import Bar, Line, Size
 from crm_platform.serving.pages.figures import Figure, Source
 from crm_platform.serving.pages.frame import Chip, Content, View
@@ -59,15 +59,9 @@ def _segment(view: View) -> dict[str, Any]:
 
 def _segment_choices(view: View) -> list[tuple[str, str]]:
     return [
-        (f"{row['field']} = {_value(view, row['value'])}", view.href(segment=f"{row['field']}:{row['value']}"))
+        (f"{row['field']} = {label(view.language, row['value'])}", view.href(segment=f"{row['field']}:{row['value']}"))
         for row in view.book.rows("contacts_by_segment")
     ]
-
-
-def _value(view: View, value: str) -> str:
-    """A segment's value or a region; the names of what is absent, in the reader's language."""
-    keys = {"(none)": "value.none", "(other)": "value.other", "(unknown)": "value.unknown"}
-    return view.say(keys[value]) if value in keys else value
 
 
 def _contacts(view: View, segment: dict[str, Any]) -> Figure:
@@ -334,7 +328,7 @@ def _segments(view: View) -> list[Chart]:
             table="kpi.contacts_by_segment",
             key=("field", "value"),
             rows=[row for row in everything if row["field"] == field],
-            columns=(Column("field", view.say("col.field"), "text"), Column("value", view.say("col.value"), "text")),
+            columns=(Column("field", view.say("col.field"), "text"), Column("value", view.say("col.value"), "label")),
             chosen=chosen.partition(":")[2] if chosen.startswith(f"{field}:") else "",
         )
         for number, field in enumerate(fields, 1)
@@ -350,7 +344,7 @@ def _countries(view: View) -> Chart:
         table="kpi.contacts_by_country",
         key=("region",),
         rows=view.book.rows("contacts_by_country"),
-        columns=(Column("region", view.say("col.country"), "text"),),
+        columns=(Column("region", view.say("col.country"), "label"),),
         chosen="",
     )
 
@@ -370,7 +364,7 @@ def _ranked(
     ordered = sorted(rows, key=lambda row: (-row["contacts"], row[key[-1]]))
     bars = [
         Bar(
-            _value(view, row[key[-1]]),
+            label(view.language, row[key[-1]]),
             row["contacts"],
             f"{numbers.count(row['contacts'])} · {numbers.percent(row['share'] or 0)}",
             look="first" if not chosen or row[key[-1]] == chosen else "quiet",

@@ -18,7 +18,7 @@ from crm_platform.serving.pages.book import Book, Row, coverage, share, total
 from crm_platform.serving.pages.period import Period
 
 Good = Literal["up", "down", "neither"]
-How = Literal["cell", "sum", "share", "median", "within"]
+How = Literal["cell", "sum", "share", "median", "within", "count", "ratio", "return"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Source:
     """Where a value stands: a cell of `table`, or what follows from its rows of the days from `start` to `end`.
 
     `how`: the `cell` itself, the `sum` of a column, one sum's `share` of two columns', the `median` of pooled first
-    answered waits, or the share of first waits answered `within` the target.
+    answered waits, or the share of first waits answered `within` the target. Of campaigns, the `count`, `sum` or `ratio`
+    of sums over those sent on these days, or over the ids of `key`; `return` is (value − cost) / cost.
     """
 
     table: str

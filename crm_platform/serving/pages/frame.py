@@ -24,10 +24,11 @@ from crm_platform.errors import CrmPlatformError, FixConfiguration, GiveUp
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import Book, coverage
 from crm_platform.serving.pages.chart import Chart, plain
+from crm_platform.serving.pages.costs import stamp
 from crm_platform.serving.pages.figures import Figure, receipt_href
 from crm_platform.serving.pages.numbers import Language
 from crm_platform.serving.pages.period import NAMES, Period, read_period
-from crm_platform.serving.pages.words import LANGUAGES, say
+from crm_platform.serving.pages.words import LANGUAGES, WORDS, say
 from crm_platform.settings import Settings
 
 Theme = Literal["light", "dark", "auto"]
@@ -102,11 +103,11 @@ class View:
         values = [part for key, value in self.query if key == name for part in value.split(",")]
         return list(dict.fromkeys(filter(None, values)))
 
-    def href(self, path: str = "", /, *, drop: Sequence[str] = (), **changes: str) -> str:
+    def href(self, path: str = "", /, *, drop: Sequence[str] = (), **changes: object) -> str:
         """Address of this view with some parameters changed, or left out."""
         gone = {*drop, *changes}
         kept = [(key, value) for key, value in self.query if key not in gone]
-        query = urlencode([*kept, *((key.rstrip("_"), value) for key, value in changes.items())])
+        query = urlencode([*kept, *((key, str(value)) for key, value in changes.items())])
         return (path or self.path) + (f"?{query}" if query else "")
 
     def page_href(self, page: str) -> str:
@@ -219,7 +220,7 @@ class Frame:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.globals |= {"numbers": numbers, "receipt_href": receipt_href, "plain": plain}
+        self.templates.globals |= {"numbers": numbers, "receipt_href": receipt_href, "plain": plain, "words": WORDS}
         self._book: Book | None = None
         self._kept: OrderedDict[object, bytes] = OrderedDict()
         self._lock = threading.Lock()
@@ -264,7 +265,8 @@ class Frame:
             return self._without_figures(request, page=page, broken=broken)
         view = self.view(request, book, page=page, default=default)
         status = view.status(now)
-        key = (book.opened.snapshot.id, page, tuple(view.query), view.language, view.theme, status.words, broken)
+        key = (book.opened.snapshot.id, page, tuple(view.query), view.language, view.theme, status.words, broken,
+               stamp(view.settings.root))
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

@@ -319,7 +319,7 @@ def _agents(view: View) -> Chart:
         table="kpi.agent_leaderboard",
         key=("agent", "window_days"),
         columns=(
-            Column("agent", view.say("col.agent"), "text"),
+            Column("agent", view.say("col.agent"), "label"),
             Column("replies", view.say("col.replies"), "count", bar=True),
             Column("first_response_seconds_median", view.say("col.first_median"), "seconds"),
             Column("chats_resolved", view.say("col.resolved"), "count"),
