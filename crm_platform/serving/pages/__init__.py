@@ -44,6 +44,9 @@ def routes() -> list[BaseRoute]:
         build, default = BUILDS[name]
         return frame.answer(request, page=name, default=default, build=build)
 
+    def figures(request: Request) -> Response:
+        return frame.explain(request)
+
     def chart_csv(request: Request) -> Response:
         name, chart = request.path_params["page"], request.path_params["chart"]
         book, _ = frame.book(request)
@@ -70,6 +73,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/", home),
         *(Route(f"/{name}", page) for name in BUILDS),
+        Route("/figures", figures),
         Route("/preferences", preferences),
         Route("/state.json", state),
         Route("/charts/{page}/{chart}.csv", chart_csv),

@@ -89,9 +89,10 @@ class Book:
 
     def first_responses(self, period: Period, edges: tuple[float, ...]) -> list[int]:
         """First answered waits of a range by response time: one count below each edge and one beyond, then missed."""
+        bands = enumerate(itertools.pairwise((0.0, *edges, 1e12)))
+        answered = "count(*) filter (where state = 'answered' and response_seconds"
         cases = ", ".join(
-            f"count(*) filter (where state = 'answered' and response_seconds >= {low} and response_seconds < {high}) as b{number}"
-            for number, (low, high) in enumerate(itertools.pairwise((0.0, *edges, 1e12)))
+            f"{answered} >= {low} and response_seconds < {high}) as b{number}" for number, (low, high) in bands
         )
         (row,) = self._asked(
             f"select {cases}, count(*) filter (where state = 'missed') as missed "
@@ -122,7 +123,7 @@ def total(rows: Iterable[Row], column: str) -> int | None:
 
 
 def share(part: int | None, rest: int | None) -> float | None:
-    """part / (part + rest); None on a zero denominator."""
+    """Part / (part + rest); None on a zero denominator."""
     if part is None or rest is None or part + rest == 0:
         return None
     return part / (part + rest)

@@ -90,7 +90,7 @@ def counts(row: Row) -> bool:
 
 
 def _name(row: Row) -> str:
-    return row["name"] or row["campaign_id"]
+    return str(row["name"] or row["campaign_id"])
 
 
 def _tell_unknown(view: View, known: dict[str, Row]) -> None:
@@ -156,11 +156,14 @@ def _figures(view: View, rows: Sequence[Row], before: Sequence[Row], *, is_range
     months = view.book.rows("engagement_monthly")[-12:]
 
     def figure(
-        name: str, kind: numbers.Kind, column: str, how: How, value: float | None, previous: float | None, spark: str
+        name: str, kind: numbers.Kind, column: str, how: How, *, values: tuple[float | None, float | None], spark: str
     ) -> Figure:
+        value, previous = values
         source = Source("kpi.campaign_performance", column, how, view.period.start, view.period.end)
         if key:
-            source = Source("kpi.campaign_performance", column, how, key=(("campaign_id", ",".join(k for _, k in key)),))
+            source = Source(
+                "kpi.campaign_performance", column, how, key=(("campaign_id", ",".join(k for _, k in key)),)
+            )
         return Figure(
             name=name,
             kind=kind,
@@ -186,19 +189,24 @@ def _figures(view: View, rows: Sequence[Row], before: Sequence[Row], *, is_range
         ("read_rate", "read", "delivered", "read_per_delivered"),
         ("reply_rate", "replied", "delivered", "reply_per_delivered"),
     )
+
+    def sums(column: str) -> tuple[int, int | None]:
+        return total(rows, column) or 0, total(before, column)
+
     return [
-        figure("campaigns", "count", "campaign_id", "count", len(rows), len(before), "campaigns"),
+        figure("campaigns", "count", "campaign_id", "count", values=(len(rows), len(before)), spark="campaigns"),
         figure(
-            "recipients",
-            "count",
-            "total_recipients",
-            "sum",
-            total(rows, "total_recipients") or 0,
-            total(before, "total_recipients"),
-            "total_recipients",
+            "recipients", "count", "total_recipients", "sum", values=sums("total_recipients"), spark="total_recipients"
         ),
         *(
-            figure(name, "rate", f"{part},{of}", "ratio", ratio(rows, part, of), ratio(before, part, of), spark)
+            figure(
+                name,
+                "rate",
+                f"{part},{of}",
+                "ratio",
+                values=(ratio(rows, part, of), ratio(before, part, of)),
+                spark=spark,
+            )
             for name, part, of, spark in shares
         ),
     ]
@@ -212,7 +220,9 @@ def _sentence(view: View, rows: Sequence[Row], figures: Sequence[Figure]) -> str
     parts = [
         view.say(first, n=numbers.count(len(rows)), recipients=numbers.count(figures[1].value or 0), when=view.when)
         if not view.get("campaign")
-        else view.say("say.campaigns.chosen", n=numbers.count(len(rows)), recipients=numbers.count(figures[1].value or 0)),
+        else view.say(
+            "say.campaigns.chosen", n=numbers.count(len(rows)), recipients=numbers.count(figures[1].value or 0)
+        ),
         view.say("say.read", read=view.value("rate", read.value), reply=view.value("rate", reply.value)),
     ]
     if read.previous is not None and read.trend in {"better", "worse"}:
@@ -232,7 +242,7 @@ def _funnel(view: View, rows: Sequence[Row]) -> Chart:
     steps = ("total_recipients", "delivered", "read", "replied")
     sums = [total(rows, step) or 0 for step in steps]
     words = [view.say(f"step.{step}") for step in steps]
-    told = []
+    told: list[Row] = []
     for number, (step, word, amount) in enumerate(zip(steps, words, sums, strict=True)):
         of = {0: 0, 1: sums[0]}.get(number, sums[1])
         told.append({"step": step, "word": word, "people": amount, "share": amount / of if of else None})
@@ -335,7 +345,9 @@ def _ranking(view: View, rows: Sequence[Row], *, has_costs: bool) -> Chart:
     found = [row for row in rows if search in _name(row).casefold()]
     # What is not known stands at the end, whichever way it runs.
     known = sorted(
-        (row for row in found if row[column] is not None), key=lambda row: (row[column], row["campaign_id"]), reverse=is_down
+        (row for row in found if row[column] is not None),
+        key=lambda row: (row[column], row["campaign_id"]),
+        reverse=is_down,
     )
     ordered = known + [row for row in found if row[column] is None]
     money = (
@@ -359,11 +371,7 @@ def _ranking(view: View, rows: Sequence[Row], *, has_costs: bool) -> Chart:
             Column("delivered", view.say("col.delivered"), "count"),
             Column("read", view.say("col.read"), "count"),
             Column("replied", view.say("col.replied"), "count"),
-            *(
-                Column(f"{rate}{end}", rate, "rate")
-                for rate in _RATES
-                for end in ("", "_low", "_high")
-            ),
+            *(Column(f"{rate}{end}", rate, "rate") for rate in _RATES for end in ("", "_low", "_high")),
             Column("is_consistent", view.say("flag.inconsistent"), "flag"),
             Column("is_settled", view.say("flag.unsettled"), "flag"),
             *(money if has_costs else ()),
@@ -453,7 +461,9 @@ def _verdict(view: View, rows: Sequence[Row]) -> str:
         return ""
     best, following = known[0], known[1]
     is_clear = best[f"{rate}_low"] > following[f"{rate}_high"]
-    return view.say("say.compare.clear" if is_clear else "say.compare.unclear", name=_name(best), other=_name(following))
+    return view.say(
+        "say.compare.clear" if is_clear else "say.compare.unclear", name=_name(best), other=_name(following)
+    )
 
 
 def sent(view: View, moment: dt.datetime | None) -> str:

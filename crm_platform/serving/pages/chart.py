@@ -1,7 +1,7 @@
 """A chart with the table it is drawn from.
 
-What belongs here: the pair of drawing and rows, and the rows as CSV. What does not: geometry (charts.py), which charts a
-page has (executive.py, campaigns.py, support.py).
+What belongs here: the pair of drawing and rows, and the rows as HTML and CSV. What does not: geometry (charts.py),
+which charts a page has (executive.py, campaigns.py, support.py).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import datetime as dt
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Final, Literal
 
 from crm_platform.serving.pages import numbers
@@ -18,7 +19,9 @@ from crm_platform.serving.pages.charts import Size
 from crm_platform.serving.pages.numbers import Language
 from crm_platform.serving.pages.words import say
 
-CellKind = Literal["count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour", "flag", "label", "amount"]
+CellKind = Literal[
+    "count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour", "flag", "label", "amount"
+]
 
 NARROW: Final = 326  # px inside a phone of 390
 WIDTHS: Final = {12: 1150, 8: 744, 6: 544, 4: 344}  # px inside so many columns of the grid
@@ -93,6 +96,24 @@ class Chart:
             '<svg class="cell" viewBox="0 0 72 8" width="72" height="8" aria-hidden="true">'
             f'<rect class="bar first" width="{max(0, width):.1f}" height="8"/></svg>'
         )
+
+    def body(self, language: Language) -> str:
+        """Its rows as HTML. A cell whose words do not tell the value exactly carries it in `data-value`."""
+        lines = []
+        for row in self.rows:
+            state = ' class="provisional"' if row.get("is_provisional") else ""
+            cells = [f'<tr data-key="{escape(self.key_of(row))}"{state}>']
+            for number, column in enumerate(self.columns):
+                value = row.get(column.name)
+                words, exact = column.write(language, value), plain(value)
+                tag = "th" if number == 0 else "td"
+                told = ' scope="row"' if number == 0 else ""
+                told += ' class="n"' if column.is_number else ""
+                told += f' data-value="{escape(exact)}"' if exact != words else ""
+                bar = self.bar(column, row) if column.bar else ""
+                cells.append(f"<{tag}{told}>{bar}{escape(words)}</{tag}>")
+            lines.append("".join([*cells, "</tr>"]))
+        return "\n".join(lines)
 
     def csv(self) -> str:
         """Its rows as CSV: published names, plain values."""

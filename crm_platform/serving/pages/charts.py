@@ -243,7 +243,9 @@ def _one_line(line: Line, plane: _Plane, x: Callable[[int], float], *, open_from
         if len(whole) > 1:
             parts.append(f'<path class="line {line.look}" d="M{"L".join(whole)}"/>')
         elif whole:
-            parts.append(f'<circle class="dot {line.look}" r="2.5" cx="{whole[0].split()[0]}" cy="{whole[0].split()[1]}"/>')
+            parts.append(
+                f'<circle class="dot {line.look}" r="2.5" cx="{whole[0].split()[0]}" cy="{whole[0].split()[1]}"/>'
+            )
         if open_from is not None and points[-1][0] >= open_from:
             if len(tail) > 1:
                 parts.append(f'<path class="line open {line.look}" d="M{"L".join(tail)}"/>')
@@ -312,7 +314,9 @@ def day_ticks(days: Sequence[dt.date], size: Size) -> list[int]:
     return _day_ticks(days, most=5 if size.is_narrow else max(4, int(size.width / 90)))
 
 
-def bar_chart(width: int, *, title: str, description: str, bars: Sequence[Bar], top: float | None = None, row: float = 30) -> str:
+def bar_chart(
+    width: int, *, title: str, description: str, bars: Sequence[Bar], top: float | None = None, row: float = 30
+) -> str:
     """Ranked bars from 0, one below the other. On a narrow drawing the name stands above its bar."""
     if not bars:
         return ""
@@ -340,7 +344,8 @@ def bar_chart(width: int, *, title: str, description: str, bars: Sequence[Bar], 
         if bar.low is not None and bar.high is not None:
             low, high = names + room * min(1.0, bar.low / most), names + room * min(1.0, bar.high / most)
             parts.append(
-                f'<path class="interval" d="M{low:.1f} {y + 8:.1f}H{high:.1f}M{low:.1f} {y + 4:.1f}v8M{high:.1f} {y + 4:.1f}v8"/>'
+                f'<path class="interval" d="M{low:.1f} {y + 8:.1f}H{high:.1f}'
+                f'M{low:.1f} {y + 4:.1f}v8M{high:.1f} {y + 4:.1f}v8"/>'
             )
         parts.append(_text(names + room + 8, y + 12, bar.text, "label"))
     return _svg(size, title, description, parts)
@@ -380,7 +385,8 @@ def heat_map(
                 parts.append(f'<rect class="heat none" {box}/>')
                 continue
             level = 0 if high <= low else min(8, int((value - low) / (high - low) * 8.999))
-            parts.append(f'<rect class="heat h{max(0, level)}" data-row="{number}" {box}/>')
+            thin = " thin" if marks and marks[line][column] else ""
+            parts.append(f'<rect class="heat h{max(0, level)}{thin}" data-row="{number}" {box}/>')
             if marks and marks[line][column]:
                 parts.append(f'<path class="few" d="M{x + 2:.1f} {y + tall - 2:.1f}L{x + wide - 2:.1f} {y + 2:.1f}"/>')
     every = 3 if len(columns) > 12 else 1

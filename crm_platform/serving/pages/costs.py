@@ -1,8 +1,8 @@
 """What campaigns cost and brought, if the tenant says so: `campaign_costs.csv` in the data folder.
 
-What belongs here: reading and checking that file. What does not: the CRM's own figures. Columns, in any order, with a
-heading: `campaign_id` or `name` (an id wins; a name that several campaigns share counts for none of them), `cost`,
-`value` (may be empty: not known), `currency` (three letters; may be left out). Amounts are plain numbers such as 1250.50.
+What belongs here: reading and checking that file. What does not: the CRM's own figures. Columns, in any order, with
+a heading: `campaign_id` or `name` (an id wins; a name that several campaigns share counts for none of them), `cost`,
+`value` (may be empty: not known), `currency` (may be left out). Amounts are plain numbers such as 1250.50.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ What belongs here: its sentence, figures and charts. What does not: those that o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from crm_platform.serving.pages import charts, numbers, shared
@@ -164,11 +165,13 @@ def _say_contacts(view: View) -> str:
     now, before = row.get("total_contacts") or 0, row.get("total_contacts_previous")
     words = view.say("say.contacts", n=numbers.count(now))
     if before is not None and before != now:
-        words += view.say("say.contacts.more" if now > before else "say.contacts.fewer", n=numbers.count(abs(now - before)))
+        words += view.say(
+            "say.contacts.more" if now > before else "say.contacts.fewer", n=numbers.count(abs(now - before))
+        )
     return words
 
 
-def _changes(view: View, figures: list[Figure]) -> list[tuple[str, bool, str]]:
+def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str]]:
     """What moved, worse first, then by how much: trend, whether it rose, words."""
     moved = [figure for figure in figures if figure.trend in {"better", "worse", "more", "fewer"}]
 

@@ -26,8 +26,8 @@ class Source:
     """Where a value stands: a cell of `table`, or what follows from its rows of the days from `start` to `end`.
 
     `how`: the `cell` itself, the `sum` of a column, one sum's `share` of two columns', the `median` of pooled first
-    answered waits, or the share of first waits answered `within` the target. Of campaigns, the `count`, `sum` or `ratio`
-    of sums over those sent on these days, or over the ids of `key`; `return` is (value − cost) / cost.
+    answered waits, or the share of first waits answered `within` the target. Of campaigns, the `count`, `sum` or
+    `ratio` of sums over those sent on these days, or over the ids of `key`; `return` is (value − cost) / cost.
     """
 
     table: str
@@ -136,7 +136,7 @@ class Ranged:
         )
 
     def share(self, name: str, table: str, part: str, rest: str, daily: str, *, good: Good, base: str) -> Figure:
-        """part / (part + rest) over the sums of both; the spark line shows the column `daily`."""
+        """Part / (part + rest) over the sums of both; the spark line shows the column `daily`."""
         rows, before, shown = self._told(table)
         seen = coverage(rows)
         return Figure(

@@ -7,6 +7,7 @@ page says (executive.py, campaigns.py, support.py).
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -34,6 +35,21 @@ from crm_platform.settings import Settings
 Theme = Literal["light", "dark", "auto"]
 THEMES: Final[tuple[Theme, ...]] = ("light", "dark", "auto")
 PAGES: Final = ("executive", "campaigns", "support")
+
+# What the page of figures explains, in its order.
+EXPLAINED: Final = {
+    "support": ("first_response", "within_target", "answer_rate", "open_waits", "windows", "resolved"),
+    "contacts": ("total_contacts", "growth", "active_30d"),
+    "campaigns": (
+        "campaigns",
+        "recipients",
+        "delivery_rate",
+        "read_rate",
+        "reply_rate",
+        "active_campaigns",
+        "return",
+    ),
+}
 
 # Figures older than two of these are called old.
 REFRESH_INTERVAL: Final = {"continuous": dt.timedelta(minutes=15), "nightly": dt.timedelta(days=1)}
@@ -197,7 +213,10 @@ Build = Callable[[View], Content]
 def language_of(request: Request) -> Language:
     """The language chosen, else the browser's if we speak it, else English."""
     chosen = request.cookies.get("lang", "")
-    wishes = [chosen, *(part.split(";")[0].strip()[:2] for part in request.headers.get("accept-language", "").split(","))]
+    wishes = [
+        chosen,
+        *(part.split(";")[0].strip()[:2] for part in request.headers.get("accept-language", "").split(",")),
+    ]
     for language in LANGUAGES:
         if chosen == language:
             return language
@@ -265,27 +284,66 @@ class Frame:
             return self._without_figures(request, page=page, broken=broken)
         view = self.view(request, book, page=page, default=default)
         status = view.status(now)
-        key = (book.opened.snapshot.id, page, tuple(view.query), view.language, view.theme, status.words, broken,
-               stamp(view.settings.root))
+        key = (
+            book.opened.snapshot.id,
+            page,
+            tuple(view.query),
+            view.language,
+            view.theme,
+            status.words,
+            broken,
+            stamp(view.settings.root),
+        )
         with self._lock:
-            if key in self._kept:
+            kept = self._kept.get(key)
+            if kept is not None:
                 self._kept.move_to_end(key)
-                return HTMLResponse(self._kept[key])
+        if kept is not None:
+            return _html(request, kept)
+        is_bad = bool(view.notice)
         try:
             content = build(view)
         except FixConfiguration as problem:
-            view.query, view.notice = [], str(problem)
+            view.query, view.notice, is_bad = [], str(problem), True
             content = build(view)
         body = self.render(
-            f"{page}.html", view=view, t=view.say, content=content, status=status, broken=broken, language=view.language,
-            theme=view.theme, page=page, snapshot=book.opened.snapshot.id,
+            f"{page}.html",
+            view=view,
+            t=view.say,
+            content=content,
+            status=status,
+            broken=broken,
+            language=view.language,
+            theme=view.theme,
+            page=page,
+            snapshot=book.opened.snapshot.id,
         ).encode()
-        if view.notice:
-            return HTMLResponse(body, 400)
+        if is_bad or view.notice:
+            return HTMLResponse(body, 400 if is_bad else 200)
+        packed = gzip.compress(body, compresslevel=5)
         with self._lock:
-            self._kept[key] = body
+            self._kept[key] = packed
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
+        return _html(request, packed)
+
+    def explain(self, request: Request) -> Response:
+        """Answer the page that says what each figure is for; it needs no figures."""
+        language = language_of(request)
+        settings: Settings = request.app.state.settings
+        target = numbers.duration(language, settings.first_response_target_minutes * 60)
+        body = self.render(
+            "figures.html",
+            view=None,
+            t=partial(say, language),
+            language=language,
+            theme=theme_of(request),
+            page="figures",
+            broken="",
+            snapshot="",
+            groups=EXPLAINED,
+            target=target,
+        )
         return HTMLResponse(body)
 
     def render(self, template: str, **values: object) -> str:
@@ -295,10 +353,25 @@ class Frame:
     def _without_figures(self, request: Request, *, page: str, broken: str) -> Response:
         language = language_of(request)
         body = self.render(
-            "empty.html", t=partial(say, language), language=language, theme=theme_of(request), page=page, broken=broken,
-            snapshot="", view=None, path=request.url.path,
+            "empty.html",
+            t=partial(say, language),
+            language=language,
+            theme=theme_of(request),
+            page=page,
+            broken=broken,
+            snapshot="",
+            view=None,
+            path=request.url.path,
         )
         return HTMLResponse(body, 503 if broken else 200)
+
+
+def _html(request: Request, packed: bytes) -> Response:
+    """Answer with a packed page, unpacked for whoever cannot."""
+    headers = {"Vary": "Accept-Encoding, Accept-Language, Cookie", "Cache-Control": "private, no-cache"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return HTMLResponse(packed, headers=headers | {"Content-Encoding": "gzip"})
+    return HTMLResponse(gzip.decompress(packed), headers=headers)
 
 
 def moment(request: Request) -> dt.datetime:
@@ -315,7 +388,7 @@ def preferences(request: Request) -> Response:
     answer = RedirectResponse(back, 303)
     for name, known in (("lang", tuple(LANGUAGES)), ("theme", THEMES)):
         value = request.query_params.get(name)
-        if value in known:
+        if value is not None and value in known:
             answer.set_cookie(name, value, max_age=_YEAR, path="/", samesite="lax", httponly=True)
     return answer
 

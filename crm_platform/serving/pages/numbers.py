@@ -7,6 +7,7 @@ A value that is not known is written `–`; saying why is up to who shows it.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 from typing import Final, Literal
 
@@ -56,7 +57,7 @@ def count(value: float) -> str:
 def short_count(value: float) -> str:
     """Write a number for a small place: `850`, `12.3 k`, `1.2 M`."""
     for size, unit in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= size * 10 or (abs(value) >= size and size > 1e3):
+        if abs(value) >= size * 10 or (abs(value) >= size > 1e3):
             return f"{value / size:.1f}".removesuffix(".0") + _SPACE + unit
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
@@ -80,11 +81,13 @@ def duration(language: Language, seconds: float) -> str:
     """Write seconds, without a sign: `42 s`, `4 min 12 s`, `1 h 05 min`, `2 d 4 h`."""
     units = _UNITS[language]
     whole = round(abs(seconds))
-    for (size, words), (part, part_words) in zip(units, units[1:], strict=False):
+    for (size, words), (part, part_words) in itertools.pairwise(units):
         if whole >= size:
             rest = whole % size // part
             written = f"{rest:02d}" if size == 3600 else str(rest)
-            both = f"{words.format(whole // size)} {part_words.format(written)}" if rest else words.format(whole // size)
+            both = (
+                f"{words.format(whole // size)} {part_words.format(written)}" if rest else words.format(whole // size)
+            )
             return both.replace(" ", _SPACE)
     return units[-1][1].format(whole).replace(" ", _SPACE)
 

@@ -38,15 +38,19 @@ def answer_rate(view: View) -> Figure:
         missed=numbers.count(missed),
     )
     return ranged(view).share(
-        "answer_rate", "response_times_daily", "first_answered_waits", "missed_waits", "answer_rate", good="up", base=base
+        "answer_rate",
+        "response_times_daily",
+        "first_answered_waits",
+        "missed_waits",
+        "answer_rate",
+        good="up",
+        base=base,
     )
 
 
 def within_target(view: View) -> Figure:
     """Share of first waits answered within the target."""
-    return ranged(view).within_target(
-        view.settings.first_response_target_minutes * 60, base=answer_rate(view).base
-    )
+    return ranged(view).within_target(view.settings.first_response_target_minutes * 60, base=answer_rate(view).base)
 
 
 def resolved(view: View) -> Figure:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from crm_platform.serving.pages import charts, numbers, shared
 from crm_platform.serving.pages.book import total
 from crm_platform.serving.pages.chart import Chart, Column, both
-from crm_platform.serving.pages.charts import Line, Rule, Size
+from crm_platform.serving.pages.charts import Line, Size
 from crm_platform.serving.pages.figures import Figure, Source
 from crm_platform.serving.pages.frame import Content, View
 

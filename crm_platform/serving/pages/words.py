@@ -1,7 +1,8 @@
 """Every word the pages say, in English and in Swahili, side by side.
 
-What belongs here: labels, sentences and definitions with `{places}` for values. What does not: how a number is written
-(numbers.py). One pair a line: a word cannot exist in one language only, and a test holds that both have the same places.
+What belongs here: labels, sentences and definitions with `{places}` for values. What does not: how a number is
+written (numbers.py). A pair a key: a word cannot exist in one language only, and a test holds that both have the same
+places.
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "status.sandbox": ("sandbox data", "data ya majaribio"),
     "status.good": ("Up to date", "Ya sasa"),
     "status.provisional": (
-        "Provisional: less than 95 % of the messages of these days are seen. Figures may move until the rest is fetched.",
+        (
+            "Provisional: less than 95 % of the messages of these days are seen. Figures may move until the rest is "
+            "fetched."
+        ),
         "Ya muda: chini ya 95 % ya ujumbe wa siku hizi imeonekana. Takwimu zinaweza kubadilika hadi uliobaki uletwe.",
     ),
     "status.today": (
@@ -78,10 +82,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     # States.
     "empty.title": ("Nothing is published yet", "Bado hakuna kilichochapishwa"),
     "empty.text": (
-        "Here will stand the answer to “are we fine, and what changed?”: first response time, answer rate, chats waiting "
-        "and resolved, contacts and campaigns, each with its trend.",
-        "Hapa patakuwa na jibu la “tuko salama, na nini kimebadilika?”: muda wa jibu la kwanza, kiwango cha kujibiwa, "
-        "mazungumzo yanayosubiri na yaliyotatuliwa, wateja na kampeni, kila moja na mwelekeo wake.",
+        (
+            "Here will stand the answer to “are we fine, and what changed?”: first response time, answer rate, chats "
+            "waiting and resolved, contacts and campaigns, each with its trend."
+        ),
+        (
+            "Hapa patakuwa na jibu la “tuko salama, na nini kimebadilika?”: muda wa jibu la kwanza, kiwango cha "
+            "kujibiwa, mazungumzo yanayosubiri na yaliyotatuliwa, wateja na kampeni, kila moja na mwelekeo wake."
+        ),
     ),
     "empty.do": ("This command fills it:", "Amri hii huijaza:"),
     "empty.chart": ("Nothing to draw in these days.", "Hakuna cha kuchora katika siku hizi."),
@@ -159,39 +167,60 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "base.all_campaigns": ("all campaigns the CRM lists", "kampeni zote zilizo kwenye CRM"),
     # Definitions, in the words of kpi-definitions.md.
     "define.first_response": (
-        "How long a customer waits for the first reply of a conversation: from the oldest unanswered message to the next "
-        "reply, at the median. Half of the customers waited less, half more. Templates, failed messages and named bots "
-        "are no replies. Shorter is better.",
-        "Muda ambao mteja husubiri jibu la kwanza la mazungumzo: kutoka ujumbe wa zamani zaidi usiojibiwa hadi jibu "
-        "linalofuata, kwa thamani ya kati. Nusu ya wateja walisubiri chini ya hapo. Violezo, ujumbe ulioshindwa na roboti "
-        "zilizotajwa si majibu. Mfupi ni bora.",
+        (
+            "How long a customer waits for the first reply of a conversation: from the oldest unanswered message to "
+            "the next reply, at the median. Half of the customers waited less, half more. Templates, failed messages "
+            "and named bots are no replies. Shorter is better."
+        ),
+        (
+            "Muda ambao mteja husubiri jibu la kwanza la mazungumzo: kutoka ujumbe wa zamani zaidi usiojibiwa hadi "
+            "jibu linalofuata, kwa thamani ya kati. Nusu ya wateja walisubiri chini ya hapo. Violezo, ujumbe "
+            "ulioshindwa na roboti zilizotajwa si majibu. Mfupi ni bora."
+        ),
     ),
     "define.answer_rate": (
-        "Of the conversations that wanted a first reply and are answered or over, the share that got one. Chats that "
-        "still wait count neither way. Higher is better.",
-        "Kati ya mazungumzo yaliyohitaji jibu la kwanza na yakajibiwa au kuisha, sehemu iliyopata jibu. Yanayosubiri bado "
-        "hayahesabiwi. Kubwa ni bora.",
+        (
+            "Of the conversations that wanted a first reply and are answered or over, the share that got one. Chats "
+            "that still wait count neither way. Higher is better."
+        ),
+        (
+            "Kati ya mazungumzo yaliyohitaji jibu la kwanza na yakajibiwa au kuisha, sehemu iliyopata jibu. "
+            "Yanayosubiri bado hayahesabiwi. Kubwa ni bora."
+        ),
     ),
     "define.within_target": (
-        "Of the conversations that were answered or missed, the share whose first reply came within the target. "
-        "Higher is better.",
-        "Kati ya mazungumzo yaliyojibiwa au kukosa jibu, sehemu iliyopata jibu la kwanza ndani ya lengo. Kubwa ni bora.",
+        (
+            "Of the conversations that were answered or missed, the share whose first reply came within the target. "
+            "Higher is better."
+        ),
+        (
+            "Kati ya mazungumzo yaliyojibiwa au kukosa jibu, sehemu iliyopata jibu la kwanza ndani ya lengo. Kubwa "
+            "ni bora."
+        ),
     ),
     "define.resolved": (
-        "Conversations that somebody marked as done, or that ended answered and stayed quiet for a day. More is better "
-        "when as many come in.",
-        "Mazungumzo yaliyowekwa alama ya kukamilika, au yaliyoisha yakiwa yamejibiwa na kukaa kimya kwa siku moja. "
-        "Mengi ni bora.",
+        (
+            "Conversations that somebody marked as done, or that ended answered and stayed quiet for a day. More is "
+            "better when as many come in."
+        ),
+        (
+            "Mazungumzo yaliyowekwa alama ya kukamilika, au yaliyoisha yakiwa yamejibiwa na kukaa kimya kwa siku "
+            "moja. Mengi ni bora."
+        ),
     ),
     "define.open_waits": (
         "Customers who wrote and have no reply yet, in conversations that are not over. Fewer is better.",
         "Wateja walioandika na bado hawajajibiwa, katika mazungumzo yasiyoisha. Machache ni bora.",
     ),
     "define.windows": (
-        "Of the chats waiting, those whose 24-hour window since the customer's last message lapses within two hours. "
-        "After that WhatsApp allows templates only. Fewer is better.",
-        "Kati ya mazungumzo yanayosubiri, yale ambayo dirisha la saa 24 tangu ujumbe wa mwisho wa mteja litafungwa ndani "
-        "ya saa mbili. Baada ya hapo WhatsApp huruhusu violezo tu. Machache ni bora.",
+        (
+            "Of the chats waiting, those whose 24-hour window since the customer's last message lapses within two "
+            "hours. After that WhatsApp allows templates only. Fewer is better."
+        ),
+        (
+            "Kati ya mazungumzo yanayosubiri, yale ambayo dirisha la saa 24 tangu ujumbe wa mwisho wa mteja "
+            "litafungwa ndani ya saa mbili. Baada ya hapo WhatsApp huruhusu violezo tu. Machache ni bora."
+        ),
     ),
     "define.missed": (
         "Conversations that wanted a first reply, got none and are over. Fewer is better.",
@@ -203,21 +232,25 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "define.active_30d": (
         "Contacts who wrote at least once in the last 30 full days. Receiving a campaign makes nobody active.",
-        "Wateja walioandika angalau mara moja katika siku 30 kamili zilizopita. Kupokea kampeni hakumfanyi mtu kuwa hai.",
+        (
+            "Wateja walioandika angalau mara moja katika siku 30 kamili zilizopita. Kupokea kampeni hakumfanyi mtu "
+            "kuwa hai."
+        ),
     ),
     "define.growth": (
         "Contacts at the end of the last complete month against its start. Higher is better.",
         "Wateja mwishoni mwa mwezi uliokamilika ikilinganishwa na mwanzo wake. Kubwa ni bora.",
     ),
-    "define.active_campaigns": (
-        "Campaigns that are active or in progress now.",
-        "Kampeni zinazoendelea sasa.",
-    ),
+    "define.active_campaigns": ("Campaigns that are active or in progress now.", "Kampeni zinazoendelea sasa."),
     "define.read_rate": (
-        "Of the messages delivered by campaigns, the share that was read. Readers who hide their read receipts count "
-        "as not read. Higher is better.",
-        "Kati ya ujumbe wa kampeni uliofikishwa, sehemu iliyosomwa. Wanaoficha alama ya kusoma huhesabiwa hawajasoma. "
-        "Kubwa ni bora.",
+        (
+            "Of the messages delivered by campaigns, the share that was read. Readers who hide their read receipts "
+            "count as not read. Higher is better."
+        ),
+        (
+            "Kati ya ujumbe wa kampeni uliofikishwa, sehemu iliyosomwa. Wanaoficha alama ya kusoma huhesabiwa "
+            "hawajasoma. Kubwa ni bora."
+        ),
     ),
     "define.reply_rate": (
         "Of the messages delivered by campaigns, the share that got a reply. Higher is better.",
@@ -231,11 +264,130 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Campaigns sent on these days, with recipients and a report that does not contradict itself.",
         "Kampeni zilizotumwa siku hizi, zenye wapokeaji na ripoti isiyojipinga.",
     ),
-    "define.recipients": ("People these campaigns were sent to, counted once a campaign.",
-        "Watu waliotumiwa kampeni hizi, mara moja kwa kila kampeni."),
+    "define.recipients": (
+        "People these campaigns were sent to, counted once a campaign.",
+        "Watu waliotumiwa kampeni hizi, mara moja kwa kila kampeni.",
+    ),
     "define.return": (
         "Value gained less cost, over cost, of the campaigns whose cost and value are given in campaign_costs.csv.",
-        "Thamani iliyopatikana toa gharama, kwa gharama, ya kampeni zenye gharama na thamani katika campaign_costs.csv.",
+        (
+            "Thamani iliyopatikana toa gharama, kwa gharama, ya kampeni zenye gharama na thamani katika "
+            "campaign_costs.csv."
+        ),
+    ),
+    # What each figure is for.
+    "use.title": ("What the figures mean", "Maana ya takwimu"),
+    "use.intro": (
+        (
+            "What each figure on these pages says, and what it is good for. No figure is an average of averages, "
+            "none is filled in: what is not known is a dash, with the reason."
+        ),
+        (
+            "Kila takwimu kwenye kurasa hizi inasema nini, na ni ya nini. Hakuna takwimu iliyokadiriwa kwa kuficha: "
+            "kisichojulikana ni kistari, pamoja na sababu."
+        ),
+    ),
+    "use.group.support": ("Support", "Huduma"),
+    "use.group.contacts": ("Contacts", "Wateja"),
+    "use.group.campaigns": ("Campaigns", "Kampeni"),
+    "use.for": ("Good for", "Inafaa kwa"),
+    "use.first_response": (
+        (
+            "Seeing whether customers are kept waiting. Compare it with the target, and look at the chart by day "
+            "before blaming anybody: a Sunday can make a week."
+        ),
+        (
+            "Kuona kama wateja wanasubirishwa. Linganisha na lengo, na angalia chati ya kila siku kabla ya kulaumu: "
+            "Jumapili moja inaweza kubadilisha wiki."
+        ),
+    ),
+    "use.within_target": (
+        "Seeing whether the promise is kept. It moves when a few replies are late, before the median does.",
+        "Kuona kama ahadi inatimizwa. Hubadilika majibu machache yakichelewa, kabla ya thamani ya kati.",
+    ),
+    "use.answer_rate": (
+        (
+            "Seeing whether anybody is forgotten. A quick median with a low answer rate means that the easy chats "
+            "are answered."
+        ),
+        (
+            "Kuona kama kuna waliosahaulika. Jibu la haraka na kiwango kidogo cha kujibiwa humaanisha mazungumzo "
+            "rahisi tu hujibiwa."
+        ),
+    ),
+    "use.open_waits": (
+        "Deciding who answers next. The chart of ages tells how many are old.",
+        "Kuamua nani ajibiwe. Chati ya umri inaonyesha ni wangapi wamesubiri muda mrefu.",
+    ),
+    "use.windows": (
+        "Answering these first: in two hours only a paid template can reach them.",
+        "Kuwajibu hawa kwanza: baada ya saa mbili ni kiolezo cha kulipia tu kitawafikia.",
+    ),
+    "use.resolved": (
+        "Seeing how much is brought to an end. Read it beside the chats waiting.",
+        "Kuona ni kiasi gani kinakamilishwa. Isome pamoja na mazungumzo yanayosubiri.",
+    ),
+    "use.total_contacts": ("Knowing the size of the audience.", "Kujua ukubwa wa hadhira."),
+    "use.growth": (
+        "Seeing whether the audience grows, month by month. The running month is not in it.",
+        "Kuona kama hadhira inakua mwezi kwa mwezi. Mwezi unaoendelea haumo.",
+    ),
+    "use.active_30d": (
+        "Knowing how much of a segment still talks to you.",
+        "Kujua ni sehemu gani ya kundi bado inawasiliana nawe.",
+    ),
+    "use.campaigns": ("Knowing how much the rates rest on.", "Kujua viwango vinategemea kampeni ngapi."),
+    "use.recipients": ("Knowing how many were reached for.", "Kujua wangapi walilengwa."),
+    "use.delivery_rate": (
+        "Finding dead numbers and blocked templates.",
+        "Kupata namba zisizofanya kazi na violezo vilivyozuiwa.",
+    ),
+    "use.read_rate": (
+        "Judging subject and time of sending. Compare campaigns only where their intervals do not touch.",
+        "Kupima mada na wakati wa kutuma. Linganisha kampeni pale tu upeo wao usipogusana.",
+    ),
+    "use.reply_rate": (
+        "Judging whether a campaign starts conversations. A delivered campaign needs three days to settle.",
+        "Kupima kama kampeni huanzisha mazungumzo. Kampeni huhitaji siku tatu kutulia.",
+    ),
+    "use.active_campaigns": ("Knowing what is being sent now.", "Kujua kinachotumwa sasa."),
+    "use.return": (
+        (
+            "Judging what campaigns bring, if you keep campaign_costs.csv in the data folder: campaign_id or name, "
+            "cost, value, currency. Without the file it is not shown."
+        ),
+        (
+            "Kupima faida ya kampeni, ukiweka campaign_costs.csv kwenye folda ya data: campaign_id au name, cost, "
+            "value, currency. Bila faili hiyo haionyeshwi."
+        ),
+    ),
+    "use.reading": ("How to read the pages", "Jinsi ya kusoma kurasa"),
+    "use.reading.median": (
+        "Median: half are below it, half above. One very late reply does not move it.",
+        "Thamani ya kati: nusu ziko chini, nusu juu. Jibu moja lililochelewa sana haliibadilishi.",
+    ),
+    "use.reading.points": (
+        "pp: percentage points. From 40 % to 42 % is 2 pp.",
+        "pp: pointi za asilimia. Kutoka 40 % hadi 42 % ni 2 pp.",
+    ),
+    "use.reading.seen": (
+        "Seen: the share of the messages that the platform has fetched so far. Under 95 % figures are provisional.",
+        "Imeonekana: sehemu ya ujumbe ambayo mfumo umeleta hadi sasa. Chini ya 95 % takwimu ni za muda.",
+    ),
+    "use.reading.hatched": (
+        "A hatched underline: the figure is provisional, it may still move.",
+        "Mstari wa mlalo chini: takwimu ni ya muda, inaweza kubadilika.",
+    ),
+    "use.reading.hollow": (
+        "A hollow point or column: the day or month is not over.",
+        "Nukta au nguzo tupu: siku au mwezi haujaisha.",
+    ),
+    "use.reading.interval": (
+        "A thin bar over a rate: where the true rate lies, 95 times in 100. Long when few people are behind it.",
+        (
+            "Mstari mwembamba juu ya kiwango: mahali kiwango halisi kilipo, mara 95 kati ya 100. Mrefu kukiwa na "
+            "watu wachache."
+        ),
     ),
     # Charts.
     "chart.table": ("Table", "Jedwali"),
@@ -253,7 +405,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "word.replied": ("replied", "uliojibiwa"),
     "word.contacts": ("contacts", "wateja"),
     "word.per_day": ("per day", "kwa siku"),
-    "chart.first_response": ("How long did customers wait for the first reply?", "Wateja walisubiri jibu la kwanza kwa muda gani?"),
+    "chart.first_response": (
+        "How long did customers wait for the first reply?",
+        "Wateja walisubiri jibu la kwanza kwa muda gani?",
+    ),
     "chart.first_response.sub": (
         "First response time by day, median over first waits answered",
         "Muda wa jibu la kwanza kwa siku, thamani ya kati wa kusubiri kulikojibiwa",
@@ -273,7 +428,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "chart.segments": ("Who are the contacts?", "Wateja ni akina nani?"),
     "chart.segments.sub": ("Contacts by {field}, and their share", "Wateja kwa {field}, na sehemu yao"),
     "chart.countries": ("Where are they from?", "Wanatoka wapi?"),
-    "chart.countries.sub": ("Contacts by country of their number, and their share", "Wateja kwa nchi ya namba yao, na sehemu yao"),
+    "chart.countries.sub": (
+        "Contacts by country of their number, and their share",
+        "Wateja kwa nchi ya namba yao, na sehemu yao",
+    ),
     "chart.changes": ("What changed", "Nini kimebadilika"),
     "chart.within": ("Is the promise kept?", "Je, ahadi inatimizwa?"),
     "chart.within.sub": (
@@ -317,8 +475,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "delivered in % of recipients, read and replied in % of delivered",
         "uliofikishwa kwa % ya wapokeaji, uliosomwa na uliojibiwa kwa % ya uliofikishwa",
     ),
-    "chart.send_time.none": ("No best time to send yet: not enough data", "Bado hakuna wakati bora wa kutuma: data haitoshi"),
-    "chart.send_time.best": ("Read most when sent on {weekday} at {hour}", "Husomwa zaidi ikitumwa {weekday} saa {hour}"),
+    "chart.send_time.none": (
+        "No best time to send yet: not enough data",
+        "Bado hakuna wakati bora wa kutuma: data haitoshi",
+    ),
+    "chart.send_time.best": (
+        "Read most when sent on {weekday} at {hour}",
+        "Husomwa zaidi ikitumwa {weekday} saa {hour}",
+    ),
     "chart.send_time.sub": (
         "Read in % of delivered by weekday and hour of sending, over all campaigns, evened out for chance",
         "Uliosomwa kwa % ya uliofikishwa kwa siku na saa ya kutuma, kampeni zote, ikisawazishwa kwa bahati",
@@ -329,8 +493,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "chart.campaigns": ("Campaigns side by side", "Kampeni kando kwa kando"),
     "chart.campaigns.sub": (
-        "Delivered in % of recipients; read and replied in % of delivered; bars with their 95 % interval",
-        "Uliofikishwa kwa % ya wapokeaji; uliosomwa na uliojibiwa kwa % ya uliofikishwa; na upeo wa 95 %",
+        (
+            "Delivered in % of recipients; read and replied in % of delivered; bars with their 95 % interval (reply "
+            "bars end at 25 %)"
+        ),
+        (
+            "Uliofikishwa kwa % ya wapokeaji; uliosomwa na uliojibiwa kwa % ya uliofikishwa; na upeo wa 95 % (pau za "
+            "majibu huishia 25 %)"
+        ),
     ),
     "chart.compare.sub": ("Share with its 95 % interval", "Sehemu na upeo wake wa 95 %"),
     "compare.title": ("{n} campaigns compared", "Kampeni {n} zikilinganishwa"),
@@ -437,13 +607,25 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "say.waiting.none": ("No chat waits now", "Hakuna mazungumzo yanayosubiri sasa"),
     "say.windows": (", {n} of them lose their window within 2 hours", ", {n} kati yao hupoteza dirisha ndani ya saa 2"),
     "say.windows.one": (", 1 of them loses its window within 2 hours", ", 1 kati yao hupoteza dirisha ndani ya saa 2"),
-    "say.within": (", {share} of chats had theirs within {target}", ", {share} ya mazungumzo yalipata lake ndani ya {target}"),
+    "say.within": (
+        ", {share} of chats had theirs within {target}",
+        ", {share} ya mazungumzo yalipata lake ndani ya {target}",
+    ),
     "say.missed": ("{n} chats got no first reply", "Mazungumzo {n} hayakupata jibu la kwanza"),
     "say.missed.one": ("1 chat got no first reply", "Mazungumzo 1 hayakupata jibu la kwanza"),
     "say.missed.none": ("No chat was missed", "Hakuna mazungumzo yaliyokosa jibu"),
-    "say.campaigns": ("{n} campaigns went to {recipients} people {when}", "Kampeni {n} zilitumwa kwa watu {recipients} {when}"),
-    "say.campaigns.one": ("1 campaign went to {recipients} people {when}", "Kampeni 1 ilitumwa kwa watu {recipients} {when}"),
-    "say.campaigns.chosen": ("Campaigns chosen: {n}, to {recipients} people", "Kampeni zilizochaguliwa: {n}, kwa watu {recipients}"),
+    "say.campaigns": (
+        "{n} campaigns went to {recipients} people {when}",
+        "Kampeni {n} zilitumwa kwa watu {recipients} {when}",
+    ),
+    "say.campaigns.one": (
+        "1 campaign went to {recipients} people {when}",
+        "Kampeni 1 ilitumwa kwa watu {recipients} {when}",
+    ),
+    "say.campaigns.chosen": (
+        "Campaigns chosen: {n}, to {recipients} people",
+        "Kampeni zilizochaguliwa: {n}, kwa watu {recipients}",
+    ),
     "say.no_campaigns": ("No campaign that counts was sent {when}.", "Hakuna kampeni inayohesabiwa iliyotumwa {when}."),
     "say.read": (
         "Of what was delivered {read} was read and {reply} answered",
@@ -451,8 +633,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "say.read.more": ("; {change} more was read than {before}", "; uliosomwa ni {change} zaidi kuliko {before}"),
     "say.read.fewer": ("; {change} less was read than {before}", "; uliosomwa ni {change} pungufu kuliko {before}"),
-    "say.unsettled": ("{n} of them are not settled: their figures still rise", "{n} kati yake hazijatulia: takwimu zake bado zinapanda"),
-    "say.unsettled.one": ("1 of them is not settled: its figures still rise", "1 kati yake haijatulia: takwimu zake bado zinapanda"),
+    "say.unsettled": (
+        "{n} of them are not settled: their figures still rise",
+        "{n} kati yake hazijatulia: takwimu zake bado zinapanda",
+    ),
+    "say.unsettled.one": (
+        "1 of them is not settled: its figures still rise",
+        "1 kati yake haijatulia: takwimu zake bado zinapanda",
+    ),
     "say.compare.clear": (
         "{name} is read clearly more often than {other}: their intervals do not touch.",
         "{name} husomwa waziwazi zaidi kuliko {other}: upeo wao haugusani.",
@@ -468,7 +656,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "when.before": ("in the {n} days before", "katika siku {n} zilizotangulia"),
     "when.range": ("from {from_} to {to}", "kuanzia {from_} hadi {to}"),
     "change.better": ("{name} got better: {value}, was {before}.", "{name} imekuwa bora: {value}, ilikuwa {before}."),
-    "change.worse": ("{name} got worse: {value}, was {before}.", "{name} imekuwa mbaya zaidi: {value}, ilikuwa {before}."),
+    "change.worse": (
+        "{name} got worse: {value}, was {before}.",
+        "{name} imekuwa mbaya zaidi: {value}, ilikuwa {before}.",
+    ),
     "change.more": ("{name}: {value}, up from {before}.", "{name}: {value}, kutoka {before}."),
     "change.fewer": ("{name}: {value}, down from {before}.", "{name}: {value}, kutoka {before}."),
     "change.none": ("Nothing moved that can be compared.", "Hakuna kilichobadilika kinachoweza kulinganishwa."),
