@@ -27,6 +27,7 @@ def build(view: View) -> Content:
     sentence = f"{shared.say_first_response(view, response)}. {shared.say_waiting(view)}. {_say_contacts(view)}."
     drawn = [
         shared.response_trend(view, span=8, with_p90=False),
+        shared.resolved_trend(view),
         _contacts_monthly(view),
         _new_contacts(view),
         _engagement(view),

@@ -68,7 +68,6 @@ class Figure:
     is_provisional: bool = False
     spark: Sequence[float | None] = field(default=())
     spark_open: int | None = None
-    rows_href: str = ""
     has_history: bool = True  # False: published for now only, so there is nothing to compare with
 
     @property

@@ -51,6 +51,14 @@ EXPLAINED: Final = {
     ),
 }
 
+# Charts whose rows figures over a range sum up; figures of campaigns sum up the ranking.
+BEHIND: Final = {
+    "first_response": "first_response",
+    "answer_rate": "first_response",
+    "within_target": "first_response",
+    "resolved": "resolved",
+}
+
 # Figures older than two of these are called old.
 REFRESH_INTERVAL: Final = {"continuous": dt.timedelta(minutes=15), "nightly": dt.timedelta(days=1)}
 _KEPT: Final = 256  # answers
@@ -134,6 +142,12 @@ class View:
     def csv_href(self, chart: str) -> str:
         """Address of a chart's rows as CSV."""
         return self.href(f"/charts/{self.page}/{chart}.csv")
+
+    def rows_href(self, figure: Figure) -> str:
+        """Address of the rows behind a figure: the receipt of a published cell, else the CSV of the chart it sums up."""
+        if figure.source.how == "cell":
+            return receipt_href(figure.source)
+        return self.csv_href(BEHIND.get(figure.name, "campaigns"))
 
     @property
     def target(self) -> str:
@@ -239,7 +253,7 @@ class Frame:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.globals |= {"numbers": numbers, "receipt_href": receipt_href, "plain": plain, "words": WORDS}
+        self.templates.globals |= {"numbers": numbers, "plain": plain, "words": WORDS}
         self._book: Book | None = None
         self._kept: OrderedDict[object, bytes] = OrderedDict()
         self._lock = threading.Lock()

@@ -157,3 +157,46 @@ def response_trend(view: View, *, span: int, with_p90: bool) -> Chart:
         narrow=narrow,
         span=span,
     )
+
+
+def resolved_trend(view: View) -> Chart:
+    """Conversations resolved by day."""
+    days = view.period.shown(least=LEAST_DAYS)
+    rows = view.book.by_day("chats_resolved_daily", days)
+    title, subtitle = view.say("chart.resolved"), view.say("chart.resolved.sub")
+    parts = (("resolved_quietly", "key.quiet", "first"), ("resolved_by_operator", "key.operator", "second"))
+
+    def draw(size: Size) -> str:
+        if not any(rows):
+            return ""
+        return charts.column_chart(
+            size,
+            title=title,
+            description=subtitle,
+            names=[numbers.day(view.language, day) for day in days],
+            stacks=[Line(view.say(key), [row.get(name) for row in rows], look) for name, key, look in parts],
+            words=numbers.short_count,
+            open_from=next((index for index, day in enumerate(days) if day >= view.period.today), None),
+            ticks_at=charts.day_ticks(days, size),
+        )
+
+    wide, narrow = both(6, draw, height=220)
+    return Chart(
+        name="resolved",
+        title=title,
+        subtitle=subtitle,
+        table="kpi.chats_resolved_daily",
+        key=("day",),
+        columns=(
+            Column("day", view.say("col.day"), "day"),
+            Column("resolved", view.say("col.resolved"), "count"),
+            Column("resolved_quietly", view.say("key.quiet"), "count"),
+            Column("resolved_by_operator", view.say("key.operator"), "count"),
+            Column("unresolved", view.say("col.unresolved"), "count"),
+            Column("resolution_seconds_median", view.say("col.median"), "seconds"),
+        ),
+        rows=[row or {"day": day} for day, row in zip(days, rows, strict=True)],
+        keys=[(look, view.say(key)) for _, key, look in parts],
+        wide=wide,
+        narrow=narrow,
+    )

@@ -32,6 +32,8 @@ def build(view: View) -> Content:
         _within(view),
         _spread(view),
         _outcomes(view),
+        shared.resolved_trend(view),
+        _resolution(view),
         _backlog(view),
         _ages(view),
         _volume(view),
@@ -198,6 +200,45 @@ def _outcomes(view: View) -> Chart:
         ),
         rows=[row or {"day": day} for day, row in zip(days, rows, strict=True)],
         keys=[(look, view.say(key)) for _, key, look in parts],
+        wide=wide,
+        narrow=narrow,
+    )
+
+
+def _resolution(view: View) -> Chart:
+    days = view.period.shown(least=shared.LEAST_DAYS)
+    rows = view.book.by_day("chats_resolved_daily", days)
+    title, subtitle = view.say("chart.resolution"), view.say("chart.resolution.sub")
+
+    def draw(size: Size) -> str:
+        return charts.line_chart(
+            size,
+            title=title,
+            description=subtitle,
+            days=days,
+            lines=[Line("", [row.get("resolution_seconds_median") for row in rows])],
+            words=view.duration,
+            day_words=lambda day: numbers.day(view.language, day),
+            scale="time",
+            open_from=_open_from(view, days),
+            band_from=days.index(view.period.start),
+            band_to=days.index(view.period.end),
+        )
+
+    wide, narrow = both(6, draw, height=248)
+    return Chart(
+        name="resolution",
+        title=title,
+        subtitle=subtitle,
+        note=view.say("chart.log"),
+        table="kpi.chats_resolved_daily",
+        key=("day",),
+        columns=(
+            Column("day", view.say("col.day"), "day"),
+            Column("resolution_seconds_median", view.say("col.median"), "seconds"),
+            Column("resolved", view.say("col.resolved"), "count"),
+        ),
+        rows=[row or {"day": day} for day, row in zip(days, rows, strict=True)],
         wide=wide,
         narrow=narrow,
     )
