@@ -28,6 +28,7 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "late": "late messages: sent by the earlier cut, first fetched after it",
         "status": "delivery statuses or campaign statuses changed",
         "new": "new messages: sent after the earlier cut",
+        "removed": "messages are no longer kept",
         "report": "campaign reports changed",
         "campaign": "campaigns came",
         "contact": "contacts came, were gone, or were seen with other values",
@@ -154,13 +155,19 @@ def why(
     if row is None and old is None:
         raise now.no_such_row(declared, key)
     own = typed(declared, key)
-    differences = _differences(now, then, declared, column, own)
-    counts = Counter(one.reason for one in differences)
-    if row and old and row["definition_version"] != old["definition_version"]:
-        counts["definition"] = 0
     reset = sorted(name for name in now.manifest.settings or {} if _setting(now, name) != _setting(then, name))
-    if reset:
-        counts["settings"] = 0
+    # What holds for the whole figure, and then for each row that nothing else explains.
+    overall = [
+        kind
+        for kind, applies in (
+            ("definition", row and old and row["definition_version"] != old["definition_version"]),
+            ("settings", reset),
+        )
+        if applies
+    ]
+    differences = _differences(_Pair(now, then, (*overall, "time")[0]), declared, column, own)
+    counts = Counter(dict.fromkeys(overall, 0))
+    counts.update(one.reason for one in differences)
     reasons = [
         Reason(kind, f"{words} ({', '.join(reset)})" if kind == "settings" else words, counts[kind])
         for kind, words in WORDS.items()
@@ -211,15 +218,22 @@ class _Difference:
         return {"what": self.what, "reason": self.reason, **self.key, "then": self.then, "now": self.now}
 
 
-def _differences(
-    now: Asked, then: Asked, table: type[KpiTable], column: str, own: Mapping[str, object]
-) -> list[_Difference]:
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two snapshots; `otherwise`: the reason of a row that nothing else explains."""
+
+    now: Asked
+    then: Asked
+    otherwise: str
+
+
+def _differences(pair: _Pair, table: type[KpiTable], column: str, own: Mapping[str, object]) -> list[_Difference]:
     """The rows behind a figure that came, went or changed, each with its reason, in the order of their keys."""
     figure = FIGURES.get(table.full_name(), {}).get(column)
     if figure is None:
         return []
     rows = figure.rows
-    after, before = (_behind(asked, table, column, own) for asked in (now, then))
+    after, before = (_behind(asked, table, column, own) for asked in (pair.now, pair.then))
     differing = [
         (key, before.get(key), after.get(key))
         for key in sorted(before.keys() | after.keys(), key=str)
@@ -227,7 +241,7 @@ def _differences(
         or key not in after
         or any(not is_same(before[key][name], after[key][name]) for name in rows.used)
     ]
-    reasons = _reasons(now, then, rows, differing)
+    reasons = _reasons(pair, rows, differing)
     return [
         _Difference(
             what="added" if old is None else "removed" if new is None else "changed",
@@ -252,24 +266,24 @@ def _behind(
 _Differing = tuple[tuple[object, ...], Row | None, Row | None]
 
 
-def _reasons(now: Asked, then: Asked, rows: Rows, differing: Sequence[_Differing]) -> list[str]:
+def _reasons(pair: _Pair, rows: Rows, differing: Sequence[_Differing]) -> list[str]:
     """One reason for each differing row."""
     if not differing:
         return []
     if rows.source.startswith("kpi."):
-        return _reasons_of_figures(now, then, rows, differing)
+        return _reasons_of_figures(pair, rows, differing)
     if rows.source in _CAMPAIGNS:
-        return _reasons_of_campaigns(now, then, differing)
+        return _reasons_of_campaigns(pair, differing)
     if "chat_id" not in rows.key:
-        return ["time"] * len(differing)
-    return _reasons_of_chats(now, then, rows, differing)
+        return [pair.otherwise] * len(differing)
+    return _reasons_of_chats(pair, rows, differing)
 
 
 _CAMPAIGNS: Final = frozenset({"core.campaigns", "core.campaign_statuses"})
 _CONTACTS: Final = frozenset({"core.contacts", "core.contact_segments", "core.contact_presence"})
 
 
-def _reasons_of_figures(now: Asked, then: Asked, rows: Rows, differing: Sequence[_Differing]) -> list[str]:
+def _reasons_of_figures(pair: _Pair, rows: Rows, differing: Sequence[_Differing]) -> list[str]:
     """A figure taken from others moved for the commonest reason that those did."""
     table = TABLES[rows.source]
     assert issubclass(table, KpiTable)
@@ -279,19 +293,19 @@ def _reasons_of_figures(now: Asked, then: Asked, rows: Rows, differing: Sequence
         if number < _MOST_TAKEN:
             own = dict(zip(rows.key, key, strict=True))
             for column in rows.takes:
-                counts.update(one.reason for one in _differences(now, then, table, column, own))
+                counts.update(one.reason for one in _differences(pair, table, column, own))
         reasons.append(counts.most_common(1)[0][0] if counts else "other")
     return reasons
 
 
-def _reasons_of_campaigns(now: Asked, then: Asked, differing: Sequence[_Differing]) -> list[str]:
+def _reasons_of_campaigns(pair: _Pair, differing: Sequence[_Differing]) -> list[str]:
     def standing(asked: Asked) -> tuple[dict[str, Row], dict[str, Row]]:
         campaigns = asked.query("select * from core.campaigns").to_pylist()
         reports = asked.query("select * exclude (last_fetched_at) from core.campaign_reports").to_pylist()
         return {one["campaign_id"]: one for one in campaigns}, {one["campaign_id"]: one for one in reports}
 
-    campaigns, reports = standing(now)
-    old_campaigns, old_reports = standing(then)
+    campaigns, reports = standing(pair.now)
+    old_campaigns, old_reports = standing(pair.then)
     reasons = []
     for (campaign, *_), _, _ in differing:
         name = str(campaign)
@@ -302,18 +316,18 @@ def _reasons_of_campaigns(now: Asked, then: Asked, differing: Sequence[_Differin
         elif campaigns[name]["status"] != old_campaigns[name]["status"]:
             reasons.append("status")
         else:
-            reasons.append("time")
+            reasons.append(pair.otherwise)
     return reasons
 
 
-def _reasons_of_chats(now: Asked, then: Asked, rows: Rows, differing: Sequence[_Differing]) -> list[str]:
+def _reasons_of_chats(pair: _Pair, rows: Rows, differing: Sequence[_Differing]) -> list[str]:
     """What the two snapshots know of each row's chat, around the time that the row speaks of."""
     place = rows.key.index("chat_id")
     chats = sorted({str(key[place]) for key, _, _ in differing})
-    standing, old_standing = _chats(now, chats), _chats(then, chats)
+    standing, old_standing = _chats(pair.now, chats), _chats(pair.then, chats)
     is_of_contacts = rows.source in _CONTACTS
-    evidence = {} if is_of_contacts else _message_evidence(now, then, chats)
-    gap = dt.timedelta(hours=float((now.manifest.settings or {}).get("conversation_gap_hours", 24)))
+    evidence = {} if is_of_contacts else _message_evidence(pair, chats)
+    gap = dt.timedelta(hours=float((pair.now.manifest.settings or {}).get("conversation_gap_hours", 24)))
     reasons = []
     for key, old, new in differing:
         chat = str(key[place])
@@ -329,7 +343,7 @@ def _reasons_of_chats(now: Asked, then: Asked, rows: Rows, differing: Sequence[_
         elif standing[chat]["is_history_whole"] != old_standing.get(chat, standing[chat])["is_history_whole"]:
             reasons.append("history")
         else:
-            reasons.append("time")
+            reasons.append(pair.otherwise)
     return reasons
 
 
@@ -354,7 +368,7 @@ def _chats(asked: Asked, chats: Sequence[str]) -> dict[str, Row]:
     return {row["chat_id"]: row for row in found.to_pylist()}
 
 
-def _message_evidence(now: Asked, then: Asked, chats: Sequence[str]) -> dict[str, list[tuple[dt.datetime, str]]]:
+def _message_evidence(pair: _Pair, chats: Sequence[str]) -> dict[str, list[tuple[dt.datetime, str]]]:
     """Messages of these chats that came or changed since, by chat, each with its time and the reason it gives."""
 
     def messages(asked: Asked) -> dict[tuple[str, str], Row]:
@@ -365,10 +379,12 @@ def _message_evidence(now: Asked, then: Asked, chats: Sequence[str]) -> dict[str
         )
         return {(row["chat_id"], row["message_id"]): row for row in found.to_pylist()}
 
-    known = messages(then)
-    cut = then.manifest.as_of.astimezone(dt.UTC).replace(tzinfo=None)
+    known, stored = messages(pair.then), messages(pair.now)
+    cut = pair.then.manifest.as_of.astimezone(dt.UTC).replace(tzinfo=None)
     evidence: dict[str, list[tuple[dt.datetime, str]]] = {}
-    for key, row in messages(now).items():
+    for key in known.keys() - stored.keys():
+        evidence.setdefault(key[0], []).append((known[key]["timestamp"], "removed"))
+    for key, row in stored.items():
         old = known.get(key)
         if old is None:
             kind = "late" if row["timestamp"] <= cut else "new"
