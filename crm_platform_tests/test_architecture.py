@@ -19,6 +19,7 @@ LAYERS = (
     {"api", "warehouse", "sandbox"},
     {"ingest", "models"},
     {"publish"},
+    {"receipts"},
     {"serving", "alerts", "events", "segments", "actions", "privacy"},
     {"defs"},
     {"cli", "definitions"},

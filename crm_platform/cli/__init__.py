@@ -35,7 +35,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("crm_platform.cli.demo", "Load a CRM, show its KPIs, keep the Dagster UI running."),
     "dev": ("crm_platform.cli.platform", "Run Dagster's UI and daemon."),
     "doctor": ("crm_platform.cli.looking", "Check the configuration and the platform's health."),
-    "explain": ("crm_platform.cli.looking", "Show what a table means, and its SQL."),
+    "explain": ("crm_platform.cli.receipts", "Show what a table means, or what a figure is made of and why it moved."),
     "fields": ("crm_platform.cli.operations", "List, create and delete custom fields."),
     "kpi": ("crm_platform.cli.looking", "Show published figures."),
     "refresh": ("crm_platform.cli.platform", "Fetch, compute, publish."),

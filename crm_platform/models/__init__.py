@@ -16,7 +16,9 @@ from crm_platform.models.templates import (
     build_order,
     code_version,
     dependencies,
+    expand,
     render,
+    vocabulary,
 )
 
 __all__ = [
@@ -28,7 +30,9 @@ __all__ = [
     "build_within",
     "code_version",
     "dependencies",
+    "expand",
     "freeze",
     "render",
     "validate",
+    "vocabulary",
 ]

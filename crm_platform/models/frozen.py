@@ -75,6 +75,9 @@ def freeze(
         for table in TABLES.values():
             if issubclass(table, RawTable) and table is not raw.Messages:
                 rows[table.full_name()] = session.replace(table, _known_rows(table, known))
+        rows[ops.Fetches.full_name()] = session.replace(
+            ops.Fetches, f"select * from live.{ops.Fetches.full_name()} where started_at <= {known}"
+        )
         rows[ops.CrawlState.full_name()] = session.replace(ops.CrawlState, _crawl_state(known))
         rows[core.ChatQuarantine.full_name()] = session.replace(core.ChatQuarantine, _chat_quarantine(known))
         rows[core.AgentPairs.full_name()] = session.replace(core.AgentPairs, _agent_pairs(known))
