@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dev": ("crm_platform.cli.platform", "Run Dagster's UI and daemon."),
     "doctor": ("crm_platform.cli.looking", "Check the configuration and the platform's health."),
     "explain": ("crm_platform.cli.looking", "Show what a table means, and its SQL."),
+    "export": ("crm_platform.cli.analysts", "Write published tables to Parquet, CSV or Excel files."),
     "fields": ("crm_platform.cli.operations", "List, create and delete custom fields."),
     "kpi": ("crm_platform.cli.looking", "Show published figures."),
     "refresh": ("crm_platform.cli.platform", "Fetch, compute, publish."),
