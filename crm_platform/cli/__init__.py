@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "export": ("crm_platform.cli.analysts", "Write published tables to Parquet, CSV or Excel files."),
     "fields": ("crm_platform.cli.operations", "List, create and delete custom fields."),
     "kpi": ("crm_platform.cli.looking", "Show published figures."),
+    "notebook": ("crm_platform.cli.analysts", "Look at the published figures in a notebook."),
     "refresh": ("crm_platform.cli.platform", "Fetch, compute, publish."),
     "sandbox": ("crm_platform.cli.sandbox", "Run a made-up CRM on this machine."),
     "serve": ("crm_platform.cli.serve", "Serve the dashboards and the KPI API."),

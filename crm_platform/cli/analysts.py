@@ -6,9 +6,13 @@ What belongs here: arguments, and what is said before and after. What does not: 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
+import shutil
+import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -19,7 +23,9 @@ from crm_platform.publish import Snapshot, current
 from crm_platform.publish.export import FORMATS, Format, format_of
 from crm_platform.publish.export import export as write_export
 from crm_platform.schemas import KpiTable, Table
-from crm_platform.settings import Settings, current_settings
+from crm_platform.settings import Settings, current_settings, environment_with
+
+NOTEBOOK: Final = Path(__file__).parents[2] / "docs" / "notebooks" / "first-look.py"
 
 
 def _snapshot(settings: Settings) -> Snapshot:
@@ -76,6 +82,46 @@ def export(*, tables: tuple[str, ...], form: Format | None, to: Path, force: boo
         click.echo(f"{file} ({size(file.stat().st_size)})")
     tables_told = f"{len(chosen)} tables" if len(chosen) > 1 else chosen[0].full_name()
     click.echo(f"{tables_told}, {written.rows:,} rows, as of {snapshot.as_of:%Y-%m-%d %H:%M} UTC", err=True)
+
+
+@click.command()
+@click.option("--port", default=2718, show_default=True, help="Port of the notebook on this machine.")
+@click.option("--browser/--no-browser", default=True, show_default=True, help="Open it in the browser.")
+def notebook(*, port: int, browser: bool) -> None:
+    """Open a first look at the published figures in marimo, on a copy that is yours to change.
+
+    The copy is notebooks/first-look.py in the data folder; it stays as you leave it. Delete it for a new one. Only who
+    has the address with its token gets in. Ends on Ctrl-C.
+    """
+    from crm_platform.cli.demo import require_free
+
+    missing = [name for name in ("marimo", "altair") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise FixConfiguration(
+            f"the notebook needs {' and '.join(missing)}: {sys.executable} -m pip install {' '.join(missing)}"
+        )
+    settings = current_settings()
+    _snapshot(settings)
+    require_free(port, what="the notebook", remedy=f"stop what uses it, or run: crm notebook --port {port + 1}")
+    mine = _own_copy(settings)
+    click.echo(f"{mine} on the figures in {settings.published_dir}; Ctrl-C ends it")
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "marimo", "--yes", "edit", str(mine), "--skip-update-check"]
+    command += ["--host", "127.0.0.1", "--port", str(port), *([] if browser else ["--headless"])]
+    # The notebook reads the settings itself, wherever it is run: the data folder is named in full.
+    environment = environment_with() | {"CRM_DATA_DIR": str(settings.root)}
+    os.execve(sys.executable, command, environment)  # noqa: S606 - our own command
+
+
+def _own_copy(settings: Settings) -> Path:
+    """The notebook in the data folder, put there if it is not."""
+    mine = settings.root / "notebooks" / NOTEBOOK.name
+    if not mine.exists():
+        if not NOTEBOOK.exists():
+            raise FixConfiguration(f"{NOTEBOOK} is not there: run crm from a checkout of the project")
+        mine.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(NOTEBOOK, mine)
+    return mine
 
 
 def _user() -> str:
