@@ -71,7 +71,7 @@ UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes
 lock:
 	$(UV_COMPILE) --extra build pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --extra build --extra test -c requirements.lock pyproject.toml -o requirements-test.lock
-	$(UV_COMPILE) --extra build --extra test --extra services -c requirements-test.lock pyproject.toml -o requirements-all.lock
+	$(UV_COMPILE) --extra build --extra test --extra services --extra notebook -c requirements-test.lock pyproject.toml -o requirements-all.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -67,7 +67,7 @@ def export(*, tables: tuple[str, ...], form: Format | None, to: Path, force: boo
     crm export --to figures --format csv                a file a table
     crm export response_times_daily --to waits.parquet
 
-    Each export is a line of audit.jsonl in the data folder.
+    Each export is a line of the audit log, in audit/ of the data folder.
     """  # noqa: D301 - \b is click's word for "leave these lines as they are"
     settings = current_settings()
     snapshot = _snapshot(settings)
@@ -86,12 +86,14 @@ def export(*, tables: tuple[str, ...], form: Format | None, to: Path, force: boo
 
 @click.command()
 @click.option("--port", default=2718, show_default=True, help="Port of the notebook on this machine.")
+@click.option("--run", is_flag=True, help="Run it at once and show its results without the code.")
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open it in the browser.")
-def notebook(*, port: int, browser: bool) -> None:
+def notebook(*, port: int, run: bool, browser: bool) -> None:
     """Open a first look at the published figures in marimo, on a copy that is yours to change.
 
-    The copy is notebooks/first-look.py in the data folder; it stays as you leave it. Delete it for a new one. Only who
-    has the address with its token gets in. Ends on Ctrl-C.
+    The copy is notebooks/first-look.py in the data folder; it stays as you leave it. Delete it for a new one. marimo
+    runs no cell by itself: press the yellow button at the bottom, or Ctrl-Shift-R, to run all of them. Only who has the
+    address with its token gets in. Ends on Ctrl-C.
     """
     from crm_platform.cli.demo import require_free
 
@@ -106,8 +108,15 @@ def notebook(*, port: int, browser: bool) -> None:
     mine = _own_copy(settings)
     click.echo(f"{mine} on the figures in {settings.published_dir}; Ctrl-C ends it")
     sys.stdout.flush()
-    command = [sys.executable, "-m", "marimo", "--yes", "edit", str(mine), "--skip-update-check"]
-    command += ["--host", "127.0.0.1", "--port", str(port), *([] if browser else ["--headless"])]
+    command = [
+        sys.executable,
+        "-m",
+        "marimo",
+        "--yes",
+        *(["run"] if run else ["edit", "--skip-update-check"]),
+        str(mine),
+    ]
+    command += ["--token", "--host", "127.0.0.1", "--port", str(port), *([] if browser else ["--headless"])]
     # The notebook reads the settings itself, wherever it is run: the data folder is named in full.
     environment = environment_with() | {"CRM_DATA_DIR": str(settings.root)}
     os.execve(sys.executable, command, environment)  # noqa: S606 - our own command

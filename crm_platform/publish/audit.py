@@ -1,7 +1,9 @@
-"""Who took figures out of the house: one line of JSON for each export, in `audit.jsonl` of the data folder.
+"""Who took figures out of the house: one line of JSON for each export, in the audit log of the data folder.
 
 What belongs here: writing such a line so that it is whole and stays. What does not: deciding who may export (serving/),
 exporting (export.py).
+
+One file a month, `audit/2026-11.jsonl`, readable by its owner only, appended to and never rewritten.
 """
 
 from __future__ import annotations
@@ -9,19 +11,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from crm_platform.settings import Settings
 
-AUDIT_LOG: Final = "audit.jsonl"
 
-
-def audit_path(settings: Settings) -> Path:
-    """The audit log."""
-    return settings.root / AUDIT_LOG
+def audit_path(settings: Settings, *, at: dt.datetime) -> Path:
+    """The file of the log that an aware time falls into, by UTC month."""
+    return settings.audit_dir / f"{at.astimezone(dt.UTC):%Y-%m}.jsonl"
 
 
 def record(
@@ -40,10 +40,18 @@ def record(
     file, synced to disk. Raises OSError when it cannot be written.
     """
     moment = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
-    entry = {"at": moment.isoformat(), "who": who, "what": what, "rows": rows, "format": format}
+    entry = {
+        "at": moment.isoformat(timespec="milliseconds"),
+        "event": "export",
+        "who": who,
+        "what": what,
+        "rows": rows,
+        "format": format,
+    }
     line = json.dumps(entry, ensure_ascii=False) + "\n"
-    settings.root.mkdir(parents=True, exist_ok=True)
-    handle = os.open(audit_path(settings), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    path = audit_path(settings, at=moment)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(handle, line.encode())
         os.fsync(handle)

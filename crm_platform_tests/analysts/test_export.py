@@ -21,7 +21,7 @@ from crm_platform.publish.audit import audit_path, record
 from crm_platform.publish.export import export, file_name, spreadsheet_safe
 from crm_platform.publish.snapshot import published_columns
 from crm_platform.schemas import KpiTable, Type, core, kpi
-from crm_platform.settings import Settings, current_settings, load_settings
+from crm_platform.settings import Settings, current_settings
 
 ALL = published_tables()
 KPIS = [table for table in ALL if issubclass(table, KpiTable)]
@@ -34,7 +34,8 @@ def published(snapshot, table):
 
 
 def audited(settings) -> list[dict]:
-    return [json.loads(line) for line in audit_path(settings).read_text(encoding="utf-8").splitlines()]
+    files = sorted(settings.audit_dir.glob("*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture
@@ -331,9 +332,10 @@ def test_a_failure_leaves_nothing_and_the_old_file(settings, hostile, tmp_path, 
 
 
 def test_an_export_is_recorded(run, settings, snapshot, tmp_path):
-    before = len(audited(settings)) if audit_path(settings).exists() else 0
+    before = len(audited(settings))
     run("backlog_now", "core.chats", "--to", tmp_path / "figures", "--format", "csv")
     (entry,) = audited(settings)[before:]
+    assert entry["event"] == "export"
     assert entry["what"] == f"kpi.backlog_now, core.chats of snapshot {snapshot.id}"
     assert entry["rows"] == 1 + snapshot.tables["core.chats"]
     assert entry["format"] == "csv"
@@ -342,30 +344,35 @@ def test_an_export_is_recorded(run, settings, snapshot, tmp_path):
 
 
 def test_a_refused_export_is_not_recorded(run, settings, tmp_path):
-    before = audit_path(settings).read_bytes() if audit_path(settings).exists() else b""
+    before = audited(settings)
     (tmp_path / "a.csv").write_text("mine")
     run("backlog_now", "--to", tmp_path / "a.csv")
-    assert (audit_path(settings).read_bytes() if audit_path(settings).exists() else b"") == before
+    assert audited(settings) == before
 
 
 def test_what_cannot_be_recorded_is_not_exported(settings, snapshot, tmp_path):
     elsewhere = Settings(data_dir=tmp_path / "data")
-    audit_path(elsewhere).mkdir(parents=True)
-    with pytest.raises(InvalidRequest, match=r"cannot write .*audit\.jsonl"):
+    elsewhere.root.mkdir()
+    elsewhere.audit_dir.write_text("in the way")
+    with pytest.raises(InvalidRequest, match=r"cannot write .*audit"):
         export(elsewhere, snapshot, [kpi.BacklogNow], form="csv", to=tmp_path / "a.csv", who="test")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
-def test_the_log_is_appended_to_and_private(tmp_path):
-    settings = load_settings(data_dir=tmp_path / "new")
-    at = dt.datetime(2026, 11, 22, 14, 5, tzinfo=dt.timezone(dt.timedelta(hours=3)))
+def test_the_log_is_appended_to_by_month_and_private(tmp_path):
+    settings = Settings(data_dir=tmp_path / "new")
+    at = dt.datetime(2026, 12, 1, 1, 5, tzinfo=dt.timezone(dt.timedelta(hours=3)))
     for who in ("cli:a", 'line\nbreak "quoted"'):
         record(settings, who=who, what="kpi.backlog_now", rows=1, format="csv", now=at)
+    about = {"what": "kpi.backlog_now", "rows": 1, "format": "csv"}
     assert audited(settings) == [
-        {"at": "2026-11-22T11:05:00+00:00", "who": who, "what": "kpi.backlog_now", "rows": 1, "format": "csv"}
+        {"at": "2026-11-30T22:05:00.000+00:00", "event": "export", "who": who, **about}
         for who in ("cli:a", 'line\nbreak "quoted"')
     ]
-    assert audit_path(settings).stat().st_mode & 0o777 == 0o600
+    (file,) = settings.audit_dir.iterdir()
+    assert file == audit_path(settings, at=at)
+    assert file.name == "2026-11.jsonl"
+    assert (file.stat().st_mode & 0o777, settings.audit_dir.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
 def test_a_refusal_is_a_message_and_an_exit_code(run, tmp_path: Path, capsys):

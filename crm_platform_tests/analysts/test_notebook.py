@@ -80,14 +80,21 @@ def test_it_opens_a_copy_that_stays_as_it_was_left(own_settings, started):
     mine = own_settings.root / "notebooks" / "first-look.py"
     assert mine.read_text() == analysts.NOTEBOOK.read_text()
     ((command, environment),) = started
-    assert command[:6] == [sys.executable, "-m", "marimo", "--yes", "edit", str(mine)]
-    assert command[-5:] == ["--host", "127.0.0.1", "--port", port, "--headless"]
-    assert "--no-token" not in command
+    assert command[:7] == [sys.executable, "-m", "marimo", "--yes", "edit", "--skip-update-check", str(mine)]
+    assert command[7:] == ["--token", "--host", "127.0.0.1", "--port", port, "--headless"]
     assert environment["CRM_DATA_DIR"] == str(own_settings.root)
     mine.write_text("# mine\n")
     run("--port", port)
     assert mine.read_text() == "# mine\n"
     assert "--headless" not in started[1][0]
+
+
+def test_its_results_can_be_shown_alone(own_settings, started):
+    port = str(free_port())
+    run("--port", port, "--run")
+    ((command, _),) = started
+    assert command[4:6] == ["run", str(own_settings.root / "notebooks" / "first-look.py")]
+    assert command[6:] == ["--token", "--host", "127.0.0.1", "--port", port]
 
 
 def test_outside_a_checkout_it_says_so(own_settings, started, monkeypatch, tmp_path, capsys):
@@ -183,7 +190,8 @@ def test_the_notebook_survives_an_empty_warehouse(tmp_path):
 
 
 @pytest.mark.services
-def test_the_command_starts_a_notebook_that_asks_for_a_token(own_settings, tmp_path):
+@pytest.mark.parametrize("how", [[], ["--run"]], ids=["edit", "run"])
+def test_the_command_starts_a_notebook_that_asks_for_a_token(own_settings, tmp_path, how):
     port = free_port()
     environment = os.environ | {"CRM_DATA_DIR": str(own_settings.root), "HOME": str(tmp_path)}
     with (
@@ -198,15 +206,22 @@ def test_the_command_starts_a_notebook_that_asks_for_a_token(own_settings, tmp_p
         ) as process,
     ):
         try:
-            said = ""
-            while "access_token=" not in said:
-                assert process.poll() is None, said
+            while (answer := _status(f"http://127.0.0.1:{port}/api/status")) is None:
+                assert process.poll() is None, (tmp_path / "log").read_text()
                 time.sleep(0.1)
-                said = (tmp_path / "log").read_text()
-            address = f"http://127.0.0.1:{port}"
-            with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(f"{address}/api/status")
-            assert refused.value.code in {401, 403}
-            refused.value.close()
+            assert answer in {401, 403}
+            assert "access_token=" in (tmp_path / "log").read_text()
         finally:
             process.terminate()
+
+
+def _status(address: str) -> int | None:
+    """The HTTP status of an answer; None while nobody listens."""
+    try:
+        with urllib.request.urlopen(address) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code
+    except urllib.error.URLError:
+        return None
