@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # What `make test` leaves out: these need a program that pip does not bring, or minutes.
 HEAVY := services or slow
 
-.PHONY: help setup setup-test setup-all demo test test-all simulate lint check format lock clean
+.PHONY: help setup setup-test setup-all demo test test-all simulate lint check format docs lock clean
 
 help:
 	@echo "make demo        set up, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs, keep the UI running"
@@ -16,6 +16,7 @@ help:
 	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20; CI runs 200)"
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
 	@echo "make format      let ruff format and fix"
+	@echo "make docs        write anew the documents that follow from the code"
 	@echo "make lock        pin the dependencies anew (needs uv)"
 	@echo "make clean       remove the virtual environment and caches; data/ stays"
 
@@ -66,12 +67,15 @@ format: setup-test
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+docs: setup
+	$(BIN)/python -m crm_platform.publish.dictionary
+
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 lock:
 	$(UV_COMPILE) --extra build pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --extra build --extra test -c requirements.lock pyproject.toml -o requirements-test.lock
-	$(UV_COMPILE) --extra build --extra test --extra services -c requirements-test.lock pyproject.toml -o requirements-all.lock
+	$(UV_COMPILE) --extra build --extra test --extra services --extra notebook -c requirements-test.lock pyproject.toml -o requirements-all.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -372,6 +372,11 @@ class Settings(BaseSettings):
         return self.root / "published"
 
     @property
+    def audit_dir(self) -> Path:
+        """Where it is written who took figures out, a file a month."""
+        return self.root / "audit"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's own storage: runs, events, schedules."""
         return self.root / "dagster"

@@ -173,12 +173,22 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
 
 
 class DuckDbWarehouse:
-    """A Warehouse in one DuckDB file. `memory_limit`: most memory the engine takes before it spills to disk."""
+    """A Warehouse in one DuckDB file. `memory_limit`: most memory the engine takes before it spills to disk.
+
+    `storage_version`: oldest DuckDB that shall be able to read a file made here.
+    """
 
     dialect = "duckdb"
 
     def __init__(
-        self, path: Path, *, lock_dir: Path, timeout: float = 120.0, memory_limit: str = "256MB", threads: int = 2
+        self,
+        path: Path,
+        *,
+        lock_dir: Path,
+        timeout: float = 120.0,
+        memory_limit: str = "256MB",
+        threads: int = 2,
+        storage_version: str = "latest",
     ) -> None:
         self.path = path
         self._lock = lock_dir / f"{path.stem}.lock"
@@ -186,6 +196,7 @@ class DuckDbWarehouse:
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": threads,
+            "storage_compatibility_version": storage_version,
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,

@@ -104,6 +104,13 @@ def test_tables_and_columns_carry_their_declaration_as_comments(build):
     assert all(comments.values())
 
 
+def test_older_duckdbs_can_open_it(build):
+    tags = rows(
+        build.publish().database, "select tags['storage_version'] from duckdb_databases() where path is not null"
+    )
+    assert tags == [("v1.0.0+",)]  # seen to open in 1.0.0 and 1.5.6
+
+
 def test_one_chat_is_one_pseudonym_everywhere(build):
     database = build.publish().database
     key = pseudonym_key(build.settings)

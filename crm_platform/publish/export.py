@@ -1,0 +1,350 @@
+"""Published tables as files to take along: Parquet, CSV, Excel.
+
+What belongs here: how a table is written in each format, and showing finished files in one step. What does not: which
+tables somebody asks for and how they are told (cli/analysts.py), the KPI API's downloads (serving/).
+
+CSV follows RFC 4180: a header, CRLF, UTF-8, quotes where needed. NULL is an empty field, instants end in Z, true and
+false stand in lower case. A text that a spreadsheet would run as a formula gets an apostrophe in front, as OWASP
+advises; Parquet and Excel keep it as it is, because there a text is marked as one. Parquet files carry what they are of
+as metadata, an Excel file as its first sheet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime as dt
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+import duckdb
+
+from crm_platform.errors import GiveUp, InvalidRequest
+from crm_platform.publish.audit import record
+from crm_platform.publish.files import sync_folder
+from crm_platform.publish.manifest import Manifest, Snapshot, read_manifest
+from crm_platform.publish.snapshot import published_columns
+from crm_platform.schemas import Column, KpiTable, Table, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from xlsxwriter.format import Format as CellFormat
+    from xlsxwriter.worksheet import Worksheet
+
+    from crm_platform.settings import Settings
+
+Format = Literal["parquet", "csv", "xlsx"]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+
+_BATCH: Final = 20_000  # rows held in memory at a time
+_EXCEL_ROWS: Final = 1_048_576  # of a sheet, header included
+_EXCEL_TEXT: Final = 32_767  # characters of a cell
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written. `rows`: of all tables together; `files`: in the order of the tables."""
+
+    snapshot: Snapshot
+    files: tuple[Path, ...]
+    rows: int
+
+
+def export(
+    settings: Settings,
+    snapshot: Snapshot,
+    tables: Sequence[type[Table]],
+    *,
+    form: Format,
+    to: Path,
+    who: str,
+    force: bool = False,
+) -> Exported:
+    """Write tables of a snapshot to files, all or none of them, and record it in the audit log.
+
+    `to`: a file whose name ends in the format's suffix, for one table (Excel: for all of them, a sheet each); else a
+    folder, made if need be, for one file a table. Files are written beside their place and renamed into it when all are
+    whole. Raises InvalidRequest when something is in the way (unless `force`), when the tables do not fit the format or
+    the folder cannot be written; GiveUp when the snapshot is broken.
+    """
+    targets = _targets(tables, form=form, to=to)
+    _require_free(targets, force=force)
+    place = targets[0].parent
+    with _readable(to):
+        place.mkdir(parents=True, exist_ok=True)
+        drafts = Path(tempfile.mkdtemp(prefix=".crm-export-", dir=place))
+        try:
+            with duckdb.connect(str(snapshot.database), read_only=True) as connection:
+                rows = _write(connection, tables, [drafts / target.name for target in targets], form, snapshot)
+            record(settings, who=who, what=_what(tables, snapshot), rows=rows, format=form)
+            for target in targets:
+                _show(drafts / target.name, target, force=force)
+            sync_folder(place)
+        finally:
+            shutil.rmtree(drafts)
+    return Exported(snapshot, tuple(targets), rows)
+
+
+def spreadsheet_safe(text: str) -> str:
+    """Keep a spreadsheet from running a text of a CSV as a formula: an apostrophe in front where it might."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def file_name(table: type[Table]) -> str:
+    """A table's name outside the database: a KPI's own, any other's with its schema."""
+    return table.table if issubclass(table, KpiTable) else table.full_name()
+
+
+def format_of(path: Path) -> Format | None:
+    """The format that a path's suffix names."""
+    return next((form for form in FORMATS if path.suffix.lower() == f".{form}"), None)
+
+
+def _what(tables: Sequence[type[Table]], snapshot: Snapshot) -> str:
+    return f"{', '.join(table.full_name() for table in tables)} of snapshot {snapshot.id}"
+
+
+# Where to.
+
+
+def _targets(tables: Sequence[type[Table]], *, form: Format, to: Path) -> list[Path]:
+    named = format_of(to)
+    if to.is_dir() or named is None:
+        if form == "xlsx":
+            raise InvalidRequest(f"{to} names no Excel file: write --to {to / 'kpis.xlsx'}")
+        return [to / f"{file_name(table)}.{form}" for table in tables]
+    if named != form:
+        raise InvalidRequest(
+            f"{to} ends in .{named} but the format is {form}: name a .{form} file or leave out --format"
+        )
+    if form != "xlsx" and len(tables) > 1:
+        raise InvalidRequest(f"{len(tables)} tables do not fit one .{form} file: name one table, or a folder, or .xlsx")
+    return [to]
+
+
+def _require_free(targets: Sequence[Path], *, force: bool) -> None:
+    taken = [target for target in targets if target.exists() or target.is_symlink()]
+    if taken and not force:
+        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+        raise InvalidRequest(f"{taken[0]}{more} exists already: name another place, or replace it with --force")
+
+
+def _show(draft: Path, target: Path, *, force: bool) -> None:
+    """Give a finished file its name in one step; one that came in between is kept unless `force`."""
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    if not force:
+        try:
+            os.link(draft, target)  # unlike a rename, fails on a name that is taken
+        except FileExistsError:
+            _require_free([target], force=False)
+        except OSError:
+            pass  # no hard links here: the rename below, after the look at the beginning
+        else:
+            return
+    draft.replace(target)
+
+
+@contextlib.contextmanager
+def _readable(to: Path) -> Iterator[None]:
+    """Say what is wrong with a place that cannot be written."""
+    try:
+        yield
+    except OSError as problem:
+        raise InvalidRequest(f"cannot write {problem.filename or to}: {problem.strerror}") from problem
+
+
+# How each format is written.
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Sequence[type[Table]],
+    drafts: Sequence[Path],
+    form: Format,
+    snapshot: Snapshot,
+) -> int:
+    manifest = read_manifest(snapshot.path)
+    connection.execute("set timezone = 'UTC'")
+    if form == "xlsx":
+        return _write_xlsx(connection, tables, drafts[0], manifest)
+    write = _write_parquet if form == "parquet" else _write_csv
+    return sum(write(connection, table, draft, manifest) for table, draft in zip(tables, drafts, strict=True))
+
+
+def _select(table: type[Table]) -> str:
+    columns = published_columns(table)
+    order = ", ".join(f'"{column}"' for column in table.key if column in columns) or "all"
+    return f"select {', '.join(map(_quoted, columns))} from {table.full_name()} order by {order}"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _batches(connection: duckdb.DuckDBPyConnection, table: type[Table]) -> Iterator[list[tuple[object, ...]]]:
+    found = connection.execute(_select(table))
+    while rows := found.fetchmany(_BATCH):
+        yield rows
+
+
+def _write_parquet(connection: duckdb.DuckDBPyConnection, table: type[Table], path: Path, manifest: Manifest) -> int:
+    about = {
+        "table": table.full_name(),
+        "description": table.description(),
+        "snapshot": manifest.id,
+        "as_of": manifest.as_of.isoformat(),
+        "timezone": manifest.timezone,
+    }
+    if issubclass(table, KpiTable):
+        about["definition_version"] = str(table.version)
+    pairs = ", ".join(f"{_literal(key)}: {_literal(value)}" for key, value in about.items())
+    connection.execute(
+        f"copy ({_select(table)}) to {_literal(str(path))} (format parquet, compression zstd, kv_metadata {{{pairs}}})"
+    )
+    return manifest.tables[table.full_name()].rows
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _write_csv(connection: duckdb.DuckDBPyConnection, table: type[Table], path: Path, _manifest: Manifest) -> int:
+    columns = published_columns(table)
+    convert = [_CSV.get(column.type) for column in columns.values()]
+    count = 0
+    with path.open("x", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for rows in _batches(connection, table):
+            writer.writerows(
+                [
+                    value if value is None or change is None else change(value)
+                    for value, change in zip(row, convert, strict=True)
+                ]
+                for row in rows
+            )
+            count += len(rows)
+    return count
+
+
+# Whole numbers and floats are written as Python does: the shortest text that reads back as the same number.
+_CSV: Final[Mapping[Type, Callable[..., str]]] = {
+    Type.TEXT: spreadsheet_safe,
+    Type.JSON: spreadsheet_safe,
+    Type.BOOLEAN: lambda value: "true" if value else "false",
+    Type.TIMESTAMP: lambda value: f"{value.isoformat()}Z",
+    Type.DATE: dt.date.isoformat,
+}
+
+
+def _write_xlsx(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[type[Table]], path: Path, manifest: Manifest
+) -> int:
+    import xlsxwriter  # noqa: PLC0415 - only for those who ask for Excel
+
+    too_long = [table.full_name() for table in tables if manifest.tables[table.full_name()].rows >= _EXCEL_ROWS]
+    if too_long:
+        raise InvalidRequest(f"{', '.join(too_long)} has more rows than an Excel sheet: export it as csv or parquet")
+    # Rows go to disk as they come: memory does not grow with the tables.
+    with xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)}) as book:
+        # Equal snapshots give equal files, whenever they are exported.
+        title = f"KPIs as of {manifest.as_of:%Y-%m-%d %H:%M} UTC"
+        book.set_properties({"title": title, "created": manifest.created_at})
+        bold = book.add_format({"bold": True})
+        formats = {name: book.add_format({"num_format": shown}) for name, shown in _EXCEL_FORMATS.items()}
+        about = book.add_worksheet("About")
+        about.set_column(0, 0, 26)
+        about.set_column(1, 1, 36)
+        about.set_column(2, 7, 16)
+        for number, (line, is_heading) in enumerate(_about(tables, manifest)):
+            for place, value in enumerate(line):
+                _put(about, number, place, value, bold if is_heading else None)
+        return sum(
+            _write_sheet(book.add_worksheet(file_name(table)), connection, table, bold, formats) for table in tables
+        )
+
+
+def _write_sheet(
+    sheet: Worksheet,
+    connection: duckdb.DuckDBPyConnection,
+    table: type[Table],
+    bold: CellFormat,
+    formats: Mapping[str, CellFormat],
+) -> int:
+    columns = published_columns(table)
+    sheet.freeze_panes(1, 0)
+    for place, name in enumerate(columns):
+        sheet.set_column(place, place, max(10, min(len(name) + 2, 40)))
+        sheet.write_string(0, place, name, bold)
+    shown = [formats.get(_excel_format(column)) for column in columns.values()]
+    number = 0
+    for rows in _batches(connection, table):
+        for row in rows:
+            number += 1
+            for place, value in enumerate(row):
+                _put(sheet, number, place, value, shown[place])
+    sheet.autofilter(0, 0, number, len(columns) - 1)
+    return number
+
+
+_EXCEL_FORMATS: Final = {"instant": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", "rate": "0.0%", "seconds": "0.0"}
+
+
+def _excel_format(column: Column) -> str:
+    if column.type is Type.TIMESTAMP:
+        return "instant"
+    if column.type is Type.DATE:
+        return "day"
+    if column.type is Type.FLOAT and column.maximum == 1:
+        return "rate"
+    return "seconds" if column.unit == "s" else ""
+
+
+def _put(sheet: Worksheet, row: int, place: int, value: object, shown: CellFormat | None) -> None:
+    """Write a cell by its type: a text is never taken for a formula, a link or a number."""
+    if value is None:
+        return
+    if isinstance(value, bool):
+        sheet.write_boolean(row, place, value, shown)
+    elif isinstance(value, dt.date):
+        sheet.write_datetime(row, place, value, shown)
+    elif isinstance(value, int | float):
+        sheet.write_number(row, place, value, shown)
+    elif len(str(value)) > _EXCEL_TEXT:
+        raise GiveUp(f"a text of {sheet.get_name()} is too long for an Excel cell: export it as csv or parquet")
+    else:
+        sheet.write_string(row, place, str(value), shown)
+
+
+def _about(tables: Sequence[type[Table]], manifest: Manifest) -> Iterator[tuple[tuple[object, ...], bool]]:
+    """The first sheet, line by line: of when and how complete the figures are, and what every column means."""
+    yield ("What this file holds",), True
+    yield ("as of", f"{manifest.as_of:%Y-%m-%d %H:%M:%S} UTC"), False
+    yield ("snapshot", manifest.id), False
+    yield ("time zone of days", manifest.timezone), False
+    if manifest.is_sandbox:
+        yield ("data", "sandbox: all of it is made up"), False
+    yield (
+        ("coverage", "the share of what a figure is about that the platform has seen: 1 = all; empty = not known"),
+        False,
+    )
+    yield ("provisional", "rows with coverage below 0.95 or unknown, or whose day or month is not over"), False
+    yield (), False
+    yield ("sheet", "table", "rows", "least coverage", "provisional", "definition", "key", "meaning"), True
+    for table in tables:
+        entry = manifest.tables[table.full_name()]
+        figures = (entry.rows, entry.coverage, entry.provisional_rows, entry.definition_version)
+        key = ", ".join(name for name in table.key if name in published_columns(table)) or "one row"
+        yield (file_name(table), table.full_name(), *figures, key, table.description()), False
+    yield (), False
+    yield ("sheet", "column", "type", "unit", "meaning"), True
+    for table in tables:
+        for name, column in published_columns(table).items():
+            yield (file_name(table), name, column.type.value, column.unit, column.description), False

@@ -1,0 +1,42 @@
+"""A small tenant that has been crawled, built and published once, for all tests that read what analysts read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crm_platform.models import build, build_order, freeze
+from crm_platform.publish import Snapshot, current, publish
+from crm_platform.settings import Settings
+from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform_tests.in_process import world
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory) -> Settings:
+    """Settings of a data folder with a published snapshot of 60 contacts and 45 days."""
+    crm = world(tmp_path_factory.mktemp("analysts") / "data", contacts=60, days=45)
+    crm.refresh()
+    now = crm.time.now
+    models = DuckDbWarehouse(crm.settings.models_path, lock_dir=crm.settings.lock_dir)
+    freeze(models, crm.warehouse, settings=crm.settings, as_of=None, now=now, expected_unseen={})
+    for table in build_order():
+        build(models, table, settings=crm.settings)
+    publish(models, settings=crm.settings, now=now)
+    return crm.settings
+
+
+@pytest.fixture(scope="session")
+def snapshot(settings: Settings) -> Snapshot:
+    found = current(settings)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def data_folder(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A working directory in which `data/` is the published data folder, as in a checkout that was used."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").symlink_to(settings.root)
+    return tmp_path

@@ -1,0 +1,46 @@
+"""The page for people who do not code: every KPI table and every one of its own figures has its place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from crm_platform.schemas import TABLES, KpiTable
+
+PAGE = (Path(__file__).parents[2] / "docs" / "what-each-figure-is-for.md").read_text(encoding="utf-8")
+KPIS = [table for table in TABLES.values() if issubclass(table, KpiTable)]
+
+# From the heading before a table's name to the next heading that names another table.
+PARTS = re.split(r"^(?=Table `kpi\.)", PAGE, flags=re.MULTILINE)
+SECTIONS = {match[1]: part for part in PARTS if (match := re.match(r"Table `(kpi\.\w+)`", part))}
+
+
+@pytest.mark.parametrize("table", KPIS, ids=lambda table: table.full_name())
+def test_every_figure_is_explained_where_its_table_is(table):
+    section = SECTIONS[table.full_name()]
+    named = set(re.findall(r"`(\w+)`", section))
+    own = (
+        set(table.columns) - set(KpiTable.columns) - {table.period, "campaign_id", "name", "status", "sent_at", "agent"}
+    )
+    own = {name for name in own if not name.endswith("_previous")}  # said once for all of them
+    assert own <= named, f"{table.full_name()}: {sorted(own - named)}"
+
+
+@pytest.mark.parametrize("table", KPIS, ids=lambda table: table.full_name())
+def test_every_table_says_what_its_figures_do_not(table):
+    section = SECTIONS[table.full_name()]
+    for part in ("It does not say**", "**Good", "**Reading.**"):
+        assert part in section
+    assert "**Question.**" in section or "| figure | question |" in section
+
+
+def test_no_figure_is_named_that_does_not_exist():
+    columns = {name for table in KPIS for name in table.columns}
+    words = {word for word in re.findall(r"`([a-z_0-9]+)`", PAGE) if "_" in word and not word.startswith("_")}
+    assert words <= columns
+
+
+def test_no_table_is_named_that_does_not_exist():
+    assert SECTIONS.keys() == {table.full_name() for table in KPIS}

@@ -1,0 +1,79 @@
+"""The analysts' page: what it shows works, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ("for-analysts.md", "what-each-figure-is-for.md", "data-dictionary.md")
+PAGE = (ROOT / "docs" / "for-analysts.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def block(opening: str) -> str:
+    (found,) = [one for one in blocks("sql") if one.startswith(f"-- {opening}\n")]
+    return found
+
+
+def rows(snapshot, sql: str) -> list[dict]:
+    with duckdb.connect(str(snapshot.database), read_only=True) as connection:
+        return connection.sql(sql).to_arrow_table().to_pylist()
+
+
+@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.strip().splitlines()[-1][:40])
+def test_python_on_the_page_runs(data_folder, code, capsys):
+    exec(compile(code, "docs/for-analysts.md", "exec"), {})
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("sql", blocks("sql"), ids=lambda sql: sql.splitlines()[0])
+def test_sql_on_the_page_gives_rows(snapshot, sql):
+    assert rows(snapshot, sql)
+
+
+def test_the_rows_behind_a_figure_give_the_figure(snapshot):
+    found = rows(snapshot, block("behind a figure"))
+    published = rows(snapshot, "select count(first_response_seconds_median) as days from kpi.response_times_daily")
+    assert len(found) == published[0]["days"] > 10
+    for row in found:
+        assert math.isclose(row["published"], row["recomputed"], rel_tol=1e-9)
+
+
+def test_weeks_pool_every_counted_first_wait(snapshot):
+    (days,) = rows(
+        snapshot,
+        "select sum(first_answered_waits) / (sum(first_answered_waits) + sum(missed_waits)) as rate"
+        " from kpi.response_times_daily",
+    )
+    weeks = rows(snapshot, block("by week"))
+    assert min(week["answer_rate"] for week in weeks) <= days["rate"] <= max(week["answer_rate"] for week in weeks)
+
+
+def test_every_message_falls_into_one_conversation(snapshot):
+    found = rows(snapshot, block("messages of conversations"))
+    (counted,) = rows(
+        snapshot,
+        "select (select count(*) from core.messages) as messages,"
+        " (select count(*) from core.conversations) as conversations",
+    )
+    assert sum(row["messages"] for row in found) == counted["messages"]
+    assert sum(row["conversations"] for row in found) == counted["conversations"]
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_links_lead_somewhere(name):
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    headings = {re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in text.splitlines()}
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in headings, target
+        elif "://" not in target:
+            assert (ROOT / "docs" / target).exists(), target
