@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # What `make test` leaves out: these need a program that pip does not bring, or minutes.
 HEAVY := services or slow
 
-.PHONY: help setup setup-test setup-all demo test test-all lint check format lock clean
+.PHONY: help setup setup-test setup-all demo test test-all lint check format docs lock clean
 
 help:
 	@echo "make demo        set up, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs, keep the UI running"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-all    all tests; needs Chromium"
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
 	@echo "make format      let ruff format and fix"
+	@echo "make docs        write the generated files under docs/ anew"
 	@echo "make lock        pin the dependencies anew (needs uv)"
 	@echo "make clean       remove the virtual environment and caches; data/ stays"
 
@@ -61,6 +62,9 @@ check: lint test
 format: setup-test
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+docs: setup
+	$(BIN)/python -m crm_platform.serving.documents
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
