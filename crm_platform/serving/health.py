@@ -44,7 +44,7 @@ def _healthz(request: Request) -> Response:
         covered = [table.coverage for table in found.manifest.tables.values() if table.coverage is not None]
         told = {
             "snapshot": found.snapshot.id,
-            "as_of": found.manifest.as_of.isoformat(),
+            "as_of": found.as_of,
             "age_seconds": round(age.total_seconds(), 3),
             "coverage": min(covered, default=None),
             "is_sandbox": found.manifest.is_sandbox,

@@ -8,7 +8,6 @@ Endpoints follow from the declared tables: a new KPI class has one without a lin
 
 from __future__ import annotations
 
-import datetime as dt
 import io
 import json
 from dataclasses import dataclass
@@ -52,11 +51,6 @@ def _snapshot(request: Request) -> OpenSnapshot:
     return found
 
 
-def iso(moment: dt.datetime) -> str:
-    """An instant in UTC, as JSON writes it."""
-    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
-
-
 # The list of tables.
 
 
@@ -97,7 +91,7 @@ def _list(request: Request) -> Response:
     manifest = found.manifest
     document = {
         "snapshot": found.snapshot.id,
-        "as_of": iso(manifest.as_of),
+        "as_of": found.as_of,
         "timezone": manifest.timezone,
         "is_sandbox": manifest.is_sandbox,
         "tables": [_listed(table, found) for table in kpi_tables().values()],
@@ -129,7 +123,7 @@ class _Answer:
         """What a form that has no place for it says in headers."""
         headers = {
             "X-Snapshot": self.found.snapshot.id,
-            "X-As-Of": iso(self.found.manifest.as_of),
+            "X-As-Of": self.found.as_of,
             "X-Coverage": "" if self.coverage is None else repr(self.coverage),
             "X-Total-Rows": str(self.total),
             "X-Provisional-Rows": str(self.provisional),
@@ -144,7 +138,7 @@ class _Answer:
             "table": self.question.table.full_name(),
             "definition_version": self.question.table.version,
             "snapshot": self.found.snapshot.id,
-            "as_of": iso(manifest.as_of),
+            "as_of": self.found.as_of,
             "timezone": manifest.timezone,
             "is_sandbox": manifest.is_sandbox,
             "coverage": self.coverage,
@@ -177,7 +171,7 @@ class _Answer:
             "table": self.question.table.full_name(),
             "definition_version": str(self.question.table.version),
             "snapshot": self.found.snapshot.id,
-            "as_of": iso(self.found.manifest.as_of),
+            "as_of": self.found.as_of,
         }
         rows = rows.replace_schema_metadata(about)
         written = io.BytesIO()

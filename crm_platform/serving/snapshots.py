@@ -6,6 +6,7 @@ what is asked.
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,11 @@ class OpenSnapshot:
     snapshot: Snapshot
     manifest: Manifest
     connection: duckdb.DuckDBPyConnection
+
+    @property
+    def as_of(self) -> str:
+        """The cut, as JSON writes it: 2026-11-22T08:00:00Z."""
+        return self.manifest.as_of.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Run a SELECT on tables such as `kpi.response_times_daily`; instants come as UTC without a zone."""
