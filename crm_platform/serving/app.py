@@ -85,12 +85,12 @@ def create_app(
 
     app = Starlette(
         routes=[
-            *pages.routes(),
             *kpi_api.routes(),
             *health.routes(),
             *metrics.routes(),
             *login.routes(),
             *static.routes(),
+            *pages.routes(),
         ],
         middleware=[
             Middleware(metrics.Measured, metrics=measured),
