@@ -26,8 +26,17 @@ SANDBOX_URL = "http://127.0.0.1:8800"
 SANDBOX_KEY = "sandbox"
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_SECRETS = ("api_key", "pseudonym_key", "smtp_url", "webhook_secret")
+_SECRETS = (
+    "api_key",
+    "pseudonym_key",
+    "smtp_url",
+    "webhook_secret",
+    "viewer_secret",
+    "analyst_secret",
+    "admin_secret",
+)
 _ADDRESS = re.compile(r"[^\s@,;:<>\"]+@[^\s@,;:<>\"]+")
+_LEAST_SECRET = 16  # characters of a role's secret: more than anybody guesses over the network
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,14 @@ class Settings(BaseSettings):
     )
     pseudonym_key_file: Path | None = Field(None, description="A file that holds the pseudonym key.")
 
+    viewer_secret: SecretStr | None = Field(None, description="Opens the dashboards: password, or bearer token.")
+    viewer_secret_file: Path | None = Field(None, description="A file that holds the viewers' secret.")
+    analyst_secret: SecretStr | None = Field(None, description="Opens the KPI API and exports besides.")
+    analyst_secret_file: Path | None = Field(None, description="A file that holds the analysts' secret.")
+    admin_secret: SecretStr | None = Field(None, description="Opens /metrics and the audit log besides.")
+    admin_secret_file: Path | None = Field(None, description="A file that holds the admins' secret.")
+    serve_hosts: TextList = Field((), description="Host names that `crm serve` answers to beside this machine's own.")
+
     @field_validator("requests_per_minute", "requests_per_day", mode="before")
     @classmethod
     def _none_lifts_a_limit(cls, value: object) -> object:
@@ -167,7 +184,7 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator("segment_fields", "automation_senders", "alert_email_to", "holidays", mode="before")
+    @field_validator("segment_fields", "automation_senders", "alert_email_to", "holidays", "serve_hosts", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return _split(value)
@@ -206,6 +223,23 @@ class Settings(BaseSettings):
             msg = "the key holds spaces, line breaks or characters that no header can carry"
             raise ValueError(msg)
         return value
+
+    @field_validator("viewer_secret", "analyst_secret", "admin_secret")
+    @classmethod
+    def _secret_is_hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(rf"[\x21-\x7e]{{{_LEAST_SECRET},}}", value.get_secret_value()):
+            msg = f"write {_LEAST_SECRET} or more letters, digits and signs, no spaces; openssl rand -hex 32 makes one"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("serve_hosts")
+    @classmethod
+    def _bare_host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", name):
+                msg = f"{name!r} is no host name; write kpi.example.com, without scheme, port or path"
+                raise ValueError(msg)
+        return tuple(name.lower() for name in value)
 
     @field_validator("warehouse_url")
     @classmethod
@@ -287,7 +321,21 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _a_secret_means_one_role(self) -> Self:
+        secrets = [secret.get_secret_value() for secret in self.role_secrets.values()]
+        if len(set(secrets)) < len(secrets):
+            msg = "CRM_VIEWER_SECRET, CRM_ANALYST_SECRET and CRM_ADMIN_SECRET must differ from each other"
+            raise ValueError(msg)
+        return self
+
     # What follows from the variables.
+
+    @property
+    def role_secrets(self) -> dict[Literal["viewer", "analyst", "admin"], SecretStr]:
+        """The secrets that are set, by role; none: the dashboards are open, and on loopback only."""
+        found = {"viewer": self.viewer_secret, "analyst": self.analyst_secret, "admin": self.admin_secret}
+        return {role: secret for role, secret in found.items() if secret is not None}  # type: ignore[misc]
 
     @property
     def is_sandbox(self) -> bool:

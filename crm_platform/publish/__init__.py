@@ -21,7 +21,7 @@ showing that process the old file.
 from crm_platform.publish.manifest import Manifest, Snapshot, current, read_manifest
 from crm_platform.publish.pseudonyms import pseudonym, pseudonym_key
 from crm_platform.publish.retention import kept, purge
-from crm_platform.publish.snapshot import publish, published_tables
+from crm_platform.publish.snapshot import publish, published_columns, published_tables
 
 __all__ = [
     "Manifest",
@@ -31,6 +31,7 @@ __all__ = [
     "pseudonym",
     "pseudonym_key",
     "publish",
+    "published_columns",
     "published_tables",
     "purge",
     "read_manifest",
