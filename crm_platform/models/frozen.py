@@ -69,8 +69,8 @@ def freeze(
     rows: dict[str, int] = {}
     figures = settings.model_dump(mode="json", include=set(FIGURE_SETTINGS))
     with models.writing(source=live) as session:
-        for table in (ops.Builds, ops.ChatInputs, ops.BuiltTables, raw.Messages):
-            session.create(table)
+        for kept in (ops.Builds, ops.ChatInputs, ops.BuiltTables, raw.Messages):
+            session.create(kept)
         known = f"timestamp '{cut:%Y-%m-%d %H:%M:%S.%f}'"
         for table in TABLES.values():
             if issubclass(table, RawTable) and table is not raw.Messages:

@@ -3,8 +3,8 @@
 What belongs here: telling a changed chat from one that is the same, which tables may keep their rows, the narrowing.
 What does not: reading rows out of the live warehouse (frozen.py), running the SELECT (run.py).
 
-A table that `is_by_chat` follows, chat by chat, from the frozen rows of that chat. So a chat's frozen rows are digested;
-where the digest is the last build's, so are the chat's rows in every such table. It does not matter why or in which
+A table that `is_by_chat` follows, chat by chat, from the frozen rows of that chat. So a chat's frozen rows are
+digested; where the digest is the last build's, so are the chat's rows in every such table. It does not matter why or in which
 order anything came, what was changed or taken away, or whether the cut moved on or back: only what there is to compute
 from. What time alone changes (a message dated ahead of the cut) is digested, too. All that decides a row besides (the
 templates, the settings, the engine) is the basis; with another one nothing is kept.
