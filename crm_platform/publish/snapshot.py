@@ -220,15 +220,15 @@ def _column_comment(column: Column) -> str:
 def _sql(tables: Sequence[type[Table]], cut: _Cut) -> dict[str, str]:
     """The SQL that filled each table, of those that are built by one."""
     from crm_platform import models  # noqa: PLC0415 - readers of a snapshot need no templates
+    from crm_platform.models.templates import template_path  # noqa: PLC0415
 
-    built = {table.full_name() for table in models.build_order()}
     settings = Settings.model_construct(**json.loads(cut.settings))
     return {
         table.full_name(): models.render(
             table, dialect="duckdb", settings=settings, cut=models.Cut(as_of=cut.as_of, rows={})
         )
         for table in tables
-        if table.full_name() in built
+        if template_path(table) is not None
     }
 
 

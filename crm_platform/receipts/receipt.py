@@ -228,6 +228,10 @@ def _nearest(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else f"there is {_some(list(known))}"
 
 
+def _named(row: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row.items())
+
+
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
@@ -357,23 +361,18 @@ class Asked:
 
     def no_such_row(self, table: type[KpiTable], key: Mapping[str, object]) -> NotFound:
         """Say which rows there are instead."""
-        values = typed(table, key)
-        words = ", ".join(f"{name} {value}" for name, value in values.items())
+        wanted = typed(table, key)
         known = self.query(f"select distinct {', '.join(table.key)} from {table.full_name()} order by all").to_pylist()
         if not known:
             return NotFound(f"{table.full_name()} has no rows")
-        (last,) = table.key[-1:]
-        if table.columns[last].type is Type.DATE:
-            wanted = values[last]
-            assert isinstance(wanted, dt.date)
-            near = min(known, key=lambda row: abs((row[last] - wanted).days))
-            return NotFound(
-                f"{table.full_name()} has no row for {words}: it goes from {known[0][last]} to {known[-1][last]};"
-                f" the nearest is {near[last]}"
+        if any(isinstance(value, str) for value in wanted.values()):
+            hint = _nearest(_named(wanted), [_named(row) for row in known])
+        else:
+            hint = "; ".join(
+                f"{name} goes from {min(row[name] for row in known)} to {max(row[name] for row in known)}"
+                for name in table.key
             )
-        listed = [" ".join(str(value) for value in row.values()) for row in known]
-        wanted_words = " ".join(map(str, values.values()))
-        return NotFound(f"{table.full_name()} has no row for {words}: {_nearest(wanted_words, listed)}")
+        return NotFound(f"{table.full_name()} has no row for {_named(wanted)}: {hint}")
 
     def behind(self, table: type[KpiTable], column: str, own: tuple[str, Mapping[str, object]]) -> Behind:
         """The rows behind a column of the rows that `own` selects."""

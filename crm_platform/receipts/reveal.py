@@ -39,6 +39,8 @@ def reveal(settings: Settings, pseudonyms: Iterable[str], *, purpose: str, now: 
     and how many chats were asked for: before anything is revealed. Raises Busy when the warehouse is locked.
     """
     wanted = sorted(set(pseudonyms))
+    if not wanted:
+        return {}
     log = settings.root / "audit" / "revealed.jsonl"
     log.parent.mkdir(parents=True, exist_ok=True)
     line = {"at": now.isoformat(), "user": getpass.getuser(), "what": purpose, "chats": len(wanted)}
@@ -46,7 +48,7 @@ def reveal(settings: Settings, pseudonyms: Iterable[str], *, purpose: str, now: 
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
     _log.warning("%d chats revealed for %s", len(wanted), purpose)
     live = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
-    if not wanted or not live.path.exists():
+    if not live.path.exists():
         return {}
     with live.reading() as session:
         bind_key(session, pseudonym_key(settings))
