@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from crm_platform.models import build, build_order, freeze
+from crm_platform import models
 from crm_platform.publish import Snapshot, current, publish
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform_tests.in_process import world
+from crm_platform_tests.publish.conftest import build, tables
+
+__all__ = ["build", "data_folder", "settings", "snapshot", "tables"]  # two of them are publishing's own fixtures
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +22,11 @@ def settings(tmp_path_factory) -> Settings:
     crm = world(tmp_path_factory.mktemp("analysts") / "data", contacts=60, days=45)
     crm.refresh()
     now = crm.time.now
-    models = DuckDbWarehouse(crm.settings.models_path, lock_dir=crm.settings.lock_dir)
-    freeze(models, crm.warehouse, settings=crm.settings, as_of=None, now=now, expected_unseen={})
-    for table in build_order():
-        build(models, table, settings=crm.settings)
-    publish(models, settings=crm.settings, now=now)
+    store = DuckDbWarehouse(crm.settings.models_path, lock_dir=crm.settings.lock_dir)
+    models.freeze(store, crm.warehouse, settings=crm.settings, as_of=None, now=now, expected_unseen={})
+    for table in models.build_order():
+        models.build(store, table, settings=crm.settings)
+    publish(store, settings=crm.settings, now=now)
     return crm.settings
 
 

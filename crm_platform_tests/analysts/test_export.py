@@ -156,6 +156,16 @@ def test_a_table_has_a_name_that_excel_takes(table):
     assert file_name(table).lower() != "about"
 
 
+def test_a_new_kpi_is_exported_without_further_ado(build, tmp_path):
+    snapshot = build.publish()
+    table = build.tables["kpi.volume_daily"]
+    export(build.settings, snapshot, [table], form="csv", to=tmp_path / "a.csv", who="test")
+    assert (tmp_path / "a.csv").read_text().splitlines() == [
+        "day,messages,read_rate,as_of,coverage,is_provisional,definition_version",
+        "2026-11-21,2,,2026-11-22T08:00:00Z,0.9,true,3",
+    ]
+
+
 # Formulas.
 
 

@@ -44,3 +44,8 @@ def test_no_figure_is_named_that_does_not_exist():
 
 def test_no_table_is_named_that_does_not_exist():
     assert SECTIONS.keys() == {table.full_name() for table in KPIS}
+
+
+def test_the_page_speaks_of_the_versions_that_are_computed():
+    assert "The exact definitions are version 1;" in PAGE
+    assert {table.version for table in KPIS} == {1}, "say on the page what changed, and for which table"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from importlib import metadata
 from pathlib import Path
 
 import duckdb
@@ -37,6 +38,12 @@ def test_python_on_the_page_runs(data_folder, code, capsys):
 @pytest.mark.parametrize("sql", blocks("sql"), ids=lambda sql: sql.splitlines()[0])
 def test_sql_on_the_page_gives_rows(snapshot, sql):
     assert rows(snapshot, sql)
+
+
+def test_the_page_was_tried_with_what_is_installed():
+    (named,) = re.findall(r"with the packages it locks\s+\(([^)]*)\)", PAGE)
+    for package, version in (one.split() for one in re.split(r",\s+", named)):
+        assert metadata.version(package).startswith(version), "try the page again, and name the new version"
 
 
 def test_the_rows_behind_a_figure_give_the_figure(snapshot):

@@ -8,6 +8,7 @@ not: computing a figure anew (models/); the one place that does holds it against
 
 import marimo
 
+__generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="First look")
 
 
