@@ -39,9 +39,7 @@ def build(
 ) -> tuple[Cut, dict[str, Built]]:
     """Freeze what is stored and build every table, or `only` some."""
     unseen = {(as_of or now).astimezone(world.settings.zone).date(): 0.3}
-    cut = freeze(
-        models, world.live, settings=world.settings, as_of=as_of, now=now, expected_unseen=unseen, full=full
-    )
+    cut = freeze(models, world.live, settings=world.settings, as_of=as_of, now=now, expected_unseen=unseen, full=full)
     with models.writing() as session:
         tables = build_order() if only is None else only
         return cut, {table.full_name(): build_within(session, table, settings=world.settings) for table in tables}
@@ -219,8 +217,11 @@ def test_a_narrowed_select_keeps_the_names_its_tables_have():
         f"(select * from core.{name} where chat_id in (select chat_id from ops.chat_inputs where changed_in > 7))"
         for name in ("messages", "chats")
     )
-    assert narrowed(sql, since=7) == f"""select messages.chat_id from {messages} as messages
+    assert (
+        narrowed(sql, since=7)
+        == f"""select messages.chat_id from {messages} as messages
         join {chats} as known on known.chat_id = messages.chat_id join core.business_hours as hours on true"""
+    )
 
 
 def test_tables_by_chat_follow_from_their_chats_rows_alone():
@@ -236,7 +237,9 @@ def test_tables_by_chat_follow_from_their_chats_rows_alone():
         others = {name for name in dependencies(table) if "chat_id" not in TABLES[name].columns}
         assert others <= {"core.business_hours"}, table.full_name()
         sql = [
-            render(table, dialect="duckdb", settings=Settings.model_construct(), cut=Cut(as_of=NOW + days * DAY, rows={}))
+            render(
+                table, dialect="duckdb", settings=Settings.model_construct(), cut=Cut(as_of=NOW + days * DAY, rows={})
+            )
             for days in (0, 40)
         ]
         literals = [f"timestamp <= timestamp '{NOW + days * DAY:%Y-%m-%d %H:%M:%S.%f}'" for days in (0, 40)]
