@@ -40,7 +40,7 @@ class BuildConfig(dg.Config):
     )
     full: bool = Field(
         default=False,
-        description="Compute every chat anew. Unset: those that changed since the last build; the cells are the same.",
+        description="Compute every chat anew. Unset: those that have changed since the last build, for the same cells.",
     )
 
 

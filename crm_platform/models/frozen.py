@@ -69,8 +69,8 @@ def freeze(
     rows: dict[str, int] = {}
     figures = settings.model_dump(mode="json", include=set(FIGURE_SETTINGS))
     with models.writing(source=live) as session:
-        for kept in (ops.Builds, ops.ChatInputs, ops.BuiltTables, raw.Messages):
-            session.create(kept)
+        for noted in (ops.Builds, ops.ChatInputs, ops.BuiltTables):
+            session.create(noted)
         known = f"timestamp '{cut:%Y-%m-%d %H:%M:%S.%f}'"
         for table in TABLES.values():
             if issubclass(table, RawTable) and table is not raw.Messages:
@@ -86,24 +86,26 @@ def freeze(
         changes = note_changes(session, messages=messages, known=known, basis=basis, full=full)
         rows[raw.Messages.full_name()] = _messages(session, messages, changes)
         days = _days(session, settings, cut)
-        build = {
-            "as_of": cut,
-            "started_at": now,
-            "settings": json.dumps(figures, sort_keys=True),
-            "is_sandbox": settings.is_sandbox,
-            "number": changes.number,
-            "basis": basis,
-            "is_full": changes.is_full,
-            "chats": changes.chats,
-            "changed_chats": changes.changed_chats,
+        contents: dict[type[Table], Iterable[Mapping[str, object]]] = {
+            ops.ExpectedUnseen: _expected(expected_unseen, cut.astimezone(settings.zone).date()),
+            core.Calendar: _calendar(days, settings),
+            core.BusinessHours: _business_hours(days, settings),
+            ops.Builds: [
+                {
+                    "as_of": cut,
+                    "started_at": now,
+                    "settings": json.dumps(figures, sort_keys=True),
+                    "is_sandbox": settings.is_sandbox,
+                    "number": changes.number,
+                    "basis": basis,
+                    "is_full": changes.is_full,
+                    "chats": changes.chats,
+                    "changed_chats": changes.changed_chats,
+                }
+            ],
         }
-        for table, content in (
-            (ops.ExpectedUnseen, _expected(expected_unseen, cut.astimezone(settings.zone).date())),
-            (core.Calendar, _calendar(days, settings)),
-            (core.BusinessHours, _business_hours(days, settings)),
-            (ops.Builds, [build]),
-        ):
-            rows[table.full_name()] = _fill(session, table, content)
+        for filled, content in contents.items():
+            rows[filled.full_name()] = _fill(session, filled, content)
     return Cut(
         as_of=cut,
         rows=MappingProxyType(rows),

@@ -4,10 +4,10 @@ What belongs here: telling a changed chat from one that is the same, which table
 What does not: reading rows out of the live warehouse (frozen.py), running the SELECT (run.py).
 
 A table that `is_by_chat` follows, chat by chat, from the frozen rows of that chat. So a chat's frozen rows are
-digested; where the digest is the last build's, so are the chat's rows in every such table. It does not matter why or in which
-order anything came, what was changed or taken away, or whether the cut moved on or back: only what there is to compute
-from. What time alone changes (a message dated ahead of the cut) is digested, too. All that decides a row besides (the
-templates, the settings, the engine) is the basis; with another one nothing is kept.
+digested; where the digest is the last build's, so are the chat's rows in every such table. It does not matter why or in
+which order anything came, what was changed or taken away, or whether the cut moved on or back: only what there is to
+compute from. What time alone changes (a message dated ahead of the cut) is digested, too. All that decides a row
+besides (the templates, the settings, the engine) is the basis; with another one nothing is kept.
 
 Every build has a number. A chat notes the build that found it changed, a table the build it stands for: the chats that
 changed after that one are to be computed again, however many builds were given up in between.
@@ -38,10 +38,9 @@ _READ = re.compile(r"\b(from|join)(\s+)((?:raw|core|ops)\.([a-z_0-9]+))\b(\s+as\
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a build finds changed. `number`: its own; `basis`: what it computes by."""
+    """What a build finds changed. `number`: its own."""
 
     number: int
-    basis: str
     is_full: bool
     chats: int
     changed_chats: int
@@ -110,7 +109,7 @@ def note_changes(session: Session, *, messages: str, known: str, basis: str, ful
     session.replace(ops.ChatInputs, noted)
     if is_full:
         session.execute(f"delete from {ops.BuiltTables.full_name()}")
-    return Changes(number, basis, is_full, chats, chats if is_full else changed)
+    return Changes(number, is_full, chats, chats if is_full else changed)
 
 
 def _lines(table: type[Table], *, messages: str, known: str) -> str:

@@ -31,7 +31,7 @@ class History:
             world.campaign(f"campaign-{number}", [(now - 9 * DAY, "active")], total_recipients=100)
 
     def go_on(self) -> None:
-        """Let time pass: minutes, a silence that ends conversations, or to a local midnight; then let things happen."""
+        """Let minutes pass, or a silence that ends conversations, or the time to midnight; then let things happen."""
         rng = self._rng
         before = self.now
         step = rng.choice([15 * MINUTE, 15 * MINUTE, 2 * HOUR, 25 * HOUR])
