@@ -15,7 +15,7 @@ from pydantic import Field
 from crm_platform import models as modelling
 from crm_platform import publish as publishing
 from crm_platform.defs.failures import in_dagsters_words
-from crm_platform.defs.metadata import OWNERS, asset_key, definition_metadata, group_of, preview
+from crm_platform.defs.metadata import DASHBOARDS, OWNERS, PAGES, asset_key, definition_metadata, group_of, preview
 from crm_platform.defs.raw import UPSTREAM
 from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseResource
 from crm_platform.errors import Breach
@@ -116,7 +116,7 @@ def _frozen(cut: modelling.Cut, models: DuckDbWarehouse, *, seconds: float) -> d
 
 
 def _built(
-    built: modelling.Built, models: DuckDbWarehouse, *, breaches: Sequence[Breach]
+    built: modelling.Built, models: DuckDbWarehouse, *, settings: Settings, breaches: Sequence[Breach]
 ) -> dg.MaterializeResult[None]:
     """Say what a table holds, and whether it keeps its contract."""
     table = built.table
@@ -126,6 +126,7 @@ def _built(
     if issubclass(table, KpiTable):
         with models.reading() as session:
             shown["preview"] = dg.MetadataValue.md(preview(session, table))
+        shown["dashboard"] = dg.MetadataValue.url(f"{settings.serve_url or DASHBOARDS}{PAGES[table.pillar]}")
     return dg.MaterializeResult(
         asset_key=asset_key(table),
         metadata={
@@ -193,7 +194,7 @@ def model_assets() -> dg.AssetsDefinition:
                     breaches = build_lease.breaches_of(store, table)
                     reporter.built(table.full_name(), seconds=built.seconds)
                     reporter.checked(breaches)
-                    yield _built(built, store, breaches=breaches)
+                    yield _built(built, store, settings=settings, breaches=breaches)
 
     return build
 
