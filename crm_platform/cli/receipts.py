@@ -13,15 +13,14 @@ import click
 
 from crm_platform.cli.looking import find_table, published_snapshot
 from crm_platform.cli.words import figure, write_rows
-from crm_platform.errors import GiveUp, InvalidRequest, NotFound
+from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.schemas import TABLES, Column, KpiTable, Table
 from crm_platform.settings import current_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
-    from crm_platform.receipts import Movement, OpenedSnapshot, Receipt
+    from crm_platform.receipts import Movement, Receipt
     from crm_platform.settings import Settings
 
 _ROWS: Final = 20  # shown where --rows does not say
@@ -103,16 +102,16 @@ def _show_receipt(
     form: str,
     privileged: bool,
 ) -> None:
-    from crm_platform.receipts import opened, receipt
+    from crm_platform.receipts import moved_since, opened, receipt
     from crm_platform.receipts.reveal import reveal
 
     if limit is None and form == "text":
         limit = _ROWS
     settings = current_settings()
     table = declared.full_name()
-    with opened(published_snapshot(settings)) as snapshot:
+    with opened(published_snapshot(settings).path) as snapshot:
         found = receipt(snapshot, table, key, column, limit=limit)
-        movement = _movement(settings, snapshot, found, since=since, limit=limit)
+        movement = moved_since(settings, snapshot, table, key, column, since=since, limit=limit)
     chats = [str(row["chat_id"]) for row in found.rows if "chat_id" in row] if privileged else []
     names = {
         pseudonym: {"chat_id": one.chat_id, "whatsapp_number": one.whatsapp_number}
@@ -136,52 +135,6 @@ def _show_receipt(
     for line in _movement_lines(movement, found, settings):
         click.echo(line)
     click.echo(f"\nSQL that filled {found.table}\n\n{found.sql}")
-
-
-# Kept snapshots.
-
-
-def _movement(
-    settings: Settings, snapshot: OpenedSnapshot, found: Receipt, *, since: str | None, limit: int | None
-) -> Movement | None:
-    """How the figure moved since the asked snapshot, or the newest earlier one where it differs; None: nowhere."""
-    from crm_platform.publish import Snapshot, kept, read_manifest
-    from crm_platform.receipts import opened, why
-
-    earlier = [path for path in kept(settings) if path.name < snapshot.manifest.id]
-    # A build at a past cut is published later than what it precedes.
-    cut = snapshot.manifest.as_of
-    candidates = earlier if since is None else [_since(since, earlier, settings)]
-    for path in candidates:
-        try:
-            with opened(Snapshot.of(read_manifest(path), path)) as then:
-                if since is None and then.manifest.as_of > cut:
-                    continue
-                movement = why(snapshot, then, found.table, found.key, found.column, limit=limit)
-        except GiveUp:
-            if since is not None:
-                raise
-            continue  # broken, or from before there were receipts
-        if movement.has_moved or since is not None:
-            return movement
-    return None
-
-
-def _since(word: str, earlier: list[Path], settings: Settings) -> Path:
-    from crm_platform.publish.retention import created_at
-
-    if word == "yesterday":
-        today = dt.datetime.now(settings.zone).date()
-        for path in earlier:
-            made = created_at(path.name)
-            if made is not None and made.astimezone(settings.zone).date() < today:
-                return path
-        raise NotFound("no snapshot of yesterday or before is kept yet; they are kept from today on")
-    for path in earlier:
-        if path.name.startswith(word):
-            return path
-    known = ", ".join(path.name for path in earlier[:5])
-    raise NotFound(f"no earlier snapshot {word!r} is kept; {f'there is {known}' if known else 'there is none yet'}")
 
 
 # Words.

@@ -5,7 +5,7 @@ What belongs here: the rows behind each figure (lineage.py), one figure's receip
 published snapshots alone.
 """
 
-from crm_platform.receipts.moved import Moved, Movement, Reason, moved, why
+from crm_platform.receipts.moved import Moved, Movement, Reason, moved, moved_since, why
 from crm_platform.receipts.receipt import Fetched, OpenedSnapshot, Receipt, Taken, opened, receipt
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Receipt",
     "Taken",
     "moved",
+    "moved_since",
     "opened",
     "receipt",
     "why",

@@ -7,18 +7,36 @@ about the reason. What does not: what a figure is made of (receipt.py), which sn
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from crm_platform.errors import GiveUp, NotFound
+from crm_platform.publish import kept
+from crm_platform.publish.retention import created_at
 from crm_platform.receipts.lineage import FIGURES, Rows
-from crm_platform.receipts.receipt import ROWS, Asked, OpenedSnapshot, check_column, find_kpi, is_same, jsonable, typed
+from crm_platform.receipts.receipt import (
+    ROWS,
+    Asked,
+    OpenedSnapshot,
+    check_column,
+    find_kpi,
+    is_same,
+    jsonable,
+    opened,
+    typed,
+)
 from crm_platform.schemas import TABLES, KpiTable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
+
+    from crm_platform.settings import Settings
 
 WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -40,6 +58,9 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Every kind of reason, in words; the first that fits counts."""
 
+_log = logging.getLogger(__name__)
+
+_LISTED: Final = 5  # so many snapshots an error names
 _MOST_TAKEN: Final = 40  # so many of the figures that a figure is taken from are looked into
 
 Row = Mapping[str, Any]
@@ -190,6 +211,60 @@ def why(
         reasons=tuple(reasons),
         rows=tuple(one.to_row() for one in differences[:limit]),
     )
+
+
+def moved_since(
+    settings: Settings,
+    current: OpenedSnapshot | duckdb.DuckDBPyConnection,
+    table: str,
+    key: Mapping[str, object],
+    column: str,
+    *,
+    since: str | None = None,
+    limit: int | None = ROWS,
+) -> Movement | None:
+    """`why`, against a kept snapshot.
+
+    `since`: the beginning of its id, or `yesterday` (the last one made before the local day of the current one); None:
+    the newest one of an earlier or the same cut where the figure differs; the answer is None when there is none. Raises
+    NotFound when no such snapshot is kept.
+    """
+    now = Asked.of(current)
+    earlier = [path for path in kept(settings) if path.name < now.manifest.id]
+    if since is not None:
+        with opened(_named(since, earlier, now, settings)) as then:
+            return why(current, then, table, key, column, limit=limit)
+    declared = find_kpi(table)
+    row = now.row(declared, key)
+    value = row[column] if row else None
+    for path in earlier:
+        try:
+            with opened(path) as then:
+                before = Asked.of(then)
+                # A build at a past cut is published later than what it precedes.
+                if before.manifest.as_of > now.manifest.as_of:
+                    continue
+                old = before.row(declared, key)
+                if not is_same(old[column] if old else None, value):
+                    return why(current, then, table, key, column, limit=limit)
+        except GiveUp as problem:
+            _log.info("passed over: %s", problem)  # broken, or from before there were receipts
+    return None
+
+
+def _named(word: str, earlier: Sequence[Path], now: Asked, settings: Settings) -> Path:
+    if word == "yesterday":
+        today = now.manifest.created_at.astimezone(settings.zone).date()
+        for path in earlier:
+            made = created_at(path.name)
+            if made is not None and made.astimezone(settings.zone).date() < today:
+                return path
+        raise NotFound("no snapshot of an earlier day is kept yet; the last of each day is")
+    for path in earlier:
+        if path.name.startswith(word):
+            return path
+    known = ", ".join(path.name for path in earlier[:_LISTED])
+    raise NotFound(f"no earlier snapshot {word!r} is kept: there is {known or 'none yet'}")
 
 
 def _setting(asked: Asked, name: str) -> object:

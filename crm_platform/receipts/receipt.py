@@ -23,7 +23,7 @@ import duckdb
 
 from crm_platform.errors import GiveUp, InvalidRequest, NotFound
 from crm_platform.models import Cut, expand, vocabulary
-from crm_platform.publish import Manifest, Snapshot, read_manifest
+from crm_platform.publish import Manifest, read_manifest
 from crm_platform.publish.manifest import DATABASE
 from crm_platform.receipts.lineage import FETCHES, FIGURES, Figure
 from crm_platform.schemas import TABLES, KpiTable, Type
@@ -186,10 +186,10 @@ def receipt(
 
 
 @contextlib.contextmanager
-def opened(snapshot: Snapshot) -> Iterator[OpenedSnapshot]:
-    """Open a snapshot for a while. Raises GiveUp when it is broken."""
-    manifest = read_manifest(snapshot.path)
-    with duckdb.connect(str(snapshot.database), read_only=True) as connection:
+def opened(folder: Path) -> Iterator[OpenedSnapshot]:
+    """Open the snapshot in a folder, by its real path, for a while. Raises GiveUp when it is broken."""
+    manifest = read_manifest(folder)
+    with duckdb.connect(str(folder / DATABASE), read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
         yield _Opened(manifest, connection)
 
@@ -254,6 +254,7 @@ def jsonable(value: object) -> object:
 
 
 def _digest(*parts: object) -> str:
+    """SHA-256 of a JSON array. Its last part, of the rows: SHA-256 of a JSON object a row, sorted, a line each."""
     text = json.dumps([jsonable(part) for part in parts], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

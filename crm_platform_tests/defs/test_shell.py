@@ -219,7 +219,7 @@ def test_explain_leads_from_a_summary_to_what_it_is_taken_from(call):
         (("backlog_now", "--column", "open_wait"), "did you mean open_waits"),
         (("backlog_now", "--column", "open_waits", "--key", "day"), "write name=value"),
         (("backlog_now", "--column", "open_waits", "--since", "1999"), "no earlier snapshot '1999' is kept"),
-        (("backlog_now", "--column", "open_waits", "--since", "yesterday"), "no snapshot of yesterday or before"),
+        (("backlog_now", "--column", "open_waits", "--since", "yesterday"), "no snapshot of an earlier day"),
     ],
 )
 def test_explain_says_what_to_write_instead(call, arguments, words):

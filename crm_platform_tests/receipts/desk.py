@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crm_platform.publish import Snapshot, publish, read_manifest
+from crm_platform.publish import Snapshot, publish
 from crm_platform.receipts import OpenedSnapshot, opened
 from crm_platform.settings import Settings
 from crm_platform_tests.models.worlds import Row, World
@@ -75,5 +75,4 @@ class Desk:
 
     def open(self, now: dt.datetime = CUT, *, as_of: dt.datetime | None = None) -> OpenedSnapshot:
         """The same, opened until the test ends."""
-        snapshot = self.publish(now, as_of=as_of)
-        return self.stack.enter_context(opened(Snapshot.of(read_manifest(snapshot.path), snapshot.path)))
+        return self.stack.enter_context(opened(self.publish(now, as_of=as_of).path))

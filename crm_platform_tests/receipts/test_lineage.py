@@ -54,7 +54,7 @@ def disagreements(facts: Facts, folder: Path, *, rows: int | None) -> list[str]:
     snapshot = publish(world.models, settings=settings, now=facts.as_of, validate=lambda *_: [])
     rng = random.Random(f"rows of {facts.as_of}")
     found, looked_at = [], 0
-    with opened(snapshot) as open_snapshot:
+    with opened(snapshot.path) as open_snapshot:
         asked = Asked.of(open_snapshot)
         for name in KPI_TABLES:
             table = TABLES[name]

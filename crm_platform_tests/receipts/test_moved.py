@@ -6,7 +6,9 @@ import datetime as dt
 
 import pytest
 
-from crm_platform.receipts import Movement, moved, why
+from crm_platform.errors import GiveUp, NotFound
+from crm_platform.publish import read_manifest
+from crm_platform.receipts import Movement, moved, moved_since, why
 from crm_platform.schemas import kpi, ops, raw
 from crm_platform_tests.receipts.desk import CUT, DAY, Desk, at, fetch_ids
 
@@ -165,6 +167,74 @@ def test_what_moved_is_found_by_comparing_tables(desk):
     }
     assert ("kpi.response_times_daily", "missed_waits") not in found
     assert ("kpi.response_times_daily", "as_of") not in found
+
+
+def test_older_history(desk):
+    one_chat(desk)
+    desk.world.rows[ops.CrawlState][0]["is_history_whole"] = False
+    before = desk.open()
+    desk.world.rows[ops.CrawlState][0]["is_history_whole"] = True
+    movement = compared(desk, before, "waits")
+    assert (movement.then, movement.now) == (0, 1)
+    assert reasons(movement) == {"history": 1}
+
+
+def test_a_message_that_is_no_longer_kept(desk):
+    one_chat(desk)
+    before = desk.open()
+    desk.world.rows[raw.Messages].pop()
+    movement = compared(desk, before, "answered_waits")
+    assert movement.now == 0
+    assert reasons(movement) == {"removed": 1}
+
+
+# Against kept snapshots.
+
+
+def test_the_newest_kept_snapshot_that_differs(desk):
+    one_chat(desk)
+    desk.publish(CUT)
+    desk.question_and_answer(OTHER, at(11), 300, visited=CUT + dt.timedelta(minutes=5))
+    unlike = desk.publish(CUT + dt.timedelta(minutes=10))
+    current = desk.open(LATER)
+    asked = ("response_times_daily", {"day": DAY}, "waits")
+    movement = moved_since(desk.settings, current, *asked)
+    assert movement is not None
+    assert (movement.then, movement.now) == (1, 2)
+    same = moved_since(desk.settings, current, *asked, since=unlike.id)
+    assert same is not None
+    assert not same.has_moved
+    assert moved_since(desk.settings, current, "response_times_daily", {"day": DAY}, "missed_waits") is None
+    with pytest.raises(NotFound, match="no snapshot of an earlier day"):
+        moved_since(desk.settings, current, *asked, since="yesterday")
+    with pytest.raises(NotFound, match=f"there is {unlike.id}"):
+        moved_since(desk.settings, current, *asked, since="1999")
+
+
+def test_yesterday_is_the_last_snapshot_before_today(desk):
+    one_chat(desk)
+    desk.publish(CUT - dt.timedelta(days=1))
+    last = desk.publish(CUT - dt.timedelta(hours=12))
+    desk.publish(CUT - dt.timedelta(hours=1))
+    current = desk.open(CUT)
+    movement = moved_since(desk.settings, current, "response_times_daily", {"day": DAY}, "waits", since="yesterday")
+    assert movement is not None
+    assert movement.earlier == last.id
+
+
+def test_a_snapshot_from_before_receipts_is_passed_over(desk):
+    one_chat(desk)
+    old = desk.publish(CUT)
+    manifest = old.path / "manifest.json"
+    manifest.chmod(0o644)
+    manifest.write_text(
+        read_manifest(old.path).model_copy(update={"settings": None}).model_dump_json(), encoding="utf-8"
+    )
+    current = desk.open(LATER)
+    asked = ("response_times_daily", {"day": DAY}, "waits")
+    assert moved_since(desk.settings, current, *asked) is None
+    with pytest.raises(GiveUp, match="publish again"):
+        moved_since(desk.settings, current, *asked, since=old.id)
 
 
 @pytest.mark.parametrize("column", ["waits", "response_seconds_median"])

@@ -15,6 +15,7 @@ import pytest
 from crm_platform.errors import GiveUp, InvalidRequest, NotFound
 from crm_platform.publish import pseudonym, pseudonym_key
 from crm_platform.receipts import OpenedSnapshot, Receipt, receipt
+from crm_platform.receipts.lineage import FIGURES
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform_tests.receipts.desk import CUT, DAY, Desk, at, fetch_ids
 
@@ -110,6 +111,13 @@ def test_only_so_many_rows_are_listed_but_all_are_counted(snapshot):
     assert len(some.rows) == 1
     assert some.row_count == every.row_count == len(every.rows) == 3
     assert some.digest == every.digest
+
+
+def test_a_figure_without_lineage_still_has_its_definition(snapshot, monkeypatch):
+    monkeypatch.delitem(FIGURES["kpi.response_times_daily"], "waits")
+    found = receipt(snapshot, "response_times_daily", {"day": DAY}, "waits")
+    assert (found.value, found.source, found.agrees, found.rows) == (3, None, None, ())
+    assert found.meaning == "Waits that began."
 
 
 # The digest.
