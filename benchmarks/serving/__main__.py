@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -37,6 +38,7 @@ API = (
     "/healthz",
     "/metrics",
 )
+CONNECTIONS = 32  # at most so many answers are waited for at once
 WARM_UP = 20  # requests to each route before it is timed
 PROMISE = "0.05"  # seconds, a bound of the server's own histogram
 
@@ -70,10 +72,16 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
 
 
-def cells(route: str, times: Sequence[float], bytes_each: int | None = None) -> str:
+def cells(route: str, times: Sequence[float]) -> str:
     marks = (quantile(times, 0.5), quantile(times, 0.95), quantile(times, 0.99), max(times))
-    size = "" if bytes_each is None else f"{bytes_each / 1000:>10.1f}"
-    return f"{route:48}{len(times):>7}" + "".join(f"{mark * 1000:>9.1f}" for mark in marks) + size
+    return f"{route:48}{len(times):>7}" + "".join(f"{mark * 1000:>9.1f}" for mark in marks)
+
+
+def cpu_seconds(client: httpx.Client) -> float:
+    """CPU time that the server has taken so far."""
+    found = re.search(r"^process_cpu_seconds_total (\S+)", client.get("/metrics").text, re.MULTILINE)
+    assert found is not None
+    return float(found[1])
 
 
 def head(what: str, *more: str) -> str:
@@ -84,7 +92,7 @@ def head(what: str, *more: str) -> str:
 def alone(client: httpx.Client, routes: Sequence[str], requests: int) -> list[str]:
     """Time each route by itself, one request after the other; returns the routes that answer."""
     answering = []
-    print(head("one at a time, ms", "kB sent"))
+    print(head("one at a time, ms", "CPU", "kB sent"))
     for route in routes:
         status = client.get(route).status_code
         if status != 200:
@@ -93,39 +101,69 @@ def alone(client: httpx.Client, routes: Sequence[str], requests: int) -> list[st
         answering.append(route)
         for _ in range(WARM_UP):
             client.get(route)
-        times = []
+        times, cpu = [], cpu_seconds(client)
         for _ in range(requests):
             began = time.perf_counter()
             response = client.get(route)
             times.append(time.perf_counter() - began)
-        print(cells(route, times, response.num_bytes_downloaded), flush=True)
+        each = (cpu_seconds(client) - cpu) / requests * 1000
+        print(f"{cells(route, times)}{each:>10.1f}{response.num_bytes_downloaded / 1000:>10.1f}", flush=True)
     return answering
+
+
+class Connection:
+    """One keep-alive connection: as little of HTTP as it takes, for the client shares the machine with the server."""
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        self._host, self._port = parts.hostname, parts.port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def get(self, route: str) -> int:
+        """Ask, read the whole answer, give its status. Raises OSError or EOFError when the connection breaks."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(self._host, self._port)
+        reader, writer = self._streams
+        host = f"{self._host}:{self._port}"
+        writer.write(f"GET {route} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: gzip\r\n\r\n".encode())
+        answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        length = re.search(r"(?im)^content-length: (\d+)", answer)
+        await reader.readexactly(int(length[1]) if length else 0)
+        return int(answer.split(" ", 2)[1])
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
 
 
 async def together(address: str, routes: Sequence[str], *, rate: float, seconds: float) -> None:
     """Ask for the routes in turn, `rate` times a second, and print what came of it."""
     times: dict[str, list[float]] = {route: [] for route in routes}
     failures: list[str] = []
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
-    async with httpx.AsyncClient(base_url=address, timeout=30, limits=limits) as client:
-        began = asyncio.get_running_loop().time()
+    clock = asyncio.get_running_loop().time
+    began, numbers = clock() + 0.1, iter(range(int(rate * seconds)))
 
-        async def ask(number: int) -> None:
+    async def ask() -> None:
+        connection = Connection(address)
+        for number in numbers:  # shared: whoever is free takes the next
             route, due = routes[number % len(routes)], began + number / rate
-            await asyncio.sleep(due - asyncio.get_running_loop().time())
+            await asyncio.sleep(max(0.0, due - clock()))
             try:
-                status = (await client.get(route)).status_code
-            except httpx.HTTPError as problem:
+                status = await connection.get(route)
+            except (OSError, EOFError) as problem:
                 failures.append(f"{route}: {type(problem).__name__}")
-                return
-            times[route].append(asyncio.get_running_loop().time() - due)
+                connection.close()
+                continue
+            times[route].append(clock() - due)
             if status != 200:
                 failures.append(f"{route}: {status}")
+        connection.close()
 
-        async with asyncio.TaskGroup() as group:
-            for number in range(int(rate * seconds)):
-                group.create_task(ask(number))
-        took = asyncio.get_running_loop().time() - began
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CONNECTIONS):
+            group.create_task(ask())
+    took = clock() - began
     print(head(f"{rate:.0f} requests a second for {seconds:.0f} s, ms"))
     for route, some in times.items():
         if some:
@@ -155,7 +193,9 @@ def main() -> None:
     with serving(options.data) as address, httpx.Client(base_url=address, timeout=30) as client:
         routes = alone(client, [*PAGES, *API], options.requests)
         if options.seconds > 0:
+            cpu = cpu_seconds(client)
             asyncio.run(together(address, routes, rate=options.rate, seconds=options.seconds))
+            print(f"the server took {(cpu_seconds(client) - cpu) / options.seconds:.0%} of a processor")
         promise(client)
 
 

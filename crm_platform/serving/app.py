@@ -20,6 +20,7 @@ from crm_platform.errors import CrmPlatformError, FixConfiguration
 from crm_platform.serving import health, kpi_api, login, metrics, pages, static
 from crm_platform.serving.access import Door
 from crm_platform.serving.audit import Audit
+from crm_platform.serving.caching import Kept
 from crm_platform.serving.guard import LOOPBACK_NAMES, Gate, Headers, Names, harden
 from crm_platform.serving.problems import on_bug, on_refusal, on_trouble
 from crm_platform.serving.snapshots import Snapshots
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from crm_platform.settings import Settings
 
+_MOST_KEPT = 64 << 20  # bytes of answers of the KPI API
 _FAST = 5  # of gzip's levels: 9 takes three times as long for two per cent
 
 
@@ -106,5 +108,6 @@ def create_app(
     app.state.audit = audit
     app.state.door = door
     app.state.metrics = measured
+    app.state.kept = Kept(most_bytes=_MOST_KEPT)
     app.state.now = now
     return app

@@ -1,11 +1,15 @@
-"""ETags: whether a client already has what it asks for.
+"""Not doing work twice: ETags, for what a client already has, and answers that were given before.
 
-What belongs here: making and comparing tags. What does not: what they stand for.
+What belongs here: making and comparing tags, keeping answers. What does not: what they say.
 """
 
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,3 +26,44 @@ def is_known(request: Request, etag: str) -> bool:
     """Whether If-None-Match names this tag, or any."""
     given = [one.strip() for one in request.headers.get("if-none-match", "").split(",")]
     return "*" in given or etag.removeprefix("W/") in {one.removeprefix("W/") for one in given}
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer's body and headers."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Kept:
+    """Answers by what decides them; those not asked for longest go first. Threads may share it.
+
+    Nothing in here grows old: a snapshot never changes, and its id is part of every key.
+    """
+
+    def __init__(self, *, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._answers: OrderedDict[tuple[str, ...], KeptAnswer] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[str, ...]) -> KeptAnswer | None:
+        """The answer that was kept; None when there is none, or none any more."""
+        with self._lock:
+            found = self._answers.get(key)
+            if found is not None:
+                self._answers.move_to_end(key)
+            return found
+
+    def put(self, key: tuple[str, ...], answer: KeptAnswer) -> None:
+        """Keep an answer, unless it would take more than a tenth of the room."""
+        if len(answer.body) * 10 > self._most_bytes:
+            return
+        with self._lock:
+            if key not in self._answers:
+                self._answers[key] = answer
+                self._bytes += len(answer.body)
+            while self._bytes > self._most_bytes:
+                _, oldest = self._answers.popitem(last=False)
+                self._bytes -= len(oldest.body)

@@ -26,7 +26,7 @@ from crm_platform.publish import published_columns
 from crm_platform.schemas import KpiTable
 from crm_platform.serving import openapi
 from crm_platform.serving.asking import Question, ask, find_table, kpi_tables
-from crm_platform.serving.caching import is_known, tag
+from crm_platform.serving.caching import Kept, KeptAnswer, is_known, tag
 from crm_platform.serving.problems import Refused
 
 if TYPE_CHECKING:
@@ -252,17 +252,28 @@ def _table(request: Request) -> Response:
     headers = {"ETag": etag, **_CACHING}
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)
+    # The tag says what is asked; the words of the question stand in the address of the next page.
+    key = (etag, request.url.query)
+    kept: Kept = request.app.state.kept
+    known = kept.get(key)
+    if known is None:
+        known = _answer(question, found, parameters, form=form)
+        kept.put(key, known)
+    return Response(known.body, media_type=_FORMS[form], headers={**headers, **known.headers})
+
+
+def _answer(question: Question, found: OpenSnapshot, parameters: list[tuple[str, str]], *, form: str) -> KeptAnswer:
+    table = question.table
     try:
         answer = _read(question, found, parameters)
     except duckdb.BinderException:
         message = f"The published {table.full_name()} lacks a column that this version declares."
         raise Refused(503, "not_published", message, hint="Run `crm build`.") from None
-    body: bytes = getattr(answer, form)()
-    headers |= answer.headers()
+    headers = answer.headers()
     if form != "json":
         extension = "arrows" if form == "arrow" else form
         headers["Content-Disposition"] = f'attachment; filename="{table.table}.{extension}"'
-    return Response(body, media_type=_FORMS[form], headers=headers)
+    return KeptAnswer(getattr(answer, form)(), headers)
 
 
 # The description, and the audit log.

@@ -5,6 +5,7 @@ What belongs here: describing what kpi_api.py answers. What does not: answering;
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any, Final
 
@@ -80,6 +81,11 @@ def document() -> Json:
 
 def document_text() -> str:
     """The document as it stands in docs/."""
+    return _text(tuple(kpi_tables().values()))
+
+
+@functools.lru_cache(maxsize=1)
+def _text(_tables: tuple[type[KpiTable], ...]) -> str:
     return json.dumps(document(), ensure_ascii=False, indent=1) + "\n"
 
 

@@ -23,8 +23,9 @@ from schemathesis.specs.openapi import checks as openapi_checks
 from crm_platform.publish import published_columns
 from crm_platform.schemas import TABLES, KpiTable
 from crm_platform.schemas.base import count, date
-from crm_platform.serving import documents, openapi
+from crm_platform.serving import documents, kpi_api, openapi
 from crm_platform.serving.asking import CONTROLS, RANGES, kpi_tables
+from crm_platform.serving.caching import Kept, KeptAnswer
 from crm_platform.settings import load_settings
 from crm_platform_tests.serving.published import DAYS, NAMES, client_of, publish_rows
 
@@ -283,6 +284,25 @@ def test_tags_tell_questions_forms_and_snapshots_apart(tmp_path: Path):
         for query, tag in zip(queries, before, strict=True)
     ]
     assert {response.status_code for response in after} == {200}
+
+
+def test_an_answer_given_before_is_not_computed_again(root: Path, monkeypatch: pytest.MonkeyPatch):
+    client = client_of(root)
+    first = client.get(f"{RESPONSES}?limit=5")
+    monkeypatch.setattr(kpi_api, "_read", None)  # asking the database would fail
+    again = client.get(f"{RESPONSES}?limit=5")
+    assert (again.content, again.headers) == (first.content, first.headers)
+    assert client.get(f"{RESPONSES}?limit=6").status_code == 500
+
+
+def test_kept_answers_take_a_bounded_room():
+    kept = Kept(most_bytes=100)
+    for number in range(20):
+        kept.put((str(number),), KeptAnswer(b"x" * 10, {}))
+        assert kept.get(("0",)) is not None  # asked for all the time
+    assert [number for number in range(20) if kept.get((str(number),))] == [0, *range(11, 20)]
+    kept.put(("large",), KeptAnswer(b"x" * 11, {}))
+    assert kept.get(("large",)) is None
 
 
 # When it cannot answer.
