@@ -144,7 +144,7 @@ class View:
         return self.href(f"/charts/{self.page}/{chart}.csv")
 
     def rows_href(self, figure: Figure) -> str:
-        """Address of the rows behind a figure: the receipt of a published cell, else the CSV of the chart it sums up."""
+        """Address of the rows behind a figure: a published cell's receipt, else the CSV of the chart it sums up."""
         if figure.source.how == "cell":
             return receipt_href(figure.source)
         return self.csv_href(BEHIND.get(figure.name, "campaigns"))
