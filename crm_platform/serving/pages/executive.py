@@ -327,8 +327,8 @@ def _segments(view: View) -> list[Chart]:
         _ranked(
             view,
             name=f"segment_{number}",
-            title=view.say("chart.segments"),
-            subtitle=view.say("chart.segments.sub", field=field),
+            title=view.say("chart.segments", field=field),
+            subtitle=view.say("chart.segments.sub"),
             table="kpi.contacts_by_segment",
             key=("field", "value"),
             rows=[row for row in everything if row["field"] == field],
