@@ -22,11 +22,13 @@ from pyarrow import csv
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.publish import published_columns
 from crm_platform.schemas import KpiTable
 from crm_platform.serving import openapi
 from crm_platform.serving.asking import Question, ask, find_table, kpi_tables
 from crm_platform.serving.caching import Kept, KeptAnswer, is_known, tag
+from crm_platform.serving.pages.receipt import read
 from crm_platform.serving.problems import Refused
 
 if TYPE_CHECKING:
@@ -276,6 +278,26 @@ def _answer(question: Question, found: OpenSnapshot, parameters: list[tuple[str,
     return KeptAnswer(getattr(answer, form)(), headers)
 
 
+# The receipt of one figure.
+
+
+def _receipt(request: Request) -> Response:
+    table = find_table(request.path_params["table"])
+    key = dict(request.query_params)
+    column = key.pop("column", "")
+    found = _snapshot(request)
+    etag = tag("receipt", found.snapshot.id, _software(), table.full_name(), str(request.query_params))
+    headers = {"ETag": etag, **_CACHING}
+    if is_known(request, etag):
+        return Response(status_code=304, headers=headers)
+    try:
+        made_of, movement = read(request.app.state.settings, found, table.full_name(), column, key, limit=None)
+    except (InvalidRequest, NotFound) as problem:
+        hint = f"column and {', '.join(table.key) or 'no key'} name a figure of {table.full_name()}."
+        raise Refused(404, "no_such_figure", str(problem), hint=hint) from None
+    return JSONResponse({**made_of.to_dict(), "moved": movement and movement.to_dict()}, headers=headers)
+
+
 # The description, and the audit log.
 
 
@@ -301,6 +323,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/api/v1/kpis", _list, methods=["GET"]),
         Route("/api/v1/kpis/{table}", _table, methods=["GET"]),
+        Route("/api/v1/kpis/{table}/receipt", _receipt, methods=["GET"]),
         Route("/api/v1/openapi.json", _openapi, methods=["GET"]),
         Route("/api/v1/audit", _audit, methods=["GET"]),
     ]

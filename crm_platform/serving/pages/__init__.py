@@ -15,8 +15,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.serving.pages import campaigns, executive, support
 from crm_platform.serving.pages.frame import Build, Frame, preferences
+from crm_platform.serving.problems import Refused
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -47,6 +49,12 @@ def routes() -> list[BaseRoute]:
     def figures(request: Request) -> Response:
         return frame.explain(request)
 
+    def receipt(request: Request) -> Response:
+        try:
+            return frame.behind(request)
+        except (InvalidRequest, NotFound) as problem:
+            raise Refused(404, "no_such_figure", str(problem), hint="Follow a figure's rows from its page.") from None
+
     def chart_csv(request: Request) -> Response:
         name, chart = request.path_params["page"], request.path_params["chart"]
         book, _ = frame.book(request)
@@ -74,6 +82,7 @@ def routes() -> list[BaseRoute]:
         Route("/", home),
         *(Route(f"/{name}", page) for name in BUILDS),
         Route("/figures", figures),
+        Route("/receipt", receipt),
         Route("/preferences", preferences),
         Route("/state.json", state),
         Route("/charts/{page}/{chart}.csv", chart_csv),

@@ -29,6 +29,7 @@ from crm_platform.serving.pages.costs import stamp
 from crm_platform.serving.pages.figures import Figure, receipt_href
 from crm_platform.serving.pages.numbers import Language
 from crm_platform.serving.pages.period import NAMES, Period, read_period
+from crm_platform.serving.pages.receipt import behind, written
 from crm_platform.serving.pages.words import LANGUAGES, WORDS, say
 from crm_platform.settings import Settings
 
@@ -357,6 +358,30 @@ class Frame:
             snapshot="",
             groups=EXPLAINED,
             target=target,
+        )
+        return HTMLResponse(body)
+
+    def behind(self, request: Request) -> Response:
+        """Answer the page behind a figure. Raises NotFound and InvalidRequest for a figure that is not there."""
+        book, broken = self.book(request)
+        if book is None:
+            return self._without_figures(request, page="receipt", broken=broken)
+        view = self.view(request, book, page="receipt", default="7d")
+        found = behind(view.settings, book.opened, view.query)
+        moved = found.movement
+        body = self.render(
+            "receipt.html",
+            view=view,
+            t=view.say,
+            status=view.status(moment(request)),
+            broken=broken,
+            language=view.language,
+            theme=view.theme,
+            page="receipt",
+            snapshot=book.opened.snapshot.id,
+            behind=found,
+            amount=written(view.language, found.receipt, found.receipt.value),
+            then=written(view.language, found.receipt, moved.then) if moved else "",
         )
         return HTMLResponse(body)
 
