@@ -83,7 +83,7 @@ def written(language: numbers.Language, found: Receipt, value: object) -> str:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return _cell(value)
     column = TABLES[found.table].columns[found.column]
-    if found.unit == "seconds":
+    if found.unit == "s":
         return numbers.duration(language, value)
     if column.type is Type.FLOAT and (column.maximum == 1 or "_rate" in found.column or "_per_" in found.column):
         return numbers.percent(value)
