@@ -276,8 +276,10 @@ class _Days:
 
     def _unfit(self, row: Row) -> str:
         """Why a day's figure tells nothing; empty when it does."""
-        if row["coverage"] is None or row["coverage"] < WELL_COVERED or row["is_provisional"]:
+        if row["coverage"] is None or row["coverage"] < WELL_COVERED:
             return f"the crawl is behind: coverage {share_seen(row['coverage'])}"
+        if row["is_provisional"]:
+            return "provisional"
         if self._watch.sample is not None and row[self._watch.sample] < LEAST_SAMPLE:
             return f"only {row[self._watch.sample]} {self._watch.sample.replace('_', ' ')}"
         if row[self._watch.column] is None:

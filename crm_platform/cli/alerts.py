@@ -32,9 +32,9 @@ def alerts() -> None:
 @alerts.command("list")
 @_JSON
 def list_problems(*, form: Form | None) -> None:
-    """List open problems, oldest first, and say whether each channel works.
+    """List open problems, and channels that fail.
 
-    With --json, problems only.
+    Oldest first. With --json, problems only.
     """
     from crm_platform.alerts import Alerter
 
@@ -85,7 +85,9 @@ def check(*, send: bool, form: Form | None) -> None:
     else:
         write_rows(("state", "figure", "rule", "found"), rows, form=form or "table")
     if send:
-        watches.tell(verdicts, Alerter(settings), settings=settings)
+        alerter = Alerter(settings)
+        alerter.catch_up()
+        watches.tell(verdicts, alerter, settings=settings)
 
 
 @alerts.command()

@@ -133,7 +133,7 @@ def test_a_response_time_waits_until_nearly_all_are_answered(tenant):
     [
         ({"coverage": 0.94}, "the crawl is behind: coverage 94 %"),
         ({"coverage": None}, "the crawl is behind: coverage not known"),
-        ({"is_provisional": True}, "the crawl is behind: coverage 100 %"),
+        ({"is_provisional": True}, "provisional"),
         ({"first_answered_waits": 9}, "only 9 first answered waits"),
         ({MEDIAN: None}, "not known for that day"),
     ],
