@@ -283,7 +283,7 @@ def _write_sheet(
     for place, name in enumerate(columns):
         sheet.set_column(place, place, max(10, min(len(name) + 2, 40)))
         sheet.write_string(0, place, name, bold)
-    shown = [formats.get(_excel_format(column)) for column in columns.values()]
+    shown = [formats.get(_excel_format(name, column)) for name, column in columns.items()]
     number = 0
     for rows in _batches(connection, table):
         for row in rows:
@@ -297,12 +297,17 @@ def _write_sheet(
 _EXCEL_FORMATS: Final = {"instant": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", "rate": "0.0%", "seconds": "0.0"}
 
 
-def _excel_format(column: Column) -> str:
+def _excel_format(name: str, column: Column) -> str:
     if column.type is Type.TIMESTAMP:
         return "instant"
     if column.type is Type.DATE:
         return "day"
-    if column.type is Type.FLOAT and column.maximum == 1:
+    # A reported rate has no maximum: an inconsistent report gives an impossible one.
+    if (
+        column.type is Type.FLOAT
+        and column.unit is None
+        and (column.maximum == 1 or "_rate" in name or "_per_" in name)
+    ):
         return "rate"
     return "seconds" if column.unit == "s" else ""
 

@@ -141,6 +141,26 @@ def test_the_first_sheet_says_when_how_complete_and_what(settings, snapshot, tmp
             assert [table.table, name, column.type.value, *unit, column.description] in lines
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "shown"),
+    [
+        (kpi.CampaignPerformance, "read_per_delivered", "0.0%"),
+        (kpi.CampaignPerformance, "read_per_delivered_low", "0.0%"),
+        (kpi.CampaignPerformance, "api_rate_gap", "General"),  # percentage points
+        (kpi.CampaignPerformance, "sent_at", "yyyy-mm-dd hh:mm:ss"),
+        (kpi.ContactGrowthMonthly, "monthly_growth_rate", "0.0%"),
+        (kpi.ContactGrowthMonthly, "month", "yyyy-mm-dd"),
+        (kpi.ResponseTimesDaily, "response_seconds_median", "0.0"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_cell_is_shown_by_what_it_is(settings, snapshot, tmp_path, *, table, column, shown):
+    export(settings, snapshot, [table], form="xlsx", to=tmp_path / "a.xlsx", who="test")
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")[table.table]
+    place = list(table.columns).index(column)
+    assert {row[place].number_format for row in sheet.iter_rows(min_row=2) if row[place].value is not None} == {shown}
+
+
 def test_equal_snapshots_give_equal_files(settings, snapshot, tmp_path):
     for form in ("xlsx", "csv", "parquet"):
         one, other = (
