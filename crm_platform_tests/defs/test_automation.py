@@ -126,6 +126,12 @@ def test_a_schedule_skips_while_its_like_is_at_work(evaluate, instance, name, jo
     assert f"{job} is started" in answer.skip_message
 
 
+def test_at_night_every_chat_is_computed_anew_and_by_day_those_that_changed(evaluate, settings, clock):
+    assert evaluate("kpis_nightly").run_config == {"ops": {"build": {"config": {"full": True}}}}
+    fetch_contact(settings, at=clock.now())
+    assert evaluate("kpis_follow_raw").run_config == {}
+
+
 def test_a_schedule_does_not_mind_other_jobs(evaluate, instance):
     started(instance, "kpis")
     assert isinstance(evaluate("ingest_every_15_minutes"), dg.RunRequest)
