@@ -65,16 +65,14 @@ def names_for(settings: Settings, *, host: str) -> Sequence[str] | None:
     return (*LOOPBACK_NAMES, host) if is_loopback(host) else None
 
 
-def create_app(
-    settings: Settings, *, host: str = "127.0.0.1", now: Callable[[], dt.datetime] = _utc_now, door: Door | None = None
-) -> Starlette:
+def create_app(settings: Settings, *, host: str = "127.0.0.1", now: Callable[[], dt.datetime] = _utc_now) -> Starlette:
     """Build the app that a server on `host` runs.
 
     For every route there are `app.state.settings` and `app.state.snapshots`, and `request.state.visitor`, whose role
     says what may be offered. `now`: gives an aware time. Raises FixConfiguration when it would stand open to others.
     """
     names = names_for(settings, host=host)
-    door = door or Door.of(settings)
+    door = Door.of(settings)
     snapshots = Snapshots(settings)
     audit = Audit(settings.audit_dir, now=now)
     measured = metrics.Metrics(snapshots, now=now)

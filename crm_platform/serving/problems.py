@@ -58,7 +58,10 @@ def answer(request: Request, problem: Refused) -> Response:
     headers = dict(problem.headers or {})
     if wants_page(request):
         page = TEMPLATES.get_template("problem.html").render(
-            title=HTTPStatus(problem.status_code).phrase, message=problem.detail, hint=problem.hint
+            title=HTTPStatus(problem.status_code).phrase,
+            message=problem.detail,
+            hint=problem.hint,
+            offers_login=problem.code == "role_too_low",
         )
         return HTMLResponse(page, problem.status_code, headers)
     error = {"code": problem.code, "message": problem.detail, "hint": problem.hint}

@@ -387,6 +387,20 @@ def test_a_table_declared_after_the_last_build_is_not_published_yet(root: Path):
 # The description.
 
 
+def test_what_the_guide_says_to_type_works(client: httpx.Client):
+    guide = (Path(__file__).parents[2] / "docs" / "kpi-api.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^curl (?:-H '(\w+): ([^']+)' )?'http://127.0.0.1:8080(/[^']+)'$", guide, re.MULTILINE)
+    assert len(commands) == guide.count("\ncurl ")
+    for header, value, address in commands:
+        assert client.get(address, headers={header: value} if header else {}).status_code == 200, address
+    named = re.search(r"```json\n(.*)\n```", guide)
+    assert named is not None
+    refused = client.get(f"{RESPONSES}?dya=2026-11-20").json()["error"]
+    said = json.loads(named[1])["error"]
+    assert (refused["code"], refused["message"]) == (said["code"], said["message"])
+    assert refused["hint"].startswith(said["hint"].removesuffix("…"))
+
+
 def test_docs_hold_what_is_generated():
     for path, text in documents.generate().items():
         stored = (Path(__file__).parents[2] / path).read_text(encoding="utf-8")
