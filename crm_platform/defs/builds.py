@@ -200,11 +200,13 @@ def model_assets() -> dg.AssetsDefinition:
 
 
 def snapshot_asset() -> dg.AssetsDefinition:
-    """The published snapshot, made of every published table."""
+    """The published snapshot, made of every published table; what no template builds is frozen with the cut."""
+    built = {table.full_name() for table in modelling.build_order()}
+    upstream = [asset_key(table) if table.full_name() in built else CUT for table in publishing.published_tables()]
 
     @dg.asset(
         key=SNAPSHOT,
-        deps=[asset_key(table) for table in publishing.published_tables()],
+        deps=list(dict.fromkeys(upstream)),
         group_name="published",
         kinds={"duckdb", "parquet"},
         owners=OWNERS,
