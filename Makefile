@@ -69,6 +69,7 @@ format: setup-test
 
 docs: setup
 	$(BIN)/python -m crm_platform.publish.dictionary
+	$(BIN)/python -m crm_platform.api.postman
 	$(BIN)/python -m crm_platform.serving.documents
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate

@@ -128,15 +128,16 @@ class Door:
             self._sessions[_digest(name)] = _Session(role, began=now, seen=now)
         return name
 
-    def by_session(self, name: str) -> Visitor | None:
-        """Whose session this is; None when it never was, or is over."""
+    def by_session(self, name: str, *, renews: bool = True) -> Visitor | None:
+        """Whose session this is; None when it never was, or is over. `renews`: the pause before its end begins anew."""
         key = _digest(name)
         with self._lock:
             session, now = self._sessions.get(key), self._now()
             if session is None or not _is_alive(session, now):
                 self._sessions.pop(key, None)
                 return None
-            session.seen = now
+            if renews:
+                session.seen = now
             return Visitor(session.role, f"session {key.hex()[:8]}")
 
     def log_out(self, name: str) -> None:

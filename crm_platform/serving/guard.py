@@ -162,7 +162,9 @@ class Gate:
                 raise Refused(401, "wrong_secret", "No role has this secret.", hint=hint, headers=wrong)
             return role
         name = request.cookies.get(cookie_name(request))
-        return self._door.by_session(name) if name else None
+        # A page that is left open asks for news by itself: that keeps nobody logged in.
+        is_person = request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+        return self._door.by_session(name, renews=is_person) if name else None
 
     def _write(self, request: Request, visitor: Visitor, headers: HeaderMap) -> None:
         self._audit.write(

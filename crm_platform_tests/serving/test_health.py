@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -81,6 +82,28 @@ def test_when_the_newest_snapshot_is_broken_the_last_good_one_goes_on(root: Path
     again = publish_rows(load_settings(data_dir=root), now=NOW + dt.timedelta(minutes=30))
     assert client.get("/healthz").status_code == 200
     assert client.get(RESPONSES).json()["snapshot"] == again.id
+
+
+def test_everybody_gets_a_whole_answer_while_snapshots_turn(root: Path):
+    client = client_of(root)
+    published = [(root / "published" / "current").resolve().name]
+
+    def ask(number: int) -> tuple[str, int]:
+        # Another question each time: none is answered from what was kept.
+        answer = client.get(f"{RESPONSES}?limit={100 + number}").json()
+        return answer["snapshot"], len(answer["rows"])
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        asked = [pool.submit(ask, number) for number in range(40)]
+        published.extend(
+            publish_rows(load_settings(data_dir=root), now=NOW + dt.timedelta(minutes=minutes)).id
+            for minutes in (10, 20)
+        )
+        asked += [pool.submit(ask, number) for number in range(40, 60)]
+        answers = [one.result() for one in asked]
+    assert {rows for _, rows in answers} == {DAYS}
+    assert {snapshot for snapshot, _ in answers} <= set(published)
+    assert client.get(RESPONSES).json()["snapshot"] == published[-1]
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "analytics.duckdb"])

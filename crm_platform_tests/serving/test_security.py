@@ -246,6 +246,21 @@ def test_sessions_end_by_themselves():
     assert door.by_session("never-was") is None
 
 
+def test_a_page_left_open_does_not_keep_anybody_logged_in(root: Path, monkeypatch: pytest.MonkeyPatch):
+    client, ticks = client_of(root, **SECRETS), Ticks()
+    monkeypatch.setattr(app_of(client).state.door, "_now", ticks)
+    log_in(client, "analyst")
+    ticks.now += access.LONGEST_PAUSE - 1
+    assert client.get(RESPONSES, headers={"sec-fetch-mode": "cors"}).status_code == 200
+    ticks.now += 1
+    assert client.get(RESPONSES, headers={"sec-fetch-mode": "cors"}).status_code == 401
+    log_in(client, "analyst")
+    ticks.now += access.LONGEST_PAUSE - 1
+    assert client.get(RESPONSES, headers={"sec-fetch-mode": "navigate"}).status_code == 200
+    ticks.now += 1
+    assert client.get(RESPONSES, headers={"sec-fetch-mode": "cors"}).status_code == 200
+
+
 def test_after_five_wrong_secrets_an_address_waits():
     ticks = Ticks()
     door = Door({Role.VIEWER: "right-right-right"}, now=ticks)
