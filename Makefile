@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 # What `make test` leaves out: these need a program that pip does not bring, or minutes.
 HEAVY := services or slow
 
-.PHONY: help setup setup-test setup-all demo test test-all lint check format docs lock clean
+.PHONY: help setup setup-test setup-all demo test test-all simulate lint check format docs lock clean
 
 help:
 	@echo "make demo        set up, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs, keep the UI running"
 	@echo "                 (ONCE=1 ends after the KPIs)"
 	@echo "make test        set up and run the tests that need nothing but pip"
 	@echo "make test-all    all tests; needs Chromium"
+	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20; CI runs 200)"
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
 	@echo "make format      let ruff format and fix"
 	@echo "make docs        write anew the documents that follow from the code"
@@ -52,6 +53,9 @@ test: setup-test
 test-all: setup-all
 	$(BIN)/pytest -n auto --dist loadfile
 
+simulate: setup-test
+	$(BIN)/python -m crm_platform_tests.simulation --seeds $(or $(SEEDS),20) --jobs 2
+
 lint: setup-test
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -65,6 +69,8 @@ format: setup-test
 
 docs: setup
 	$(BIN)/python -m crm_platform.publish.dictionary
+	$(BIN)/python -m crm_platform.api.postman
+	$(BIN)/python -m crm_platform.serving.documents
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

@@ -26,7 +26,17 @@ SANDBOX_URL = "http://127.0.0.1:8800"
 SANDBOX_KEY = "sandbox"
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_SECRETS = ("api_key", "pseudonym_key", "webhook_secret")
+_SECRETS = (
+    "api_key",
+    "pseudonym_key",
+    "smtp_url",
+    "webhook_secret",
+    "viewer_secret",
+    "analyst_secret",
+    "admin_secret",
+)
+_ADDRESS = re.compile(r"[^\s@,;:<>\"]+@[^\s@,;:<>\"]+")
+_LEAST_SECRET = 16  # characters of a role's secret: more than anybody guesses over the network
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,10 @@ def _split(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
+def _is_loopback(host: str) -> bool:
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
 TextList = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -110,12 +124,25 @@ class Settings(BaseSettings):
     )
     automation: Literal["on", "off"] = Field("off", description="Whether schedules and sensors start switched on.")
     alert_webhook_url: SecretStr | None = Field(None, description="Where alerts are posted, in Slack's format.")
+    smtp_url: SecretStr | None = Field(
+        None, description="Mail server of alerts: smtp://user:password@host:587?starttls, smtps://… or smtp://host."
+    )
+    smtp_url_file: Path | None = Field(None, description="A file that holds the mail server's URL.")
+    alert_email_to: TextList = Field((), description="Who gets alerts by e-mail; commas between addresses.")
+    alert_email_from: str | None = Field(None, description="Their sender; unset: the first of CRM_ALERT_EMAIL_TO.")
+    digest_hour: int | None = Field(
+        None, ge=0, le=23, description="Local hour of the daily digest; unset: there is none."
+    )
+    serve_url: str | None = Field(None, description="Where the pages are found: alerts link to them.")
 
     conversation_gap_hours: float = Field(24, gt=0, le=8760, description="A longer silence starts a new conversation.")
     business_hours: str = Field("Mon-Fri 08:00-17:00", description="Opening hours for business response times.")
     holidays: Annotated[tuple[dt.date, ...], NoDecode] = Field((), description="Days closed: 2026-12-25,2026-12-26.")
     first_response_target_minutes: float = Field(
         15, gt=0, le=525_600, description="The promise that first answers are held to."
+    )
+    first_response_target_share: float | None = Field(
+        None, gt=0, le=1, description="Least share of first answers within the target; unset: no alert on it."
     )
     segment_fields: TextList = Field(("Segment", "VIP"), description="Custom fields contacts are counted by.")
     automation_senders: TextList = Field((), description="Senders that are bots: their messages are no replies.")
@@ -129,6 +156,14 @@ class Settings(BaseSettings):
         None, description="Key of the published pseudonyms; unset: made once under the data folder."
     )
     pseudonym_key_file: Path | None = Field(None, description="A file that holds the pseudonym key.")
+
+    viewer_secret: SecretStr | None = Field(None, description="Opens the dashboards: password, or bearer token.")
+    viewer_secret_file: Path | None = Field(None, description="A file that holds the viewers' secret.")
+    analyst_secret: SecretStr | None = Field(None, description="Opens the KPI API and exports besides.")
+    analyst_secret_file: Path | None = Field(None, description="A file that holds the analysts' secret.")
+    admin_secret: SecretStr | None = Field(None, description="Opens /metrics and the audit log besides.")
+    admin_secret_file: Path | None = Field(None, description="A file that holds the admins' secret.")
+    serve_hosts: TextList = Field((), description="Host names that `crm serve` answers to beside this machine's own.")
 
     @field_validator("requests_per_minute", "requests_per_day", mode="before")
     @classmethod
@@ -149,7 +184,7 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator("segment_fields", "automation_senders", "holidays", mode="before")
+    @field_validator("segment_fields", "automation_senders", "alert_email_to", "holidays", "serve_hosts", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return _split(value)
@@ -189,6 +224,23 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
+    @field_validator("viewer_secret", "analyst_secret", "admin_secret")
+    @classmethod
+    def _secret_is_hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(rf"[\x21-\x7e]{{{_LEAST_SECRET},}}", value.get_secret_value()):
+            msg = f"write {_LEAST_SECRET} or more letters, digits and signs, no spaces; openssl rand -hex 32 makes one"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("serve_hosts")
+    @classmethod
+    def _bare_host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", name):
+                msg = f"{name!r} is no host name; write kpi.example.com, without scheme, port or path"
+                raise ValueError(msg)
+        return tuple(name.lower() for name in value)
+
     @field_validator("warehouse_url")
     @classmethod
     def _known_warehouse(cls, value: str | None) -> str | None:
@@ -197,7 +249,7 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator("base_url")
+    @field_validator("base_url", "serve_url")
     @classmethod
     def _http_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -212,6 +264,35 @@ class Settings(BaseSettings):
             msg = "write an address like https://crm.example.com, without user or password"
             raise ValueError(msg)
         return value.rstrip("/")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        shape = "write smtp://user:password@host:587?starttls, smtps://user:password@host, or smtp://host for no login"
+        parts = urlsplit(value.get_secret_value())
+        try:
+            _ = parts.port
+        except ValueError:
+            msg = "the port is no number from 0 to 65535"
+            raise ValueError(msg) from None
+        is_known = parts.scheme in {"smtp", "smtps"} and parts.query in {"", "starttls"} and parts.path in {"", "/"}
+        if not is_known or not parts.hostname or (parts.username is None) != (parts.password is None):
+            raise ValueError(shape)
+        if parts.username and parts.scheme == "smtp" and not parts.query and not _is_loopback(parts.hostname):
+            msg = "the password would cross the network in clear: add ?starttls, or write smtps://"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("alert_email_to", "alert_email_from")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
+        for address in (value,) if isinstance(value, str) else value or ():
+            if not (address.isascii() and _ADDRESS.fullmatch(address)):
+                msg = "write plain addresses such as team@example.com, without names"
+                raise ValueError(msg)
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -233,7 +314,28 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _mail_has_a_server_and_a_reader(self) -> Self:
+        if (self.smtp_url is None) != (not self.alert_email_to):
+            msg = "alerts by e-mail need both CRM_SMTP_URL (or CRM_SMTP_URL_FILE) and CRM_ALERT_EMAIL_TO"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _a_secret_means_one_role(self) -> Self:
+        secrets = [secret.get_secret_value() for secret in self.role_secrets.values()]
+        if len(set(secrets)) < len(secrets):
+            msg = "CRM_VIEWER_SECRET, CRM_ANALYST_SECRET and CRM_ADMIN_SECRET must differ from each other"
+            raise ValueError(msg)
+        return self
+
     # What follows from the variables.
+
+    @property
+    def role_secrets(self) -> dict[Literal["viewer", "analyst", "admin"], SecretStr]:
+        """The secrets that are set, by role; none: the dashboards are open, and on loopback only."""
+        found = {"viewer": self.viewer_secret, "analyst": self.analyst_secret, "admin": self.admin_secret}
+        return {role: secret for role, secret in found.items() if secret is not None}  # type: ignore[misc]
 
     @property
     def is_sandbox(self) -> bool:
@@ -253,8 +355,7 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """The CRM runs on this machine, where no limit is assumed."""
-        host = urlsplit(self.crm_url).hostname or ""
-        return host in {"localhost", "::1"} or host.startswith("127.")
+        return _is_loopback(urlsplit(self.crm_url).hostname or "")
 
     @property
     def minute_limit(self) -> int | None:

@@ -19,6 +19,7 @@ LAYERS = (
     {"api", "warehouse", "sandbox"},
     {"ingest", "models"},
     {"publish"},
+    {"receipts"},
     {"serving", "alerts", "events", "segments", "actions", "privacy"},
     {"defs"},
     {"cli", "definitions"},
@@ -61,6 +62,8 @@ def test_only_the_rooms_named_for_it_touch_the_outside(path):
     room, text, imported = room_of(path), path.read_text(encoding="utf-8"), imports_of(path)
     if room not in {"api", "alerts"}:
         assert not any(name.split(".")[0] in {"httpx", "requests", "urllib3"} for name in imported)
+    if room != "alerts":
+        assert "smtplib" not in imported
     if room not in {"defs", "definitions"}:
         assert not any(name.split(".")[0].startswith("dagster") for name in imported), "Dagster stays in defs/"
     if room != "settings":

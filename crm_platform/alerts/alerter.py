@@ -1,9 +1,11 @@
 """Who has been told of what, and telling them.
 
-What belongs here: the state file, the log line, the post. What does not: the words (message.py).
+What belongs here: the state file, when a message is due on which channel, and trying again. What does not: the words
+(message.py) and the ways (channels.py).
 
-A problem is its key. It is told when it begins, again a day later if it is still there, and once more when it is over.
-Nothing here raises: an alert that cannot be sent must not fail the work that it is about.
+A problem is its key. Each channel is told when it begins, again after a while if it is still there, and once more when
+it is over. A channel that fails rests for five minutes and holds up no other. Nothing here raises: an alert that cannot
+be sent must not fail the work that it is about.
 """
 
 from __future__ import annotations
@@ -11,27 +13,25 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import httpx
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from crm_platform.alerts.message import body, scrub
+from crm_platform.alerts.channels import TIMEOUT_SECONDS, channels
+from crm_platform.alerts.message import Message, scrub
 from crm_platform.errors import Busy
 from crm_platform.warehouse.locks import file_lock
 
 if TYPE_CHECKING:
-    from crm_platform.alerts.message import Body
+    from crm_platform.alerts.channels import Channel
     from crm_platform.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 QUIET: Final = dt.timedelta(days=1)  # between two messages about a problem that stays
-RETRY: Final = dt.timedelta(minutes=5)  # after a webhook that failed
-_TIMEOUT_SECONDS: Final = 10.0
+RETRY: Final = dt.timedelta(minutes=5)  # after a channel that failed
 _LOCK_SECONDS: Final = 10.0
 
 
@@ -42,98 +42,262 @@ class Alert:
     key: str
     title: str
     text: str = ""
+    remind_after: dt.timedelta = QUIET
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An open problem as a person asks for it. `told`: the channels that heard of it."""
+
+    key: str
+    title: str
+    text: str
+    since: dt.datetime
+    seen: int
+    told: tuple[str, ...]
+
+
+class _Told(BaseModel):
+    """What one channel knows of a problem. `sending_at`: a message is on its way, maybe by another process."""
+
+    told_at: AwareDatetime | None = None
+    sending_at: AwareDatetime | None = None
+
+    def is_sending(self, now: dt.datetime) -> bool:
+        return self.sending_at is not None and now - self.sending_at < RETRY  # a process that died sends no more
 
 
 class _Problem(BaseModel):
-    """What is remembered of an open problem. `told_at`: when a message about it last arrived."""
+    """What is remembered of a problem, until the last channel that heard of it has heard that it is over."""
 
     title: str
     since: AwareDatetime
+    text: str = ""
     seen: int = 0
-    tried_at: AwareDatetime | None = None
-    told_at: AwareDatetime | None = None
+    remind_after: dt.timedelta = QUIET
+    over_at: AwareDatetime | None = None
+    told: dict[str, _Told] = {}
 
-    def is_due(self, now: dt.datetime) -> bool:
-        if self.told_at is not None and now - self.told_at < QUIET:
+    def is_due(self, channel: str, now: dt.datetime, *, remind: bool) -> bool:
+        told = self.told.get(channel, _Told())
+        if told.is_sending(now):
             return False
-        return self.may_try(now)
+        if self.over_at is not None:
+            return told.told_at is not None
+        return told.told_at is None or (remind and now - told.told_at >= self.remind_after)
 
-    def may_try(self, now: dt.datetime) -> bool:
-        """A try that failed, or that another process is at just now, is not repeated at once."""
-        if self.tried_at is None or (self.told_at is not None and self.told_at >= self.tried_at):
-            return True
-        return now - self.tried_at >= RETRY
+    def is_done(self, now: dt.datetime, known: set[str]) -> bool:
+        """Over, and no channel that is still configured waits for the all-clear."""
+        waiting = (one for name, one in self.told.items() if name in known)
+        return self.over_at is not None and not any(one.told_at or one.is_sending(now) for one in waiting)
+
+
+class _Failure(BaseModel):
+    since: AwareDatetime
+    at: AwareDatetime
+    reason: str
 
 
 class _State(BaseModel):
+    """`failing` is by channel; `sent` says of a message with a turn, such as the digest, which turn a channel had."""
+
     problems: dict[str, _Problem] = {}
+    failing: dict[str, _Failure] = {}
+    sent: dict[str, dict[str, str]] = {}
+
+    def rests(self, channel: str, now: dt.datetime) -> bool:
+        failure = self.failing.get(channel)
+        return failure is not None and now - failure.at < RETRY
+
+    def note(self, channel: str, reason: str | None, now: dt.datetime) -> None:
+        if reason is None:
+            self.failing.pop(channel, None)
+        else:
+            before = self.failing.get(channel)
+            self.failing[channel] = _Failure(since=before.since if before else now, at=now, reason=reason)
 
 
 class Alerter:
-    """Reports problems to the log and, with CRM_ALERT_WEBHOOK_URL, to the webhook. `now`: gives an aware time."""
+    """Reports problems to every channel that the settings name. `now`: gives an aware time; `timeout`: seconds."""
 
     def __init__(
         self,
         settings: Settings,
         *,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
-        timeout: float = _TIMEOUT_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         self._settings = settings
         self._now = now
-        self._timeout = timeout
+        self._channels = channels(settings, timeout=timeout)
         self._path = settings.root / "alerts.json"
 
     def report(self, alert: Alert) -> bool:
-        """Say that a problem is there; returns whether a message about it went out this time."""
-        now = self._now()
-        title, text = scrub(alert.title, self._settings), scrub(alert.text, self._settings)
-        with self._changing() as state:
-            problem = state.problems.setdefault(alert.key, _Problem(title=title, since=now))
-            problem.seen += 1
-            is_due = problem.is_due(now)
-            if is_due:
-                problem.tried_at = now
-        if not is_due:
-            return False
-        _log.error("%s%s", title, f": {text}" if text else "")
-        notes = [f"since {problem.since:%Y-%m-%d %H:%M} UTC"]
-        if problem.seen > 1:
-            notes.append(f"seen {problem.seen} times")
-        told = self._post(body(f"🔴 {title}", text=text, notes=[*notes, *self._origin()]))
-        if told:
-            with self._changing() as state:
-                if alert.key in state.problems:
-                    state.problems[alert.key].told_at = now
-        return told
+        """Say that a problem is there; returns whether a message was due now and arrived wherever it was sent.
 
-    def resolve(self, key: str, *, text: str = "") -> bool:
-        """Say that a problem is over, if it was there; returns whether an all-clear went out.
-
-        Call it whenever all is well: it costs a look into a small file. When the all-clear cannot be sent, the problem
-        stays open and a later call tries again.
+        The title stays that of the first report, the text is that of the latest.
         """
         now = self._now()
         with self._changing() as state:
+            problem = state.problems.get(alert.key)
+            if problem is None or problem.over_at is not None:
+                # What comes back is a new problem, but not to a channel that never heard that the old one was over.
+                waiting = {} if problem is None else problem.told
+                problem = _Problem(title=scrub(alert.title, self._settings), since=now)
+                problem.told = {name: one for name, one in waiting.items() if one.told_at and not one.is_sending(now)}
+                state.problems[alert.key] = problem
+            problem.text = scrub(alert.text, self._settings)
+            problem.remind_after = alert.remind_after
+            problem.seen += 1
+            due = self._claim(state, problem, now, remind=True)
+        return self._deliver(alert.key, problem, due, now)
+
+    def resolve(self, key: str, *, text: str = "") -> bool:
+        """Say that a problem is over, if it was there; returns whether an all-clear was due now and arrived.
+
+        Call it whenever all is well: it costs a look into a small file.
+        """
+        if key not in self._read().problems:
+            return False
+        now = self._now()
+        with self._changing() as state:
             problem = state.problems.get(key)
-            if problem is None or (problem.told_at is not None and not problem.may_try(now)):
+            if problem is None:
                 return False
-            if problem.told_at is None:
-                del state.problems[key]  # nobody heard of it: no all-clear
-                return False
-            problem.tried_at = now
-        text = scrub(text, self._settings)
-        _log.info("over: %s%s", problem.title, f": {text}" if text else "")
-        notes = [f"lasted from {problem.since:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC"]
-        told = self._post(body(f"🟢 over: {problem.title}", text=text, notes=[*notes, *self._origin()]))
-        if told:
+            if problem.over_at is None:
+                problem.over_at = now
+                problem.text = scrub(text, self._settings)
+            due = self._claim(state, problem, now, remind=False)
+        return self._deliver(key, problem, due, now)
+
+    def catch_up(self) -> None:
+        """Send what some channel has not had because it failed. Call it every minute or so."""
+        for key in self._read().problems:
+            now = self._now()
             with self._changing() as state:
-                state.problems.pop(key, None)
-        return told
+                problem = state.problems.get(key)
+                due = self._claim(state, problem, now, remind=False) if problem is not None else []
+            if problem is not None and due:
+                self._deliver(key, problem, due, now)
+
+    def say(self, message: Message) -> dict[str, str | None]:
+        """Send a message on every channel, whatever was sent before; by channel, None or why it did not arrive."""
+        return self._send(self._clean(message), self._channels, self._now(), level=logging.INFO)
+
+    def say_once(self, key: str, turn: str, message: Message) -> bool:
+        """Send a message on every channel that has not had this turn of it; returns whether each has it now.
+
+        `turn` is the day of a daily message. A turn is taken before it is sent: a process that dies on the way sends it
+        once or never, not twice.
+        """
+        now = self._now()
+        with self._changing() as state:
+            sent = state.sent.setdefault(key, {})
+            due = [one for one in self._channels if sent.get(one.name) != turn and not state.rests(one.name, now)]
+            sent.update({one.name: turn for one in due})
+        failures = self._send(self._clean(message), due, now, level=logging.INFO)
+        with self._changing() as state:
+            for name, reason in failures.items():
+                if reason is not None:
+                    state.sent.get(key, {}).pop(name, None)
+        return not self.owes(key, turn)
+
+    def owes(self, key: str, turn: str) -> bool:
+        """Whether some channel has not had this turn of a message."""
+        sent = self._read().sent.get(key, {})
+        return any(sent.get(one.name) != turn for one in self._channels)
 
     def open_problems(self) -> dict[str, str]:
         """Titles of the problems that are there now, by key."""
-        return {key: problem.title for key, problem in self._read().problems.items()}
+        return {standing.key: standing.title for standing in self.standing()}
+
+    def standing(self) -> list[Standing]:
+        """The problems that are there now, oldest first."""
+        problems = sorted(self._read().problems.items(), key=lambda item: (item[1].since, item[0]))
+        return [
+            Standing(
+                key=key,
+                title=problem.title,
+                text=problem.text,
+                since=problem.since,
+                seen=problem.seen,
+                told=tuple(name for name, one in problem.told.items() if one.told_at is not None),
+            )
+            for key, problem in problems
+            if problem.over_at is None
+        ]
+
+    def failing_channels(self) -> dict[str, str | None]:
+        """Every channel, and why its last message did not arrive: None when it did, or when none was sent yet."""
+        failing = self._read().failing
+        return {
+            one.name: f"{failure.reason}, since {failure.since:%Y-%m-%d %H:%M} UTC"
+            if (failure := failing.get(one.name))
+            else None
+            for one in self._channels
+        }
+
+    # How it is done.
+
+    def _claim(self, state: _State, problem: _Problem, now: dt.datetime, *, remind: bool) -> list[Channel]:
+        """Take the channels on which something is due, so that no other process sends the same."""
+        due = [
+            one
+            for one in self._channels
+            if problem.is_due(one.name, now, remind=remind) and not state.rests(one.name, now)
+        ]
+        for one in due:
+            problem.told.setdefault(one.name, _Told()).sending_at = now
+        return due
+
+    def _deliver(self, key: str, problem: _Problem, due: list[Channel], now: dt.datetime) -> bool:
+        """Send what is due, and remember who has it."""
+        is_over = problem.over_at is not None
+        level = logging.INFO if is_over else logging.ERROR
+        failures = self._send(self._words(problem), due, now, level=level)
+        if not due and not is_over:
+            return False
+        with self._changing() as state:
+            kept = state.problems.get(key)
+            if kept is not None and kept.since == problem.since:
+                for name, reason in failures.items():
+                    told = kept.told.setdefault(name, _Told())
+                    told.sending_at = None
+                    if reason is None:
+                        told.told_at = None if is_over else now
+                if kept.is_done(now, {one.name for one in self._channels}):
+                    del state.problems[key]
+        return bool(due) and not any(failures.values())
+
+    def _send(
+        self, message: Message, due: tuple[Channel, ...] | list[Channel], now: dt.datetime, *, level: int
+    ) -> dict[str, str | None]:
+        """Send on each channel; by channel, None or why it did not arrive."""
+        failures = {one.name: one.send(message, level=level) for one in due}
+        if set(failures) - {"log"}:
+            for name, reason in failures.items():
+                if reason is not None:
+                    _log.warning("a message did not go out by %s (%s); tried again later", name, reason)
+            with self._changing() as state:
+                for name, reason in failures.items():
+                    state.note(name, reason, now)
+        return failures
+
+    def _words(self, problem: _Problem) -> Message:
+        """What is said of a problem, or of its end."""
+        if problem.over_at is None:
+            notes = [f"since {problem.since:%Y-%m-%d %H:%M} UTC"]
+            if problem.seen > 1:
+                notes.append(f"seen {problem.seen} times")
+            mark, title = "🔴", problem.title
+        else:
+            notes = [f"lasted from {problem.since:%Y-%m-%d %H:%M} to {problem.over_at:%Y-%m-%d %H:%M} UTC"]
+            mark, title = "🟢", f"over: {problem.title}"
+        return Message(title, problem.text, (*notes, *self._origin()), mark)
+
+    def _clean(self, message: Message) -> Message:
+        title, text = scrub(message.title, self._settings), scrub(message.text, self._settings)
+        return Message(title, text, (*message.notes, *self._origin()), message.mark)
 
     def _origin(self) -> list[str]:
         return ["sandbox data"] if self._settings.is_sandbox else []
@@ -166,38 +330,3 @@ class Alerter:
         except (OSError, ValidationError) as problem:
             _log.warning("what was told is forgotten: %s cannot be read (%s)", self._path.name, type(problem).__name__)
             return _State()
-
-    def _post(self, content: Body) -> bool:
-        """Post to the webhook, if there is one. The address is a secret: it stands in no log and no error."""
-        url = self._settings.alert_webhook_url
-        if url is None:
-            return True
-        try:
-            with _unlogged(), httpx.Client(timeout=self._timeout) as client:
-                answer = client.post(url.get_secret_value(), json=content)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as problem:
-            _log.warning("the alert webhook cannot be reached (%s); tried again later", type(problem).__name__)
-            return False
-        if not answer.is_success:
-            _log.warning("the alert webhook answered %d; tried again later", answer.status_code)
-        return answer.is_success
-
-
-class _ThisThread(logging.Filter):
-    def __init__(self) -> None:
-        super().__init__()
-        self._thread = threading.get_ident()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.thread != self._thread
-
-
-@contextlib.contextmanager
-def _unlogged() -> Iterator[None]:
-    """Keep httpx, which logs every address at INFO, silent in this thread."""
-    logger, silence = logging.getLogger("httpx"), _ThisThread()
-    logger.addFilter(silence)
-    try:
-        yield
-    finally:
-        logger.removeFilter(silence)

@@ -1,12 +1,16 @@
-"""What an alert looks like: Slack's format, and nothing secret or personal in it.
+"""What a message looks like: Slack's format, an e-mail, and nothing secret or personal in either.
 
-What belongs here: the body that is posted, and the last look over its words. What does not: sending it.
+What belongs here: the body that is posted, the mail, and the last look over the words. What does not: sending them.
 """
 
 from __future__ import annotations
 
+import email.utils
 import re
+from dataclasses import dataclass
+from email.message import EmailMessage
 from typing import TYPE_CHECKING, TypedDict
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -34,6 +38,21 @@ class Body(TypedDict):
     blocks: list[_Block]
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent: a title, a text of lines, a few words of small print, and a mark that catches the eye."""
+
+    title: str
+    text: str = ""
+    notes: tuple[str, ...] = ()
+    mark: str = ""
+
+    @property
+    def headline(self) -> str:
+        """The title behind its mark."""
+        return f"{self.mark} {self.title}" if self.mark else self.title
+
+
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 # As the CRM writes numbers, with or without +. Shorter runs of digits are counts; dates and run ids have separators.
 _NUMBER = re.compile(r"(?<![\w.-])\+?\d{9,15}(?![\w-])|\+\d[\d ()-]{7,}\d")
@@ -47,7 +66,22 @@ def scrub(text: str, settings: Settings) -> str:
         value = getattr(settings, name)
         if isinstance(value, SecretStr) and value.get_secret_value():
             text = text.replace(value.get_secret_value(), "[secret]")
+    if settings.smtp_url is not None and (password := urlsplit(settings.smtp_url.get_secret_value()).password):
+        text = text.replace(password, "[secret]").replace(unquote(password), "[secret]")
     return _NUMBER.sub("[number]", _EMAIL.sub("[e-mail]", text))
+
+
+def mail(message: Message, *, sender: str, to: Sequence[str]) -> EmailMessage:
+    """Make a plain-text e-mail of it. Headers say that a program wrote it, so that no holiday reply answers."""
+    made = EmailMessage()
+    made["Subject"] = " ".join(message.headline.split())
+    made["From"] = sender
+    made["To"] = ", ".join(to)
+    made["Date"] = email.utils.localtime()
+    made["Message-ID"] = email.utils.make_msgid(domain=sender.rpartition("@")[2])
+    made["Auto-Submitted"] = "auto-generated"
+    made.set_content("\n\n".join(filter(None, (message.text, " · ".join(message.notes)))) + "\n")
+    return made
 
 
 def body(title: str, *, text: str, notes: Sequence[str]) -> Body:

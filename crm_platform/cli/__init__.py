@@ -26,6 +26,7 @@ EXIT_TRY_LATER: Final = 75
 
 # command → (module, one line of help); the module holds a click command of the command's name.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "alerts": ("crm_platform.cli.alerts", "List problems, test the channels, judge KPIs, send the digest."),
     "build": ("crm_platform.cli.platform", "Compute every KPI anew from what is stored, and publish."),
     "campaigns": ("crm_platform.cli.operations", "List, report on, create, clone and trigger campaigns."),
     "chats": ("crm_platform.cli.operations", "Read a chat's messages, assign it, mark it as done."),
@@ -34,7 +35,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("crm_platform.cli.demo", "Load a CRM, show its KPIs, keep the Dagster UI running."),
     "dev": ("crm_platform.cli.platform", "Run Dagster's UI and daemon."),
     "doctor": ("crm_platform.cli.looking", "Check the configuration and the platform's health."),
-    "explain": ("crm_platform.cli.looking", "Show what a table means, and its SQL."),
+    "explain": ("crm_platform.cli.receipts", "Show what a table means, or what a figure is made of and why it moved."),
     "export": ("crm_platform.cli.analysts", "Write published tables to Parquet, CSV or Excel files."),
     "fields": ("crm_platform.cli.operations", "List, create and delete custom fields."),
     "kpi": ("crm_platform.cli.looking", "Show published figures."),

@@ -1,7 +1,7 @@
 """`crm demo`: from nothing to KPIs in one command, over real HTTP.
 
-What belongs here: starting the sandbox when no CRM is configured, one refresh, and the Dagster UI. What does not: any
-of their work; each is a `crm` command of its own, run as a process of its own.
+What belongs here: starting the sandbox when no CRM is configured, one refresh, the Dagster UI and the dashboards. What
+does not: any of their work; each is a `crm` command of its own, run as a process of its own.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ _STOP_SECONDS = 30.0
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End after the KPIs instead of keeping the UI running.")
+@click.option("--once", is_flag=True, help="End after the KPIs instead of keeping the pages running.")
 @click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
-def demo(*, once: bool, port: int) -> None:
-    """Load a CRM, compute its KPIs, show them; then keep the Dagster UI running.
+@click.option("--dashboards-port", default=8080, show_default=True, help="Port of the dashboards.")
+def demo(*, once: bool, port: int, dashboards_port: int) -> None:
+    """Load a CRM, compute its KPIs, show them; then keep the dashboards and the Dagster UI running.
 
     Without CRM_BASE_URL the CRM is a sandbox: 2,000 made-up contacts with 180 days of messages.
     """
@@ -47,6 +48,8 @@ def demo(*, once: bool, port: int) -> None:
     environment = environment_with(CRM_AUTOMATION="on")
     if not once:
         require_free(port, what="the Dagster UI", remedy=f"stop what uses it, or run: crm demo --port {port + 1}")
+        remedy = f"stop what uses it, or run: crm demo --dashboards-port {dashboards_port + 1}"
+        require_free(dashboards_port, what="the dashboards", remedy=remedy)
     with contextlib.ExitStack() as processes:
         if settings.is_sandbox:
             processes.enter_context(_sandbox(environment, began=_history_began(settings)))
@@ -54,6 +57,7 @@ def demo(*, once: bool, port: int) -> None:
         if refreshed.returncode:
             sys.exit(refreshed.returncode)
         if not once:
+            processes.enter_context(_process(_crm("serve", "--port", str(dashboards_port)), environment))
             ui = processes.enter_context(_process(_crm("dev", "--port", str(port)), environment))
             with contextlib.suppress(KeyboardInterrupt):
                 ui.wait()

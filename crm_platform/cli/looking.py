@@ -1,4 +1,4 @@
-"""`crm status`, `kpi`, `explain`, `doctor`: a look at the platform, its figures and its health.
+"""`crm status`, `kpi`, `doctor`: a look at the platform, its figures and its health.
 
 What belongs here: questions, and how their answers are shown. What does not: anything that changes data. Figures come
 from the published snapshot, never from the live warehouse.
@@ -41,7 +41,8 @@ _LEASES: Final = {"crawl": "crawl", "build": "build", "refresh": "crm refresh"}
 # Published figures.
 
 
-def _snapshot(settings: Settings) -> Snapshot:
+def published_snapshot(settings: Settings) -> Snapshot:
+    """Give the published snapshot. Raises FixConfiguration before the first."""
     from crm_platform.publish import current
 
     snapshot = current(settings)
@@ -80,7 +81,7 @@ def show_summary(settings: Settings) -> None:
     """Show the published executive summary, of when it is, and how complete."""
     from crm_platform.publish import read_manifest
 
-    snapshot = _snapshot(settings)
+    snapshot = published_snapshot(settings)
     row = _published(snapshot, ExecutiveSummary).to_pylist()[0]
     write_rows(("figure", "value", "previous", "meaning"), summary_lines(row), form="table", title="Executive summary")
     sandbox = " · sandbox data, made up" if read_manifest(snapshot.path).is_sandbox else ""
@@ -111,7 +112,7 @@ def kpi(*, table: str | None, form: Form | None, limit: int | None) -> None:
 
     On a terminal the first 30 rows are drawn; in a pipe all of them are written.
     """
-    snapshot = _snapshot(current_settings())
+    snapshot = published_snapshot(current_settings())
     if table is None:
         listed = [
             (name, snapshot.tables.get(name), declared.description())
@@ -129,33 +130,6 @@ def kpi(*, table: str | None, form: Form | None, limit: int | None) -> None:
     rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
     title = f"{declared.full_name()} as of {snapshot.as_of:%Y-%m-%d %H:%M} UTC"
     write_rows(found.column_names, rows, form=form or "table", title=title)
-
-
-@click.command()
-@click.argument("table")
-def explain(*, table: str) -> None:
-    """Show what a table means: its definition, columns, rules, and the SQL that fills it."""
-    from crm_platform.models import Cut, dependencies, render
-    from crm_platform.models.templates import template_path
-
-    declared = find_table(table)
-    click.echo(f"{declared.full_name()}: {declared.description()}")
-    click.echo(f"key: {', '.join(declared.key) or 'one row'}")
-    if issubclass(declared, KpiTable):
-        click.echo(f"definition version {declared.version}, pillar {declared.pillar}")
-    click.echo("\ncolumns")
-    width = max(map(len, declared.columns))
-    for name, column in declared.columns.items():
-        unit = f" [{column.unit}]" if column.unit else ""
-        click.echo(f"  {name:<{width}}  {column.type.value:<9}  {column.description}{unit}")
-    if declared.rules:
-        click.echo("\nrules\n" + "\n".join(f"  {rule}" for rule in declared.rules))
-    if template_path(declared) is not None:
-        settings = current_settings()
-        click.echo(f"\nreads {', '.join(sorted(dependencies(declared)))}\n")
-        click.echo(
-            render(declared, dialect="duckdb", settings=settings, cut=Cut(as_of=dt.datetime.now(dt.UTC), rows={}))
-        )
 
 
 # Status.

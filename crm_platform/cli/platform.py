@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--full", is_flag=True, help="Read every chat from its first message again.")
+@click.option("--full", is_flag=True, help="Read every chat from its first message again, and compute all anew.")
 @click.option(
     "--as-of", metavar="TIME", help="The cut of the figures: 2026-11-20T02:00:00+03:00. Default: after ingest."
 )
@@ -107,12 +107,14 @@ def _nothing_came(outcomes: Sequence[Outcome]) -> bool:
 
 @click.command()
 @click.option("--as-of", metavar="TIME", help="The cut of the figures: 2026-11-20T02:00:00+03:00. Default: now.")
+@click.option("--full", is_flag=True, help="Compute every chat anew; by default, those that have changed.")
 @click.option("--publish/--no-publish", "publishes", default=True, show_default=True, help="Turn the snapshot.")
 @click.option("--wait", type=click.FloatRange(0), default=600.0, show_default=True, help="Seconds to wait for another.")
-def build(*, as_of: str | None, publishes: bool, wait: float) -> None:
-    """Compute every KPI anew from what is stored, and publish; without Dagster and without a request.
+def build(*, as_of: str | None, full: bool, publishes: bool, wait: float) -> None:
+    """Compute every KPI from what is stored, and publish; without Dagster and without a request.
 
-    With --as-of in the past the figures are those of that time: nothing fetched or dated after it counts.
+    With --as-of in the past the figures are those of that time: nothing fetched or dated after it counts. What is
+    computed chat by chat is computed for the chats that have changed since the last build; --full gives the same cells.
     """
     from crm_platform import models, publish
     from crm_platform.ingest import expected_unseen, open_warehouse
@@ -127,7 +129,7 @@ def build(*, as_of: str | None, publishes: bool, wait: float) -> None:
     with lease(settings.lock_dir / "build.lock", purpose="crm build", wait=wait, on_wait=_waiting):
         live = open_warehouse(settings)
         unseen = expected_unseen(settings, live, as_of=cut or now)
-        frozen = models.freeze(store, live, settings=settings, as_of=cut, now=now, expected_unseen=unseen)
+        frozen = models.freeze(store, live, settings=settings, as_of=cut, now=now, expected_unseen=unseen, full=full)
         rows = []
         for table in models.build_order():
             built = models.build(store, table, settings=settings)
@@ -137,7 +139,8 @@ def build(*, as_of: str | None, publishes: bool, wait: float) -> None:
             publish.publish(store, settings=settings, now=dt.datetime.now(dt.UTC), validate=lambda _models, _table: [])
             publish.purge(settings, now=dt.datetime.now(dt.UTC))
     write_rows(("table", "rows", "seconds"), rows, form="table", title=f"As of {frozen.as_of:%Y-%m-%d %H:%M:%S} UTC")
-    click.echo(f"\n{len(rows)} tables in {duration(time.monotonic() - began)}", err=True)
+    scope = "every chat" if frozen.is_full else f"{frozen.changed_chats:,} of {frozen.chats:,} chats changed"
+    click.echo(f"\n{len(rows)} tables in {duration(time.monotonic() - began)}; {scope}", err=True)
     if breaches:
         raise ContractBreach(breaches)
     if publishes:

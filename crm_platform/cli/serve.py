@@ -5,6 +5,8 @@ What belongs here: the command line. What does not: the app (serving/).
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from crm_platform.settings import current_settings
@@ -12,11 +14,38 @@ from crm_platform.settings import current_settings
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 def serve(*, host: str, port: int) -> None:
-    """Serve the dashboards and the KPI API until it is stopped."""
+    """Serve the dashboards and the KPI API until it is stopped.
+
+    On loopback, with no secret set, they are open. Anywhere else CRM_VIEWER_SECRET, CRM_ANALYST_SECRET or
+    CRM_ADMIN_SECRET must be set: people type it at the login page, programs send it as a bearer token. Put a proxy that
+    speaks https in front, and name it in CRM_SERVE_HOSTS.
+    """
     import uvicorn
 
+    from crm_platform.sandbox.server import listen
     from crm_platform.serving import create_app
 
-    uvicorn.run(create_app(current_settings()), host=host, port=port, log_level="warning")
+    settings = current_settings()
+    app = create_app(settings, host=host)
+    listening = listen(host, port)
+    name = f"[{host}]" if ":" in host else host
+    address = f"http://{name}:{listening.getsockname()[1]}"
+    roles = ", ".join(settings.role_secrets)
+    click.echo(f"Dashboards at {address}  ({f'log in as {roles}' if roles else 'open: this machine only'})")
+    click.echo(f"  KPI API    {address}/api/v1/kpis")
+    click.echo(f"  health     {address}/healthz")
+    if not settings.published_dir.is_dir():
+        click.echo("  nothing is published yet: run `crm refresh` in another terminal")
+    click.echo("  Ctrl-C ends it")
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then, and raises it once more
+        uvicorn.Server(config).run(sockets=[listening])

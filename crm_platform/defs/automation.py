@@ -81,7 +81,7 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]
     ) -> dg.RunRequest | dg.SkipReason:
         busy = _busy(context, settings, BUILDERS)
-        return dg.SkipReason(busy) if busy else dg.RunRequest()
+        return dg.SkipReason(busy) if busy else dg.RunRequest(run_config={"ops": {"build": {"config": {"full": True}}}})
 
     @dg.schedule(
         job=housekeeping,

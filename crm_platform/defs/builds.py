@@ -15,7 +15,7 @@ from pydantic import Field
 from crm_platform import models as modelling
 from crm_platform import publish as publishing
 from crm_platform.defs.failures import in_dagsters_words
-from crm_platform.defs.metadata import OWNERS, asset_key, definition_metadata, group_of, preview
+from crm_platform.defs.metadata import DASHBOARDS, OWNERS, PAGES, asset_key, definition_metadata, group_of, preview
 from crm_platform.defs.raw import UPSTREAM
 from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseResource
 from crm_platform.errors import Breach
@@ -32,11 +32,15 @@ CONTRACT: Final = "contract"
 
 
 class BuildConfig(dg.Config):
-    """Where the build's cut lies."""
+    """Where the build's cut lies, and whether it keeps anything of the last build."""
 
     as_of: str | None = Field(
         default=None,
         description="The cut, ISO 8601 with an offset: 2026-11-20T02:00:00+03:00. Unset: the start of the build.",
+    )
+    full: bool = Field(
+        default=False,
+        description="Compute every chat anew. Unset: those that have changed since the last build, for the same cells.",
     )
 
 
@@ -101,6 +105,9 @@ def _frozen(cut: modelling.Cut, models: DuckDbWarehouse, *, seconds: float) -> d
         metadata={
             "dagster/row_count": sum(cut.rows.values()),
             "as_of": dg.MetadataValue.timestamp(cut.as_of),
+            "build": "full" if cut.is_full else "incremental",
+            "chats": cut.chats,
+            "changed_chats": cut.changed_chats,
             "seconds": seconds,
             "path": dg.MetadataValue.path(str(models.path)),
             **{f"rows/{name}": rows for name, rows in cut.rows.items()},
@@ -109,14 +116,17 @@ def _frozen(cut: modelling.Cut, models: DuckDbWarehouse, *, seconds: float) -> d
 
 
 def _built(
-    built: modelling.Built, models: DuckDbWarehouse, *, breaches: Sequence[Breach]
+    built: modelling.Built, models: DuckDbWarehouse, *, settings: Settings, breaches: Sequence[Breach]
 ) -> dg.MaterializeResult[None]:
     """Say what a table holds, and whether it keeps its contract."""
     table = built.table
     shown: dict[str, dg.MetadataValue] = {}
+    if built.chats is not None:
+        shown["recomputed_chats"] = dg.MetadataValue.int(built.chats)
     if issubclass(table, KpiTable):
         with models.reading() as session:
             shown["preview"] = dg.MetadataValue.md(preview(session, table))
+        shown["dashboard"] = dg.MetadataValue.url(f"{settings.serve_url or DASHBOARDS}{PAGES[table.pillar]}")
     return dg.MaterializeResult(
         asset_key=asset_key(table),
         metadata={
@@ -166,7 +176,15 @@ def model_assets() -> dg.AssetsDefinition:
                 began = time.monotonic()
                 source = live.existing(RawTable, OpsTable)
                 unseen = expected_unseen(settings, source, as_of=as_of or now)
-                cut = modelling.freeze(store, source, settings=settings, as_of=as_of, now=now, expected_unseen=unseen)
+                cut = modelling.freeze(
+                    store,
+                    source,
+                    settings=settings,
+                    as_of=as_of,
+                    now=now,
+                    expected_unseen=unseen,
+                    full=config.full,
+                )
                 seconds = time.monotonic() - began
                 reporter.built("core.cut", seconds=seconds)
                 yield _frozen(cut, store, seconds=seconds)
@@ -176,17 +194,19 @@ def model_assets() -> dg.AssetsDefinition:
                     breaches = build_lease.breaches_of(store, table)
                     reporter.built(table.full_name(), seconds=built.seconds)
                     reporter.checked(breaches)
-                    yield _built(built, store, breaches=breaches)
+                    yield _built(built, store, settings=settings, breaches=breaches)
 
     return build
 
 
 def snapshot_asset() -> dg.AssetsDefinition:
-    """The published snapshot, made of every published table."""
+    """The published snapshot, made of every published table; what no template builds is frozen with the cut."""
+    built = {table.full_name() for table in modelling.build_order()}
+    upstream = [asset_key(table) if table.full_name() in built else CUT for table in publishing.published_tables()]
 
     @dg.asset(
         key=SNAPSHOT,
-        deps=[asset_key(table) for table in publishing.published_tables()],
+        deps=list(dict.fromkeys(upstream)),
         group_name="published",
         kinds={"duckdb", "parquet"},
         owners=OWNERS,

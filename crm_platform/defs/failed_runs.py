@@ -40,7 +40,7 @@ def alerting_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         name="failed_runs",
         default_status=status,
         minimum_interval_seconds=30,
-        description="A failed run is told to the log and to the alert webhook, once a problem.",
+        description="A failed run is told to the log and every alert channel, once a problem.",
     )
     def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[Settings]) -> None:
         run = context.dagster_run

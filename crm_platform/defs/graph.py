@@ -16,6 +16,7 @@ from crm_platform.defs.executor import in_process_or_multiprocess
 from crm_platform.defs.failed_runs import alerting_sensors
 from crm_platform.defs.raw import operator_events, raw_tables
 from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseResource
+from crm_platform.defs.watching import digest_job, watching_schedules, watching_sensors
 from crm_platform.settings import Settings, current_settings
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def build_defs(
     return dg.Definitions(
         assets=[raw_tables, operator_events, model_assets(), snapshot_asset()],
         asset_checks=CHECKS,
-        jobs=JOBS,
-        schedules=schedules(settings),
-        sensors=[*sensors(settings), *alerting_sensors(settings)],
+        jobs=[*JOBS, digest_job],
+        schedules=[*schedules(settings), *watching_schedules(settings)],
+        sensors=[*sensors(settings), *alerting_sensors(settings), *watching_sensors(settings)],
         resources={**build_resources(settings), **(resource_overrides or {})},
         executor=in_process_or_multiprocess,
     )

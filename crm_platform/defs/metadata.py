@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 OWNERS: Final = ("team:data",)
 
+DASHBOARDS: Final = "http://127.0.0.1:8080"  # where `crm serve` listens unless it is told otherwise
+PAGES: Final = {"growth": "/executive", "engagement": "/campaigns", "operations": "/support"}  # by pillar
+
 PREVIEW_ROWS: Final = 7  # rows: a week of a daily table
 
 # A preview is kept in Dagster's event log, which no erasure reaches: staff identifiers and ids stay out of it.

@@ -71,7 +71,7 @@ def refresh_in_process(
             run_config={
                 "ops": {
                     "raw": {"config": {"full_refresh": full_refresh}},
-                    "build": {"config": {} if as_of is None else {"as_of": as_of}},
+                    "build": {"config": {"full": full_refresh} | ({} if as_of is None else {"as_of": as_of})},
                 },
                 "loggers": {"console": {"config": {"log_level": "INFO" if verbose else "CRITICAL"}}},
             },

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Self
@@ -57,6 +58,7 @@ class PlannerMemory:
         rows.sort(key=lambda row: row["position"])
         for position, row in enumerate(rows):
             row["position"] = position  # a chat that was erased leaves no gap
+            row["planned_at"] = -math.inf  # whoever was to visit it is no more
         state = PlannerState(
             pa.Table.from_pylist(rows, schema=schema.chats.schema),
             pa.Table.from_pylist([json.loads(saved[0])], schema=schema.planner.schema),

@@ -346,8 +346,14 @@ class _Ticks:
             self._sweep(left=left, before=before)
             if not plan.chats:  # the first sweep: only now are there chats to choose from
                 plan = self._plan(crawler.now(), left=left, before=before, history_pages=history_pages)
-        for done, _ in enumerate(crawler.visit(plan.chats), start=1):
-            self._tell(done, len(plan.chats), left=self._free(left, before))
+        due = plan.chats
+        for _ in range(1 if self.is_limited else 1 + ROUNDS):  # under a quota the planner comes back to what failed
+            failed = []
+            for done, visit in enumerate(crawler.visit(due), start=1):
+                self._tell(done, len(due), left=self._free(left, before))
+                if visit.failure is not None:
+                    failed.append(visit.state.chat_id)
+            due = failed[: self._free(left, before)]
         self._deepen(pages=history_pages, left=left, before=before)
         busy = crawler.requests > before
         # Under a quota there is always a next best request; without one a tick that found nothing to do is the end, but

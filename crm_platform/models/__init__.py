@@ -8,14 +8,17 @@ A build: `freeze` reads what was known by the cut out of the live warehouse; the
 table of `build_order()`, and `validate` it.
 """
 
-from crm_platform.models.frozen import Cut, freeze
+from crm_platform.models.cut import Cut
+from crm_platform.models.frozen import freeze
 from crm_platform.models.run import Built, build, build_within, validate
 from crm_platform.models.templates import (
     TEMPLATE_FOLDERS,
     build_order,
     code_version,
     dependencies,
+    expand,
     render,
+    vocabulary,
 )
 
 __all__ = [
@@ -27,7 +30,9 @@ __all__ = [
     "build_within",
     "code_version",
     "dependencies",
+    "expand",
     "freeze",
     "render",
     "validate",
+    "vocabulary",
 ]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crm_platform.errors import Breach, GiveUp
-from crm_platform.models.frozen import Cut
+from crm_platform.models.cut import Cut
+from crm_platform.models.incremental import changed_chats, kept_since, narrowed, note_built
 from crm_platform.models.templates import render
 from crm_platform.schemas import KpiTable, Table, ops
 
@@ -28,12 +29,16 @@ KEY_RULE = "key is unique"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """One table built: its rows, the seconds it took, the SQL that filled it."""
+    """One table built: its rows, the seconds it took, the SQL that fills it.
+
+    `chats`: how many chats were computed again, their rows put in the place of those before; None: the whole table was.
+    """
 
     table: type[Table]
     rows: int
     seconds: float
     sql: str
+    chats: int | None = None
 
 
 def build(models: Warehouse, table: type[Table], *, settings: Settings) -> Built:
@@ -45,17 +50,38 @@ def build(models: Warehouse, table: type[Table], *, settings: Settings) -> Built
 def build_within(session: Session, table: type[Table], *, settings: Settings) -> Built:
     """The same inside an open writing session, for those who build many tables in one transaction."""
     started = time.perf_counter()
-    sql = render(table, dialect=session.dialect, settings=settings, cut=frozen_cut(session))
-    rows = session.replace(table, sql)
-    return Built(table=table, rows=rows, seconds=time.perf_counter() - started, sql=sql)
+    cut = frozen_cut(session)
+    sql = render(table, dialect=session.dialect, settings=settings, cut=cut)
+    since = kept_since(session, table, cut)
+    chats = None
+    if since is None:
+        rows = session.replace(table, sql)
+    else:
+        chats = _count(session, changed_chats(since))
+        _renew(session, table, sql, since=since)
+        rows = _count(session, f"select * from {table.full_name()}")
+    note_built(session, table, cut)
+    return Built(table=table, rows=rows, seconds=time.perf_counter() - started, sql=sql, chats=chats)
+
+
+def _renew(session: Session, table: type[Table], sql: str, *, since: int) -> None:
+    """Compute again the rows of the chats that have changed since a build."""
+    session.execute(f"delete from {table.full_name()} where chat_id in ({changed_chats(since)})")
+    names = ", ".join(f'"{name}"' for name in table.columns)
+    session.execute(f"insert into {table.full_name()} ({names}) select {names} from ({narrowed(sql, since=since)})")
+
+
+def _count(session: Session, select: str) -> int:
+    return int(session.query(f"select count(*) as n from ({select})")["n"][0].as_py())
 
 
 def frozen_cut(session: Session) -> Cut:
     """The cut of the frozen inputs. Raises GiveUp when there are none."""
-    cuts = session.query(f"select as_of from {ops.Builds.full_name()}")["as_of"].to_pylist()
-    if len(cuts) != 1:
+    builds = session.query(f"select * from {ops.Builds.full_name()}").to_pylist()
+    if len(builds) != 1:
         raise GiveUp("a build needs one frozen cut: call freeze first")
-    return Cut(as_of=cuts[0].replace(tzinfo=dt.UTC), rows={})
+    # A store that an older version has frozen notes no number.
+    return Cut(as_of=builds[0]["as_of"].replace(tzinfo=dt.UTC), rows={}, number=builds[0].get("number"))
 
 
 def validate(models: Warehouse, table: type[Table]) -> list[Breach]:

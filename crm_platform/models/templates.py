@@ -12,12 +12,12 @@ import graphlib
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
 from crm_platform.errors import GiveUp
-from crm_platform.models.frozen import Cut
+from crm_platform.models.cut import Cut
 from crm_platform.schemas import TABLES, KpiTable, Table
 from crm_platform.settings import Settings
 
@@ -49,6 +49,20 @@ def render(table: type[Table], *, dialect: str, settings: Settings, cut: Cut) ->
     path = template_path(table)
     if path is None:
         raise GiveUp(f"{table.full_name()} has no template: write models/{table.schema}/{table.table}.sql")
+    words = vocabulary(dialect=dialect, settings=settings, cut=cut)
+    select = expand(path.read_text(encoding="utf-8"), words).strip()
+    if issubclass(table, KpiTable):
+        select = str(words["published"](select, table.period, table.version))
+    return f"{select}\n"
+
+
+def expand(text: str, words: Mapping[str, Any]) -> str:
+    """A text in the words of the templates as SQL. `words`: from `vocabulary`."""
+    return _compiled(text).render(words)
+
+
+def vocabulary(*, dialect: str, settings: Settings, cut: Cut) -> dict[str, Any]:
+    """What a template may name: an engine's macros, the shared ones, and the values that follow from a cut."""
     values = _values(settings, cut.as_of)
     words = _macros(f"{dialect}.jinja", {"zone": settings.timezone})
     values |= {name: words["instant"](value) for name, value in values.items() if isinstance(value, dt.datetime)}
@@ -63,12 +77,7 @@ def render(table: type[Table], *, dialect: str, settings: Settings, cut: Cut) ->
         return words["instant"](midnight.astimezone(dt.UTC))
 
     context = {**words, **values, "days_before": days_before, "start_of_day": start_of_day}
-    shared = _macros(SHARED, context)
-    context |= shared
-    select = _compiled(path.read_text(encoding="utf-8")).render(context).strip()
-    if issubclass(table, KpiTable):
-        select = shared["published"](select, table.period, table.version)
-    return f"{select}\n"
+    return {**context, **_macros(SHARED, context)}
 
 
 def dependencies(table: type[Table]) -> set[str]:

@@ -20,16 +20,18 @@ showing that process the old file.
 
 from crm_platform.publish.manifest import Manifest, Snapshot, current, read_manifest
 from crm_platform.publish.pseudonyms import pseudonym, pseudonym_key
-from crm_platform.publish.retention import purge
-from crm_platform.publish.snapshot import publish, published_tables
+from crm_platform.publish.retention import kept, purge
+from crm_platform.publish.snapshot import publish, published_columns, published_tables
 
 __all__ = [
     "Manifest",
     "Snapshot",
     "current",
+    "kept",
     "pseudonym",
     "pseudonym_key",
     "publish",
+    "published_columns",
     "published_tables",
     "purge",
     "read_manifest",

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
@@ -37,9 +37,10 @@ class FileEntry(_Part):
 
 
 class TableEntry(_Part):
-    """One table. `coverage`: the smallest of its rows, 0 to 1, None when it has none."""
+    """One table. `coverage`: the smallest of its rows, 0 to 1, None when it has none; `sql`: what filled it."""
 
     rows: int
+    sql: str | None = None
     definition_version: int | None = None
     coverage: float | None = None
     provisional_rows: int | None = None
@@ -53,7 +54,10 @@ class MonthEntry(_Part):
 
 
 class Manifest(_Part):
-    """`manifest.json`. Keys of `files` are paths inside the snapshot, of `tables` full names, of `months` YYYY-MM."""
+    """`manifest.json`. Keys of `files` are paths inside the snapshot, of `tables` full names, of `months` YYYY-MM.
+
+    `settings`: those that change a figure, as the build had them; None in a snapshot from before receipts.
+    """
 
     format: int = 1
     id: str
@@ -61,6 +65,7 @@ class Manifest(_Part):
     created_at: AwareDatetime
     is_sandbox: bool
     timezone: str
+    settings: dict[str, Any] | None = None
     tables: dict[str, TableEntry]
     months: dict[str, MonthEntry]
     files: dict[str, FileEntry]

@@ -40,6 +40,14 @@ def created_at(snapshot_id: str) -> dt.datetime | None:
     return dt.datetime.strptime(match[1], "%Y%m%dT%H%M%S.%f").replace(tzinfo=dt.UTC) if match else None
 
 
+def kept(settings: Settings) -> list[Path]:
+    """Folders of the snapshots that are kept, newest first."""
+    folder = settings.published_dir
+    if not folder.is_dir():
+        return []
+    return sorted((path for path in folder.iterdir() if created_at(path.name)), reverse=True)
+
+
 def publishing_lease(settings: Settings) -> Path:
     """Lock file of the one process that may change the published folder."""
     return settings.lock_dir / "publish.lock"

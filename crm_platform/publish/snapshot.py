@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -32,10 +32,8 @@ from crm_platform.publish.manifest import (
 from crm_platform.publish.pseudonyms import bind_key, pseudonym_key, pseudonym_sql
 from crm_platform.publish.retention import new_id, publishing_lease
 from crm_platform.schemas import TABLES, Column, CoreTable, KpiTable, Table
+from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbSession, DuckDbWarehouse, lease
-
-if TYPE_CHECKING:
-    from crm_platform.settings import Settings
 
 Validate = Callable[[DuckDbWarehouse, type[Table]], Sequence[Breach]]
 
@@ -55,6 +53,7 @@ _WAIT_SECONDS = 60.0  # for another publisher
 class _Cut:
     as_of: dt.datetime
     is_sandbox: bool
+    settings: str
 
 
 def published_tables() -> list[type[Table]]:
@@ -103,7 +102,8 @@ def publish(
                 raise GiveUp(f"another build began while this one was validated: {_REBUILD}")
             _fill(session, tables, key=pseudonym_key(settings))
         with database.reading() as session:
-            entries = {table.full_name(): _describe(session, table) for table in tables}
+            sql = _sql(tables, cut)
+            entries = {table.full_name(): _describe(session, table, sql=sql.get(table.full_name())) for table in tables}
             months, linked = _write_parquet(
                 session, tables, building, previous=_previous(folder), zone=settings.timezone
             )
@@ -118,6 +118,7 @@ def publish(
             created_at=now,
             is_sandbox=cut.is_sandbox,
             timezone=settings.timezone,
+            settings=json.loads(cut.settings),
             tables=entries,
             months=months,
             files=files,
@@ -159,14 +160,14 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]], *, catalog: str 
     ]
     build = (
         session.connection.execute(
-            f"select as_of, is_sandbox from {place}ops.builds order by started_at desc limit 1"
+            f"select as_of, is_sandbox, settings from {place}ops.builds order by started_at desc limit 1"
         ).fetchone()
         if ("ops.builds", "as_of") in known
         else None
     )
     if missing or build is None:
         raise GiveUp(f"{', '.join(missing) or 'the cut'} is not there, or lacks a column: {_REBUILD}")
-    as_of, is_sandbox = build
+    as_of, is_sandbox, figure_settings = build
     stale = [
         table.full_name()
         for table in tables
@@ -177,7 +178,7 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]], *, catalog: str 
     ]
     if stale:
         raise GiveUp(f"{', '.join(stale)} was built at another cut than the rest: {_REBUILD}")
-    return _Cut(as_of.replace(tzinfo=dt.UTC), is_sandbox)
+    return _Cut(as_of.replace(tzinfo=dt.UTC), is_sandbox, figure_settings)
 
 
 def _fill(session: DuckDbSession, tables: Sequence[type[Table]], *, key: bytes) -> None:
@@ -216,15 +217,32 @@ def _column_comment(column: Column) -> str:
     return f"{column.description}{what}{unit}"
 
 
-def _describe(session: DuckDbSession, table: type[Table]) -> TableEntry:
+def _sql(tables: Sequence[type[Table]], cut: _Cut) -> dict[str, str]:
+    """The SQL that filled each table, of those that are built by one."""
+    from crm_platform import models  # noqa: PLC0415 - readers of a snapshot need no templates
+    from crm_platform.models.templates import template_path  # noqa: PLC0415
+
+    settings = Settings.model_construct(**json.loads(cut.settings))
+    return {
+        table.full_name(): models.render(
+            table, dialect="duckdb", settings=settings, cut=models.Cut(as_of=cut.as_of, rows={})
+        )
+        for table in tables
+        if template_path(table) is not None
+    }
+
+
+def _describe(session: DuckDbSession, table: type[Table], *, sql: str | None) -> TableEntry:
     name = table.full_name()
     if not issubclass(table, KpiTable):
         (rows,) = session.connection.execute(f"select count(*) from {name}").fetchone() or (0,)
-        return TableEntry(rows=rows)
+        return TableEntry(rows=rows, sql=sql)
     rows, coverage, provisional = session.connection.execute(
         f"select count(*), min(coverage), count(*) filter (is_provisional) from {name}"
     ).fetchone() or (0, None, 0)
-    return TableEntry(rows=rows, definition_version=table.version, coverage=coverage, provisional_rows=provisional)
+    return TableEntry(
+        rows=rows, sql=sql, definition_version=table.version, coverage=coverage, provisional_rows=provisional
+    )
 
 
 def _previous(folder: Path) -> tuple[Path, Manifest] | None:

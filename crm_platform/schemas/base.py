@@ -290,10 +290,15 @@ class OpsTable(Table):
 
 
 class CoreTable(Table):
-    """What the KPIs are made of. Published unless `is_published` says otherwise."""
+    """What the KPIs are made of. Published unless `is_published` says otherwise.
+
+    `is_by_chat`: a row follows from its own chat's rows and the settings alone, so a build need not compute it again
+    while those stay the same.
+    """
 
     schema = "core"
     is_published: ClassVar[bool] = True
+    is_by_chat: ClassVar[bool] = False
 
 
 class KpiTable(Table):

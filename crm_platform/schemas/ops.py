@@ -115,3 +115,27 @@ class Builds(OpsTable):
     started_at = timestamp("When the build began.")
     settings = json("Every setting that changes a figure.")
     is_sandbox = flag("The data is made up.")
+    number = integer("Builds of this store are numbered from 1.", nullable=True, minimum=1)
+    basis = text("Digest of what decides a chat's rows besides its own data: code, settings, engine.", nullable=True)
+    is_full = flag("Everything was computed anew.", nullable=True)
+    chats = count("Chats with anything to compute from.", nullable=True)
+    changed_chats = count("Chats that had changed since the build before; all of them in a full one.", nullable=True)
+
+
+class ChatInputs(OpsTable):
+    """What a build computes each chat from, as a digest, and the build that last found it changed."""
+
+    key = ("chat_id",)
+
+    chat_id = text("The chat.")
+    digest = text("Rows, sum and exclusive or of the hashes of its frozen rows.")
+    changed_in = integer("Number of the build that found them changed.", minimum=1)
+
+
+class BuiltTables(OpsTable):
+    """Tables whose rows are kept from build to build, each with the build that it stands for."""
+
+    key = ("name",)
+
+    name = text("The table.")
+    build = integer("Number of that build.", minimum=1)

@@ -1,25 +1,111 @@
 """The ASGI app: its routes, and what every answer passes through.
 
 What belongs here: putting pages, API and health together, middleware. What does not: what a page shows (pages/), what
-the API answers (kpi_api.py).
+the API answers (kpi_api.py), who may see it (access.py).
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import ipaddress
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
-from crm_platform.serving import kpi_api, pages
+from crm_platform.errors import CrmPlatformError, FixConfiguration
+from crm_platform.serving import health, kpi_api, login, metrics, pages, static
+from crm_platform.serving.access import Door
+from crm_platform.serving.audit import Audit
+from crm_platform.serving.caching import Kept
+from crm_platform.serving.guard import LOOPBACK_NAMES, Gate, Headers, Names, harden
+from crm_platform.serving.problems import on_bug, on_refusal, on_trouble
 from crm_platform.serving.snapshots import Snapshots
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
     from crm_platform.settings import Settings
 
+_MOST_KEPT = 64 << 20  # bytes of answers of the KPI API
+_FAST = 5  # of gzip's levels: 9 takes three times as long for two per cent
 
-def create_app(settings: Settings) -> Starlette:
-    """Build the app. `app.state.settings` and `app.state.snapshots` are there for every route."""
-    app = Starlette(routes=[*pages.routes(), *kpi_api.routes()])
+
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine only."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def names_for(settings: Settings, *, host: str) -> Sequence[str] | None:
+    """The names that a server on `host` answers to, None for any.
+
+    Raises FixConfiguration when it could be reached from elsewhere and no secret is set.
+    """
+    is_open = not settings.role_secrets
+    if is_open and (settings.serve_hosts or not is_loopback(host)):
+        where = f"on {host}" if not is_loopback(host) else f"as {', '.join(settings.serve_hosts)}"
+        raise FixConfiguration(
+            f"serving {where} needs a secret: set CRM_VIEWER_SECRET, CRM_ANALYST_SECRET or CRM_ADMIN_SECRET"
+            " (or …_FILE) to what its people and programs will send, or listen on 127.0.0.1"
+        )
+    if settings.serve_hosts:
+        return (*LOOPBACK_NAMES, *settings.serve_hosts)
+    # Where anybody may ask for a name, cookies and secrets keep strangers out: a name that lies brings neither.
+    return (*LOOPBACK_NAMES, host) if is_loopback(host) else None
+
+
+def create_app(settings: Settings, *, host: str = "127.0.0.1", now: Callable[[], dt.datetime] = _utc_now) -> Starlette:
+    """Build the app that a server on `host` runs.
+
+    For every route there are `app.state.settings` and `app.state.snapshots`, and `request.state.visitor`, whose role
+    says what may be offered. `now`: gives an aware time. Raises FixConfiguration when it would stand open to others.
+    """
+    names = names_for(settings, host=host)
+    door = Door.of(settings)
+    snapshots = Snapshots(settings)
+    audit = Audit(settings.audit_dir, now=now)
+    measured = metrics.Metrics(snapshots, now=now)
+
+    def on_any_bug(request: Request, problem: Exception) -> Response:
+        # Starlette answers to a bug outside of all middleware.
+        response = on_bug(request, problem)
+        harden(response.headers, is_https=request.url.scheme == "https", is_open=door.is_open)
+        return response
+
+    app = Starlette(
+        routes=[
+            *kpi_api.routes(),
+            *health.routes(),
+            *metrics.routes(),
+            *login.routes(),
+            *static.routes(),
+            *pages.routes(),
+        ],
+        middleware=[
+            Middleware(metrics.Measured, metrics=measured),
+            Middleware(Headers, door=door),
+            Middleware(Names, names=names),
+            Middleware(Gate, door=door, audit=audit),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=_FAST),
+        ],
+        exception_handlers={HTTPException: on_refusal, CrmPlatformError: on_trouble, Exception: on_any_bug},
+    )
     app.state.settings = settings
-    app.state.snapshots = Snapshots(settings)
+    app.state.snapshots = snapshots
+    app.state.audit = audit
+    app.state.door = door
+    app.state.metrics = measured
+    app.state.kept = Kept(most_bytes=_MOST_KEPT)
+    app.state.now = now
     return app

@@ -1,16 +1,329 @@
 """The KPI API: published tables for programs, under /api/v1.
 
-What belongs here: its routes. What does not: pages for people (pages/).
+What belongs here: its routes, and an answer's three forms: JSON, CSV, Arrow. What does not: pages for people (pages/),
+what a query string means (asking.py), the description of all this (openapi.py).
+
+Endpoints follow from the declared tables: a new KPI class has one without a line here.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from crm_platform.errors import InvalidRequest, NotFound
+from crm_platform.publish import published_columns
+from crm_platform.schemas import KpiTable
+from crm_platform.serving import openapi
+from crm_platform.serving.asking import Question, ask, find_table, kpi_tables
+from crm_platform.serving.caching import Kept, KeptAnswer, is_known, tag
+from crm_platform.serving.pages.receipt import read
+from crm_platform.serving.problems import Refused
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.routing import BaseRoute
+
+    from crm_platform.serving.snapshots import OpenSnapshot
+
+ARROW_TYPE: Final = "application/vnd.apache.arrow.stream"
+_FORMS: Final = {"json": "application/json", "csv": "text/csv", "arrow": ARROW_TYPE}
+_CACHING: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
+_MOST_AUDIT_LINES: Final = 10_000
+# A spreadsheet takes a text that begins so for a formula.
+_FORMULA: Final = r"^[=+\-@\t\r]"
+
+
+def _snapshot(request: Request) -> OpenSnapshot:
+    found: OpenSnapshot | None = request.app.state.snapshots.current()
+    if found is None:
+        hint = "Run `crm refresh`; this address then answers without a restart."
+        raise Refused(503, "nothing_published", "Nothing has been published yet.", hint=hint)
+    return found
+
+
+# The list of tables.
+
+
+def _listed(table: type[KpiTable], found: OpenSnapshot) -> dict[str, object]:
+    entry = found.manifest.tables.get(table.full_name())
+    address = f"/api/v1/kpis/{table.table}"
+    return {
+        "table": table.full_name(),
+        "description": table.description(),
+        "pillar": table.pillar,
+        "key": list(table.key),
+        "period": table.period,
+        "definition_version": table.version,
+        "is_published": entry is not None,
+        "rows": entry.rows if entry else 0,
+        "coverage": entry.coverage if entry else None,
+        "provisional_rows": (entry.provisional_rows or 0) if entry else 0,
+        "columns": [
+            {
+                "name": name,
+                "type": column.type.value,
+                "unit": column.unit,
+                "nullable": column.nullable,
+                "description": column.description,
+            }
+            for name, column in published_columns(table).items()
+        ],
+        "links": {"json": address, "csv": f"{address}?format=csv", "arrow": f"{address}?format=arrow"},
+    }
+
+
+def _list(request: Request) -> Response:
+    found = _snapshot(request)
+    etag = tag("list", found.snapshot.id, _software())
+    headers = {"ETag": etag, **_CACHING}
+    if is_known(request, etag):
+        return Response(status_code=304, headers=headers)
+    manifest = found.manifest
+    document = {
+        "snapshot": found.snapshot.id,
+        "as_of": found.as_of,
+        "timezone": manifest.timezone,
+        "is_sandbox": manifest.is_sandbox,
+        "tables": [_listed(table, found) for table in kpi_tables().values()],
+    }
+    return JSONResponse(document, headers=headers)
+
+
+def _software() -> str:
+    # A new version of the software may say the same figures in another shape.
+    return version("crm_platform")
+
+
+# One table.
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A page of rows and what is said beside it. `following`: the address of the next page, None on the last."""
+
+    question: Question
+    found: OpenSnapshot
+    rows: pa.Table
+    total: int
+    coverage: float | None
+    provisional: int
+    following: str | None
+
+    def headers(self) -> dict[str, str]:
+        """What a form that has no place for it says in headers."""
+        headers = {
+            "X-Snapshot": self.found.snapshot.id,
+            "X-As-Of": self.found.as_of,
+            "X-Coverage": "" if self.coverage is None else repr(self.coverage),
+            "X-Total-Rows": str(self.total),
+            "X-Provisional-Rows": str(self.provisional),
+        }
+        if self.following:
+            headers["Link"] = f'<{self.following}>; rel="next"'
+        return headers
+
+    def json(self) -> bytes:
+        manifest = self.found.manifest
+        document = {
+            "table": self.question.table.full_name(),
+            "definition_version": self.question.table.version,
+            "snapshot": self.found.snapshot.id,
+            "as_of": self.found.as_of,
+            "timezone": manifest.timezone,
+            "is_sandbox": manifest.is_sandbox,
+            "coverage": self.coverage,
+            "provisional_rows": self.provisional,
+            "total_rows": self.total,
+            "next": self.following,
+            "rows": _in_words(self.rows).to_pylist(),
+        }
+        return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+    def csv(self) -> bytes:
+        rows = _in_words(self.rows)
+        for place, field in enumerate(rows.schema):
+            if pa.types.is_string(field.type):
+                column = rows.column(place)
+                harmless = pc.if_else(
+                    pc.match_substring_regex(column, _FORMULA), pc.binary_join_element_wise("'", column, ""), column
+                )
+                rows = rows.set_column(place, field, harmless)
+        written = io.BytesIO()
+        csv.write_csv(rows, written, csv.WriteOptions(quoting_style="needed"))
+        return written.getvalue()
+
+    def arrow(self) -> bytes:
+        rows = self.rows
+        for place, field in enumerate(rows.schema):
+            if pa.types.is_timestamp(field.type):
+                rows = rows.set_column(place, field.name, rows.column(place).cast(pa.timestamp("us", "UTC")))
+        about = {
+            "table": self.question.table.full_name(),
+            "definition_version": str(self.question.table.version),
+            "snapshot": self.found.snapshot.id,
+            "as_of": self.found.as_of,
+        }
+        rows = rows.replace_schema_metadata(about)
+        written = io.BytesIO()
+        with pa.ipc.new_stream(written, rows.schema) as stream:
+            stream.write_table(rows)
+        return written.getvalue()
+
+
+def _in_words(rows: pa.Table) -> pa.Table:
+    """Days as 2026-11-20, instants as 2026-11-20T06:00:00.000000Z."""
+    for place, field in enumerate(rows.schema):
+        column = rows.column(place)
+        if pa.types.is_timestamp(field.type):
+            rows = rows.set_column(place, field.name, pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ"))
+        elif pa.types.is_date(field.type):
+            rows = rows.set_column(place, field.name, column.cast(pa.string()))
+    return rows
+
+
+def _form(request: Request) -> str:
+    """JSON, CSV or Arrow: by `format`, else by Accept. Raises Refused."""
+    asked = request.query_params.get("format")
+    if asked is not None:
+        if asked not in _FORMS:
+            raise Refused(400, "bad_format", "There is no such format.", hint=f"Write {', '.join(_FORMS)}.")
+        return asked
+    accept = request.headers.get("accept", "").strip()
+    if not accept:
+        return "json"
+    wanted = sorted((_range(one) for one in accept.split(",")), key=lambda one: -one[1])
+    for media_type, weight in wanted:
+        for form, own in _FORMS.items():
+            if weight > 0 and media_type in {own, f"{own.split('/')[0]}/*", "*/*"}:
+                return form
+    hint = f"Accept {', '.join(_FORMS.values())}, or add format=json."
+    raise Refused(406, "not_acceptable", "This is not to be had in the form that Accept asks for.", hint=hint)
+
+
+def _range(text: str) -> tuple[str, float]:
+    media_type, *options = (part.strip().lower() for part in text.split(";"))
+    weights = [option.removeprefix("q=") for option in options if option.startswith("q=")]
+    try:
+        return media_type, float(weights[0]) if weights else 1.0
+    except ValueError:
+        return media_type, 0.0
+
+
+def _read(question: Question, found: OpenSnapshot, parameters: list[tuple[str, str]]) -> _Answer:
+    offset = question.offset(snapshot=found.snapshot.id)
+    (summary,) = found.rows(question.summary(), question.values)
+    rows = found.query(question.select(offset), question.values)
+    following = None
+    if offset + rows.num_rows < summary["total"] and rows.num_rows:
+        cursor = question.cursor_to(offset + rows.num_rows, snapshot=found.snapshot.id)
+        kept = [(name, text) for name, text in parameters if name != "cursor"]
+        following = f"/api/v1/kpis/{quote(question.table.table)}?{urlencode([*kept, ('cursor', cursor)])}"
+    return _Answer(
+        question=question,
+        found=found,
+        rows=rows,
+        total=summary["total"],
+        coverage=summary["coverage"],
+        provisional=summary["provisional"],
+        following=following,
+    )
+
+
+def _table(request: Request) -> Response:
+    table = find_table(request.path_params["table"])
+    parameters = request.query_params.multi_items()
+    question = ask(table, parameters)
+    form = _form(request)
+    found = _snapshot(request)
+    if table.full_name() not in found.manifest.tables:
+        hint = "It was declared after the last build: run `crm build`."
+        raise Refused(503, "not_published", f"{table.full_name()} is not published yet.", hint=hint)
+    etag = tag(found.snapshot.id, _software(), form, question.identity, str(question.limit), question.cursor or "")
+    headers = {"ETag": etag, **_CACHING}
+    if is_known(request, etag):
+        return Response(status_code=304, headers=headers)
+    # The tag says what is asked; the words of the question stand in the address of the next page.
+    key = (etag, request.url.query)
+    kept: Kept = request.app.state.kept
+    known = kept.get(key)
+    if known is None:
+        known = _answer(question, found, parameters, form=form)
+        kept.put(key, known)
+    return Response(known.body, media_type=_FORMS[form], headers={**headers, **known.headers})
+
+
+def _answer(question: Question, found: OpenSnapshot, parameters: list[tuple[str, str]], *, form: str) -> KeptAnswer:
+    table = question.table
+    try:
+        answer = _read(question, found, parameters)
+    except duckdb.BinderException:
+        message = f"The published {table.full_name()} lacks a column that this version declares."
+        raise Refused(503, "not_published", message, hint="Run `crm build`.") from None
+    headers = answer.headers()
+    if form != "json":
+        extension = "arrows" if form == "arrow" else form
+        headers["Content-Disposition"] = f'attachment; filename="{table.table}.{extension}"'
+    return KeptAnswer(getattr(answer, form)(), headers)
+
+
+# The receipt of one figure.
+
+
+def _receipt(request: Request) -> Response:
+    table = find_table(request.path_params["table"])
+    key = dict(request.query_params)
+    column = key.pop("column", "")
+    found = _snapshot(request)
+    etag = tag("receipt", found.snapshot.id, _software(), table.full_name(), str(request.query_params))
+    headers = {"ETag": etag, **_CACHING}
+    if is_known(request, etag):
+        return Response(status_code=304, headers=headers)
+    try:
+        made_of, movement = read(request.app.state.settings, found, table.full_name(), column, key, limit=None)
+    except (InvalidRequest, NotFound) as problem:
+        hint = f"column and {', '.join(table.key) or 'no key'} name a figure of {table.full_name()}."
+        raise Refused(404, "no_such_figure", str(problem), hint=hint) from None
+    return JSONResponse({**made_of.to_dict(), "moved": movement and movement.to_dict()}, headers=headers)
+
+
+# The description, and the audit log.
+
+
+def _openapi(request: Request) -> Response:
+    text = openapi.document_text()
+    headers = {"ETag": tag(text), **_CACHING}
+    if is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(text, media_type="application/json", headers=headers)
+
+
+def _audit(request: Request) -> Response:
+    text = request.query_params.get("limit", "100")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= _MOST_AUDIT_LINES):
+        message = f"limit is no whole number from 1 to {_MOST_AUDIT_LINES}."
+        raise Refused(400, "bad_limit", message, hint="Leave it out for the newest 100.")
+    lines: list[dict[str, Any]] = request.app.state.audit.newest(int(text))
+    return JSONResponse({"lines": lines}, headers={"Cache-Control": "no-store"})
 
 
 def routes() -> list[BaseRoute]:
     """Routes of the API."""
-    return []
+    return [
+        Route("/api/v1/kpis", _list, methods=["GET"]),
+        Route("/api/v1/kpis/{table}", _table, methods=["GET"]),
+        Route("/api/v1/kpis/{table}/receipt", _receipt, methods=["GET"]),
+        Route("/api/v1/openapi.json", _openapi, methods=["GET"]),
+        Route("/api/v1/audit", _audit, methods=["GET"]),
+    ]

@@ -6,12 +6,14 @@ what is asked.
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from crm_platform.errors import GiveUp
 from crm_platform.publish import Manifest, Snapshot, current, read_manifest
 from crm_platform.publish.manifest import CURRENT
 
@@ -31,6 +33,11 @@ class OpenSnapshot:
     manifest: Manifest
     connection: duckdb.DuckDBPyConnection
 
+    @property
+    def as_of(self) -> str:
+        """The cut, as JSON writes it: 2026-11-22T08:00:00Z."""
+        return self.manifest.as_of.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Run a SELECT on tables such as `kpi.response_times_daily`; instants come as UTC without a zone."""
         return self.connection.cursor().sql(sql, params=list(parameters)).to_arrow_table()
@@ -42,7 +49,10 @@ class OpenSnapshot:
 
 
 class Snapshots:
-    """Gives the current snapshot, opened. A request asks once and keeps what it got until it is answered."""
+    """Gives the current snapshot, opened. A request asks once and keeps what it got until it is answered.
+
+    `problem`: why the newest snapshot cannot be read while an older one goes on being shown; empty when all is well.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -50,21 +60,41 @@ class Snapshots:
         self._lock = threading.Lock()
         self._open: OpenSnapshot | None = None
         self._target = ""
+        self.problem = ""
 
     def current(self) -> OpenSnapshot | None:
-        """The published snapshot, None before the first. Raises GiveUp when it is broken."""
-        if not self._link.is_symlink():
-            return None
-        target = str(self._link.readlink())
+        """The published snapshot, None before the first.
+
+        When the newest is broken, the last good one. Raises GiveUp when there is none of those either.
+        """
         with self._lock:
-            if self._open is None or target != self._target:
-                snapshot = current(self._settings)
-                if snapshot is None:
-                    return None
-                # By its real path: a process that once opened `current/…` would go on seeing what stood there first.
-                # The old connection is left to whoever still reads from it, and closed when nobody does.
-                connection = duckdb.connect(str(snapshot.database), read_only=True)
-                connection.execute("set timezone = 'UTC'")
-                self._open = OpenSnapshot(snapshot, read_manifest(snapshot.path), connection)
-                self._target = target
+            try:
+                self._turn()
+                self.problem = ""
+            except GiveUp as problem:
+                self.problem = str(problem)
+                if self._open is None:
+                    raise
             return self._open
+
+    def _turn(self) -> None:
+        if not self._link.is_symlink():
+            if self._open is not None:
+                raise GiveUp(f"{self._link} is gone: publish again (crm build)")
+            return
+        target = str(self._link.readlink())
+        if self._open is not None and target == self._target:
+            return
+        snapshot = current(self._settings)
+        if snapshot is None:
+            return
+        # By its real path: a process that once opened `current/…` would go on seeing what stood there first.
+        # The old connection is left to whoever still reads from it, and closed when nobody does.
+        try:
+            connection = duckdb.connect(str(snapshot.database), read_only=True)
+        except duckdb.Error as problem:
+            name = type(problem).__name__
+            raise GiveUp(f"the snapshot {snapshot.id} cannot be opened ({name}): publish again (crm build)") from None
+        connection.execute("set timezone = 'UTC'")
+        self._open = OpenSnapshot(snapshot, read_manifest(snapshot.path), connection)
+        self._target = target

@@ -69,7 +69,8 @@ class DuckDbSession:
         known = {
             name
             for (name,) in self.connection.execute(
-                "select column_name from duckdb_columns() where schema_name = ? and table_name = ?",
+                "select column_name from duckdb_columns()"
+                " where database_name = current_database() and schema_name = ? and table_name = ?",
                 [table.schema, table.table],
             ).fetchall()
         }

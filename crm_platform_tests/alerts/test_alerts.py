@@ -2,85 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import http.server
 import json
 import logging
 import stat
+import tempfile
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from crm_platform.alerts import Alert, Alerter
+from crm_platform.alerts import Alert, Alerter, Message
 from crm_platform.alerts.message import body, scrub
 from crm_platform.settings import Settings
-
-START = dt.datetime(2026, 11, 22, 8, 0, tzinfo=dt.UTC)
-PATH = "/services/T000/B000/SECRETSECRET"
-FAILED = Alert("job:refresh_all", "refresh_all failed", "step raw__messages: the CRM answered 500")
-
-
-@dataclass
-class Receiver:
-    """A webhook's other end. `status`: what it answers next."""
-
-    url: str = ""
-    status: int = 200
-    received: list[dict] = field(default_factory=list)
-
-    @property
-    def titles(self) -> list[str]:
-        return [one["blocks"][0]["text"]["text"] for one in self.received]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            assert self.path == PATH
-            if made.status == 0:  # drop the connection
-                self.close_connection = True
-                return
-            made.received.append(content)
-            self.send_response(made.status)
-            if made.status == 302:
-                self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
-
-        def log_message(self, *_args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        made.url = f"http://127.0.0.1:{server.server_port}{PATH}"
-        yield made
-        server.shutdown()
-        thread.join()
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> dt.datetime:
-        return self.now
-
-    def pass_time(self, **elapsed: float) -> None:
-        self.now += dt.timedelta(**elapsed)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from crm_platform_tests.alerts.conftest import FAILED, Clock, Receiver
 
 
 @pytest.fixture
@@ -183,12 +119,14 @@ def test_an_all_clear_that_cannot_be_sent_is_sent_later(alerter, receiver, clock
     assert alerter.resolve(FAILED.key)
 
 
-def test_no_all_clear_for_what_nobody_heard_of(alerter, receiver, clock):
+def test_a_channel_gets_no_all_clear_for_what_it_never_heard_of(alerter, receiver, clock, caplog):
     receiver.status = 500
     alerter.report(FAILED)
     receiver.status = 200
     clock.pass_time(hours=1)
-    assert not alerter.resolve(FAILED.key)
+    with caplog.at_level(logging.INFO):
+        alerter.resolve(FAILED.key)
+    assert "over: refresh_all failed" in caplog.text, "the log heard of both"
     assert alerter.open_problems() == {}
     assert len(receiver.received) == 1
 
@@ -269,3 +207,54 @@ def test_a_message_fits_slacks_limits_however_it_is_escaped():
 )
 def test_ids_and_counts_are_left_alone(kept):
     assert scrub(kept, Settings()) == kept
+
+
+# Whatever happens, in whatever order.
+
+
+class Wire:
+    """A channel that works or does not."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.works = True
+        self.marks: list[str] = []
+
+    def send(self, message: Message, *, level: int) -> str | None:
+        if self.works:
+            self.marks.append(message.mark)
+        return None if self.works else "broken"
+
+
+EVENTS = st.sampled_from(
+    ["report", "resolve", "catch up", "cut a", "cut b", "mend a", "mend b", "3 min", "30 min", "2 d"]
+)
+
+
+@given(st.lists(EVENTS, max_size=40))
+@example(["report", "cut b", "resolve", "report", "resolve"])
+@settings(max_examples=150, deadline=None)
+def test_each_channel_hears_of_a_beginning_then_of_its_end_and_in_the_end_of_the_truth(events):
+    with tempfile.TemporaryDirectory() as folder:
+        now, wires = Clock(), {"a": Wire("a"), "b": Wire("b")}
+        alerter = Alerter(Settings(data_dir=folder), now=now)
+        alerter._channels = tuple(wires.values())
+        passing = {"3 min": {"minutes": 3}, "30 min": {"minutes": 30}, "2 d": {"days": 2}}
+        for event in [*events, "mend a", "mend b", "30 min", "catch up", "30 min", "catch up"]:
+            verb, _, name = event.partition(" ")
+            if event in passing:
+                now.pass_time(**passing[event])
+            elif verb in {"cut", "mend"}:
+                wires[name].works = verb == "mend"
+            else:
+                {"report": lambda: alerter.report(FAILED), "resolve": lambda: alerter.resolve(FAILED.key)}.get(
+                    event, alerter.catch_up
+                )()
+        for wire in wires.values():
+            heard = "".join(wire.marks)
+            assert not heard.startswith("🟢")
+            assert "🟢🟢" not in heard
+            assert "2 d" in events or "🔴🔴" not in heard, "a reminder comes after a day"
+            assert not heard or heard.endswith("🔴" if alerter.open_problems() else "🟢")
+            assert heard or not alerter.open_problems()
+        assert alerter.open_problems() or not alerter._read().problems, "nothing is kept of what everyone knows is over"

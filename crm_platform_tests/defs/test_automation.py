@@ -6,6 +6,7 @@ import datetime as dt
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
 from crm_platform.alerts import Alerter
 from crm_platform.defs.activity import SHELL_TAG, at_work, crawl_lease, refresh_lease
@@ -16,9 +17,10 @@ from crm_platform.defs.resources import Clock, WarehouseResource
 from crm_platform.errors import GiveUp, RetryLater
 from crm_platform.ingest import open_warehouse
 from crm_platform.models.quality import last_change
-from crm_platform.schemas import ops, raw
+from crm_platform.schemas import kpi, ops, raw
 from crm_platform.settings import load_settings
 from crm_platform.warehouse import DuckDbWarehouse, lease
+from crm_platform_tests.alerts import published
 
 NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 QUARTER = dt.timedelta(minutes=15)
@@ -122,6 +124,12 @@ def test_a_schedule_skips_while_its_like_is_at_work(evaluate, instance, name, jo
     answer = evaluate(name)
     assert isinstance(answer, dg.SkipReason)
     assert f"{job} is started" in answer.skip_message
+
+
+def test_at_night_every_chat_is_computed_anew_and_by_day_those_that_changed(evaluate, settings, clock):
+    assert evaluate("kpis_nightly").run_config == {"ops": {"build": {"config": {"full": True}}}}
+    fetch_contact(settings, at=clock.now())
+    assert evaluate("kpis_follow_raw").run_config == {}
 
 
 def test_a_schedule_does_not_mind_other_jobs(evaluate, instance):
@@ -272,6 +280,68 @@ def test_an_unforeseen_error_is_told_by_its_class_alone(repository, settings, in
     evaluate_failure(repository, settings, instance, ValueError("row of Wanjiku, +254712345678"))
     assert "break_down: ValueError" in caplog.text
     assert "Wanjiku" not in caplog.text.split("ingest failed", 1)[1]
+
+
+# Watched KPIs and the digest.
+
+
+def break_the_target(settings, *, minute: int) -> None:
+    """Publish a Friday whose median first response is 20 minutes, and the Saturday that holds the cut."""
+    usual = {"waits": 100, "first_answered_waits": 45, "first_response_seconds_median": 1200.0}
+    days = [
+        published.row(kpi.ResponseTimesDaily, day=dt.date(2026, 11, day), is_provisional=day == 21, **usual)
+        for day in (20, 21)
+    ]
+    summary = [published.row(kpi.ExecutiveSummary)]
+    tables = {
+        kpi.ResponseTimesDaily: days,
+        kpi.ExecutiveSummary: summary,
+        kpi.BacklogNow: [published.row(kpi.BacklogNow)],
+    }
+    published.publish(settings, as_of=dt.datetime(2026, 11, 21, 9, minute, tzinfo=dt.UTC), tables=tables)
+
+
+def test_watches_follow_each_published_snapshot_once(evaluate, settings, caplog):
+    assert evaluate("kpi_watches").skip_message == "nothing is published yet"
+    break_the_target(settings, minute=0)
+    assert "1 broken" in evaluate("kpi_watches").skip_message
+    assert "has been judged" in evaluate("kpi_watches").skip_message
+    break_the_target(settings, minute=15)
+    assert "1 broken" in evaluate("kpi_watches").skip_message
+    assert list(Alerter(settings).open_problems().values()) == ["The median first response is above its target"]
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
+
+
+def test_a_broken_snapshot_does_not_fail_the_sensor(evaluate, settings):
+    break_the_target(settings, minute=0)
+    (settings.published_dir / "current" / "manifest.json").write_text("{")
+    assert "is broken" in evaluate("kpi_watches").skip_message
+
+
+def test_the_digest_is_asked_for_until_it_is_sent(settings, instance, clock):
+    """At 15:00 in Nairobi, which is the fixture's noon in UTC."""
+    settings = settings.model_copy(update={"digest_hour": 15})
+    break_the_target(settings, minute=0)
+
+    def asked() -> dg.RunRequest | dg.SkipReason:
+        with dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=NOON, resources={"settings": settings}
+        ) as context:
+            return digest_schedule(context)
+
+    defs = build_defs(settings, resource_overrides={"clock": clock})
+    digest_schedule = defs.get_repository_def().get_schedule_def("digest_daily")
+    assert isinstance(asked(), dg.RunRequest)
+    assert defs.resolve_job_def("digest").execute_in_process(instance=instance).success
+    assert asked().skip_message == "today's digest has been sent"
+
+
+def test_a_channel_that_fails_does_not_fail_the_digest_run(settings, instance, clock):
+    settings = settings.model_copy(update={"alert_webhook_url": SecretStr("http://127.0.0.1:1/hook")})
+    break_the_target(settings, minute=0)
+    defs = build_defs(settings, resource_overrides={"clock": clock})
+    assert defs.resolve_job_def("digest").execute_in_process(instance=instance).success
+    assert Alerter(settings).failing_channels()["webhook"].startswith("cannot be reached")
 
 
 def test_old_runs_are_forgotten_and_young_ones_are_not(instance):

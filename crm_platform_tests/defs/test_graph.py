@@ -85,10 +85,17 @@ def test_kpis_carry_their_columns_their_rules_and_their_versions(defs):
 
 @pytest.mark.parametrize(("automation", "status"), [("on", "RUNNING"), ("off", "STOPPED")])
 def test_one_setting_switches_schedules_and_sensors(automation, status):
-    repository = build_defs(load_settings(automation=automation)).get_repository_def()
+    repository = build_defs(load_settings(automation=automation, digest_hour=7)).get_repository_def()
     started = [*repository.schedule_defs, *repository.sensor_defs]
     assert {one.default_status.value for one in started} == {status}
-    assert len(started) == 7
+    assert len(started) == 9
+
+
+@pytest.mark.parametrize(("hour", "cron"), [(7, "*/15 7-9 * * *"), (22, "*/15 22-23 * * *"), (None, None)])
+def test_the_digest_has_a_schedule_when_it_has_an_hour(hour, cron):
+    repository = build_defs(load_settings(digest_hour=hour)).get_repository_def()
+    crons = {schedule.name: schedule.cron_schedule for schedule in repository.schedule_defs}
+    assert crons.get("digest_daily") == cron
 
 
 def test_schedules_follow_the_tenants_clock():

@@ -90,6 +90,16 @@ def test_the_run_is_recorded_like_any_other(refreshed, home):
     assert SHELL_TAG in run.tags
 
 
+def test_a_build_tells_which_chats_it_computed_anew(refreshed, home):
+    before = materialization(home, "core", "messages")
+    assert build_defs(refreshed.settings).resolve_job_def("kpis").execute_in_process(instance=home).success
+    cut, messages = materialization(home, "core", "cut"), materialization(home, "core", "messages")
+    assert cut["build"] == "incremental"
+    assert messages["recomputed_chats"] == cut["changed_chats"] < cut["chats"]
+    assert messages["dagster/row_count"] == before["dagster/row_count"] > 0
+    assert "recomputed_chats" not in materialization(home, "core", "campaigns")
+
+
 def test_whoever_watches_hears_every_stage_and_table(refreshed):
     heard = refreshed.reporter.heard
     assert {"contacts", "messages"} <= set(heard.stages)

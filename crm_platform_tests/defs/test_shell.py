@@ -11,14 +11,14 @@ import socket
 import pytest
 from click.testing import CliRunner, Result
 
-from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, looking, platform
+from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, looking, platform, receipts
 from crm_platform.cli.looking import find_table, status_lines, summary_lines
 from crm_platform.cli.words import duration, figure, size
 from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration
 from crm_platform.ingest import Outcome
 from crm_platform.publish import current
 from crm_platform.schemas import kpi, raw
-from crm_platform.warehouse import lease
+from crm_platform.warehouse import DuckDbWarehouse, lease
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 
@@ -28,7 +28,7 @@ def call(refreshed, monkeypatch):
     """Call `crm …` on the platform that was refreshed."""
 
     def called(*arguments: str, settings=refreshed.settings) -> Result:
-        for module in (looking, platform):
+        for module in (looking, platform, receipts):
             monkeypatch.setattr(module, "current_settings", lambda: settings)
         monkeypatch.setattr(looking, "load_settings", lambda: settings)
         return CliRunner().invoke(crm, arguments)
@@ -117,7 +117,7 @@ def test_kpi_reads_published_core_tables_with_pseudonyms(call, refreshed):
     assert "whatsapp_number" not in rows[0]
 
 
-@pytest.mark.parametrize("name", ["nonsense", "raw.messages", "core.work"])
+@pytest.mark.parametrize("name", ["nonsense", "raw.messages", "core.agent_pairs"])
 def test_kpi_says_what_there_is_instead(call, name):
     result = call("kpi", name)
     assert result.exit_code == 2
@@ -152,6 +152,80 @@ def test_explain_of_a_table_without_sql_still_explains(call):
     result = call("explain", "raw.messages")
     assert result.exit_code == 0
     assert "select" not in result.output
+
+
+@pytest.fixture
+def busiest_day(call) -> str:
+    days = [json.loads(line) for line in call("kpi", "response_times_daily", "--json").output.splitlines()]
+    return max(days, key=lambda row: row["answered_waits"])["day"]
+
+
+def test_explain_of_a_figure_is_its_receipt(call, busiest_day):
+    result = call("explain", "response_times_daily", "--day", busiest_day, "--column", "answered_waits", "--rows", "1")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"kpi.response_times_daily, day {busiest_day}: answered_waits = ")
+    assert "Waits that a reply closed." in result.output
+    assert "count(*), which is the figure" in result.output
+    assert "list_messages), the first at " in result.output
+    assert "\ndigest " in result.output
+    assert "it is the same in every earlier snapshot that is kept" in result.output
+    assert "SQL that filled kpi.response_times_daily" in result.output
+
+
+def test_explain_as_json_has_every_row_and_request(call, busiest_day):
+    said = json.loads(
+        call(
+            "explain", "response_times_daily", "--key", f"day={busiest_day}", "--column", "answered_waits", "--json"
+        ).output
+    )
+    assert said["value"] == said["recomputed"] == said["row_count"] == len(said["rows"]) > 0
+    assert said["fetched"]["requests"] == len(said["fetched"]["listed"]) > 0
+    assert said["agrees"] is True
+    assert said["moved"] is None
+    assert "revealed" not in said
+
+
+def test_explain_names_chats_only_when_asked_and_says_so_in_the_audit_log(call, busiest_day, refreshed):
+    said = json.loads(
+        call(
+            *("explain", "response_times_daily", "--day", busiest_day, "--column", "answered_waits"),
+            *("--json", "--privileged"),
+        ).output
+    )
+    with DuckDbWarehouse(refreshed.settings.warehouse_path, lock_dir=refreshed.settings.lock_dir).reading() as session:
+        known = {row["chat_id"]: row["whatsapp_number"] for row in session.query("from raw.contacts").to_pylist()}
+    assert set(said["revealed"]) == {row["chat_id"] for row in said["rows"]}
+    for pseudonym, one in said["revealed"].items():
+        assert pseudonym not in known
+        assert known[one["chat_id"]] == one["whatsapp_number"]
+    line = json.loads(
+        (refreshed.settings.root / "audit" / "revealed.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+    )
+    assert line["chats"] == len(said["revealed"])
+    assert line["what"].startswith("kpi.response_times_daily.answered_waits")
+
+
+def test_explain_leads_from_a_summary_to_what_it_is_taken_from(call):
+    output = call("explain", "executive_summary", "--column", "open_waits").output
+    assert "  crm explain kpi.backlog_now --column open_waits" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("response_times_daily", "--day", "2001-01-01", "--column", "waits"), "day goes from "),
+        (("response_times_daily", "--column", "waits"), "is named by day, not by nothing"),
+        (("response_times_daily", "--day", "2026-11-20"), "name it with --column"),
+        (("backlog_now", "--column", "open_wait"), "did you mean open_waits"),
+        (("backlog_now", "--column", "open_waits", "--key", "day"), "write name=value"),
+        (("backlog_now", "--column", "open_waits", "--since", "1999"), "no earlier snapshot '1999' is kept"),
+        (("backlog_now", "--column", "open_waits", "--since", "yesterday"), "no snapshot of an earlier day"),
+    ],
+)
+def test_explain_says_what_to_write_instead(call, arguments, words):
+    result = call("explain", *arguments)
+    assert result.exit_code == 2
+    assert words in result.output
 
 
 def test_status_says_what_is_known_spent_and_published(refreshed):

@@ -84,7 +84,8 @@ def test_schedules_and_sensors_are_on(ui):
     (repository,) = ask(ui, AUTOMATION)["repositoriesOrError"]["nodes"]
     states = {one["name"]: one["scheduleState"]["status"] for one in repository["schedules"]}
     states |= {one["name"]: one["sensorState"]["status"] for one in repository["sensors"]}
-    assert {"ingest_every_15_minutes", "kpis_nightly", "kpis_follow_raw", "failed_runs"} <= states.keys()
+    expected = {"ingest_every_15_minutes", "kpis_nightly", "kpis_follow_raw", "failed_runs", "kpi_watches"}
+    assert expected <= states.keys()
     assert set(states.values()) == {"RUNNING"}
 
 

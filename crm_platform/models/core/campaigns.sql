@@ -28,7 +28,8 @@ standing as (
         ) as sent_at,
         campaigns.total_recipients as total_recipients,
         -- A request may bear the very time of the one that saw the status: clocks have ticks.
-        coalesce(reports.fetched_at >= coalesce(statuses.observed_at, reports.fetched_at), false) as is_report_current
+        coalesce(reports.fetched_at >= coalesce(statuses.observed_at, reports.fetched_at), false) as is_report_current,
+        campaigns.fetch_id as fetch_id
     from raw.campaigns as campaigns
     left join statuses on statuses.campaign_id = campaigns.campaign_id and statuses.newest = 1
     left join sendings on sendings.campaign_id = campaigns.campaign_id
@@ -40,5 +41,6 @@ select
     status,
     case when coalesce(status, '') <> 'draft' then sent_at end as sent_at,
     total_recipients,
-    is_report_current
+    is_report_current,
+    fetch_id
 from standing

@@ -23,7 +23,9 @@ select
     nullif(contacts.region, '') as region,
     presence.is_present as is_present,
     contacts.created_at is not null as has_created_at,
-    coalesce(active.inbound_messages, 0) > 0 as is_active_30d
+    coalesce(active.inbound_messages, 0) > 0 as is_active_30d,
+    contacts.first_fetch_id as first_fetch_id,
+    contacts.fetch_id as fetch_id
 from raw.contacts as contacts
 join presence on presence.chat_id = contacts.chat_id
 left join active on active.chat_id = contacts.chat_id

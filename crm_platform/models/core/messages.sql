@@ -8,7 +8,9 @@ with stored as (
         nullif(type, '') as kind,
         nullif(status, '') as state,
         nullif(sender, '') as author,
-        not is_future_dated and timestamp <= {{ as_of }} as counts
+        not is_future_dated and timestamp <= {{ as_of }} as counts,
+        first_fetch_id,
+        fetch_id
     from raw.messages
 ),
 placed as (
@@ -48,5 +50,7 @@ select
             partition by chat_id, counts order by place rows between unbounded preceding and current row
         )
         else 0
-    end as conversation_number
+    end as conversation_number,
+    first_fetch_id,
+    fetch_id
 from opened

@@ -35,7 +35,8 @@ waits as (
     from openings
 ),
 {%- if business_hours %}
--- Business seconds up to a moment = those of earlier days + what had passed of each of its day's stretches.
+-- Business seconds up to a moment = those of earlier days + what had passed of each of its day's stretches. They are
+-- summed as whole microseconds, which is exact: in whatever order, and wherever the calendar begins.
 moments as (
     select chat_id, opening_message_id, opened_on as day, waiting_since as moment, -1e0 as sign
     from waits
@@ -50,9 +51,11 @@ business as (
         moments.chat_id as chat_id,
         moments.opening_message_id as opening_message_id,
         sum(sign * (
-            hours.seconds_before
-            + {{ seconds_between("hours.opens_at", "greatest(hours.opens_at, least(moments.moment, hours.closes_at))") }}
-        )) as business_seconds
+            round(hours.seconds_before * 1e6)
+            + round(1e6 * {{
+                seconds_between("hours.opens_at", "greatest(hours.opens_at, least(moments.moment, hours.closes_at))")
+            }})
+        )) / 1e6 as business_seconds
     from moments
     join core.business_hours as hours on hours.day = moments.day
     group by moments.chat_id, moments.opening_message_id
@@ -86,8 +89,7 @@ judged as (
 select
     judged.*,
     {%- if business_hours %}
-    -- Sums of stretches may end a rounding error below 0.
-    case when business.business_seconds < 0 then 0e0 else business.business_seconds end as business_response_seconds
+    business.business_seconds as business_response_seconds
 from judged
 left join business
     on business.chat_id = judged.chat_id and business.opening_message_id = judged.opening_message_id

@@ -5,10 +5,8 @@ with windows as (
     select 30 as window_days, {{ days_before(30) }} as first_day
 ),
 deeds as (
-    select aliases.agent as agent, {{ local_day('events."at"') }} as day, 'assigned' as deed, null as response_seconds
-    from raw.operator_events as events
-    left join core.agent_aliases as aliases on aliases.alias = events.agent
-    where events.kind = 'assigned'
+    select agent, day, 'assigned' as deed, null as response_seconds
+    from core.assignments
     union all
     select agent, day, kind as deed, null as response_seconds
     from core.work

@@ -1,15 +1,5 @@
 -- Campaigns and what their newest report says of them.
-with newest_reports as (
-    select *
-    from (
-        select
-            reports.*,
-            row_number() over (partition by campaign_id order by first_fetched_at desc) as newest
-        from raw.campaign_reports as reports
-    ) as numbered
-    where newest = 1
-),
-measured as (
+with measured as (
     select
         campaigns.campaign_id as campaign_id,
         campaigns.name as name,
@@ -26,7 +16,7 @@ measured as (
         reports.read_rate as read_text,
         reports.reply_rate as reply_text
     from core.campaigns as campaigns
-    left join newest_reports as reports on reports.campaign_id = campaigns.campaign_id
+    left join core.campaign_reports as reports on reports.campaign_id = campaigns.campaign_id
 ),
 rated as (
     select

@@ -10,6 +10,7 @@ truncated as (
     where is_left_truncated
     group by day
 ),
+-- Means are of whole microseconds: their sum is exact, and so the same in whatever order rows stand.
 figures as (
     select
         day,
@@ -23,10 +24,11 @@ figures as (
         count(*) filter (where state = 'answered' and is_first and response_seconds <= {{ target_seconds }}) as in_time,
         {{ median("response_seconds") }} filter (where state = 'answered') as response_seconds_median,
         {{ p90("response_seconds") }} filter (where state = 'answered') as response_seconds_p90,
-        avg(response_seconds) filter (where state = 'answered') as response_seconds_mean,
+        avg(round(response_seconds * 1e6)) filter (where state = 'answered') / 1e6 as response_seconds_mean,
         {{ median("response_seconds") }} filter (where state = 'answered' and is_first) as first_response_seconds_median,
         {{ p90("response_seconds") }} filter (where state = 'answered' and is_first) as first_response_seconds_p90,
-        avg(response_seconds) filter (where state = 'answered' and is_first) as first_response_seconds_mean,
+        avg(round(response_seconds * 1e6)) filter (where state = 'answered' and is_first) / 1e6
+            as first_response_seconds_mean,
         {{ median("business_response_seconds") }} filter (where state = 'answered' and is_first)
             as business_first_response_seconds_median
     from waits

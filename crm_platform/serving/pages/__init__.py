@@ -1,16 +1,90 @@
 """The pages people look at.
 
-What belongs here: what each page says and shows. What does not: who may see it (app.py), the API for programs.
+What belongs here: their routes; each page is a module, its words stand in words.py, its look in templates/ and
+static/. What does not: who may see a page (app.py), the API for programs (kpi_api.py), computing a figure (models/).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from crm_platform.errors import InvalidRequest, NotFound
+from crm_platform.serving.pages import campaigns, executive, support
+from crm_platform.serving.pages.frame import Build, Frame, preferences
+from crm_platform.serving.problems import Refused
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
+STATIC: Final = Path(__file__).parent.parent / "static"
+
+# Each page: what builds it, and the days it shows when the address names none.
+BUILDS: Final[Mapping[str, tuple[Build, str]]] = {
+    "executive": (executive.build, "7d"),
+    "campaigns": (campaigns.build, "90d"),
+    "support": (support.build, "7d"),
+}
+
 
 def routes() -> list[BaseRoute]:
-    """Routes of all pages."""
-    return []
+    """Routes of all pages, of their charts as CSV, and of their static files."""
+    frame = Frame()
+
+    def home(request: Request) -> Response:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/executive{query}", 307)
+
+    def page(request: Request) -> Response:
+        name = request.url.path.strip("/")
+        build, default = BUILDS[name]
+        return frame.answer(request, page=name, default=default, build=build)
+
+    def figures(request: Request) -> Response:
+        return frame.explain(request)
+
+    def receipt(request: Request) -> Response:
+        try:
+            return frame.behind(request)
+        except (InvalidRequest, NotFound) as problem:
+            raise Refused(404, "no_such_figure", str(problem), hint="Follow a figure's rows from its page.") from None
+
+    def chart_csv(request: Request) -> Response:
+        name, chart = request.path_params["page"], request.path_params["chart"]
+        book, _ = frame.book(request)
+        if name not in BUILDS or book is None:
+            return PlainTextResponse("No such chart, or nothing is published yet: run crm refresh.\n", 404)
+        build, default = BUILDS[name]
+        view = frame.view(request, book, page=name, default=default)
+        charts = build(view).charts
+        if chart not in charts:
+            return PlainTextResponse(f"The page {name} has no chart {chart}; it has {', '.join(charts)}.\n", 404)
+        if view.notice:
+            return PlainTextResponse(f"{view.notice}\n", 400)
+        file = f"{name}-{chart}-{view.period.start}-{view.period.end}.csv"
+        return Response(
+            charts[chart].csv(),
+            media_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{file}"'},
+        )
+
+    def state(request: Request) -> Response:
+        book, _ = frame.book(request)
+        return JSONResponse({"snapshot": book.opened.snapshot.id if book else ""})
+
+    return [
+        Route("/", home),
+        *(Route(f"/{name}", page) for name in BUILDS),
+        Route("/figures", figures),
+        Route("/receipt", receipt),
+        Route("/preferences", preferences),
+        Route("/state.json", state),
+        Route("/charts/{page}/{chart}.csv", chart_csv),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]

@@ -1,0 +1,1 @@
+"""How long figures take: a full build beside an incremental one."""

@@ -1,0 +1,363 @@
+"""Watched figures: which KPIs are held to a target or to their usual range, and what is said when one breaks it.
+
+What belongs here: the list of watches, and judging the newest day of each from the published snapshot. What does not:
+remembering what was told (alerter.py), computing a figure (models/).
+
+A day is judged only when its figure can no longer change much and is well covered; on any other day the verdict is
+`held`: nothing is reported and nothing is called over, so a crawl that is merely behind raises no alarm and ends none.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import duckdb
+
+from crm_platform.alerts.alerter import Alert
+from crm_platform.alerts.words import day_of, figure, is_share, share_seen
+from crm_platform.schemas import KpiTable, Type
+from crm_platform.schemas.kpi import BacklogDaily, ChatsResolvedDaily, ContactGrowthDaily, ResponseTimesDaily
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from crm_platform.alerts.alerter import Alerter
+    from crm_platform.publish import Snapshot
+    from crm_platform.settings import Settings
+
+Rule = Literal["target", "range"]
+State = Literal["well", "broken", "held"]
+Row = dict[str, Any]
+
+WELL_COVERED: Final = 0.95  # as `is_provisional` has it
+WEEKS: Final = 8  # of the same weekday, before the day that is judged
+LEAST_WEEKS: Final = 4  # of them with a figure that counts
+LEAST_SAMPLE: Final = 10  # answers or conversations below which a median or a rate is mostly chance
+OPEN_SHARE: Final = 0.05  # of a day's waits still open: its response times are as good as final
+DEVIATIONS: Final = 5.0
+_CHANCE: Final = 3.5  # standard deviations of mere counting that a floor allows for
+_MAD_TO_SIGMA: Final = 1.4826  # 1 / 0.6745, for a normal distribution
+_LOOK_BACK: Final = dt.timedelta(weeks=2 * WEEKS)
+REMIND_AFTER: Final = dt.timedelta(days=7)  # the digest names open problems every day
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One figure of a table by day.
+
+    `bad`: the side on which it is reported. `final`: when a day's figure stands: at the day's end, one conversation gap
+    later, or before that once nearly all its waits are answered. `sample`: the column that counts what it is made of.
+    `target`: its limit by the settings, None = no target.
+    """
+
+    table: type[KpiTable]
+    column: str
+    title: str
+    page: str
+    bad: Literal["high", "low", "either"]
+    final: Literal["at once", "after the gap", "answered"]
+    sample: str | None = None
+    target: Callable[[Settings], float | None] = lambda _: None
+
+    def key(self, rule: Rule) -> str:
+        """Name the problem, for the alerter."""
+        return f"kpi:{self.table.table}.{self.column}:{rule}"
+
+
+WATCHES: Final = (
+    Watch(
+        ResponseTimesDaily,
+        "first_response_seconds_median",
+        "The median first response",
+        "/support",
+        bad="high",
+        final="answered",
+        sample="first_answered_waits",
+        target=lambda settings: settings.first_response_target_minutes * 60,
+    ),
+    Watch(
+        ResponseTimesDaily,
+        "first_within_target_rate",
+        "The share of first answers within the target",
+        "/support",
+        bad="low",
+        final="answered",
+        sample="first_answered_waits",
+        target=lambda settings: settings.first_response_target_share,
+    ),
+    Watch(
+        ResponseTimesDaily,
+        "answer_rate",
+        "The share of conversations answered",
+        "/support",
+        bad="low",
+        final="after the gap",
+        sample="first_answered_waits",
+    ),
+    Watch(ResponseTimesDaily, "waits", "The number of waits for a reply", "/support", bad="either", final="at once"),
+    Watch(
+        BacklogDaily, "open_waits_at_end", "The backlog at the end of the day", "/support", bad="high", final="at once"
+    ),
+    Watch(
+        ChatsResolvedDaily,
+        "unresolved",
+        "The number of conversations left unresolved",
+        "/support",
+        bad="high",
+        final="after the gap",
+    ),
+    Watch(
+        ContactGrowthDaily,
+        "new_contacts",
+        "The number of new contacts",
+        "/executive",
+        bad="either",
+        final="at once",
+    ),
+    Watch(
+        ContactGrowthDaily, "gone_contacts", "The number of contacts gone", "/executive", bad="high", final="at once"
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is thought of one figure by one rule.
+
+    `low`, `high`: the expected range, None = no bound. `since`: first day of the run of broken days. `reason`: why it
+    is held.
+    """
+
+    watch: Watch
+    rule: Rule
+    state: State
+    day: dt.date | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    coverage: float | None = None
+    since: dt.date | None = None
+    reason: str = ""
+
+    def expectation(self) -> str:
+        """Say what was expected: `at most 15 min`, `210 to 386`."""
+        column = self.watch.table.columns[self.watch.column]
+        low, high = figure(column, self.low), figure(column, self.high)
+        if self.low is None:
+            return f"at most {high}"
+        return f"at least {low}" if self.high is None else f"{low} to {high}"
+
+    def words(self) -> str:
+        """Say in a sentence what was found."""
+        if self.value is None or self.day is None:
+            return self.reason
+        value = figure(self.watch.table.columns[self.watch.column], self.value)
+        what = "target" if self.rule == "target" else f"usual on a {self.day:%A}"
+        found = f"{value} on {day_of(self.day)}"
+        return f"{found} ({self.reason})" if self.state == "held" else f"{found}; {what}: {self.expectation()}"
+
+
+def usual_range(history: Sequence[float], *, floor: float) -> tuple[float, float]:
+    """Give the range a figure should lie in, by what it was before: median ± max(5 × 1.4826 × MAD, floor).
+
+    MAD is the median absolute deviation from the median; 1.4826 × MAD estimates a standard deviation that one odd week
+    among eight does not move (the modified z-score of Iglewicz and Hoaglin, How to Detect and Handle Outliers, ASQC,
+    1993, chapter 3). Their cut-off of 3.5 is for long series: of eight normal values it is exceeded on one side by the
+    ninth one time in 42, 5 one time in 120 (simulated), and the floor makes it rarer. Of a figure that hardly ever
+    changes MAD is 0 or nearly so: `floor` is what counts as a change at all.
+    """
+    middle = statistics.median(history)
+    spread = statistics.median(abs(value - middle) for value in history)
+    reach = max(DEVIATIONS * _MAD_TO_SIGMA * spread, floor)
+    return middle - reach, middle + reach
+
+
+def _floor(watch: Watch, middle: float, sample: float) -> float:
+    """The least distance from the median that is reported, in the figure's own unit.
+
+    Of a duration a third of it, and a minute; of a share 3.5 standard errors of a binomial share, and five points; of a
+    count as many standard deviations of a Poisson count, and five.
+    """
+    column = watch.table.columns[watch.column]
+    if column.unit == "s":
+        return max(60.0, middle / 3)
+    if is_share(column):
+        return max(0.05, _CHANCE * math.sqrt(max(0.0, middle * (1 - middle)) / max(1.0, sample)))
+    return max(5.0, _CHANCE * math.sqrt(max(0.0, middle)))
+
+
+def check(settings: Settings, snapshot: Snapshot) -> list[Verdict]:
+    """Judge every watched figure by the snapshot, in the order of WATCHES."""
+    verdicts: list[Verdict] = []
+    with duckdb.connect(str(snapshot.database), read_only=True) as connection:
+        series = {
+            table: _rows(connection, table, since=snapshot.as_of.astimezone(settings.zone).date() - _LOOK_BACK)
+            for table in dict.fromkeys(watch.table for watch in WATCHES)
+            if table.full_name() in snapshot.tables
+        }
+    for watch in WATCHES:
+        days = _Days(watch, settings, series.get(watch.table, {}), as_of=snapshot.as_of)
+        if watch.target(settings) is not None:
+            verdicts.append(days.newest("target"))
+        verdicts.append(days.newest("range"))
+    return verdicts
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, table: type[KpiTable], *, since: dt.date) -> dict[dt.date, Row]:
+    found = connection.sql(f"select * from {table.full_name()} where day >= ?", params=[since]).to_arrow_table()
+    return {row["day"]: row for row in found.to_pylist()}
+
+
+class _Days:
+    """The days of one watch, each judged by itself and those before it."""
+
+    def __init__(self, watch: Watch, settings: Settings, rows: Mapping[dt.date, Row], *, as_of: dt.datetime) -> None:
+        self._watch = watch
+        self._settings = settings
+        self._rows = rows
+        self._as_of = as_of
+
+    def newest(self, rule: Rule) -> Verdict:
+        """Judge the newest day whose figure stands, and say since when it is broken."""
+        standing = [day for day in sorted(self._rows, reverse=True) if self._stands(day)]
+        if not standing:
+            return Verdict(self._watch, rule, "held", reason="no complete day yet")
+        verdict = self._judge(standing[0], rule)
+        if verdict.state != "broken":
+            return verdict
+        since = standing[0]
+        for day in standing[1:]:
+            earlier = self._judge(day, rule)
+            if earlier.state == "well":
+                break
+            if earlier.state == "broken":
+                since = day
+        return Verdict(
+            self._watch,
+            rule,
+            "broken",
+            day=verdict.day,
+            value=verdict.value,
+            low=verdict.low,
+            high=verdict.high,
+            coverage=verdict.coverage,
+            since=since,
+        )
+
+    def _stands(self, day: dt.date) -> bool:
+        """Whether the day is over and its figure is final, or as good as."""
+        end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=self._settings.zone)
+        if self._as_of < end:
+            return False
+        if self._watch.final == "at once" or self._as_of >= end + self._settings.conversation_gap:
+            return True
+        row = self._rows[day]
+        return self._watch.final == "answered" and row["open_waits"] <= OPEN_SHARE * row["waits"]
+
+    def _judge(self, day: dt.date, rule: Rule) -> Verdict:
+        row = self._rows[day]
+        value, coverage = row[self._watch.column], row["coverage"]
+        low, high = None, None
+        reason = self._unfit(row)
+        if not reason and rule == "target":
+            reason = "" if self._is_open(day) else "closed on that day: the target is not judged"
+            limit = self._watch.target(self._settings)
+            low, high = (limit, None) if self._watch.bad == "low" else (None, limit)
+        elif not reason:
+            reason, low, high = self._usual(day, row)
+        state: State = "held" if reason else "well"
+        if not reason and ((low is not None and value < low) or (high is not None and value > high)):
+            state = "broken"
+        return Verdict(self._watch, rule, state, day, value, low, high, coverage, reason=reason)
+
+    def _unfit(self, row: Row) -> str:
+        """Why a day's figure tells nothing; empty when it does."""
+        if row["coverage"] is None or row["coverage"] < WELL_COVERED:
+            return f"the crawl is behind: coverage {share_seen(row['coverage'])}"
+        if row["is_provisional"]:
+            return "provisional"
+        if self._watch.sample is not None and row[self._watch.sample] < LEAST_SAMPLE:
+            return f"only {row[self._watch.sample]} {self._watch.sample.replace('_', ' ')}"
+        if row[self._watch.column] is None:
+            return "not known for that day"
+        return ""
+
+    def _usual(self, day: dt.date, row: Row) -> tuple[str, float | None, float | None]:
+        """The usual range on the day's weekday: why there is none, low, high."""
+        if day in self._settings.holidays:
+            return "a holiday: no day to compare it with", None, None
+        before = [day - dt.timedelta(weeks=weeks) for weeks in range(1, WEEKS + 1)]
+        history = [
+            float(self._rows[past][self._watch.column])
+            for past in before
+            if past in self._rows and past not in self._settings.holidays and not self._unfit(self._rows[past])
+        ]
+        if len(history) < LEAST_WEEKS:
+            return f"{len(history)} of the {LEAST_WEEKS} weeks needed to compare it with", None, None
+        sample = row[self._watch.sample] if self._watch.sample is not None else 0
+        floor = _floor(self._watch, statistics.median(history), sample)
+        low, high = usual_range(history, floor=floor)
+        column = self._watch.table.columns[self._watch.column]
+        low, high = max(low, 0.0), min(high, 1.0) if is_share(column) else high
+        if column.type is Type.INTEGER:
+            low, high = math.ceil(low), math.floor(high)
+        return "", low if self._watch.bad != "high" else None, high if self._watch.bad != "low" else None
+
+    def _is_open(self, day: dt.date) -> bool:
+        """Whether the tenant works on that day: a promise binds on no other."""
+        hours = self._settings.open_hours
+        works = hours is None or any(stretch.weekday == day.weekday() for stretch in hours)
+        return works and day not in self._settings.holidays
+
+
+# Telling.
+
+
+def tell(verdicts: Iterable[Verdict], alerter: Alerter, *, settings: Settings) -> None:
+    """Report what is broken, call over what is well again or no longer watched, leave alone what is held.
+
+    A figure that is off its target is not reported a second time for being unusual.
+    """
+    known = set()
+    for verdict in verdicts:
+        key = verdict.watch.key(verdict.rule)
+        known.add(key)
+        if verdict.state == "well":
+            alerter.resolve(key, text=f"{verdict.words()}.\nCoverage {share_seen(verdict.coverage)}.")
+        elif verdict.state == "broken":
+            is_off_target = verdict.rule == "range" and verdict.watch.key("target") in alerter.open_problems()
+            if not is_off_target:
+                alerter.report(alert(verdict, settings=settings))
+    for key in alerter.open_problems():
+        if key.startswith("kpi:") and key not in known:
+            alerter.resolve(key, text="This figure is no longer watched.")
+
+
+def alert(verdict: Verdict, *, settings: Settings) -> Alert:
+    """Put a broken figure into words: the figure, what was expected, since when, coverage, where to look."""
+    watch = verdict.watch
+    assert verdict.day is not None
+    assert verdict.value is not None
+    is_low = verdict.low is not None and verdict.value < verdict.low
+    side = "below" if is_low else "above"
+    title = f"{watch.title} is {side} its {'target' if verdict.rule == 'target' else 'usual range'}"
+    return Alert(
+        watch.key(verdict.rule),
+        title,
+        "\n".join(_lines(verdict, settings)),
+        remind_after=REMIND_AFTER,
+    )
+
+
+def _lines(verdict: Verdict, settings: Settings) -> Iterator[str]:
+    watch = verdict.watch
+    yield f"{verdict.words()}."
+    since = "" if verdict.since in {None, verdict.day} else f"So since {day_of(verdict.since)}. "
+    yield f"{since}Coverage {share_seen(verdict.coverage)}."
+    if settings.serve_url is not None:
+        yield f"Page: {settings.serve_url}{watch.page}"
+    yield f"Receipt: `crm explain {watch.table.full_name()} --day {verdict.day} --column {watch.column}`"

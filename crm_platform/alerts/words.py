@@ -1,0 +1,64 @@
+"""Figures in the words of a message: durations, shares, counts, days.
+
+What belongs here: how a value is written for people. What does not: where it comes from, and what is said of it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import TYPE_CHECKING
+
+from crm_platform.schemas import Type
+
+if TYPE_CHECKING:
+    from crm_platform.schemas import Column
+
+
+def figure(column: Column, value: float | None) -> str:
+    """Write a figure with its unit: `4 min 12 s`, `89.5 %`, `1,234`; `–` where there is none."""
+    if value is None:
+        return "–"
+    if column.unit == "s":
+        return duration(value)
+    if is_share(column):
+        return f"{100 * value:.1f} %"
+    return f"{round(value):,}"
+
+
+def compared(column: Column, value: float, before: float, *, than: str) -> str:
+    """Write how a figure stands to an earlier one: `38 s faster than …`, `2.0 points less than …`, `23 more than …`."""
+    difference = value - before
+    if is_share(column):
+        words, more, less = f"{abs(100 * difference):.1f} points", "more", "less"
+        is_same = words.startswith("0.0 ")
+    else:
+        words = figure(column, abs(difference))
+        more, less = ("slower", "faster") if column.unit == "s" else ("more", "fewer")
+        is_same = round(difference) == 0
+    return f"the same as {than}" if is_same else f"{words} {more if difference > 0 else less} than {than}"
+
+
+def is_share(column: Column) -> bool:
+    """Whether a column holds a share or a rate, which is written in per cent."""
+    return column.type is Type.FLOAT and column.unit is None
+
+
+def duration(seconds: float) -> str:
+    """Write seconds in their two largest units: `42 s`, `4 min 12 s`, `3 h 10 min`, `2 d 4 h`."""
+    whole = round(seconds)
+    for size, unit, part_size, part in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // part_size
+            return f"{whole // size} {unit} {rest} {part}" if rest else f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def share_seen(coverage: float | None) -> str:
+    """Write a coverage, rounded down: what is not whole must not read 100 %."""
+    return "not known" if coverage is None else f"{math.floor(1000 * coverage) / 10:g} %"
+
+
+def day_of(day: dt.date) -> str:
+    """Write a day: `Fri 20 Nov 2026`."""
+    return f"{day:%a} {day.day} {day:%b %Y}"

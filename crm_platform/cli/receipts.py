@@ -1,0 +1,208 @@
+"""`crm explain`: what a table means, what a figure is made of, and why it moved.
+
+What belongs here: how definitions and receipts are shown. What does not: finding them (receipts/).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from crm_platform.cli.looking import find_table, published_snapshot
+from crm_platform.cli.words import figure, write_rows
+from crm_platform.errors import InvalidRequest, NotFound
+from crm_platform.schemas import TABLES, Column, KpiTable, Table
+from crm_platform.settings import current_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from crm_platform.receipts import Movement, Receipt
+    from crm_platform.settings import Settings
+
+_ROWS: Final = 20  # shown where --rows does not say
+
+
+@click.command()
+@click.argument("table")
+@click.option("--column", help="A figure of the table: show its receipt.")
+@click.option("--key", "keys", multiple=True, metavar="NAME=VALUE", help="A key column of the figure's row.")
+@click.option("--day", help="The same as --key day=…, such as 2026-11-20.")
+@click.option("--month", help="The same as --key month=…, such as 2026-11.")
+@click.option("--since", help="Compare with this kept snapshot, or `yesterday`; unset: the newest that differs.")
+@click.option("--rows", "limit", type=click.IntRange(0), help=f"Rows to show; unset: {_ROWS}, all with --json.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--privileged", is_flag=True, help="Name the chats behind the rows; written to the audit log.")
+def explain(
+    *,
+    table: str,
+    column: str | None,
+    keys: tuple[str, ...],
+    day: str | None,
+    month: str | None,
+    since: str | None,
+    limit: int | None,
+    as_json: bool,
+    privileged: bool,
+) -> None:
+    """Show what a table means and its SQL; with --column, what a published figure is made of and why it moved."""
+    declared = find_table(table)
+    if column is None:
+        if keys or day or month or since or as_json or privileged or limit is not None:
+            raise click.UsageError("these options are about one figure: name it with --column")
+        _show_definition(declared)
+        return
+    key = {name: value for name, value in (("day", day), ("month", month)) if value is not None}
+    for one in keys:
+        name, sign, value = one.partition("=")
+        if not sign:
+            raise click.UsageError(f"--key is {one!r}; write name=value, such as weekday=0")
+        key[name] = value
+    try:
+        _show_receipt(
+            declared, column, key, since=since, limit=limit, form="json" if as_json else "text", privileged=privileged
+        )
+    except (NotFound, InvalidRequest) as problem:
+        raise click.UsageError(str(problem)) from None
+
+
+def _show_definition(declared: type[Table]) -> None:
+    from crm_platform.models import Cut, dependencies, render
+    from crm_platform.models.templates import template_path
+
+    click.echo(f"{declared.full_name()}: {declared.description()}")
+    click.echo(f"key: {', '.join(declared.key) or 'one row'}")
+    if issubclass(declared, KpiTable):
+        click.echo(f"definition version {declared.version}, pillar {declared.pillar}")
+    click.echo("\ncolumns")
+    width = max(map(len, declared.columns))
+    for name, column in declared.columns.items():
+        unit = f" [{column.unit}]" if column.unit else ""
+        click.echo(f"  {name:<{width}}  {column.type.value:<9}  {column.description}{unit}")
+    if declared.rules:
+        click.echo("\nrules\n" + "\n".join(f"  {rule}" for rule in declared.rules))
+    if template_path(declared) is not None:
+        settings = current_settings()
+        click.echo(f"\nreads {', '.join(sorted(dependencies(declared)))}\n")
+        click.echo(
+            render(declared, dialect="duckdb", settings=settings, cut=Cut(as_of=dt.datetime.now(dt.UTC), rows={}))
+        )
+
+
+def _show_receipt(
+    declared: type[Table],
+    column: str,
+    key: Mapping[str, str],
+    *,
+    since: str | None,
+    limit: int | None,
+    form: str,
+    privileged: bool,
+) -> None:
+    from crm_platform.receipts import moved_since, opened, receipt
+    from crm_platform.receipts.reveal import reveal
+
+    if limit is None and form == "text":
+        limit = _ROWS
+    settings = current_settings()
+    table = declared.full_name()
+    with opened(published_snapshot(settings).path) as snapshot:
+        found = receipt(snapshot, table, key, column, limit=limit)
+        movement = moved_since(settings, snapshot, table, key, column, since=since, limit=limit)
+    chats = [str(row["chat_id"]) for row in found.rows if "chat_id" in row] if privileged else []
+    names = {
+        pseudonym: {"chat_id": one.chat_id, "whatsapp_number": one.whatsapp_number}
+        for pseudonym, one in (
+            reveal(settings, chats, purpose=f"{table}.{column} {dict(key)}", now=dt.datetime.now(dt.UTC)).items()
+            if privileged
+            else ()
+        )
+    }
+    if form == "json":
+        document: dict[str, Any] = {**found.to_dict(), "moved": movement and movement.to_dict()}
+        if privileged:
+            document["revealed"] = names
+        click.echo(json.dumps(document, ensure_ascii=False))
+        return
+    for line in _receipt_lines(found, settings):
+        click.echo(line)
+    _show_rows(found, names)
+    for line in _origin_lines(found):
+        click.echo(line)
+    for line in _movement_lines(movement, found, settings):
+        click.echo(line)
+    click.echo(f"\nSQL that filled {found.table}\n\n{found.sql}")
+
+
+# Words.
+
+
+def _named(key: Mapping[str, object]) -> str:
+    return "".join(f", {name} {value}" for name, value in key.items())
+
+
+def _words(found: Receipt, value: object) -> str:
+    column: Column = TABLES[found.table].columns[found.column]
+    words = figure(found.column, column, value)
+    return words if isinstance(value, str) or value is None or str(value) == words else f"{words} ({value})"
+
+
+def _receipt_lines(found: Receipt, settings: Settings) -> Iterator[str]:
+    yield f"{found.table}{_named(found.key)}: {found.column} = {_words(found, found.value)}"
+    yield f"  {found.meaning}"
+    yield f"  {found.table_meaning}"
+    coverage = "not known" if found.coverage is None else f"{found.coverage:.1%}"
+    provisional = ", provisional" if found.is_provisional else ""
+    as_of = found.as_of.astimezone(settings.zone)
+    yield f"  definition version {found.definition_version} · coverage {coverage}{provisional}"
+    yield f"  as of {as_of:%Y-%m-%d %H:%M:%S} ({settings.timezone}) · snapshot {found.snapshot}"
+    if found.source is None:
+        yield "\nno lineage is declared for it: the SQL below is all there is to say"
+        return
+    agrees = "which is the figure" if found.agrees else f"WHICH IS NOT THE FIGURE but {found.recomputed}"
+    yield f"\nfrom {found.row_count:,} rows of {found.source}: {found.computed}, {agrees}"
+
+
+def _show_rows(found: Receipt, names: Mapping[str, Mapping[str, object]]) -> None:
+    if not found.rows:
+        return
+    columns = list(dict.fromkeys((*found.row_key, *found.used)))
+    revealed = ["real_chat_id", "whatsapp_number"] if names else []
+    rows = [
+        [
+            *(row[column] for column in columns),
+            *(names.get(str(row.get("chat_id")), {}).get(name) for name in ("chat_id", "whatsapp_number") if names),
+        ]
+        for row in found.rows
+    ]
+    more = found.row_count - len(rows)
+    write_rows([*columns, *revealed], rows, form="table", title=f"rows, {more:,} more with --rows" if more else "rows")
+
+
+def _origin_lines(found: Receipt) -> Iterator[str]:
+    fetched = found.fetched
+    if fetched.first_at is not None and fetched.last_at is not None:
+        kinds = ", ".join(f"{count:,} {operation}" for operation, count in fetched.by_operation.items())
+        yield (
+            f"\nfrom {fetched.requests:,} requests ({kinds}), the first at {fetched.first_at:%Y-%m-%d %H:%M:%S} UTC,"
+            f" the last at {fetched.last_at:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    for taken in found.taken_from[:_ROWS]:
+        options = "".join(f" --key {name}={value}" for name, value in taken.key.items())
+        yield f"  crm explain {taken.table}{options} --column {taken.column}"
+    yield f"digest {found.digest}"
+
+
+def _movement_lines(movement: Movement | None, found: Receipt, settings: Settings) -> Iterator[str]:
+    if movement is None:
+        yield "\nit is the same in every earlier snapshot that is kept"
+        return
+    as_of = movement.earlier_as_of.astimezone(settings.zone)
+    was = "the same" if not movement.has_moved else _words(found, movement.then)
+    yield f"\nin snapshot {movement.earlier}, as of {as_of:%Y-%m-%d %H:%M:%S}, it was {was}"
+    yield f"  rows: {movement.added:,} came, {movement.removed:,} went, {movement.changed:,} changed"
+    for reason in movement.reasons:
+        yield f"  {reason.words}" + (f": {reason.rows:,} rows" if reason.rows else "")

@@ -1,0 +1,171 @@
+"""Computing again only what has changed: which chats have, and a template's SELECT narrowed to them.
+
+What belongs here: telling a changed chat from one that is the same, which tables may keep their rows, the narrowing.
+What does not: reading rows out of the live warehouse (frozen.py), running the SELECT (run.py).
+
+A table that `is_by_chat` follows, chat by chat, from the frozen rows of that chat. So a chat's frozen rows are
+digested; where the digest is the last build's, so are the chat's rows in every such table. It does not matter why or in
+which order anything came, what was changed or taken away, or whether the cut moved on or back: only what there is to
+compute from. What time alone changes (a message dated ahead of the cut) is digested, too. All that decides a row
+besides (the templates, the settings, the engine) is the basis; with another one nothing is kept.
+
+Every build has a number. A chat notes the build that found it changed, a table the build it stands for: the chats that
+changed after that one are to be computed again, however many builds were given up in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crm_platform.models.templates import build_order, code_version, dependencies
+from crm_platform.schemas import TABLES, CoreTable, Table, ops, raw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from crm_platform.models.cut import Cut
+    from crm_platform.warehouse import Session
+
+FULL_FROM = 0.5
+"""Share of changed chats from which all are computed anew: taking rows out costs, too."""
+
+_READ = re.compile(r"\b(from|join)(\s+)((?:raw|core|ops)\.([a-z_0-9]+))\b(\s+as\s+\w+)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a build finds changed. `number`: its own."""
+
+    number: int
+    is_full: bool
+    chats: int
+    changed_chats: int
+
+
+def by_chat(table: type[Table]) -> bool:
+    """Whether each row of a table follows from the rows of its own chat."""
+    return issubclass(table, CoreTable) and table.is_by_chat
+
+
+def chat_inputs() -> list[type[Table]]:
+    """The frozen tables that those by chat are computed from, where they have rows of a chat."""
+    read = {name for table in build_order() if by_chat(table) for name in dependencies(table)}
+    return [TABLES[name] for name in sorted(read) if "chat_id" in TABLES[name].columns and not by_chat(TABLES[name])]
+
+
+def basis_of(session: Session, *, figures: Mapping[str, object]) -> str:
+    """Digest of all that decides the rows of a chat but its own data. `figures`: the settings that change a figure."""
+    parts = {
+        "tables": {table.full_name(): code_version(table) for table in build_order() if by_chat(table)},
+        "inputs": [repr((table.full_name(), sorted(table.columns.items()))) for table in chat_inputs()],
+        "settings": figures,
+        "engine": session.query("select version() as version")["version"].to_pylist(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def note_changes(session: Session, *, messages: str, known: str, basis: str, full: bool) -> Changes:
+    """Find the chats that have changed since the last build, and note them in ops.chat_inputs.
+
+    `messages`: SELECT of the messages known by the cut, which are not frozen yet; `known`: the cut as a literal. All
+    other inputs are. Full when it is asked for, by another basis, when most chats have changed, or when there is no
+    trace left of a chat: then nothing of it may stay.
+    """
+    last = session.query(f"select number, basis from {ops.Builds.full_name()}").to_pylist()
+    number = 1 + max((row["number"] or 0 for row in last), default=0)
+    session.execute(
+        f"""
+        create temp table found as
+        with fresh as (
+            select chat_id, concat_ws(' ', count(*), sum(line), bit_xor(line)) as digest
+            from ({" union all ".join(_lines(table, messages=messages, known=known) for table in chat_inputs())})
+            group by chat_id
+        )
+        select
+            fresh.chat_id as chat_id,
+            fresh.digest as digest,
+            case when before.digest = fresh.digest then before.changed_in else {number} end as changed_in
+        from fresh
+        left join {ops.ChatInputs.full_name()} as before on before.chat_id = fresh.chat_id
+        """
+    )
+    (counted,) = session.query(
+        f"""
+        select
+            (select count(*) from found) as chats,
+            (select count(*) from found where changed_in = {number}) as changed,
+            (select count(*) from {ops.ChatInputs.full_name()} where chat_id not in (select chat_id from found)) as gone
+        """
+    ).to_pylist()
+    chats, changed = int(counted["chats"]), int(counted["changed"])
+    is_full = (
+        full or not last or last[0]["basis"] != basis or bool(counted["gone"]) or changed > FULL_FROM * max(chats, 1)
+    )
+    noted = f"select chat_id, digest, {number} as changed_in from found" if is_full else "select * from found"
+    session.replace(ops.ChatInputs, noted)
+    if is_full:
+        session.execute(f"delete from {ops.BuiltTables.full_name()}")
+    return Changes(number, is_full, chats, chats if is_full else changed)
+
+
+def _lines(table: type[Table], *, messages: str, known: str) -> str:
+    """SELECT the chat and the hash of each row of a frozen table."""
+    source = table.full_name()
+    parts = [f"'{source}'", *(f'"{name}"' for name, column in table.columns.items() if not column.stays_raw)]
+    if table is raw.Messages:
+        source = f"({messages})"
+        parts.append(f"timestamp <= {known}")  # dated ahead of the cut it does not count yet
+    # Twice: the engine joins the columns' hashes by exclusive or, so the same change in two rows would cancel out.
+    return f"select chat_id, hash(hash({', '.join(parts)})) as line from {source}"
+
+
+def changed_chats(since: int) -> str:
+    """SELECT the chats that have changed since a build."""
+    return f"select chat_id from {ops.ChatInputs.full_name()} where changed_in > {since}"
+
+
+def kept_since(session: Session, table: type[Table], cut: Cut) -> int | None:
+    """The build whose rows a table may keep where chats have not changed since; None: compute all of it.
+
+    What it reads must stand for this cut already, and it must not itself: who asks for it twice wants it anew.
+    """
+    if cut.number is None or not by_chat(table) or not _reads_this_cut(session, table, cut):
+        return None
+    build = _built(session).get(table.full_name())
+    return build if build is not None and build < cut.number else None
+
+
+def note_built(session: Session, table: type[Table], cut: Cut) -> None:
+    """Note that a table's rows stand for this cut, unless it was computed from one that does not."""
+    if cut.number is None or not by_chat(table):
+        return
+    session.delete(ops.BuiltTables, column="name", values=[table.full_name()])
+    if _reads_this_cut(session, table, cut):
+        session.append(ops.BuiltTables, ops.BuiltTables.rows([{"name": table.full_name(), "build": cut.number}]))
+
+
+def _reads_this_cut(session: Session, table: type[Table], cut: Cut) -> bool:
+    built = _built(session)
+    return all(built.get(name) == cut.number for name in dependencies(table) if by_chat(TABLES[name]))
+
+
+def _built(session: Session) -> dict[str, int]:
+    rows = session.query(f"select name, build from {ops.BuiltTables.full_name()}").to_pylist()
+    return {row["name"]: row["build"] for row in rows}
+
+
+def narrowed(sql: str, *, since: int) -> str:
+    """A rendered SELECT, reading only the chats that have changed since a build."""
+
+    def read(found: re.Match[str]) -> str:
+        word, space, name, short, alias = found.groups()
+        if "chat_id" not in TABLES[name].columns:
+            return found[0]
+        rows = f"(select * from {name} where chat_id in ({changed_chats(since)}))"
+        return f"{word}{space}{rows}{alias or f' as {short}'}"
+
+    return _READ.sub(read, sql)

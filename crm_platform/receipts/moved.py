@@ -1,0 +1,471 @@
+"""Figures that moved between two snapshots, and why.
+
+What belongs here: which figures differ, the rows of one that came, went or changed, and what the two snapshots say
+about the reason. What does not: what a figure is made of (receipt.py), which snapshots are kept (publish/).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from crm_platform.errors import GiveUp, NotFound
+from crm_platform.publish import kept
+from crm_platform.publish.retention import created_at
+from crm_platform.receipts.lineage import FIGURES, Rows
+from crm_platform.receipts.receipt import (
+    ROWS,
+    Asked,
+    OpenedSnapshot,
+    check_column,
+    find_kpi,
+    is_same,
+    jsonable,
+    opened,
+    typed,
+)
+from crm_platform.schemas import TABLES, KpiTable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+    from crm_platform.settings import Settings
+
+WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "definition": "the definition has a new version",
+        "settings": "settings that change figures were changed",
+        "erased": "people were erased: their chats are gone",
+        "late": "late messages: sent by the earlier cut, first fetched after it",
+        "status": "delivery statuses or campaign statuses changed",
+        "new": "new messages: sent after the earlier cut",
+        "removed": "messages are no longer kept",
+        "report": "campaign reports changed",
+        "campaign": "campaigns came",
+        "contact": "contacts came, were gone, or were seen with other values",
+        "marked": "conversations were marked as done, or chats assigned",
+        "history": "older history was read",
+        "time": "time passed: the chat was looked at again, or the cut moved on, and nothing new came",
+        "other": "rows differ for a reason that the two snapshots do not tell",
+    }
+)
+"""Every kind of reason, in words; the first that fits counts."""
+
+_log = logging.getLogger(__name__)
+
+_LISTED: Final = 5  # so many snapshots an error names
+_MOST_TAKEN: Final = 40  # so many of the figures that a figure is taken from are looked into
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A figure that differs between two snapshots."""
+
+    table: str
+    key: Mapping[str, object]
+    column: str
+    then: object
+    now: object
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON writes it."""
+        return {one.name: jsonable(getattr(self, one.name)) for one in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a figure moved. `kind`: a key of WORDS; `rows`: how many of its rows came, went or changed for it."""
+
+    kind: str
+    words: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One figure in two snapshots.
+
+    `then`, `now`: its values, None where it had no row; `earlier`, `current`: the snapshots' ids, with their cuts
+    (aware UTC). `added`, `removed`, `changed`: how many rows behind it differ; `rows` lists the first of them: `what`
+    happened to it, its `reason`, its key, and its used values `then` and `now`.
+    """
+
+    table: str
+    key: Mapping[str, object]
+    column: str
+    then: object
+    now: object
+    earlier: str
+    earlier_as_of: dt.datetime
+    current: str
+    current_as_of: dt.datetime
+    added: int
+    removed: int
+    changed: int
+    reasons: tuple[Reason, ...]
+    rows: tuple[Mapping[str, object], ...]
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the value differs."""
+        return not is_same(self.then, self.now)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON writes it."""
+        return {
+            **{one.name: jsonable(getattr(self, one.name)) for one in fields(self) if one.name != "reasons"},
+            "reasons": [{"kind": one.kind, "words": one.words, "rows": one.rows} for one in self.reasons],
+            "has_moved": self.has_moved,
+        }
+
+
+def moved(
+    current: OpenedSnapshot | duckdb.DuckDBPyConnection, earlier: OpenedSnapshot | duckdb.DuckDBPyConnection
+) -> list[Moved]:
+    """Every figure that both snapshots have and that differs, in the order of the tables and their keys.
+
+    Compares the KPI tables alone; `why` tells the reason of one. Raises GiveUp when a snapshot is from before there
+    were receipts.
+    """
+    now, then = Asked.of(current), Asked.of(earlier)
+    found: list[Moved] = []
+    for name, table in TABLES.items():
+        if not issubclass(table, KpiTable) or name not in now.manifest.tables or name not in then.manifest.tables:
+            continue
+        order = f" order by {', '.join(table.key)}" if table.key else ""
+        before = {_key(row, table.key): row for row in then.query(f"select * from {name}").to_pylist()}
+        for row in now.query(f"select * from {name}{order}").to_pylist():
+            old = before.get(_key(row, table.key))
+            if old is None:
+                continue
+            key = MappingProxyType({part: row[part] for part in table.key})
+            found += [
+                Moved(name, key, column, old[column], row[column])
+                for column in _figures(table)
+                if column in old and not is_same(old[column], row[column])
+            ]
+    return found
+
+
+def why(
+    current: OpenedSnapshot | duckdb.DuckDBPyConnection,
+    earlier: OpenedSnapshot | duckdb.DuckDBPyConnection,
+    table: str,
+    key: Mapping[str, object],
+    column: str,
+    *,
+    limit: int | None = ROWS,
+) -> Movement:
+    """Compare one figure and the rows behind it in two snapshots.
+
+    `limit`: most rows listed. Raises as `receipt` does; a row that only one of the snapshots has is no error.
+    """
+    now, then = Asked.of(current), Asked.of(earlier)
+    declared = find_kpi(table)
+    check_column(declared, column)
+    row, old = now.row(declared, key), then.row(declared, key)
+    if row is None and old is None:
+        raise now.no_such_row(declared, key)
+    own = typed(declared, key)
+    reset = sorted(name for name in now.manifest.settings or {} if _setting(now, name) != _setting(then, name))
+    # What holds for the whole figure, and then for each row that nothing else explains.
+    overall = [
+        kind
+        for kind, applies in (
+            ("definition", row and old and row["definition_version"] != old["definition_version"]),
+            ("settings", reset),
+        )
+        if applies
+    ]
+    differences = _differences(_Pair(now, then, (*overall, "time")[0]), declared, column, own)
+    counts = Counter(dict.fromkeys(overall, 0))
+    counts.update(one.reason for one in differences)
+    reasons = [
+        Reason(kind, f"{words} ({', '.join(reset)})" if kind == "settings" else words, counts[kind])
+        for kind, words in WORDS.items()
+        if kind in counts
+    ]
+    happened = Counter(one.what for one in differences)
+    return Movement(
+        table=declared.full_name(),
+        key=MappingProxyType(dict(own)),
+        column=column,
+        then=old[column] if old else None,
+        now=row[column] if row else None,
+        earlier=then.manifest.id,
+        earlier_as_of=then.manifest.as_of,
+        current=now.manifest.id,
+        current_as_of=now.manifest.as_of,
+        added=happened["added"],
+        removed=happened["removed"],
+        changed=happened["changed"],
+        reasons=tuple(reasons),
+        rows=tuple(one.to_row() for one in differences[:limit]),
+    )
+
+
+def moved_since(
+    settings: Settings,
+    current: OpenedSnapshot | duckdb.DuckDBPyConnection,
+    table: str,
+    key: Mapping[str, object],
+    column: str,
+    *,
+    since: str | None = None,
+    limit: int | None = ROWS,
+) -> Movement | None:
+    """`why`, against a kept snapshot.
+
+    `since`: the beginning of its id, or `yesterday` (the last one made before the local day of the current one); None:
+    the newest one of an earlier or the same cut where the figure differs; the answer is None when there is none. Raises
+    NotFound when no such snapshot is kept.
+    """
+    now = Asked.of(current)
+    earlier = [path for path in kept(settings) if path.name < now.manifest.id]
+    if since is not None:
+        with opened(_named(since, earlier, now, settings)) as then:
+            return why(current, then, table, key, column, limit=limit)
+    declared = find_kpi(table)
+    row = now.row(declared, key)
+    value = row[column] if row else None
+    for path in earlier:
+        try:
+            with opened(path) as then:
+                before = Asked.of(then)
+                # A build at a past cut is published later than what it precedes.
+                if before.manifest.as_of > now.manifest.as_of:
+                    continue
+                old = before.row(declared, key)
+                if not is_same(old[column] if old else None, value):
+                    return why(current, then, table, key, column, limit=limit)
+        except GiveUp as problem:
+            _log.info("passed over: %s", problem)  # broken, or from before there were receipts
+    return None
+
+
+def _named(word: str, earlier: Sequence[Path], now: Asked, settings: Settings) -> Path:
+    if word == "yesterday":
+        today = now.manifest.created_at.astimezone(settings.zone).date()
+        for path in earlier:
+            made = created_at(path.name)
+            if made is not None and made.astimezone(settings.zone).date() < today:
+                return path
+        raise NotFound("no snapshot of an earlier day is kept yet; the last of each day is")
+    for path in earlier:
+        if path.name.startswith(word):
+            return path
+    known = ", ".join(path.name for path in earlier[:_LISTED])
+    raise NotFound(f"no earlier snapshot {word!r} is kept: there is {known or 'none yet'}")
+
+
+def _setting(asked: Asked, name: str) -> object:
+    return (asked.manifest.settings or {}).get(name)
+
+
+def _figures(table: type[KpiTable]) -> list[str]:
+    return [name for name in table.columns if name not in table.key and name not in KpiTable.columns]
+
+
+def _key(row: Row, names: Sequence[str]) -> tuple[object, ...]:
+    return tuple(row[name] for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """One row behind a figure that differs; `then`, `now`: its used values, None where it is not behind the figure."""
+
+    what: str
+    reason: str
+    key: Mapping[str, object]
+    then: Mapping[str, object] | None
+    now: Mapping[str, object] | None
+
+    def to_row(self) -> Mapping[str, object]:
+        return {"what": self.what, "reason": self.reason, **self.key, "then": self.then, "now": self.now}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two snapshots; `otherwise`: the reason of a row that nothing else explains."""
+
+    now: Asked
+    then: Asked
+    otherwise: str
+
+
+def _differences(pair: _Pair, table: type[KpiTable], column: str, own: Mapping[str, object]) -> list[_Difference]:
+    """The rows behind a figure that came, went or changed, each with its reason, in the order of their keys."""
+    figure = FIGURES.get(table.full_name(), {}).get(column)
+    if figure is None:
+        return []
+    rows = figure.rows
+    after, before = (_behind(asked, table, column, own) for asked in (pair.now, pair.then))
+    differing = [
+        (key, before.get(key), after.get(key))
+        for key in sorted(before.keys() | after.keys(), key=str)
+        if key not in before
+        or key not in after
+        or any(not is_same(before[key][name], after[key][name]) for name in rows.used)
+    ]
+    reasons = _reasons(pair, rows, differing)
+    return [
+        _Difference(
+            what="added" if old is None else "removed" if new is None else "changed",
+            reason=reason,
+            key=dict(zip(rows.key, key, strict=True)),
+            then=old and {name: old[name] for name in rows.used},
+            now=new and {name: new[name] for name in rows.used},
+        )
+        for (key, old, new), reason in zip(differing, reasons, strict=True)
+    ]
+
+
+def _behind(
+    asked: Asked, table: type[KpiTable], column: str, own: Mapping[str, object]
+) -> dict[tuple[object, ...], Row]:
+    key = FIGURES[table.full_name()][column].rows.key
+    behind = asked.behind(table, column, asked.own(table, own))
+    found = asked.query(behind.asking("select * from behind"), behind.parameters).to_pylist()
+    return {_key(row, key): row for row in found}
+
+
+_Differing = tuple[tuple[object, ...], Row | None, Row | None]
+
+
+def _reasons(pair: _Pair, rows: Rows, differing: Sequence[_Differing]) -> list[str]:
+    """One reason for each differing row."""
+    if not differing:
+        return []
+    if rows.source.startswith("kpi."):
+        return _reasons_of_figures(pair, rows, differing)
+    if rows.source in _CAMPAIGNS:
+        return _reasons_of_campaigns(pair, differing)
+    if "chat_id" not in rows.key:
+        return [pair.otherwise] * len(differing)
+    return _reasons_of_chats(pair, rows, differing)
+
+
+_CAMPAIGNS: Final = frozenset({"core.campaigns", "core.campaign_statuses"})
+_CONTACTS: Final = frozenset({"core.contacts", "core.contact_segments", "core.contact_presence"})
+
+
+def _reasons_of_figures(pair: _Pair, rows: Rows, differing: Sequence[_Differing]) -> list[str]:
+    """A figure taken from others moved for the commonest reason that those did."""
+    table = TABLES[rows.source]
+    assert issubclass(table, KpiTable)
+    reasons = []
+    for number, (key, _, _) in enumerate(differing):
+        counts: Counter[str] = Counter()
+        if number < _MOST_TAKEN:
+            own = dict(zip(rows.key, key, strict=True))
+            for column in rows.takes:
+                counts.update(one.reason for one in _differences(pair, table, column, own))
+        reasons.append(counts.most_common(1)[0][0] if counts else "other")
+    return reasons
+
+
+def _reasons_of_campaigns(pair: _Pair, differing: Sequence[_Differing]) -> list[str]:
+    def standing(asked: Asked) -> tuple[dict[str, Row], dict[str, Row]]:
+        campaigns = asked.query("select * from core.campaigns").to_pylist()
+        reports = asked.query("select * exclude (last_fetched_at) from core.campaign_reports").to_pylist()
+        return {one["campaign_id"]: one for one in campaigns}, {one["campaign_id"]: one for one in reports}
+
+    campaigns, reports = standing(pair.now)
+    old_campaigns, old_reports = standing(pair.then)
+    reasons = []
+    for (campaign, *_), _, _ in differing:
+        name = str(campaign)
+        if name not in old_campaigns or name not in campaigns:
+            reasons.append("campaign")
+        elif reports.get(name) != old_reports.get(name):
+            reasons.append("report")
+        elif campaigns[name]["status"] != old_campaigns[name]["status"]:
+            reasons.append("status")
+        else:
+            reasons.append(pair.otherwise)
+    return reasons
+
+
+def _reasons_of_chats(pair: _Pair, rows: Rows, differing: Sequence[_Differing]) -> list[str]:
+    """What the two snapshots know of each row's chat, around the time that the row speaks of."""
+    place = rows.key.index("chat_id")
+    chats = sorted({str(key[place]) for key, _, _ in differing})
+    standing, old_standing = _chats(pair.now, chats), _chats(pair.then, chats)
+    is_of_contacts = rows.source in _CONTACTS
+    evidence = {} if is_of_contacts else _message_evidence(pair, chats)
+    gap = dt.timedelta(hours=float((pair.now.manifest.settings or {}).get("conversation_gap_hours", 24)))
+    reasons = []
+    for key, old, new in differing:
+        chat = str(key[place])
+        kinds = {kind for at, kind in evidence.get(chat, ()) if _is_near(at, (old, new), gap)}
+        if chat not in standing:
+            reasons.append("erased")
+        elif is_of_contacts:
+            reasons.append("contact")
+        elif kinds:
+            reasons.append(next(kind for kind in WORDS if kind in kinds))
+        elif rows.source == "core.assignments" or _is_marked(old) != _is_marked(new):
+            reasons.append("marked")
+        elif standing[chat]["is_history_whole"] != old_standing.get(chat, standing[chat])["is_history_whole"]:
+            reasons.append("history")
+        else:
+            reasons.append(pair.otherwise)
+    return reasons
+
+
+def _is_marked(row: Row | None) -> bool:
+    return row is not None and row.get("resolved_by") == "operator"
+
+
+def _is_near(at: dt.datetime, rows: Iterable[Row | None], gap: dt.timedelta) -> bool:
+    """Whether a message may belong to the conversation of a row: its times, as far as a gap around them."""
+    times = [
+        value
+        for row in rows
+        if row is not None
+        for name, value in row.items()
+        if isinstance(value, dt.datetime) and name != "known_until"
+    ]
+    return not times or min(times) - gap <= at <= max(times) + gap
+
+
+def _chats(asked: Asked, chats: Sequence[str]) -> dict[str, Row]:
+    found = asked.query("select * from core.chats where chat_id in (select unnest($chats))", {"chats": list(chats)})
+    return {row["chat_id"]: row for row in found.to_pylist()}
+
+
+def _message_evidence(pair: _Pair, chats: Sequence[str]) -> dict[str, list[tuple[dt.datetime, str]]]:
+    """Messages of these chats that came or changed since, by chat, each with its time and the reason it gives."""
+
+    def messages(asked: Asked) -> dict[tuple[str, str], Row]:
+        found = asked.query(
+            "select chat_id, message_id, timestamp, status, is_reply from core.messages"
+            " where is_counted and chat_id in (select unnest($chats))",
+            {"chats": list(chats)},
+        )
+        return {(row["chat_id"], row["message_id"]): row for row in found.to_pylist()}
+
+    known, stored = messages(pair.then), messages(pair.now)
+    cut = pair.then.manifest.as_of.astimezone(dt.UTC).replace(tzinfo=None)
+    evidence: dict[str, list[tuple[dt.datetime, str]]] = {}
+    for key in known.keys() - stored.keys():
+        evidence.setdefault(key[0], []).append((known[key]["timestamp"], "removed"))
+    for key, row in stored.items():
+        old = known.get(key)
+        if old is None:
+            kind = "late" if row["timestamp"] <= cut else "new"
+        elif (row["status"], row["is_reply"]) != (old["status"], old["is_reply"]):
+            kind = "status"
+        else:
+            continue
+        evidence.setdefault(key[0], []).append((row["timestamp"], kind))
+    return evidence

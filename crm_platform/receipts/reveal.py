@@ -1,0 +1,65 @@
+"""From pseudonyms back to chats, for those who may know, with a line in the audit log.
+
+What belongs here: the one way back, which needs the live warehouse and the key. What does not: receipts themselves,
+which name nobody.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crm_platform.publish.pseudonyms import bind_key, pseudonym_key, pseudonym_sql
+from crm_platform.schemas import raw
+from crm_platform.warehouse import DuckDbWarehouse
+
+if TYPE_CHECKING:
+    from crm_platform.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """A chat as the CRM knows it. `whatsapp_number`: as the API sent it, None when it sent none."""
+
+    chat_id: str
+    whatsapp_number: str | None
+
+
+def reveal(settings: Settings, pseudonyms: Iterable[str], *, purpose: str, now: dt.datetime) -> Mapping[str, Revealed]:
+    """The chats behind pseudonyms, by pseudonym; one that is erased or unknown is left out.
+
+    `purpose`: what is written to `audit/revealed.jsonl` under the data folder, with the time (`now`, aware), the user
+    and how many chats were asked for: before anything is revealed. Raises Busy when the warehouse is locked.
+    """
+    wanted = sorted(set(pseudonyms))
+    if not wanted:
+        return {}
+    log = settings.root / "audit" / "revealed.jsonl"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    line = {"at": now.isoformat(), "user": getpass.getuser(), "what": purpose, "chats": len(wanted)}
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    _log.warning("%d chats revealed for %s", len(wanted), purpose)
+    live = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
+    if not live.path.exists():
+        return {}
+    with live.reading() as session:
+        bind_key(session, pseudonym_key(settings))
+        found = session.query(
+            f"""
+            select * from (
+                select {pseudonym_sql("chat_id", "chat")} as pseudonym, chat_id, whatsapp_number
+                from {raw.Contacts.full_name()}
+            ) as contacts
+            where pseudonym in (select unnest(?))
+            """,
+            [wanted],
+        )
+    return {row["pseudonym"]: Revealed(row["chat_id"], row["whatsapp_number"]) for row in found.to_pylist()}

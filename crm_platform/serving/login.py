@@ -1,0 +1,102 @@
+"""The login page: a secret in, a session out.
+
+What belongs here: the form, the cookie, leaving. What does not: whether a secret is right (access.py), requests that
+other sites forge (guard.py looks at every one).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from crm_platform.serving.access import LONGEST_SESSION
+from crm_platform.serving.guard import cookie_name, recognise
+from crm_platform.serving.problems import TEMPLATES, Refused
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+
+_LONGEST_FORM: Final = 10_000  # bytes
+
+
+def _page(status: int, *, onwards: str, problem: str = "") -> Response:
+    text = TEMPLATES.get_template("login.html").render(onwards=onwards, problem=problem)
+    return HTMLResponse(text, status, {"Cache-Control": "no-store"})
+
+
+def _local(address: str | None) -> str:
+    """An address inside this app; anything else leads to the first page."""
+    inside = address is not None and address.startswith("/") and address[1:2] not in {"/", "\\"}
+    return address if inside and address is not None and address.isprintable() else "/"
+
+
+async def _form(request: Request) -> dict[str, str]:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _LONGEST_FORM:
+            raise Refused(413, "too_long", "The form is too long.", hint="A secret is far shorter.")
+    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
+    return {name: values[0] for name, values in fields.items()}
+
+
+async def _ask(request: Request) -> Response:
+    if request.app.state.door.is_open:
+        return RedirectResponse("/", 303)
+    return _page(200, onwards=_local(request.query_params.get("next")))
+
+
+async def _log_in(request: Request) -> Response:
+    state = request.app.state
+    if state.door.is_open:
+        return RedirectResponse("/", 303)
+    form = await _form(request)
+    onwards = _local(form.get("next"))
+    visitor = await run_in_threadpool(recognise, state.door, state.audit, request, form.get("secret", "").strip())
+    if visitor is None:
+        return _page(401, onwards=onwards, problem="This is not the secret of any role.")
+    _forget(request)  # a session that was there before is over: nobody goes on under a name they were given
+    name = state.door.log_in(visitor.role)
+    state.audit.write("login", role=visitor.role.name.lower(), client=request.client.host if request.client else None)
+    response = RedirectResponse(onwards, 303)
+    response.set_cookie(
+        cookie_name(request),
+        name,
+        max_age=int(LONGEST_SESSION),
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+def _forget(request: Request) -> None:
+    name = request.cookies.get(cookie_name(request))
+    if name:
+        request.app.state.door.log_out(name)
+
+
+async def _log_out(request: Request) -> Response:
+    _forget(request)
+    visitor = request.state.visitor
+    request.app.state.audit.write("logout", role=visitor.role.name.lower(), by=visitor.came_by)
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(
+        cookie_name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict"
+    )
+    return response
+
+
+def routes() -> list[BaseRoute]:
+    """Login and logout."""
+    return [
+        Route("/login", _ask, methods=["GET"]),
+        Route("/login", _log_in, methods=["POST"]),
+        Route("/logout", _log_out, methods=["POST"]),
+    ]

@@ -1,0 +1,345 @@
+"""The KPI API's OpenAPI 3.1 document, from the declared tables.
+
+What belongs here: describing what kpi_api.py answers. What does not: answering; other languages' types (typescript.py).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any, Final
+
+from crm_platform.publish import published_columns
+from crm_platform.schemas import Column, KpiTable, Type
+from crm_platform.serving.asking import DEFAULT_LIMIT, MOST_ROWS, RANGED, kpi_tables
+
+Json = dict[str, Any]
+
+_VERSION: Final = "1.0.0"
+_TYPES: Final[dict[Type, Json]] = {
+    Type.TEXT: {"type": "string"},
+    Type.JSON: {"type": "string"},
+    Type.INTEGER: {"type": "integer", "format": "int64"},
+    Type.FLOAT: {"type": "number", "format": "double"},
+    Type.BOOLEAN: {"type": "boolean"},
+    Type.TIMESTAMP: {"type": "string", "format": "date-time"},
+    Type.DATE: {"type": "string", "format": "date"},
+}
+# A query may name a month for its first day, and an instant without its zone.
+_ASKED: Final[dict[Type, Json]] = {
+    Type.DATE: {"type": "string", "pattern": r"^[0-9]{4}-(0[1-9]|1[0-2])(-[0-9]{2})?$", "examples": ["2026-11-20"]},
+    Type.TIMESTAMP: {"type": "string", "examples": ["2026-11-20T09:00:00Z"]},
+    Type.TEXT: {"type": "string"},
+    Type.JSON: {"type": "string"},
+}
+_ABOUT: Final = """\
+The published KPI tables. Every answer comes from one snapshot, which never changes: its id, its cut (`as_of`) and the
+share of the data it has seen (`coverage`) stand in every answer. A rate is a share from 0 to 1 and NULL where its
+denominator is 0; a duration is in seconds; a day is local to the snapshot's `timezone`; an instant is UTC.
+
+Filter by any column: `?weekday=0&weekday=1` keeps rows that equal one of the values,
+`?day_from=2026-11-01&day_to=2026-12-01` keeps a range, its start included and its end excluded. `order=-day` sorts,
+newest first. Rows come in pages: follow `next` until it is null; it answers 409 once a newer snapshot is published, and
+you begin again.
+
+Send `If-None-Match` with the ETag of an earlier answer: 304 means that nothing has changed.
+
+In CSV, texts that a spreadsheet would take for a formula begin with an apostrophe. JSON and Arrow hold them as they
+are."""
+
+
+def document() -> Json:
+    """The whole document; the same tables give the same one."""
+    tables = kpi_tables()
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "KPI API", "version": _VERSION, "description": _ABOUT, "license": {"name": "Apache-2.0"}},
+        "servers": [{"url": "/", "description": "The server that `crm serve` starts."}],
+        "security": [{"bearer": []}, {"session": []}, {}],
+        "tags": [{"name": pillar} for pillar in dict.fromkeys(table.pillar for table in tables.values())],
+        "paths": {
+            "/api/v1/kpis": {"get": _list_operation()},
+            **{f"/api/v1/kpis/{name}": {"get": _operation(table)} for name, table in tables.items()},
+            "/api/v1/openapi.json": {"get": _self_operation()},
+        },
+        "components": {
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The analysts' or admins' secret. Not needed where none is configured.",
+                },
+                "session": {"type": "apiKey", "in": "cookie", "name": "crm_session"},
+            },
+            "parameters": _parameters(),
+            "headers": _headers(),
+            "responses": _responses(),
+            "schemas": {**_schemas(), **{_name(table): _row(table) for table in tables.values()}},
+        },
+    }
+
+
+def document_text() -> str:
+    """The document as it stands in docs/."""
+    return _text(tuple(kpi_tables().values()))
+
+
+@functools.lru_cache(maxsize=1)
+def _text(_tables: tuple[type[KpiTable], ...]) -> str:
+    return json.dumps(document(), ensure_ascii=False, indent=1) + "\n"
+
+
+def _name(table: type[KpiTable]) -> str:
+    return table.__name__
+
+
+def _reference(kind: str, name: str) -> Json:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+# Operations.
+
+
+def _operation(table: type[KpiTable]) -> Json:
+    row = {"type": "array", "items": _reference("schemas", _name(table))}
+    answer = {
+        "allOf": [_reference("schemas", "Answer"), {"type": "object", "properties": {"rows": row}}],
+    }
+    headers = [*_headers()]
+    return {
+        "operationId": table.table,
+        "summary": f"kpi.{table.table}",
+        "description": f"{table.description()} Key: {', '.join(table.key) or 'one row'}.",
+        "tags": [table.pillar],
+        "parameters": [
+            *(_reference("parameters", name) for name in ("columns", "order", "limit", "cursor", "format")),
+            *_filters(table),
+        ],
+        "responses": {
+            "200": {
+                "description": "Rows that match.",
+                "headers": {name: _reference("headers", name) for name in headers},
+                "content": {
+                    "application/json": {"schema": answer},
+                    "text/csv": {"schema": {"type": "string"}},
+                    "application/vnd.apache.arrow.stream": {"schema": {"type": "string", "format": "binary"}},
+                },
+            },
+            **{status: _reference("responses", name) for status, name in _REFUSALS.items()},
+        },
+    }
+
+
+_REFUSALS: Final = {
+    "304": "NotModified",
+    "400": "BadRequest",
+    "401": "NotLoggedIn",
+    "403": "RoleTooLow",
+    "406": "NotAcceptable",
+    "409": "CursorOutdated",
+    "503": "NothingPublished",
+}
+
+
+def _filters(table: type[KpiTable]) -> list[Json]:
+    """What keeps rows of a table; the columns that every KPI has are described once, in the components."""
+    return [
+        _reference("parameters", one["name"]) if name in KpiTable.columns else one
+        for name, column in published_columns(table).items()
+        for one in _filters_by(name, column)
+    ]
+
+
+def _filters_by(name: str, column: Column) -> list[Json]:
+    schema = _ASKED.get(column.type, _TYPES[column.type])
+    about = f"Keep rows whose {name} is one of these. {column.description}"
+    many = {"schema": {"type": "array", "items": schema}, "style": "form", "explode": True}
+    found = [{"name": name, "in": "query", "description": about, **many}]
+    if column.type in RANGED:
+        found += [
+            {"name": f"{name}_from", "in": "query", "description": f"Keep {name} from here on.", "schema": schema},
+            {"name": f"{name}_to", "in": "query", "description": f"Keep {name} before this.", "schema": schema},
+        ]
+    return found
+
+
+def _list_operation() -> Json:
+    return {
+        "operationId": "list_kpis",
+        "summary": "Every KPI table, its columns and its coverage",
+        "responses": {
+            "200": {
+                "description": "The tables.",
+                "headers": {"ETag": _reference("headers", "ETag")},
+                "content": {"application/json": {"schema": _reference("schemas", "TableList")}},
+            },
+            **{one: _reference("responses", _REFUSALS[one]) for one in ("304", "401", "403", "503")},
+        },
+    }
+
+
+def _self_operation() -> Json:
+    return {
+        "operationId": "openapi",
+        "summary": "This document",
+        "responses": {
+            "200": {"description": "OpenAPI 3.1.", "content": {"application/json": {"schema": {"type": "object"}}}},
+            **{one: _reference("responses", _REFUSALS[one]) for one in ("304", "401", "403")},
+        },
+    }
+
+
+# Components.
+
+
+def _parameters() -> Json:
+    return {
+        name: {"name": name, "in": "query", "description": description, "schema": schema}
+        for name, description, schema in (
+            ("columns", "Only these columns, comma-separated, in this order.", {"type": "string"}),
+            (
+                "order",
+                "Sort by these columns, comma-separated; a minus before a name sorts downwards. Default: the key.",
+                {"type": "string", "examples": ["-day"]},
+            ),
+            (
+                "limit",
+                "Most rows of a page.",
+                {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": DEFAULT_LIMIT},
+            ),
+            ("cursor", "The page after another: follow `next` instead of writing it.", {"type": "string"}),
+            (
+                "format",
+                "The form of the answer, before the Accept header.",
+                {"type": "string", "enum": ["json", "csv", "arrow"]},
+            ),
+        )
+    } | {one["name"]: one for name, column in KpiTable.columns.items() for one in _filters_by(name, column)}
+
+
+def _headers() -> Json:
+    return {
+        name: {"description": description, "schema": {"type": "string"}}
+        for name, description in (
+            ("ETag", "Tells this answer from others: the snapshot's id and the question."),
+            ("Link", 'Address of the next page, as `<…>; rel="next"`; absent on the last.'),
+            ("X-Snapshot", "Id of the snapshot."),
+            ("X-As-Of", "The snapshot's cut."),
+            ("X-Coverage", "Smallest coverage of the rows that match; empty when not known."),
+            ("X-Total-Rows", "Rows that match, on all pages."),
+            ("X-Provisional-Rows", "How many of them are provisional."),
+        )
+    }
+
+
+def _responses() -> Json:
+    refusal = {"application/json": {"schema": _reference("schemas", "Problem")}}
+    words = {
+        "BadRequest": "A parameter is wrong; the message names it, the hint says what to write.",
+        "NotLoggedIn": "No secret, or a wrong one.",
+        "RoleTooLow": "The secret belongs to a role that may not do this.",
+        "NotAcceptable": "None of the three forms is acceptable.",
+        "CursorOutdated": "A newer snapshot was published, or other parameters were given: begin again.",
+        "NothingPublished": "Nothing, or not this table, has been published yet.",
+    }
+    return {
+        "NotModified": {"description": "The answer that If-None-Match names still stands."},
+        **{name: {"description": description, "content": refusal} for name, description in words.items()},
+    }
+
+
+def _nullable(schema: Json) -> Json:
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def _object(properties: Json, description: str) -> Json:
+    return {"type": "object", "description": description, "required": list(properties), "properties": properties}
+
+
+def _schemas() -> Json:
+    text, whole = {"type": "string"}, {"type": "integer", "minimum": 0}
+    snapshot = {
+        "snapshot": {**text, "description": "Id of the snapshot."},
+        "as_of": {**text, "format": "date-time", "description": "Its cut: nothing later counts."},
+        "timezone": {**text, "description": "Days, months, weekdays and hours are local to this zone."},
+        "is_sandbox": {"type": "boolean", "description": "The data is made up."},
+    }
+    coverage: Json = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+    return {
+        "Problem": _object(
+            {
+                "error": _object(
+                    {
+                        "code": {**text, "description": "A word for programs."},
+                        "message": {**text, "description": "What is wrong."},
+                        "hint": {**text, "description": "What to do instead."},
+                    },
+                    "Why there is no answer.",
+                )
+            },
+            "A refusal.",
+        ),
+        "Answer": _object(
+            {
+                "table": {**text, "description": "Full name of the table."},
+                "definition_version": {"type": "integer", "description": "Version of its definition."},
+                **snapshot,
+                "coverage": {**coverage, "description": "Smallest coverage of the rows that match; null: not known."},
+                "provisional_rows": {**whole, "description": "How many rows that match are provisional."},
+                "total_rows": {**whole, "description": "Rows that match, on all pages."},
+                "next": {"type": ["string", "null"], "description": "Address of the next page."},
+                "rows": {"type": "array", "items": {"type": "object"}},
+            },
+            "A page of rows, and what they come from.",
+        ),
+        "Column": _object(
+            {
+                "name": text,
+                "type": {**text, "enum": [one.value for one in Type]},
+                "unit": {"type": ["string", "null"]},
+                "nullable": {"type": "boolean"},
+                "description": text,
+            },
+            "A column.",
+        ),
+        "Table": _object(
+            {
+                "table": text,
+                "description": text,
+                "pillar": text,
+                "key": {"type": "array", "items": text},
+                "period": {"type": ["string", "null"], "description": "The column of a row's day or month."},
+                "definition_version": {"type": "integer"},
+                "is_published": {"type": "boolean"},
+                "rows": whole,
+                "coverage": coverage,
+                "provisional_rows": whole,
+                "columns": {"type": "array", "items": _reference("schemas", "Column")},
+                "links": _object({"json": text, "csv": text, "arrow": text}, "Where its rows are."),
+            },
+            "A KPI table.",
+        ),
+        "TableList": _object(
+            {**snapshot, "tables": {"type": "array", "items": _reference("schemas", "Table")}}, "Every KPI table."
+        ),
+    }
+
+
+def _row(table: type[KpiTable]) -> Json:
+    return {
+        "type": "object",
+        "description": f"{table.description()} A row has every column, unless `columns` names some.",
+        "additionalProperties": False,
+        "properties": {name: _property(column) for name, column in published_columns(table).items()},
+    }
+
+
+def _property(column: Column) -> Json:
+    schema = _TYPES[column.type]
+    unit = {"x-unit": column.unit} if column.unit else {}
+    bounds = {
+        word: bound for word, bound in (("minimum", column.minimum), ("maximum", column.maximum)) if bound is not None
+    }
+    allowed = {"enum": [*column.allowed, *([None] if column.nullable else [])]} if column.allowed else {}
+    described = {**schema, **bounds, **allowed, "description": column.description, **unit}
+    return _nullable(described) if column.nullable else described

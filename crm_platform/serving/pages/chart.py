@@ -1,0 +1,150 @@
+"""A chart with the table it is drawn from.
+
+What belongs here: the pair of drawing and rows, and the rows as HTML and CSV. What does not: geometry (charts.py),
+which charts a page has (executive.py, campaigns.py, support.py).
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any, Final, Literal
+
+from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages.charts import Size
+from crm_platform.serving.pages.numbers import Language
+from crm_platform.serving.pages.words import say
+
+CellKind = Literal[
+    "count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour", "flag", "label", "amount"
+]
+
+NARROW: Final = 326  # px inside a phone of 390
+WIDTHS: Final = {12: 1150, 8: 744, 6: 544, 4: 344}  # px inside so many columns of the grid
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a chart's table: the published name, its heading, how it is written."""
+
+    name: str
+    heading: str
+    kind: CellKind
+    bar: bool = False  # drawn beside the number, against the largest of the column
+
+    def write(self, language: Language, value: Any) -> str:  # noqa: ANN401 - whatever a cell holds
+        """Write one cell."""
+        if value is None:
+            return numbers.NONE
+        if self.kind == "day":
+            return numbers.day(language, value, year=True)
+        if self.kind == "month":
+            return numbers.month(language, value)
+        if self.kind == "weekday":
+            return numbers.weekday(language, value)
+        if self.kind == "hour":
+            return f"{value:02d}:00"
+        if self.kind == "text":
+            return str(value)
+        if self.kind == "flag":
+            return say(language, "value.yes" if value else "value.no")
+        if self.kind == "label":
+            return label(language, value)
+        if self.kind == "amount":
+            return f"{value:,.0f}"
+        return numbers.value(language, self.kind, value)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is set right."""
+        return self.kind in {"count", "rate", "seconds", "growth", "gap", "amount"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart. `table`: the published table its rows stand in by `key`; `span`: columns of the grid it takes."""
+
+    name: str
+    title: str
+    subtitle: str
+    table: str
+    key: Sequence[str]
+    columns: Sequence[Column]
+    rows: Sequence[dict[str, Any]]
+    wide: str
+    narrow: str
+    span: int = 6
+    note: str = ""
+    how: str = "cell"
+    attributes: dict[str, str] = field(default_factory=dict)
+    keys: Sequence[tuple[str, str]] = ()  # a legend: class and word
+    table_only: bool = False
+
+    def key_of(self, row: dict[str, Any]) -> str:
+        """The key of a row as `data-key` says it."""
+        return ",".join(f"{name}={plain(row.get(name))}" for name in self.key)
+
+    def bar(self, column: Column, row: dict[str, Any]) -> str:
+        """Draw a cell's bar, 72 by 8 px."""
+        most = max((one.get(column.name) or 0 for one in self.rows), default=0)
+        width = 72 * (row.get(column.name) or 0) / most if most else 0
+        return (
+            '<svg class="cell" viewBox="0 0 72 8" width="72" height="8" aria-hidden="true">'
+            f'<rect class="bar first" width="{max(0, width):.1f}" height="8"/></svg>'
+        )
+
+    def body(self, language: Language) -> str:
+        """Its rows as HTML. A cell whose words do not tell the value exactly carries it in `data-value`."""
+        lines = []
+        for row in self.rows:
+            state = ' class="provisional"' if row.get("is_provisional") else ""
+            cells = [f'<tr data-key="{escape(self.key_of(row))}"{state}>']
+            for number, column in enumerate(self.columns):
+                value = row.get(column.name)
+                words, exact = column.write(language, value), plain(value)
+                tag = "th" if number == 0 else "td"
+                told = ' scope="row"' if number == 0 else ""
+                told += ' class="n"' if column.is_number else ""
+                told += f' data-value="{escape(exact)}"' if exact != words else ""
+                bar = self.bar(column, row) if column.bar else ""
+                cells.append(f"<{tag}{told}>{bar}{escape(words)}</{tag}>")
+            lines.append("".join([*cells, "</tr>"]))
+        return "\n".join(lines)
+
+    def csv(self) -> str:
+        """Its rows as CSV: published names, plain values."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\r\n")
+        writer.writerow(column.name for column in self.columns)
+        writer.writerows([_safe(row.get(column.name)) for column in self.columns] for row in self.rows)
+        return out.getvalue()
+
+
+def label(language: Language, value: str) -> str:
+    """Write a text from the tables; the names of what is absent, in the reader's language."""
+    key = f"value.{value[1:-1]}"
+    return say(language, key) if value in {"(none)", "(other)", "(unknown)", "(unassigned)"} else value
+
+
+def plain(value: object) -> str:
+    """Write a value exactly: a number so that it reads back the same, a day as ISO 8601, nothing as an empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, dt.date | dt.datetime):
+        return value.isoformat()
+    return str(value)
+
+
+def _safe(value: object) -> str:
+    # A text that begins like a formula is run by spreadsheets: an apostrophe keeps it a text.
+    written = plain(value)
+    return f"'{written}" if isinstance(value, str) and written[:1] in {"=", "+", "-", "@", "\t", "\r"} else written
+
+
+def both(span: int, draw: Callable[[Size], str], *, height: int = 240) -> tuple[str, str]:
+    """Draw wide, for so many columns of the grid, and narrow."""
+    return draw(Size(WIDTHS[span], height)), draw(Size(NARROW, min(height, 220)))

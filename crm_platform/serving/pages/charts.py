@@ -1,0 +1,426 @@
+"""Charts as SVG, drawn at the server: lines, columns, ranked bars, a heat map, spark lines.
+
+What belongs here: geometry. What does not: data, words, colours (static/pages.css holds those, by class, because the
+pages' content policy allows no inline style). Every function returns the SVG element as text, `role="img"` with a
+title and a description; the numbers themselves stand in the table under each chart.
+
+A drawing is made once wide and once narrow, and CSS shows the one that fits: text keeps its size on a phone. Altair and
+vl-convert took 45 to 95 ms for one such line chart, these take under 1 ms.
+
+Shapes that stand for a row of the chart's table carry `data-row`; a chart by day carries `data-x0`, `data-step` and
+`data-rows` instead, so that the pointer finds the nearest day.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final, Literal
+
+Words = Callable[[float], str]
+
+_LETTER: Final = 6.5  # px: mean width of a character at 12 px
+_TIME_TICKS: Final = (1, 10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86_400, 3 * 86_400, 7 * 86_400, 30 * 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line by day: a value for each, None where there is none. `look`: its class in the style sheet."""
+
+    name: str
+    values: Sequence[float | None]
+    look: str = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A level drawn across, with its name."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A ranked bar. `low`, `high`: an interval drawn over it; `text`: what stands at its end."""
+
+    name: str
+    value: float | None
+    text: str
+    low: float | None = None
+    high: float | None = None
+    look: str = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height of a drawing in px."""
+
+    width: int
+    height: int
+
+    @property
+    def is_narrow(self) -> bool:
+        """Drawn for a phone."""
+        return self.width < 480
+
+
+def _svg(size: Size, title: str, description: str, parts: Sequence[str], attributes: str = "") -> str:
+    return (
+        f'<svg class="chart" viewBox="0 0 {size.width} {size.height}" width="{size.width}" height="{size.height}" '
+        f'role="img" aria-label="{escape(title)}. {escape(description)}"{attributes}>{"".join(parts)}</svg>'
+    )
+
+
+def _text(x: float, y: float, words: str, look: str = "", anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{look}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def _clip(words: str, width: float) -> str:
+    most = max(3, int(width / _LETTER))
+    return words if len(words) <= most else words[: most - 1].rstrip() + "…"
+
+
+def nice_ticks(top: float, *, about: int = 4, whole: bool = True) -> list[float]:
+    """Round steps from 0 up to at least `top`."""
+    if top <= 0:
+        return [0.0, 1.0]
+    rough = top / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
+    if whole:
+        step = max(1.0, math.ceil(step))
+    return [step * number for number in range(math.ceil(top / step - 1e-9) + 1)]
+
+
+def _around_ticks(low: float, high: float, *, about: int = 4) -> list[float]:
+    """Round steps around a range that need not begin at 0: for lines, never for bars."""
+    spread = max(high - low, abs(high) * 0.01, 1.0)
+    step = nice_ticks(spread, about=about)[1]
+    first = max(0.0, math.floor(low / step) * step)
+    return [first + step * number for number in range(math.ceil((high - first) / step) + 1)]
+
+
+def _runs(values: Sequence[float | None]) -> list[list[int]]:
+    """Neighbouring days that have a value: a line is broken where one is missing."""
+    known = [(index, value is not None) for index, value in enumerate(values)]
+    return [[index for index, _ in run] for has, run in itertools.groupby(known, key=lambda one: one[1]) if has]
+
+
+def _day_ticks(days: Sequence[dt.date], *, most: int) -> list[int]:
+    """Which days are named: the first of months when there are many, else Mondays, else every few days."""
+    every = [
+        [index for index, day in enumerate(days) if day.day == 1],
+        [index for index, day in enumerate(days) if day.weekday() == 0],
+    ]
+    mondays = every[1]
+    if len(days) <= most:
+        return list(range(len(days)))
+    if 2 <= len(mondays) <= most:
+        return mondays
+    if len(mondays) > most and len(mondays) // 2 <= most:
+        return mondays[::2]
+    if 2 <= len(every[0]) <= most:
+        return every[0]
+    step = math.ceil(len(days) / most)
+    return list(range(0, len(days), step))
+
+
+class _Plane:
+    """The area between the axes. `scale`: linear from 0, linear around the values, or logarithmic for durations."""
+
+    def __init__(
+        self, size: Size, ticks: Sequence[float], *, scale: Literal["zero", "around", "time"], right: float, left: float
+    ) -> None:
+        self.left, self.top, self.right, self.bottom = left, 14.0, size.width - right, size.height - 24.0
+        self.ticks, self.scale = ticks, scale
+        self._low, self._high = self._place(ticks[0]), self._place(ticks[-1])
+
+    def _place(self, value: float) -> float:
+        return math.log10(max(value, 1.0)) if self.scale == "time" else value
+
+    def y(self, value: float) -> float:
+        share = (self._place(value) - self._low) / ((self._high - self._low) or 1)
+        return self.bottom - max(0.0, min(1.0, share)) * (self.bottom - self.top)
+
+    def frame(self, words: Words) -> list[str]:
+        parts = []
+        for tick in self.ticks:
+            y = self.y(tick)
+            parts.append(f'<path class="grid" d="M{self.left:.1f} {y:.1f}H{self.right:.1f}"/>')
+            parts.append(_text(self.left - 8, y + 4, words(tick), "tick", "end"))
+        return parts
+
+
+def _time_ticks(values: Sequence[float]) -> list[float]:
+    low, high = max(1.0, min(values)), max(values)
+    first = max((index for index, tick in enumerate(_TIME_TICKS) if tick <= low), default=0)
+    last = min((index for index, tick in enumerate(_TIME_TICKS) if tick >= high), default=len(_TIME_TICKS) - 1)
+    return [float(tick) for tick in _TIME_TICKS[first : max(last, first + 1) + 1]]
+
+
+def line_chart(
+    size: Size,
+    *,
+    title: str,
+    description: str,
+    days: Sequence[dt.date],
+    lines: Sequence[Line],
+    words: Words,
+    day_words: Callable[[dt.date], str],
+    scale: Literal["zero", "around", "time"] = "zero",
+    rule: Rule | None = None,
+    open_from: int | None = None,
+    band_from: int | None = None,
+    band_to: int | None = None,
+    whole: bool = True,
+    top: float | None = None,
+) -> str:
+    """Lines by day, named at their end. `open_from`: the first day that is not complete: dashed to a hollow point.
+
+    `band_from`, `band_to`: first and last day of the chosen range, shaded when more than that is drawn.
+    """
+    known = [value for line in lines for value in line.values if value is not None]
+    if rule is not None:
+        known.append(rule.value)
+    if not known or not days:
+        return ""
+    if scale == "time":
+        ticks = _time_ticks(known)
+    elif scale == "around":
+        ticks = _around_ticks(min(known), max(known))
+    else:
+        ticks = nice_ticks(top or max(known), whole=whole)
+    left = max(len(words(tick)) for tick in ticks) * _LETTER + 12
+    right = max((len(line.name) * _LETTER + 14 for line in lines if len(lines) > 1), default=14.0)
+    plane = _Plane(size, ticks, scale=scale, right=right, left=left)
+    step = (plane.right - plane.left) / max(1, len(days) - 1)
+
+    def x(index: int) -> float:
+        return plane.left + (step * index if len(days) > 1 else (plane.right - plane.left) / 2)
+
+    parts = []
+    if band_from is not None and band_to is not None and (band_from > 0 or band_to < len(days) - 2):
+        start = max(plane.left, x(band_from) - step / 2)
+        width = min(plane.right, x(band_to) + step / 2) - start
+        parts.append(
+            f'<rect class="band" x="{start:.1f}" y="{plane.top}" width="{width:.1f}" '
+            f'height="{plane.bottom - plane.top:.1f}"/>'
+        )
+    parts += plane.frame(words)
+    for index in _day_ticks(days, most=5 if size.is_narrow else max(4, int(size.width / 90))):
+        parts.append(_text(x(index), size.height - 6, day_words(days[index]), "tick", "middle"))
+    if rule is not None:
+        y = plane.y(rule.value)
+        parts.append(f'<path class="rule" d="M{plane.left:.1f} {y:.1f}H{plane.right:.1f}"/>')
+        parts.append(_text(plane.left + 6, y - 5, rule.name, "rule-name"))
+    ends: list[tuple[float, Line, float]] = []
+    for line in reversed(lines):
+        parts += _one_line(line, plane, x, open_from=open_from)
+        last = max((index for index, value in enumerate(line.values) if value is not None), default=None)
+        if last is not None and len(lines) > 1:
+            ends.append((plane.y(line.values[last] or 0), line, x(last)))
+    placed = -1e9
+    for y, line, _ in sorted(ends, key=lambda one: one[0]):
+        at = max(y + 4, placed + 15)
+        placed = at
+        parts.append(_text(plane.right + 8, at, line.name, f"name {line.look}"))
+    pointer = f' data-x0="{x(0):.1f}" data-step="{step:.3f}" data-rows="{len(days)}" data-top="{plane.top}" '
+    pointer += f'data-bottom="{plane.bottom}"'
+    return _svg(size, title, description, parts, pointer)
+
+
+def _one_line(line: Line, plane: _Plane, x: Callable[[int], float], *, open_from: int | None) -> list[str]:
+    parts = []
+    for run in _runs(line.values):
+        points = [(index, f"{x(index):.1f} {plane.y(line.values[index] or 0):.1f}") for index in run]
+        whole = [place for index, place in points if open_from is None or index < open_from]
+        tail = [place for index, place in points if open_from is not None and index >= open_from - 1]
+        if len(whole) > 1:
+            parts.append(f'<path class="line {line.look}" d="M{"L".join(whole)}"/>')
+        elif whole:
+            parts.append(
+                f'<circle class="dot {line.look}" r="2.5" cx="{whole[0].split()[0]}" cy="{whole[0].split()[1]}"/>'
+            )
+        if open_from is not None and points[-1][0] >= open_from:
+            if len(tail) > 1:
+                parts.append(f'<path class="line open {line.look}" d="M{"L".join(tail)}"/>')
+            end = points[-1][1].split()
+            parts.append(f'<circle class="hollow {line.look}" r="3.5" cx="{end[0]}" cy="{end[1]}"/>')
+    return parts
+
+
+def column_chart(
+    size: Size,
+    *,
+    title: str,
+    description: str,
+    names: Sequence[str],
+    stacks: Sequence[Line],
+    words: Words,
+    labels: Sequence[str] | None = None,
+    open_from: int | None = None,
+    ticks_at: Sequence[int] | None = None,
+    whole: bool = True,
+    looks: Sequence[str] | None = None,
+    row_from: int = 0,
+) -> str:
+    """Columns from 0, stacked from the first of `stacks` up; `labels` stand on top; `looks`: a class for each column.
+
+    `row_from`: the row of the chart's table that the first column stands for.
+    """
+    totals = [sum(line.values[index] or 0 for line in stacks) for index in range(len(names))]
+    if not names:
+        return ""
+    ticks = nice_ticks(max([*totals, 0]), about=3, whole=whole)
+    left = max(len(words(tick)) for tick in ticks) * _LETTER + 12
+    plane = _Plane(size, ticks, scale="zero", right=4, left=left)
+    step = (plane.right - plane.left) / len(names)
+    width = max(1.0, min(step * (0.72 if step > 6 else 0.85), 44.0))
+    parts = plane.frame(words)
+    # Where labels would touch, only every second or third column has one, the last column always.
+    every = math.ceil((max(map(len, labels)) * _LETTER + 4) / step) if labels else 1
+    for index in range(len(names)):
+        middle, base = plane.left + step * (index + 0.5), 0.0
+        for line in stacks:
+            value = line.values[index]
+            if not value:
+                continue
+            top, bottom = plane.y(base + value), plane.y(base)
+            base += value
+            look = looks[index] if looks else line.look
+            state = " open" if open_from is not None and index >= open_from else ""
+            parts.append(
+                f'<rect class="bar {look}{state}" x="{middle - width / 2:.1f}" y="{top:.1f}" '
+                f'width="{width:.1f}" height="{max(1.0, bottom - top):.1f}"/>'
+            )
+        if labels and (len(names) - 1 - index) % every == 0:
+            parts.append(_text(middle, plane.y(totals[index]) - 5, labels[index], "label", "middle"))
+    most = max(2, int((plane.right - plane.left) / (max(map(len, names)) * _LETTER + 10)))
+    shown = ticks_at if ticks_at is not None else range(0, len(names), math.ceil(len(names) / most))
+    parts += [_text(plane.left + step * (i + 0.5), size.height - 6, names[i], "tick", "middle") for i in shown]
+    pointer = f' data-x0="{plane.left + step / 2:.1f}" data-step="{step:.3f}" data-rows="{len(names)}" '
+    pointer += f'data-row-from="{row_from}" '
+    pointer += f'data-top="{plane.top}" data-bottom="{plane.bottom}"'
+    return _svg(size, title, description, parts, pointer)
+
+
+def day_ticks(days: Sequence[dt.date], size: Size) -> list[int]:
+    """Which days a column chart names."""
+    return _day_ticks(days, most=5 if size.is_narrow else max(4, int(size.width / 90)))
+
+
+def bar_chart(
+    width: int, *, title: str, description: str, bars: Sequence[Bar], top: float | None = None, row: float = 30
+) -> str:
+    """Ranked bars from 0, one below the other. On a narrow drawing the name stands above its bar."""
+    if not bars:
+        return ""
+    narrow = width < 480
+    row = 44.0 if narrow else row
+    names = 0.0 if narrow else min(width * 0.36, max(len(bar.name) for bar in bars) * (_LETTER + 0.4) + 12)
+    texts = max(len(bar.text) for bar in bars) * (_LETTER + 0.2) + 12
+    room = width - names - texts
+    most = top or max([bar.high if bar.high is not None else bar.value or 0 for bar in bars]) or 1
+    size = Size(width, int(row * len(bars) + 4))
+    parts = []
+    for index, bar in enumerate(bars):
+        y = row * index + (20 if narrow else 7)
+        if narrow:
+            parts.append(_text(0, y - 6, _clip(bar.name, width), "name plain"))
+        else:
+            parts.append(_text(0, y + 12, _clip(bar.name, names - 8), "name plain"))
+        long = room * min(1.0, (bar.value or 0) / most)
+        parts.append(f'<rect class="track" x="{names:.1f}" y="{y:.1f}" width="{room:.1f}" height="16"/>')
+        if bar.value is not None:
+            parts.append(
+                f'<rect class="bar {bar.look}" data-row="{index}" x="{names:.1f}" y="{y:.1f}" '
+                f'width="{max(1.0, long):.1f}" height="16"/>'
+            )
+        if bar.low is not None and bar.high is not None:
+            low, high = names + room * min(1.0, bar.low / most), names + room * min(1.0, bar.high / most)
+            parts.append(
+                f'<path class="interval" d="M{low:.1f} {y + 8:.1f}H{high:.1f}'
+                f'M{low:.1f} {y + 4:.1f}v8M{high:.1f} {y + 4:.1f}v8"/>'
+            )
+        parts.append(_text(names + room + 8, y + 12, bar.text, "label"))
+    return _svg(size, title, description, parts)
+
+
+def heat_map(
+    size: Size,
+    *,
+    title: str,
+    description: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Sequence[float | None]],
+    marks: Sequence[Sequence[bool]] | None = None,
+    low: float = 0.0,
+    row_of: Callable[[int, int], int] | None = None,
+) -> str:
+    """Shade each cell in nine steps of one hue. `marks`: cells with too little behind them, struck through.
+
+    `row_of`: the row of the chart's table that stands for a cell; by default row by row.
+    """
+    known = [value for line in cells for value in line if value is not None]
+    if not known:
+        return ""
+    high = max(known)
+    left = max(len(name) for name in rows) * _LETTER + 10
+    wide, tall = (size.width - left) / len(columns), (size.height - 22) / len(rows)
+    parts: list[str] = []
+    for line, name in enumerate(rows):
+        parts.append(_text(left - 8, tall * line + tall / 2 + 4, name, "tick", "end"))
+        for column in range(len(columns)):
+            value = cells[line][column]
+            number = row_of(line, column) if row_of else line * len(columns) + column
+            x, y = left + wide * column, tall * line
+            box = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{wide - 2:.1f}" height="{tall - 2:.1f}" rx="2"'
+            if value is None:
+                parts.append(f'<rect class="heat none" {box}/>')
+                continue
+            level = 0 if high <= low else min(8, int((value - low) / (high - low) * 8.999))
+            thin = " thin" if marks and marks[line][column] else ""
+            parts.append(f'<rect class="heat h{max(0, level)}{thin}" data-row="{number}" {box}/>')
+            if marks and marks[line][column]:
+                parts.append(f'<path class="few" d="M{x + 2:.1f} {y + tall - 2:.1f}L{x + wide - 2:.1f} {y + 2:.1f}"/>')
+    every = 3 if len(columns) > 12 else 1
+    parts += [
+        _text(left + wide * (index + 0.5), size.height - 6, columns[index], "tick", "middle")
+        for index in range(0, len(columns), every)
+    ]
+    return _svg(size, title, description, parts)
+
+
+def spark_line(values: Sequence[float | None], *, open_from: int | None = None) -> str:
+    """A line without axes, 112 by 28 px; decoration beside a figure, so hidden from screen readers."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return ""
+    low, high = min(known), max(known)
+    step = 104 / (len(values) - 1)
+
+    def place(index: int) -> str:
+        share = 0.5 if high == low else ((values[index] or 0) - low) / (high - low)
+        return f"{4 + step * index:.1f} {24 - 20 * share:.1f}"
+
+    parts = []
+    for run in _runs(values):
+        whole = [place(index) for index in run if open_from is None or index < open_from]
+        if len(whole) > 1:
+            parts.append(f'<path class="line first" d="M{"L".join(whole)}"/>')
+    last = max(index for index, value in enumerate(values) if value is not None)
+    if open_from is not None and last >= open_from:
+        if last > 0 and values[last - 1] is not None:
+            parts.append(f'<path class="line open first" d="M{place(last - 1)}L{place(last)}"/>')
+        look = "hollow"
+    else:
+        look = "dot"
+    x, y = place(last).split()
+    parts.append(f'<circle class="{look} first" r="2.5" cx="{x}" cy="{y}"/>')
+    return f'<svg class="spark" viewBox="0 0 112 28" width="112" height="28" aria-hidden="true">{"".join(parts)}</svg>'

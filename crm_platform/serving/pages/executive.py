@@ -1,0 +1,393 @@
+"""The executive page: are we fine, and what changed?
+
+What belongs here: its sentence, figures and charts. What does not: those that other pages show too (shared.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crm_platform.serving.pages import charts, numbers, shared
+from crm_platform.serving.pages.chart import NARROW, WIDTHS, Chart, Column, both, label
+from crm_platform.serving.pages.charts import Bar, Line, Size
+from crm_platform.serving.pages.figures import Figure, Source
+from crm_platform.serving.pages.frame import Chip, Content, View
+
+_MONTHS = 12
+
+
+def build(view: View) -> Content:
+    """Build the page."""
+    segment = _segment(view)
+    response = shared.first_response(view)
+    contacts = _contacts(view, segment)
+    first = [response, shared.answer_rate(view), shared.open_waits(view), shared.resolved(view), contacts]
+    second = [_growth(view), _active_campaigns(view), _rate(view, "read"), _rate(view, "reply")]
+    sentence = f"{shared.say_first_response(view, response)}. {shared.say_waiting(view)}. {_say_contacts(view)}."
+    drawn = [
+        shared.response_trend(view, span=8, with_p90=False),
+        shared.resolved_trend(view),
+        _contacts_monthly(view),
+        _new_contacts(view),
+        _engagement(view),
+        *_segments(view),
+        _countries(view),
+    ]
+    return Content(
+        sentence=sentence,
+        figures=first,
+        charts={chart.name: chart for chart in drawn},
+        more={
+            "second": second,
+            "changes": _changes(view, [*first, *second]),
+            "segments": _segment_choices(view),
+            "segment": segment,
+        },
+    )
+
+
+def _segment(view: View) -> dict[str, Any]:
+    """The chosen segment's row, empty when none is chosen or it is not there."""
+    field, _, value = view.get("segment").partition(":")
+    if not field:
+        return {}
+    row = next(
+        (one for one in view.book.rows("contacts_by_segment") if (one["field"], one["value"]) == (field, value)), {}
+    )
+    view.chips.append(Chip(f"{view.say('filter.segment')}: {field} = {value}", view.href(drop=("segment",))))
+    return row or {"field": field, "value": value}
+
+
+def _segment_choices(view: View) -> list[tuple[str, str]]:
+    return [
+        (f"{row['field']} = {label(view.language, row['value'])}", view.href(segment=f"{row['field']}:{row['value']}"))
+        for row in view.book.rows("contacts_by_segment")
+    ]
+
+
+def _contacts(view: View, segment: dict[str, Any]) -> Figure:
+    row = view.book.one("executive_summary")
+    shown = view.period.shown()
+    daily = view.book.by_day("contact_growth_daily", shown)
+    if segment:
+        return Figure(
+            name="total_contacts",
+            kind="count",
+            value=segment.get("contacts"),
+            source=Source(
+                "kpi.contacts_by_segment", "contacts", key=(("field", segment["field"]), ("value", segment["value"]))
+            ),
+            good="up",
+            window=view.say("window.now_only"),
+            base=view.say("base.contacts_of", n=numbers.count(row.get("total_contacts") or 0)),
+            coverage=segment.get("coverage"),
+            is_provisional=bool(segment.get("is_provisional", True)),
+            has_history=False,
+        )
+    latest = daily[-1] if daily else {}
+    return Figure(
+        name="total_contacts",
+        kind="count",
+        value=row.get("total_contacts"),
+        previous=row.get("total_contacts_previous"),
+        source=Source("kpi.executive_summary", "total_contacts"),
+        good="up",
+        window=view.say("window.now"),
+        base=view.say("base.contacts"),
+        coverage=latest.get("coverage"),
+        is_provisional=(latest.get("coverage") or 0) < 0.95,
+        spark=[one.get("total_contacts") for one in daily],
+        spark_open=next((index for index, day in enumerate(shown) if day >= view.period.today), None),
+    )
+
+
+def _growth(view: View) -> Figure:
+    row = view.book.one("executive_summary")
+    months = view.book.rows("contact_growth_monthly")
+    whole = [one for one in months if not one["is_partial"]]
+    last = whole[-1] if whole else {}
+    return Figure(
+        name="growth",
+        kind="growth",
+        value=row.get("monthly_growth_rate"),
+        previous=row.get("monthly_growth_rate_previous"),
+        source=Source("kpi.executive_summary", "monthly_growth_rate"),
+        good="up",
+        window=view.say("window.month", month=numbers.month(view.language, last["month"])) if last else "",
+        base=view.say("base.growth", n=numbers.count(last["opening"])) if last else "",
+        coverage=last.get("coverage"),
+        is_provisional=(last.get("coverage") or 0) < 0.95,
+        spark=[one["monthly_growth_rate"] for one in whole[-_MONTHS:]],
+    )
+
+
+def _active_campaigns(view: View) -> Figure:
+    row = view.book.one("executive_summary")
+    months = view.book.rows("engagement_monthly")[-_MONTHS:]
+    return Figure(
+        name="active_campaigns",
+        kind="count",
+        value=row.get("active_campaigns"),
+        previous=row.get("active_campaigns_previous"),
+        source=Source("kpi.executive_summary", "active_campaigns"),
+        good="neither",
+        window=view.say("window.now"),
+        base=view.say("base.all_campaigns"),
+        coverage=1.0 if row else None,
+        is_provisional=not row,
+        spark=[one["campaigns"] for one in months],
+        spark_open=len(months) - 1 if months and months[-1]["is_provisional"] else None,
+    )
+
+
+def _rate(view: View, what: str) -> Figure:
+    row = view.book.one("executive_summary")
+    months = view.book.rows("engagement_monthly")[-_MONTHS:]
+    column = f"{what}_per_delivered_30d"
+    return Figure(
+        name=f"{what}_rate",
+        kind="rate",
+        value=row.get(column),
+        previous=row.get(f"{column}_previous"),
+        source=Source("kpi.executive_summary", column),
+        good="up",
+        window=view.say("window.30d"),
+        base=view.say("base.delivered"),
+        coverage=row.get("coverage"),
+        is_provisional=bool(row.get("is_provisional", True)),
+        spark=[one[f"{what}_per_delivered"] for one in months],
+        spark_open=len(months) - 1 if months and months[-1]["is_provisional"] else None,
+    )
+
+
+def _say_contacts(view: View) -> str:
+    row = view.book.one("executive_summary")
+    now, before = row.get("total_contacts") or 0, row.get("total_contacts_previous")
+    words = view.say("say.contacts", n=numbers.count(now))
+    if before is not None and before != now:
+        words += view.say(
+            "say.contacts.more" if now > before else "say.contacts.fewer", n=numbers.count(abs(now - before))
+        )
+    return words
+
+
+def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str]]:
+    """What moved, worse first, then by how much: trend, whether it rose, words."""
+    moved = [figure for figure in figures if figure.trend in {"better", "worse", "more", "fewer"}]
+
+    def weight(figure: Figure) -> tuple[bool, float]:
+        now, before = figure.value or 0, figure.previous or 0
+        return figure.trend != "worse", -abs(now - before) / (abs(before) or 1)
+
+    return [
+        (
+            figure.trend,
+            figure.rises,
+            view.say(
+                f"change.{figure.trend}",
+                name=view.say(f"figure.{figure.name}"),
+                value=view.value(figure.kind, figure.value),
+                before=view.value(figure.kind, figure.previous),
+            ),
+        )
+        for figure in sorted(moved, key=weight)
+    ][:6]
+
+
+def _contacts_monthly(view: View) -> Chart:
+    months = view.book.rows("contact_growth_monthly")[-_MONTHS:]
+    title = view.say("chart.contacts_monthly")
+
+    def draw(size: Size) -> str:
+        shown = months[-6:] if size.is_narrow else months
+        return charts.column_chart(
+            size,
+            title=title,
+            description=view.say("chart.contacts_monthly.sub"),
+            names=[numbers.month(view.language, one["month"], year=False) for one in shown],
+            stacks=[Line(view.say("word.contacts"), [one["closing"] for one in shown])],
+            words=numbers.short_count,
+            labels=[
+                "" if one["monthly_growth_rate"] is None else f"{one['monthly_growth_rate'] * 100:+.1f}\u00a0%"
+                for one in shown
+            ],
+            open_from=next((index for index, one in enumerate(shown) if one["is_partial"]), None),
+            row_from=len(months) - len(shown),
+        )
+
+    wide, narrow = both(6, draw)
+    return Chart(
+        name="contacts_monthly",
+        title=title,
+        subtitle=view.say("chart.contacts_monthly.sub"),
+        table="kpi.contact_growth_monthly",
+        key=("month",),
+        columns=(
+            Column("month", view.say("col.month"), "month"),
+            Column("opening", view.say("col.opening"), "count"),
+            Column("new_contacts", view.say("col.new"), "count"),
+            Column("gone_contacts", view.say("col.gone"), "count"),
+            Column("closing", view.say("col.closing"), "count"),
+            Column("monthly_growth_rate", view.say("col.growth"), "growth"),
+        ),
+        rows=months,
+        wide=wide,
+        narrow=narrow,
+    )
+
+
+def _new_contacts(view: View) -> Chart:
+    days = view.period.shown(least=shared.LEAST_DAYS)
+    rows = view.book.by_day("contact_growth_daily", days)
+    title = view.say("chart.new_contacts")
+
+    def draw(size: Size) -> str:
+        if not any(rows):
+            return ""
+        return charts.column_chart(
+            size,
+            title=title,
+            description=view.say("chart.new_contacts.sub"),
+            names=[numbers.day(view.language, day) for day in days],
+            stacks=[Line(view.say("col.new"), [row.get("new_contacts") for row in rows])],
+            words=numbers.short_count,
+            open_from=next((index for index, day in enumerate(days) if day >= view.period.today), None),
+            ticks_at=charts.day_ticks(days, size),
+        )
+
+    wide, narrow = both(6, draw)
+    return Chart(
+        name="new_contacts",
+        title=title,
+        subtitle=view.say("chart.new_contacts.sub"),
+        note=view.say("chart.open") if days[-1] >= view.period.today else "",
+        table="kpi.contact_growth_daily",
+        key=("day",),
+        columns=(
+            Column("day", view.say("col.day"), "day"),
+            Column("new_contacts", view.say("col.new"), "count"),
+            Column("gone_contacts", view.say("col.gone"), "count"),
+            Column("total_contacts", view.say("col.contacts"), "count"),
+        ),
+        rows=[row or {"day": day} for day, row in zip(days, rows, strict=True)],
+        wide=wide,
+        narrow=narrow,
+    )
+
+
+def _engagement(view: View) -> Chart:
+    months = view.book.rows("engagement_monthly")[-_MONTHS:]
+    title = view.say("chart.engagement")
+
+    def draw(size: Size) -> str:
+        return charts.line_chart(
+            size,
+            title=title,
+            description=view.say("chart.engagement.sub"),
+            days=[one["month"] for one in months],
+            lines=[
+                Line(view.say("word.read"), [one["read_per_delivered"] for one in months], "first"),
+                Line(view.say("word.replied"), [one["reply_per_delivered"] for one in months], "second"),
+            ],
+            words=lambda share: f"{share * 100:.0f}\u00a0%",
+            day_words=lambda day: numbers.month(view.language, day, year=False),
+            open_from=len(months) - 1 if months and months[-1]["is_provisional"] else None,
+            whole=False,
+        )
+
+    wide, narrow = both(6, draw)
+    return Chart(
+        name="engagement",
+        title=title,
+        subtitle=view.say("chart.engagement.sub"),
+        table="kpi.engagement_monthly",
+        key=("month",),
+        columns=(
+            Column("month", view.say("col.month"), "month"),
+            Column("campaigns", view.say("col.campaigns"), "count"),
+            Column("delivered", view.say("col.delivered"), "count"),
+            Column("read", view.say("col.read"), "count"),
+            Column("replied", view.say("col.replied"), "count"),
+            Column("read_per_delivered", view.say("col.read_rate"), "rate"),
+            Column("reply_per_delivered", view.say("col.reply_rate"), "rate"),
+        ),
+        rows=months,
+        wide=wide,
+        narrow=narrow,
+    )
+
+
+def _segments(view: View) -> list[Chart]:
+    """One chart for each segment field."""
+    chosen = view.get("segment")
+    everything = view.book.rows("contacts_by_segment")
+    fields = list(dict.fromkeys(row["field"] for row in everything))
+    return [
+        _ranked(
+            view,
+            name=f"segment_{number}",
+            title=view.say("chart.segments", field=field),
+            subtitle=view.say("chart.segments.sub"),
+            table="kpi.contacts_by_segment",
+            key=("field", "value"),
+            rows=[row for row in everything if row["field"] == field],
+            columns=(Column("field", view.say("col.field"), "text"), Column("value", view.say("col.value"), "label")),
+            chosen=chosen.partition(":")[2] if chosen.startswith(f"{field}:") else "",
+        )
+        for number, field in enumerate(fields, 1)
+    ]
+
+
+def _countries(view: View) -> Chart:
+    return _ranked(
+        view,
+        name="countries",
+        title=view.say("chart.countries"),
+        subtitle=view.say("chart.countries.sub"),
+        table="kpi.contacts_by_country",
+        key=("region",),
+        rows=view.book.rows("contacts_by_country"),
+        columns=(Column("region", view.say("col.country"), "label"),),
+        chosen="",
+    )
+
+
+def _ranked(
+    view: View,
+    *,
+    name: str,
+    title: str,
+    subtitle: str,
+    table: str,
+    key: tuple[str, ...],
+    rows: list[dict[str, Any]],
+    columns: tuple[Column, ...],
+    chosen: str,
+) -> Chart:
+    ordered = sorted(rows, key=lambda row: (-row["contacts"], row[key[-1]]))
+    bars = [
+        Bar(
+            label(view.language, row[key[-1]]),
+            row["contacts"],
+            f"{numbers.count(row['contacts'])} · {numbers.percent(row['share'] or 0)}",
+            look="first" if not chosen or row[key[-1]] == chosen else "quiet",
+        )
+        for row in ordered[:8]
+    ]
+    return Chart(
+        name=name,
+        title=title,
+        subtitle=subtitle,
+        table=table,
+        key=key,
+        columns=(
+            *columns,
+            Column("contacts", view.say("col.contacts"), "count"),
+            Column("share", view.say("col.share"), "rate"),
+            Column("active_30d", view.say("col.active"), "count"),
+        ),
+        rows=ordered,
+        wide=charts.bar_chart(WIDTHS[6], title=title, description=subtitle, bars=bars),
+        narrow=charts.bar_chart(NARROW, title=title, description=subtitle, bars=bars),
+    )

@@ -1,0 +1,202 @@
+"""A figure on a page: its value, where it comes from, what it was before, and whether that is better.
+
+What belongs here: figures over a range of days, each with its source, so that a reader (and a test) can find it in the
+published tables. What does not: HTML (templates/), words (words.py).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlencode
+
+from crm_platform.serving.pages import charts, numbers
+from crm_platform.serving.pages.book import Book, Row, coverage, share, total
+from crm_platform.serving.pages.period import Period
+
+Good = Literal["up", "down", "neither"]
+How = Literal["cell", "sum", "share", "median", "within", "count", "ratio", "return"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value stands: a cell of `table`, or what follows from its rows of the days from `start` to `end`.
+
+    `how`: the `cell` itself, the `sum` of a column, one sum's `share` of two columns', the `median` of pooled first
+    answered waits, or the share of first waits answered `within` the target. Of campaigns, the `count`, `sum` or
+    `ratio` of sums over those sent on these days, or over the ids of `key`; `return` is (value − cost) / cost.
+    """
+
+    table: str
+    column: str
+    how: How = "cell"
+    start: dt.date | None = None
+    end: dt.date | None = None
+    key: tuple[tuple[str, str], ...] = ()
+
+    def attributes(self) -> dict[str, str]:
+        """`data-…` attributes that name the source."""
+        told = {"data-table": self.table, "data-column": self.column, "data-how": self.how}
+        if self.start and self.end:
+            told |= {"data-from": self.start.isoformat(), "data-to": self.end.isoformat()}
+        if self.key:
+            told["data-key"] = json.dumps(dict(self.key))
+        return told
+
+
+def receipt_href(source: Source) -> str:
+    """Address of the receipt of a published cell: definition, SQL, rows behind it."""
+    return "/receipt?" + urlencode({"table": source.table, "column": source.column, **dict(source.key)})
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure. `name`: the key of its words; `window`: which days, in words; `base`: n and of what, in words."""
+
+    name: str
+    kind: numbers.Kind
+    value: float | None
+    source: Source
+    good: Good
+    previous: float | None = None
+    window: str = ""
+    base: str = ""
+    coverage: float | None = None
+    is_provisional: bool = False
+    spark: Sequence[float | None] = field(default=())
+    spark_open: int | None = None
+    has_history: bool = True  # False: published for now only, so there is nothing to compare with
+
+    @property
+    def trend(self) -> Literal["better", "worse", "more", "fewer", "same", "unknown"]:
+        """What the change means."""
+        if self.value is None or self.previous is None:
+            return "unknown"
+        if self.value == self.previous:
+            return "same"
+        rises = self.value > self.previous
+        if self.good == "neither":
+            return "more" if rises else "fewer"
+        return "better" if rises == (self.good == "up") else "worse"
+
+    @property
+    def rises(self) -> bool:
+        """Whether it went up."""
+        return self.value is not None and self.previous is not None and self.value > self.previous
+
+    @property
+    def spark_svg(self) -> str:
+        """Its spark line."""
+        return charts.spark_line(self.spark, open_from=self.spark_open)
+
+
+class Ranged:
+    """Figures over a range of days and the range before, from daily tables and pooled waits."""
+
+    def __init__(self, book: Book, period: Period, *, window: str) -> None:
+        self.book, self.period, self.before = book, period, period.previous()
+        self.window = window
+        self.shown = period.shown()
+        self.open_from = next((i for i, day in enumerate(self.shown) if day >= period.today), None)
+
+    def _told(self, table: str) -> tuple[list[Row], list[Row], list[Row]]:
+        return (
+            self.book.by_day(table, self.period.days),
+            self.book.by_day(table, self.before.days),
+            self.book.by_day(table, self.shown),
+        )
+
+    def _source(self, table: str, column: str, how: How) -> Source:
+        return Source(table, column, how, self.period.start, self.period.end)
+
+    def _is_provisional(self, seen: float | None) -> bool:
+        return seen is None or seen < 0.95 or self.period.holds_today
+
+    def sum(self, name: str, table: str, column: str, *, good: Good, base: str = "") -> Figure:
+        """Sum of a column of a daily table."""
+        rows, before, shown = self._told(table)
+        seen = coverage(rows)
+        return Figure(
+            name=name,
+            kind="count",
+            value=total(rows, column),
+            previous=self._if_whole(before, total(before, column)),
+            source=self._source(f"kpi.{table}", column, "sum"),
+            good=good,
+            window=self.window,
+            base=base,
+            coverage=seen,
+            is_provisional=self._is_provisional(seen),
+            spark=[row.get(column) for row in shown],
+            spark_open=self.open_from,
+        )
+
+    def share(self, name: str, table: str, part: str, rest: str, daily: str, *, good: Good, base: str) -> Figure:
+        """Part / (part + rest) over the sums of both; the spark line shows the column `daily`."""
+        rows, before, shown = self._told(table)
+        seen = coverage(rows)
+        return Figure(
+            name=name,
+            kind="rate",
+            value=share(total(rows, part), total(rows, rest)),
+            previous=self._if_whole(before, share(total(before, part), total(before, rest))),
+            source=self._source(f"kpi.{table}", f"{part},{rest}", "share"),
+            good=good,
+            window=self.window,
+            base=base,
+            coverage=seen,
+            is_provisional=self._is_provisional(seen),
+            spark=[row.get(daily) for row in shown],
+            spark_open=self.open_from,
+        )
+
+    def first_response(self, *, base: str) -> Figure:
+        """Median first response time over the pooled waits."""
+        rows, before, shown = self._told("response_times_daily")
+        seen = coverage(rows)
+        return Figure(
+            name="first_response",
+            kind="seconds",
+            value=self.book.median_first_response(self.period),
+            previous=self._if_whole(before, self.book.median_first_response(self.before)),
+            source=self._source("core.response_waits", "response_seconds", "median"),
+            good="down",
+            window=self.window,
+            base=base,
+            coverage=seen,
+            is_provisional=self._is_provisional(seen),
+            spark=[row.get("first_response_seconds_median") for row in shown],
+            spark_open=self.open_from,
+        )
+
+    def within_target(self, target_seconds: float, *, base: str) -> Figure:
+        """Share of first waits that were answered within the target, of those answered or missed."""
+        rows, before, shown = self._told("response_times_daily")
+        seen = coverage(rows)
+
+        def rate(period: Period, told: list[Row]) -> float | None:
+            of = (total(told, "first_answered_waits") or 0) + (total(told, "missed_waits") or 0)
+            return self.book.within_target(period, target_seconds) / of if of else None
+
+        return Figure(
+            name="within_target",
+            kind="rate",
+            value=rate(self.period, rows),
+            previous=self._if_whole(before, rate(self.before, before)),
+            source=self._source("core.response_waits", "response_seconds", "within"),
+            good="up",
+            window=self.window,
+            base=base,
+            coverage=seen,
+            is_provisional=self._is_provisional(seen),
+            spark=[row.get("first_within_target_rate") for row in shown],
+            spark_open=self.open_from,
+        )
+
+    @staticmethod
+    def _if_whole(before: list[Row], value: float | None) -> float | None:
+        """A range before that reaches past the first known day is no fair comparison."""
+        return value if before and all(before) else None

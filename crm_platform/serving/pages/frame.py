@@ -1,0 +1,435 @@
+"""What stands around every page: language, theme, range, filters, status line; and how a page is answered.
+
+What belongs here: reading the request, the templates, kept answers, the states empty and broken. What does not: what a
+page says (executive.py, campaigns.py, support.py).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from crm_platform.errors import CrmPlatformError, FixConfiguration, GiveUp
+from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages.book import Book, coverage
+from crm_platform.serving.pages.chart import Chart, plain
+from crm_platform.serving.pages.costs import stamp
+from crm_platform.serving.pages.figures import Figure, receipt_href
+from crm_platform.serving.pages.numbers import Language
+from crm_platform.serving.pages.period import NAMES, Period, read_period
+from crm_platform.serving.pages.receipt import behind, written
+from crm_platform.serving.pages.words import LANGUAGES, WORDS, say
+from crm_platform.settings import Settings
+
+Theme = Literal["light", "dark", "auto"]
+THEMES: Final[tuple[Theme, ...]] = ("light", "dark", "auto")
+PAGES: Final = ("executive", "campaigns", "support")
+
+# What the page of figures explains, in its order.
+EXPLAINED: Final = {
+    "support": ("first_response", "within_target", "answer_rate", "open_waits", "windows", "resolved"),
+    "contacts": ("total_contacts", "growth", "active_30d"),
+    "campaigns": (
+        "campaigns",
+        "recipients",
+        "delivery_rate",
+        "read_rate",
+        "reply_rate",
+        "active_campaigns",
+        "return",
+    ),
+}
+
+# Charts whose rows figures over a range sum up; figures of campaigns sum up the ranking.
+BEHIND: Final = {
+    "first_response": "first_response",
+    "answer_rate": "first_response",
+    "within_target": "first_response",
+    "resolved": "resolved",
+}
+
+# Figures older than two of these are called old.
+REFRESH_INTERVAL: Final = {"continuous": dt.timedelta(minutes=15), "nightly": dt.timedelta(days=1)}
+_KEPT: Final = 256  # answers
+_YEAR: Final = 365 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The line that never scrolls away. `look`: the dot."""
+
+    look: Literal["good", "provisional", "stale"]
+    words: str
+    parts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter that is on, and the address without it."""
+
+    words: str
+    href: str
+
+
+@dataclass(slots=True)
+class View:
+    """One request for one page: how it is to be said, over which days, and the words and numbers that follow."""
+
+    page: str
+    path: str
+    query: list[tuple[str, str]]
+    language: Language
+    theme: Theme
+    settings: Settings
+    book: Book
+    period: Period
+    notice: str = ""
+    chips: list[Chip] = field(default_factory=list)
+
+    def say(self, key: str, **places: object) -> str:
+        """Words in the reader's language."""
+        return say(self.language, key, **places)
+
+    def value(self, kind: numbers.Kind, amount: float | None) -> str:
+        """Write a value in the reader's language."""
+        return numbers.value(self.language, kind, amount)
+
+    def day(self, date: dt.date) -> str:
+        """Write a day."""
+        return numbers.day(self.language, date, year=date.year != self.period.today.year)
+
+    def duration(self, seconds: float) -> str:
+        """Write a duration."""
+        return numbers.duration(self.language, seconds)
+
+    def time(self, moment: dt.datetime) -> str:
+        """Write an instant in the tenant's zone: `22 Nov, 14:05 EAT`."""
+        local = moment.astimezone(self.book.zone)
+        return f"{self.day(local.date())}, {local:%H:%M} {local.tzname()}"
+
+    def get(self, name: str) -> str:
+        """First value of a parameter, empty when it is not there."""
+        return next((value for key, value in self.query if key == name), "")
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a parameter, those between commas too, each once."""
+        values = [part for key, value in self.query if key == name for part in value.split(",")]
+        return list(dict.fromkeys(filter(None, values)))
+
+    def href(self, path: str = "", /, *, drop: Sequence[str] = (), **changes: object) -> str:
+        """Address of this view with some parameters changed, or left out."""
+        gone = {*drop, *changes}
+        kept = [(key, value) for key, value in self.query if key not in gone]
+        query = urlencode([*kept, *((key, str(value)) for key, value in changes.items())])
+        return (path or self.path) + (f"?{query}" if query else "")
+
+    def page_href(self, page: str) -> str:
+        """Address of another page over the same days."""
+        kept = [(key, value) for key, value in self.query if key in {"range", "from", "to"}]
+        return f"/{page}" + (f"?{urlencode(kept)}" if kept else "")
+
+    def csv_href(self, chart: str) -> str:
+        """Address of a chart's rows as CSV."""
+        return self.href(f"/charts/{self.page}/{chart}.csv")
+
+    def rows_href(self, figure: Figure) -> str:
+        """Address of the rows behind a figure: a published cell's receipt, else the CSV of the chart it sums up."""
+        if figure.source.how == "cell":
+            return receipt_href(figure.source)
+        return self.csv_href(BEHIND.get(figure.name, "campaigns"))
+
+    @property
+    def target(self) -> str:
+        """The first response target, in words."""
+        return self.duration(self.settings.first_response_target_minutes * 60)
+
+    @property
+    def window(self) -> str:
+        """The chosen days, in words."""
+        start, end = self.day(self.period.start), self.day(self.period.end)
+        if self.period.holds_today or self.period.name in {"custom", "month"}:
+            return self.say("window.range", from_=start, to=end)
+        return self.say("window.days", n=self.period.length, from_=start, to=end)
+
+    @property
+    def when(self) -> str:
+        """The chosen days, as a sentence says them."""
+        if self.period.name in {"custom", "month"}:
+            return self.say("when.range", from_=self.day(self.period.start), to=self.day(self.period.end))
+        return self.say("when.days", n=self.period.length)
+
+    @property
+    def before(self) -> str:
+        """The days before, as a sentence says them."""
+        return self.say("when.before", n=self.period.length)
+
+    @property
+    def ranges(self) -> list[tuple[str, str, bool]]:
+        """Ranges to choose from: name, address, whether it is on. `custom` is a form of its own."""
+        return [
+            (name, self.href(drop=("from", "to", "page"), range=name), name == self.period.name)
+            for name in NAMES
+            if name != "custom"
+        ]
+
+    def difference(self, figure: Figure) -> str:
+        """Write how far a figure moved, without a sign."""
+        if figure.value is None or figure.previous is None:
+            return ""
+        return numbers.difference(self.language, figure.kind, figure.value, figure.previous)
+
+    def status(self, now: dt.datetime) -> Status:
+        """Say how old, how complete and how real the figures are."""
+        seen = coverage(self.book.by_day("response_times_daily", self.period.days))
+        parts = [self.say("status.as_of", time=self.time(self.book.as_of))]
+        if seen is None:
+            parts.append(self.say("status.coverage.unknown"))
+        else:
+            parts.append(self.say("status.coverage", share=numbers.seen(seen)))
+        if self.book.opened.manifest.is_sandbox:
+            parts.append(self.say("status.sandbox"))
+        age = now - self.book.as_of
+        if age > 2 * REFRESH_INTERVAL[self.settings.crawl_mode]:
+            return Status("stale", self.say("status.stale", age=self.duration(age.total_seconds() // 60 * 60)), parts)
+        if seen is None:
+            return Status("provisional", self.say("status.unknown"), parts)
+        if seen < 0.95:
+            return Status("provisional", self.say("status.provisional"), parts)
+        if self.period.holds_today:
+            return Status("provisional", self.say("status.today", day=self.day(self.period.today)), parts)
+        return Status("good", self.say("status.good"), parts)
+
+
+@dataclass(slots=True)
+class Content:
+    """What a page shows: a sentence, figures, charts by their name, and whatever else its template asks for."""
+
+    sentence: str
+    figures: list[Figure]
+    charts: dict[str, Chart]
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+Build = Callable[[View], Content]
+
+
+def language_of(request: Request) -> Language:
+    """The language chosen, else the browser's if we speak it, else English."""
+    chosen = request.cookies.get("lang", "")
+    wishes = [
+        chosen,
+        *(part.split(";")[0].strip()[:2] for part in request.headers.get("accept-language", "").split(",")),
+    ]
+    for language in LANGUAGES:
+        if chosen == language:
+            return language
+    return "sw" if wishes[1] == "sw" else "en"
+
+
+def theme_of(request: Request) -> Theme:
+    """The theme chosen, else the system's."""
+    return next((theme for theme in THEMES if theme == request.cookies.get("theme")), "auto")
+
+
+class Frame:
+    """Answers requests for pages; keeps the last answers of a snapshot, which are the same until the next one."""
+
+    def __init__(self) -> None:
+        self.templates = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.templates.globals |= {"numbers": numbers, "plain": plain, "words": WORDS}
+        self._book: Book | None = None
+        self._kept: OrderedDict[object, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def book(self, request: Request) -> tuple[Book | None, str]:
+        """The current snapshot's book, None before the first; and what is wrong when an older one stands in for it."""
+        try:
+            opened = request.app.state.snapshots.current()
+        except GiveUp as problem:
+            return self._book, str(problem)
+        if opened is None:
+            return None, ""
+        with self._lock:
+            if self._book is None or self._book.opened.snapshot.id != opened.snapshot.id:
+                self._book = Book(opened)
+                self._kept.clear()
+            return self._book, ""
+
+    def view(self, request: Request, book: Book, *, page: str, default: str) -> View:
+        """Read a request. A range that cannot be read gives the default one and a notice."""
+        query = [(key, value) for key, value in request.query_params.multi_items() if value]
+        make = partial(
+            View,
+            page=page,
+            path=request.url.path,
+            query=query,
+            language=language_of(request),
+            theme=theme_of(request),
+            settings=request.app.state.settings,
+            book=book,
+        )
+        try:
+            return make(period=read_period(dict(query), today=book.today, default=default))
+        except FixConfiguration as problem:
+            return make(period=read_period({}, today=book.today, default=default), notice=str(problem))
+
+    def answer(self, request: Request, *, page: str, default: str, build: Build) -> Response:
+        """Answer a page."""
+        book, broken = self.book(request)
+        now = moment(request)
+        if book is None:
+            return self._without_figures(request, page=page, broken=broken)
+        view = self.view(request, book, page=page, default=default)
+        status = view.status(now)
+        key = (
+            book.opened.snapshot.id,
+            page,
+            tuple(view.query),
+            view.language,
+            view.theme,
+            status.words,
+            broken,
+            stamp(view.settings.root),
+        )
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
+        if kept is not None:
+            return _html(request, kept)
+        is_bad = bool(view.notice)
+        try:
+            content = build(view)
+        except FixConfiguration as problem:
+            view.query, view.notice, is_bad = [], str(problem), True
+            content = build(view)
+        body = self.render(
+            f"{page}.html",
+            view=view,
+            t=view.say,
+            content=content,
+            status=status,
+            broken=broken,
+            language=view.language,
+            theme=view.theme,
+            page=page,
+            snapshot=book.opened.snapshot.id,
+        ).encode()
+        if is_bad or view.notice:
+            return HTMLResponse(body, 400 if is_bad else 200)
+        packed = gzip.compress(body, compresslevel=5)
+        with self._lock:
+            self._kept[key] = packed
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return _html(request, packed)
+
+    def explain(self, request: Request) -> Response:
+        """Answer the page that says what each figure is for; it needs no figures."""
+        language = language_of(request)
+        settings: Settings = request.app.state.settings
+        target = numbers.duration(language, settings.first_response_target_minutes * 60)
+        body = self.render(
+            "figures.html",
+            view=None,
+            t=partial(say, language),
+            language=language,
+            theme=theme_of(request),
+            page="figures",
+            broken="",
+            snapshot="",
+            groups=EXPLAINED,
+            target=target,
+        )
+        return HTMLResponse(body)
+
+    def behind(self, request: Request) -> Response:
+        """Answer the page behind a figure. Raises NotFound and InvalidRequest for a figure that is not there."""
+        book, broken = self.book(request)
+        if book is None:
+            return self._without_figures(request, page="receipt", broken=broken)
+        view = self.view(request, book, page="receipt", default="7d")
+        found = behind(view.settings, book.opened, view.query)
+        moved = found.movement
+        body = self.render(
+            "receipt.html",
+            view=view,
+            t=view.say,
+            status=view.status(moment(request)),
+            broken=broken,
+            language=view.language,
+            theme=view.theme,
+            page="receipt",
+            snapshot=book.opened.snapshot.id,
+            behind=found,
+            amount=written(view.language, found.receipt, found.receipt.value),
+            then=written(view.language, found.receipt, moved.then) if moved else "",
+        )
+        return HTMLResponse(body)
+
+    def render(self, template: str, **values: object) -> str:
+        """Fill a template."""
+        return self.templates.get_template(template).render(**values)
+
+    def _without_figures(self, request: Request, *, page: str, broken: str) -> Response:
+        language = language_of(request)
+        body = self.render(
+            "empty.html",
+            t=partial(say, language),
+            language=language,
+            theme=theme_of(request),
+            page=page,
+            broken=broken,
+            snapshot="",
+            view=None,
+            path=request.url.path,
+        )
+        return HTMLResponse(body, 503 if broken else 200)
+
+
+def _html(request: Request, packed: bytes) -> Response:
+    """Answer with a packed page, unpacked for whoever cannot."""
+    headers = {"Vary": "Accept-Encoding, Accept-Language, Cookie", "Cache-Control": "private, no-cache"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return HTMLResponse(packed, headers=headers | {"Content-Encoding": "gzip"})
+    return HTMLResponse(gzip.decompress(packed), headers=headers)
+
+
+def moment(request: Request) -> dt.datetime:
+    """Now; `app.state.now`, a function, stands in for the clock in tests."""
+    clock: Callable[[], dt.datetime] | None = getattr(request.app.state, "now", None)
+    return clock() if clock else dt.datetime.now(dt.UTC)
+
+
+def preferences(request: Request) -> Response:
+    """Remember language and theme in cookies and go back to the page; only to one of our own."""
+    back = request.query_params.get("back", "/executive")
+    if not back.startswith("/") or back.startswith(("//", "/\\")):
+        back = "/executive"
+    answer = RedirectResponse(back, 303)
+    for name, known in (("lang", tuple(LANGUAGES)), ("theme", THEMES)):
+        value = request.query_params.get(name)
+        if value is not None and value in known:
+            answer.set_cookie(name, value, max_age=_YEAR, path="/", samesite="lax", httponly=True)
+    return answer
+
+
+__all__ = ["PAGES", "Build", "Content", "CrmPlatformError", "Frame", "Status", "View", "language_of", "preferences"]

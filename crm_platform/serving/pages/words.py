@@ -1,0 +1,707 @@
+"""Every word the pages say, in English and in Swahili, side by side.
+
+What belongs here: labels, sentences and definitions with `{places}` for values. What does not: how a number is
+written (numbers.py). A pair a key: a word cannot exist in one language only, and a test holds that both have the same
+places.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crm_platform.serving.pages.numbers import Language
+
+LANGUAGES: Final[dict[Language, str]] = {"en": "English", "sw": "Kiswahili"}
+
+WORDS: Final[dict[str, tuple[str, str]]] = {
+    # Frame.
+    "product": ("CRM figures", "Takwimu za CRM"),
+    "skip": ("Skip to the figures", "Nenda kwenye takwimu"),
+    "page.executive": ("Executive", "Muhtasari"),
+    "page.campaigns": ("Campaigns", "Kampeni"),
+    "page.support": ("Support", "Huduma"),
+    "page.figures": ("What the figures mean", "Maana ya takwimu"),
+    "page.home": ("Start", "Mwanzo"),
+    "title.executive": ("Executive", "Muhtasari wa uongozi"),
+    "title.campaigns": ("Campaign ROI", "Faida ya kampeni"),
+    "title.support": ("Support health", "Hali ya huduma"),
+    "nav.pages": ("Pages", "Kurasa"),
+    "nav.range": ("Date range", "Kipindi"),
+    "range.7d": ("7 d", "siku 7"),
+    "range.28d": ("28 d", "siku 28"),
+    "range.90d": ("90 d", "siku 90"),
+    "range.month": ("This month", "Mwezi huu"),
+    "range.custom": ("Custom", "Chagua"),
+    "range.from": ("From", "Kuanzia"),
+    "range.to": ("To", "Hadi"),
+    "range.show": ("Show", "Onyesha"),
+    "filter.segment": ("Segment", "Kundi"),
+    "filter.campaign": ("Campaign", "Kampeni"),
+    "filter.remove": ("Remove filter {name}", "Ondoa kichujio {name}"),
+    "filter.segment.note": (
+        "Contacts are those with {name}. Replies and campaigns are of everyone: they are not published by segment.",
+        "Wateja ni wale wa {name}. Majibu na kampeni ni za wateja wote: hazichapishwi kwa makundi.",
+    ),
+    "language": ("Language", "Lugha"),
+    "theme": ("Theme", "Mwonekano"),
+    "theme.light": ("Light", "Mwanga"),
+    "theme.dark": ("Dark", "Giza"),
+    "theme.auto": ("Auto", "Otomatiki"),
+    "status.as_of": ("As of {time}", "Hadi {time}"),
+    "status.coverage": ("{share} of messages seen", "{share} ya ujumbe imeonekana"),
+    "status.coverage.unknown": ("share of messages seen not known", "sehemu ya ujumbe iliyoonekana haijulikani"),
+    "status.sandbox": ("sandbox data", "data ya majaribio"),
+    "status.good": ("Up to date", "Ya sasa"),
+    "status.provisional": (
+        (
+            "Provisional: less than 95 % of the messages of these days are seen. Figures may move until the rest is "
+            "fetched."
+        ),
+        "Ya muda: chini ya 95 % ya ujumbe wa siku hizi imeonekana. Takwimu zinaweza kubadilika hadi uliobaki uletwe.",
+    ),
+    "status.today": (
+        "Provisional: {day} is not over. Its figures may move until midnight.",
+        "Ya muda: {day} haijaisha. Takwimu zake zinaweza kubadilika hadi usiku wa manane.",
+    ),
+    "status.unknown": (
+        "Provisional: how much of these days is seen is not known yet.",
+        "Ya muda: bado haijulikani ni kiasi gani cha siku hizi kimeonekana.",
+    ),
+    "status.stale": (
+        "Old: published {age} ago. What came since is not in these figures; look at crm status.",
+        "Ya zamani: ilichapishwa {age} zilizopita. Yaliyotokea baadaye hayamo; angalia crm status.",
+    ),
+    "newer": ("Newer figures are published.", "Takwimu mpya zimechapishwa."),
+    "newer.show": ("Show them", "Zionyeshe"),
+    # The page behind a figure.
+    "receipt.title": ("Behind the figure", "Nyuma ya takwimu"),
+    "receipt.version": ("Definition, version", "Maelezo, toleo"),
+    "receipt.coverage": ("Messages seen", "Ujumbe ulioonekana"),
+    "receipt.provisional": ("provisional, it may still move", "ya muda, inaweza kubadilika"),
+    "receipt.as_of": ("As of", "Hadi"),
+    "receipt.from": ("Made of", "Imetokana na"),
+    "receipt.rows": ("{n} rows", "safu {n}"),
+    "receipt.agrees": ("computed again from them it is the same", "ikihesabiwa upya kutokana nazo ni ile ile"),
+    "receipt.differs": ("computed again from them it differs", "ikihesabiwa upya kutokana nazo inatofautiana"),
+    "receipt.requests": ("Requests they came from", "Maombi yaliyozileta"),
+    "receipt.digest": ("Digest", "Muhtasari wa uthibitisho"),
+    "receipt.moved": ("Since an earlier snapshot", "Tangu toleo la awali"),
+    "receipt.was": ("It was {value} as of {time}.", "Ilikuwa {value} hadi {time}."),
+    "receipt.same": ("It has not moved.", "Haijabadilika."),
+    "receipt.taken": ("Taken from these figures", "Imechukuliwa kutoka takwimu hizi"),
+    "receipt.behind": ("Rows behind it", "Safu zilizo nyuma yake"),
+    "receipt.listed": (
+        "{n} of {of}. Chats and messages go by pseudonyms.",
+        "{n} kati ya {of}. Mazungumzo na ujumbe vina majina bandia.",
+    ),
+    "receipt.all": ("All of them as JSON", "Zote kama JSON"),
+    "receipt.computed": ("How it is computed", "Jinsi inavyohesabiwa"),
+    "receipt.sql": ("SQL that filled its table", "SQL iliyojaza jedwali lake"),
+    "footer.snapshot": ("Snapshot {id}", "Toleo {id}"),
+    "footer.definitions": ("Definitions, version {version}", "Maelezo, toleo la {version}"),
+    "footer.automation": (
+        "Replies by bots count as replies unless CRM_AUTOMATION_SENDERS names them.",
+        "Majibu ya roboti huhesabiwa kama majibu hadi yatajwe katika CRM_AUTOMATION_SENDERS.",
+    ),
+    # States.
+    "empty.title": ("Nothing is published yet", "Bado hakuna kilichochapishwa"),
+    "empty.text": (
+        (
+            "Here will stand the answer to “are we fine, and what changed?”: first response time, answer rate, chats "
+            "waiting and resolved, contacts and campaigns, each with its trend."
+        ),
+        (
+            "Hapa patakuwa na jibu la “tuko salama, na nini kimebadilika?”: muda wa jibu la kwanza, kiwango cha "
+            "kujibiwa, mazungumzo yanayosubiri na yaliyotatuliwa, wateja na kampeni, kila moja na mwelekeo wake."
+        ),
+    ),
+    "empty.do": ("This command fills it:", "Amri hii huijaza:"),
+    "empty.chart": ("Nothing to draw in these days.", "Hakuna cha kuchora katika siku hizi."),
+    "broken.title": ("The newest figures cannot be read", "Takwimu mpya haziwezi kusomwa"),
+    "broken.kept": (
+        "Shown are the last good ones, as of {time}. Everything else works.",
+        "Zinazoonyeshwa ni za mwisho zilizo sahihi, hadi {time}. Mengine yote yanafanya kazi.",
+    ),
+    "broken.none": (
+        "No earlier figures are open. Publish again with crm build, then load this page anew.",
+        "Hakuna takwimu za awali. Chapisha tena kwa crm build, kisha pakia ukurasa upya.",
+    ),
+    "bad.title": ("This address cannot be shown as asked", "Anwani hii haiwezi kuonyeshwa kama ilivyoombwa"),
+    "missing.title": ("No such page", "Hakuna ukurasa huo"),
+    # Figures.
+    "figure.first_response": ("First response time", "Muda wa jibu la kwanza"),
+    "figure.answer_rate": ("Answer rate", "Kiwango cha kujibiwa"),
+    "figure.within_target": ("Answered within {target}", "Yaliyojibiwa ndani ya {target}"),
+    "figure.resolved": ("Chats resolved", "Mazungumzo yaliyotatuliwa"),
+    "figure.open_waits": ("Chats waiting", "Mazungumzo yanayosubiri"),
+    "figure.windows": ("Lose their window in 2 h", "Hupoteza dirisha ndani ya saa 2"),
+    "figure.missed": ("Missed", "Yasiyojibiwa"),
+    "figure.total_contacts": ("Contacts", "Wateja"),
+    "figure.active_30d": ("Active contacts", "Wateja hai"),
+    "figure.growth": ("Monthly growth", "Ukuaji wa mwezi"),
+    "figure.active_campaigns": ("Active campaigns", "Kampeni zinazoendelea"),
+    "figure.read_rate": ("Read rate", "Kiwango cha kusomwa"),
+    "figure.reply_rate": ("Reply rate", "Kiwango cha kujibiwa kwa kampeni"),
+    "figure.delivery_rate": ("Delivery rate", "Kiwango cha kufikishwa"),
+    "figure.campaigns": ("Campaigns sent", "Kampeni zilizotumwa"),
+    "figure.recipients": ("Recipients", "Wapokeaji"),
+    "figure.return": ("Return on campaigns", "Faida ya kampeni"),
+    "trend.better": ("better", "bora"),
+    "trend.worse": ("worse", "mbaya zaidi"),
+    "trend.more": ("more", "zaidi"),
+    "trend.fewer": ("fewer", "pungufu"),
+    "trend.same": ("no change", "hakuna mabadiliko"),
+    "trend.unknown": ("nothing to compare with yet", "bado hakuna cha kulinganisha"),
+    "trend.was": ("was {value}", "ilikuwa {value}"),
+    "info": ("About {name}", "Kuhusu {name}"),
+    "info.target": ("Target", "Lengo"),
+    "info.base": ("Over", "Kati ya"),
+    "info.window": ("Days", "Siku"),
+    "info.coverage": ("Seen", "Imeonekana"),
+    "info.coverage.none": ("not known", "haijulikani"),
+    "info.before": ("Before", "Kabla"),
+    "info.version": ("Definition version {version}", "Toleo la maelezo {version}"),
+    "info.rows": ("Rows behind this", "Safu zilizo nyuma ya takwimu hii"),
+    "info.provisional": ("Provisional", "Ya muda"),
+    "why.none": ("not known: nothing to divide by in these days", "haijulikani: hakuna cha kugawanya katika siku hizi"),
+    "why.history": ("history is too short", "historia bado ni fupi"),
+    # Windows.
+    "window.days": ("last {n} full days, {from_} to {to}", "siku {n} kamili zilizopita, {from_} hadi {to}"),
+    "window.range": ("{from_} to {to}", "{from_} hadi {to}"),
+    "window.now": ("now, against 7 days ago", "sasa, ikilinganishwa na siku 7 zilizopita"),
+    "window.now_only": ("now", "sasa"),
+    "window.month": ("{month}, against the month before", "{month}, ikilinganishwa na mwezi uliotangulia"),
+    "window.30d": (
+        "settled campaigns of the last 30 full days, against the 30 before",
+        "kampeni zilizokamilika za siku 30 zilizopita, ikilinganishwa na 30 zilizotangulia",
+    ),
+    # Bases: n, and of what.
+    "base.first_answered": ("{n} first waits that were answered", "kusubiri kwa kwanza {n} kulikojibiwa"),
+    "base.first_all": (
+        "{n} first waits, {answered} answered and {missed} missed",
+        "kusubiri kwa kwanza {n}: {answered} kulijibiwa na {missed} hakukujibiwa",
+    ),
+    "base.conversations": ("conversations that resolved on these days", "mazungumzo yaliyotatuliwa siku hizi"),
+    "base.open": ("all chats, as far as each is known", "mazungumzo yote, kadiri kila moja linavyojulikana"),
+    "base.contacts": ("all contacts present", "wateja wote waliopo"),
+    "base.contacts_of": ("{n} contacts in all", "wateja {n} kwa jumla"),
+    "base.growth": ("contacts at the start of the month: {n}", "wateja mwanzoni mwa mwezi: {n}"),
+    "base.campaigns": ("{n} campaigns, {delivered} delivered messages", "kampeni {n}, ujumbe {delivered} uliofikishwa"),
+    "base.return": ("{n} campaigns with cost and value", "kampeni {n} zenye gharama na thamani"),
+    "base.delivered": ("messages delivered", "ujumbe uliofikishwa"),
+    "base.all_campaigns": ("all campaigns the CRM lists", "kampeni zote zilizo kwenye CRM"),
+    # Definitions, in the words of kpi-definitions.md.
+    "define.first_response": (
+        (
+            "How long a customer waits for the first reply of a conversation: from the oldest unanswered message to "
+            "the next reply, at the median. Half of the customers waited less, half more. Templates, failed messages "
+            "and named bots are no replies. Shorter is better."
+        ),
+        (
+            "Muda ambao mteja husubiri jibu la kwanza la mazungumzo: kutoka ujumbe wa zamani zaidi usiojibiwa hadi "
+            "jibu linalofuata, kwa thamani ya kati. Nusu ya wateja walisubiri chini ya hapo. Violezo, ujumbe "
+            "ulioshindwa na roboti zilizotajwa si majibu. Mfupi ni bora."
+        ),
+    ),
+    "define.answer_rate": (
+        (
+            "Of the conversations that wanted a first reply and are answered or over, the share that got one. Chats "
+            "that still wait count neither way. Higher is better."
+        ),
+        (
+            "Kati ya mazungumzo yaliyohitaji jibu la kwanza na yakajibiwa au kuisha, sehemu iliyopata jibu. "
+            "Yanayosubiri bado hayahesabiwi. Kubwa ni bora."
+        ),
+    ),
+    "define.within_target": (
+        (
+            "Of the conversations that were answered or missed, the share whose first reply came within the target. "
+            "Higher is better."
+        ),
+        (
+            "Kati ya mazungumzo yaliyojibiwa au kukosa jibu, sehemu iliyopata jibu la kwanza ndani ya lengo. Kubwa "
+            "ni bora."
+        ),
+    ),
+    "define.resolved": (
+        (
+            "Conversations that somebody marked as done, or that ended answered and stayed quiet for a day. More is "
+            "better when as many come in."
+        ),
+        (
+            "Mazungumzo yaliyowekwa alama ya kukamilika, au yaliyoisha yakiwa yamejibiwa na kukaa kimya kwa siku "
+            "moja. Mengi ni bora."
+        ),
+    ),
+    "define.open_waits": (
+        "Customers who wrote and have no reply yet, in conversations that are not over. Fewer is better.",
+        "Wateja walioandika na bado hawajajibiwa, katika mazungumzo yasiyoisha. Machache ni bora.",
+    ),
+    "define.windows": (
+        (
+            "Of the chats waiting, those whose 24-hour window since the customer's last message lapses within two "
+            "hours. After that WhatsApp allows templates only. Fewer is better."
+        ),
+        (
+            "Kati ya mazungumzo yanayosubiri, yale ambayo dirisha la saa 24 tangu ujumbe wa mwisho wa mteja "
+            "litafungwa ndani ya saa mbili. Baada ya hapo WhatsApp huruhusu violezo tu. Machache ni bora."
+        ),
+    ),
+    "define.missed": (
+        "Conversations that wanted a first reply, got none and are over. Fewer is better.",
+        "Mazungumzo yaliyohitaji jibu la kwanza, hayakulipata na yameisha. Machache ni bora.",
+    ),
+    "define.total_contacts": (
+        "Contacts the CRM lists now. Who was missing from two complete counts running has left.",
+        "Wateja walio kwenye CRM sasa. Asiyeonekana katika hesabu mbili kamili mfululizo ameondoka.",
+    ),
+    "define.active_30d": (
+        "Contacts who wrote at least once in the last 30 full days. Receiving a campaign makes nobody active.",
+        (
+            "Wateja walioandika angalau mara moja katika siku 30 kamili zilizopita. Kupokea kampeni hakumfanyi mtu "
+            "kuwa hai."
+        ),
+    ),
+    "define.growth": (
+        "Contacts at the end of the last complete month against its start. Higher is better.",
+        "Wateja mwishoni mwa mwezi uliokamilika ikilinganishwa na mwanzo wake. Kubwa ni bora.",
+    ),
+    "define.active_campaigns": ("Campaigns that are active or in progress now.", "Kampeni zinazoendelea sasa."),
+    "define.read_rate": (
+        (
+            "Of the messages delivered by campaigns, the share that was read. Readers who hide their read receipts "
+            "count as not read. Higher is better."
+        ),
+        (
+            "Kati ya ujumbe wa kampeni uliofikishwa, sehemu iliyosomwa. Wanaoficha alama ya kusoma huhesabiwa "
+            "hawajasoma. Kubwa ni bora."
+        ),
+    ),
+    "define.reply_rate": (
+        "Of the messages delivered by campaigns, the share that got a reply. Higher is better.",
+        "Kati ya ujumbe wa kampeni uliofikishwa, sehemu iliyopata jibu. Kubwa ni bora.",
+    ),
+    "define.delivery_rate": (
+        "Of the recipients of campaigns, the share whose message was delivered. Higher is better.",
+        "Kati ya wapokeaji wa kampeni, sehemu ambayo ujumbe wao ulifikishwa. Kubwa ni bora.",
+    ),
+    "define.campaigns": (
+        "Campaigns sent on these days, with recipients and a report that does not contradict itself.",
+        "Kampeni zilizotumwa siku hizi, zenye wapokeaji na ripoti isiyojipinga.",
+    ),
+    "define.recipients": (
+        "People these campaigns were sent to, counted once a campaign.",
+        "Watu waliotumiwa kampeni hizi, mara moja kwa kila kampeni.",
+    ),
+    "define.return": (
+        "Value gained less cost, over cost, of the campaigns whose cost and value are given in campaign_costs.csv.",
+        (
+            "Thamani iliyopatikana toa gharama, kwa gharama, ya kampeni zenye gharama na thamani katika "
+            "campaign_costs.csv."
+        ),
+    ),
+    # What each figure is for.
+    "use.title": ("What the figures mean", "Maana ya takwimu"),
+    "use.intro": (
+        (
+            "What each figure on these pages says, and what it is good for. No figure is an average of averages, "
+            "none is filled in: what is not known is a dash, with the reason."
+        ),
+        (
+            "Kila takwimu kwenye kurasa hizi inasema nini, na ni ya nini. Hakuna takwimu iliyokadiriwa kwa kuficha: "
+            "kisichojulikana ni kistari, pamoja na sababu."
+        ),
+    ),
+    "use.group.support": ("Support", "Huduma"),
+    "use.group.contacts": ("Contacts", "Wateja"),
+    "use.group.campaigns": ("Campaigns", "Kampeni"),
+    "use.for": ("Good for", "Inafaa kwa"),
+    "use.first_response": (
+        (
+            "Seeing whether customers are kept waiting. Compare it with the target, and look at the chart by day "
+            "before blaming anybody: a Sunday can make a week."
+        ),
+        (
+            "Kuona kama wateja wanasubirishwa. Linganisha na lengo, na angalia chati ya kila siku kabla ya kulaumu: "
+            "Jumapili moja inaweza kubadilisha wiki."
+        ),
+    ),
+    "use.within_target": (
+        "Seeing whether the promise is kept. It moves when a few replies are late, before the median does.",
+        "Kuona kama ahadi inatimizwa. Hubadilika majibu machache yakichelewa, kabla ya thamani ya kati.",
+    ),
+    "use.answer_rate": (
+        (
+            "Seeing whether anybody is forgotten. A quick median with a low answer rate means that the easy chats "
+            "are answered."
+        ),
+        (
+            "Kuona kama kuna waliosahaulika. Jibu la haraka na kiwango kidogo cha kujibiwa humaanisha mazungumzo "
+            "rahisi tu hujibiwa."
+        ),
+    ),
+    "use.open_waits": (
+        "Deciding who answers next. The chart of ages tells how many are old.",
+        "Kuamua nani ajibiwe. Chati ya umri inaonyesha ni wangapi wamesubiri muda mrefu.",
+    ),
+    "use.windows": (
+        "Answering these first: in two hours only a paid template can reach them.",
+        "Kuwajibu hawa kwanza: baada ya saa mbili ni kiolezo cha kulipia tu kitawafikia.",
+    ),
+    "use.resolved": (
+        "Seeing how much is brought to an end. Read it beside the chats waiting.",
+        "Kuona ni kiasi gani kinakamilishwa. Isome pamoja na mazungumzo yanayosubiri.",
+    ),
+    "use.total_contacts": ("Knowing the size of the audience.", "Kujua ukubwa wa hadhira."),
+    "use.growth": (
+        "Seeing whether the audience grows, month by month. The running month is not in it.",
+        "Kuona kama hadhira inakua mwezi kwa mwezi. Mwezi unaoendelea haumo.",
+    ),
+    "use.active_30d": (
+        "Knowing how much of a segment still talks to you.",
+        "Kujua ni sehemu gani ya kundi bado inawasiliana nawe.",
+    ),
+    "use.campaigns": ("Knowing how much the rates rest on.", "Kujua viwango vinategemea kampeni ngapi."),
+    "use.recipients": ("Knowing how many were reached for.", "Kujua wangapi walilengwa."),
+    "use.delivery_rate": (
+        "Finding dead numbers and blocked templates.",
+        "Kupata namba zisizofanya kazi na violezo vilivyozuiwa.",
+    ),
+    "use.read_rate": (
+        "Judging subject and time of sending. Compare campaigns only where their intervals do not touch.",
+        "Kupima mada na wakati wa kutuma. Linganisha kampeni pale tu upeo wao usipogusana.",
+    ),
+    "use.reply_rate": (
+        "Judging whether a campaign starts conversations. A delivered campaign needs three days to settle.",
+        "Kupima kama kampeni huanzisha mazungumzo. Kampeni huhitaji siku tatu kutulia.",
+    ),
+    "use.active_campaigns": ("Knowing what is being sent now.", "Kujua kinachotumwa sasa."),
+    "use.return": (
+        (
+            "Judging what campaigns bring, if you keep campaign_costs.csv in the data folder: campaign_id or name, "
+            "cost, value, currency. Without the file it is not shown."
+        ),
+        (
+            "Kupima faida ya kampeni, ukiweka campaign_costs.csv kwenye folda ya data: campaign_id au name, cost, "
+            "value, currency. Bila faili hiyo haionyeshwi."
+        ),
+    ),
+    "use.reading": ("How to read the pages", "Jinsi ya kusoma kurasa"),
+    "use.reading.median": (
+        "Median: half are below it, half above. One very late reply does not move it.",
+        "Thamani ya kati: nusu ziko chini, nusu juu. Jibu moja lililochelewa sana haliibadilishi.",
+    ),
+    "use.reading.points": (
+        "pp: percentage points. From 40 % to 42 % is 2 pp.",
+        "pp: pointi za asilimia. Kutoka 40 % hadi 42 % ni 2 pp.",
+    ),
+    "use.reading.seen": (
+        "Seen: the share of the messages that the platform has fetched so far. Under 95 % figures are provisional.",
+        "Imeonekana: sehemu ya ujumbe ambayo mfumo umeleta hadi sasa. Chini ya 95 % takwimu ni za muda.",
+    ),
+    "use.reading.hatched": (
+        "A hatched underline: the figure is provisional, it may still move.",
+        "Mstari wa mlalo chini: takwimu ni ya muda, inaweza kubadilika.",
+    ),
+    "use.reading.hollow": (
+        "A hollow point or column: the day or month is not over.",
+        "Nukta au nguzo tupu: siku au mwezi haujaisha.",
+    ),
+    "use.reading.interval": (
+        "A thin bar over a rate: where the true rate lies, 95 times in 100. Long when few people are behind it.",
+        (
+            "Mstari mwembamba juu ya kiwango: mahali kiwango halisi kilipo, mara 95 kati ya 100. Mrefu kukiwa na "
+            "watu wachache."
+        ),
+    ),
+    # Charts.
+    "chart.table": ("Table", "Jedwali"),
+    "chart.csv": ("CSV", "CSV"),
+    "chart.png": ("PNG", "PNG"),
+    "chart.link": ("Copy link", "Nakili kiungo"),
+    "chart.link.done": ("Link copied", "Kiungo kimenakiliwa"),
+    "chart.open": ("hollow: day not complete", "tupu: siku haijakamilika"),
+    "chart.shaded": ("shaded: the chosen days", "kivuli: siku zilizochaguliwa"),
+    "chart.log": ("logarithmic scale", "kipimo cha logariti"),
+    "chart.target": ("target {target}", "lengo {target}"),
+    "word.median": ("median", "thamani ya kati"),
+    "word.p90": ("9 of 10", "9 kati ya 10"),
+    "word.read": ("read", "uliosomwa"),
+    "word.replied": ("replied", "uliojibiwa"),
+    "word.contacts": ("contacts", "wateja"),
+    "word.per_day": ("per day", "kwa siku"),
+    "chart.first_response": (
+        "How long did customers wait for the first reply?",
+        "Wateja walisubiri jibu la kwanza kwa muda gani?",
+    ),
+    "chart.first_response.sub": (
+        "First response time by day, median over first waits answered",
+        "Muda wa jibu la kwanza kwa siku, thamani ya kati wa kusubiri kulikojibiwa",
+    ),
+    "chart.contacts_monthly": ("Is the audience growing?", "Je, idadi ya wateja inakua?"),
+    "chart.contacts_monthly.sub": (
+        "Contacts at the end of each month; growth against its start above",
+        "Wateja mwishoni mwa kila mwezi; ukuaji tangu mwanzo wake juu",
+    ),
+    "chart.new_contacts": ("How many are new?", "Wapya ni wangapi?"),
+    "chart.new_contacts.sub": ("New contacts per day", "Wateja wapya kwa siku"),
+    "chart.engagement": ("Do people read and answer campaigns?", "Je, watu husoma na kujibu kampeni?"),
+    "chart.engagement.sub": (
+        "Read and replied, in % of messages delivered, by month of sending",
+        "Uliosomwa na uliojibiwa, % ya ujumbe uliofikishwa, kwa mwezi wa kutumwa",
+    ),
+    "chart.segments": ("Who are the contacts, by {field}?", "Wateja ni akina nani, kwa {field}?"),
+    "chart.segments.sub": ("Contacts now, and their share of all", "Wateja sasa, na sehemu yao ya wote"),
+    "chart.countries": ("Where are they from?", "Wanatoka wapi?"),
+    "chart.countries.sub": (
+        "Contacts now by country of their number, and their share of all",
+        "Wateja sasa kwa nchi ya namba yao, na sehemu yao ya wote",
+    ),
+    "chart.changes": ("What changed", "Nini kimebadilika"),
+    "chart.within": ("Is the promise kept?", "Je, ahadi inatimizwa?"),
+    "chart.within.sub": (
+        "First replies within {target}, in % of first waits answered or missed",
+        "Majibu ya kwanza ndani ya {target}, % ya kusubiri kulikojibiwa au kukosa jibu",
+    ),
+    "chart.spread": ("How are first replies spread?", "Majibu ya kwanza yametawanyika vipi?"),
+    "chart.spread.sub": (
+        "Conversations by the time to their first reply, {window}",
+        "Mazungumzo kwa muda hadi jibu la kwanza, {window}",
+    ),
+    "chart.outcomes": ("What became of the waits?", "Kusubiri kuliishaje?"),
+    "chart.outcomes.sub": ("Waits by the day they began", "Kusubiri kwa siku kulipoanza"),
+    "chart.resolved": ("Are chats brought to an end?", "Je, mazungumzo yanakamilishwa?"),
+    "chart.resolved.sub": ("Conversations resolved per day", "Mazungumzo yaliyotatuliwa kwa siku"),
+    "chart.resolution": ("How long until a chat is resolved?", "Huchukua muda gani hadi kutatuliwa?"),
+    "chart.resolution.sub": (
+        "From the first message to the end, median over the conversations resolved that day",
+        "Kutoka ujumbe wa kwanza hadi mwisho, thamani ya kati ya mazungumzo yaliyotatuliwa siku hiyo",
+    ),
+    "key.operator": ("marked as done", "yaliyowekwa alama"),
+    "key.quiet": ("ended answered", "yaliyoisha yakiwa yamejibiwa"),
+    "col.unresolved": ("Ended missed", "Yaliyoisha bila jibu"),
+    "chart.backlog": ("How many are left at the end of the day?", "Ni wangapi wanabaki mwisho wa siku?"),
+    "chart.backlog.sub": ("Chats waiting at the end of each day", "Mazungumzo yanayosubiri mwisho wa kila siku"),
+    "chart.ages": ("How long have those who wait now waited?", "Wanaosubiri sasa wamesubiri kwa muda gani?"),
+    "chart.ages.sub": ("Chats waiting now, by age of the wait", "Mazungumzo yanayosubiri sasa, kwa umri wa kusubiri"),
+    "chart.volume": ("When do customers write?", "Wateja huandika lini?"),
+    "chart.volume.sub": (
+        "Messages from contacts by weekday and hour, last 84 full days",
+        "Ujumbe kutoka kwa wateja kwa siku ya wiki na saa, siku 84 kamili zilizopita",
+    ),
+    "chart.agents": ("Who did what?", "Nani alifanya nini?"),
+    "chart.agents.sub": (
+        "Agents, last {n} full days; {share} of the replies name who wrote them",
+        "Wahudumu, siku {n} kamili zilizopita; {share} ya majibu yanamtaja mwandishi",
+    ),
+    "chart.agents.sub.none": ("Agents, last {n} full days", "Wahudumu, siku {n} kamili zilizopita"),
+    "key.answered": ("answered", "kulijibiwa"),
+    "key.trailing": ("thanks and the like", "shukrani na kadhalika"),
+    "key.open": ("still waiting", "bado kunasubiri"),
+    "key.missed": ("missed", "hakukujibiwa"),
+    "key.inside": ("within {target}", "ndani ya {target}"),
+    "key.later": ("later", "baadaye"),
+    "band.under": ("< {high}", "< {high}"),
+    "band.over": ("> {low}", "> {low}"),
+    "band.missed": ("missed", "bila jibu"),
+    "chart.funnel": ("How far do campaigns get?", "Kampeni zinafika wapi?"),
+    "chart.funnel.sub": ("People, over {n} campaigns that count", "Watu, kwa kampeni {n} zinazohesabiwa"),
+    "chart.funnel.note": (
+        "delivered in % of recipients, read and replied in % of delivered",
+        "uliofikishwa kwa % ya wapokeaji, uliosomwa na uliojibiwa kwa % ya uliofikishwa",
+    ),
+    "chart.send_time.none": (
+        "No best time to send yet: not enough data",
+        "Bado hakuna wakati bora wa kutuma: data haitoshi",
+    ),
+    "chart.send_time.best": (
+        "Read most when sent on {weekday} at {hour}",
+        "Husomwa zaidi ikitumwa {weekday} saa {hour}",
+    ),
+    "chart.send_time.sub": (
+        "Read in % of delivered by weekday and hour of sending, over all campaigns, evened out for chance",
+        "Uliosomwa kwa % ya uliofikishwa kwa siku na saa ya kutuma, kampeni zote, ikisawazishwa kwa bahati",
+    ),
+    "chart.send_time.note": (
+        "struck through: not enough data (fewer than 3 campaigns or 1,000 delivered)",
+        "iliyokatwa: data haitoshi (chini ya kampeni 3 au ujumbe 1,000)",
+    ),
+    "chart.campaigns": ("Campaigns side by side", "Kampeni kando kwa kando"),
+    "chart.campaigns.sub": (
+        (
+            "Delivered in % of recipients; read and replied in % of delivered; bars with their 95 % interval (reply "
+            "bars end at 25 %)"
+        ),
+        (
+            "Uliofikishwa kwa % ya wapokeaji; uliosomwa na uliojibiwa kwa % ya uliofikishwa; na upeo wa 95 % (pau za "
+            "majibu huishia 25 %)"
+        ),
+    ),
+    "chart.compare.sub": ("Share with its 95 % interval", "Sehemu na upeo wake wa 95 %"),
+    "compare.title": ("{n} campaigns compared", "Kampeni {n} zikilinganishwa"),
+    "compare.do": ("Compare chosen", "Linganisha zilizochaguliwa"),
+    "compare.end": ("End comparison", "Maliza ulinganisho"),
+    "compare.pick": ("Compare {name}", "Linganisha {name}"),
+    "search": ("Find a campaign", "Tafuta kampeni"),
+    "search.do": ("Find", "Tafuta"),
+    "pages.of": ("{from_} to {to} of {n}", "{from_} hadi {to} kati ya {n}"),
+    "pages.back": ("Back", "Nyuma"),
+    "pages.next": ("Next", "Mbele"),
+    "sort.by": ("Sort by {name}", "Panga kwa {name}"),
+    "step.total_recipients": ("Recipients", "Wapokeaji"),
+    "step.delivered": ("Delivered", "Uliofikishwa"),
+    "step.read": ("Read", "Uliosomwa"),
+    "step.replied": ("Replied", "Uliojibiwa"),
+    "flag.inconsistent": ("contradicts itself", "inajipinga"),
+    "flag.unsettled": ("not settled", "haijatulia"),
+    "flag.unreported": ("no report yet", "bado hakuna ripoti"),
+    "flag.gap": ("CRM says {gap} otherwise", "CRM inasema tofauti kwa {gap}"),
+    "status.value.draft": ("draft", "rasimu"),
+    "status.value.scheduled": ("scheduled", "imepangwa"),
+    "status.value.active": ("active", "inaendelea"),
+    "status.value.in_progress": ("in progress", "inatumwa"),
+    "status.value.paused": ("paused", "imesimamishwa"),
+    "status.value.completed": ("completed", "imekamilika"),
+    "status.value.failed": ("failed", "imeshindwa"),
+    "status.value.cancelled": ("cancelled", "imefutwa"),
+    # Columns of tables.
+    "col.name": ("Name", "Jina"),
+    "col.status": ("Status", "Hali"),
+    "col.sent": ("Sent", "Ilitumwa"),
+    "col.step": ("Step", "Hatua"),
+    "col.people": ("People", "Watu"),
+    "col.low": ("At least", "Angalau"),
+    "col.high": ("At most", "Isizidi"),
+    "col.read_shrunk": ("Read rate, evened out", "Kusomwa, kumesawazishwa"),
+    "col.reply_shrunk": ("Reply rate, evened out", "Kujibiwa, kumesawazishwa"),
+    "col.enough": ("Enough data", "Data inatosha"),
+    "col.flags": ("To know", "Ya kujua"),
+    "col.cost": ("Cost", "Gharama"),
+    "col.worth": ("Value", "Thamani"),
+    "col.return": ("Return", "Faida"),
+    "col.currency": ("Currency", "Sarafu"),
+    "value.yes": ("yes", "ndiyo"),
+    "value.no": ("no", "hapana"),
+    "col.waits": ("Waits", "Kusubiri"),
+    "col.answered": ("Answered", "Kulijibiwa"),
+    "col.waiting": ("Waiting", "Kunasubiri"),
+    "col.trailing": ("Thanks", "Shukrani"),
+    "col.left": ("Left at the end", "Wanaobaki"),
+    "col.oldest": ("Oldest wait", "Kusubiri kwa muda mrefu"),
+    "col.band": ("Time", "Muda"),
+    "col.chats": ("Chats", "Mazungumzo"),
+    "col.weekday": ("Weekday", "Siku ya wiki"),
+    "col.hour": ("Hour", "Saa"),
+    "col.inbound": ("From contacts", "Kutoka kwa wateja"),
+    "col.replies": ("Replies", "Majibu"),
+    "col.templates": ("Templates", "Violezo"),
+    "col.agent": ("Agent", "Mhudumu"),
+    "col.assigned": ("Chats assigned", "Yaliyokabidhiwa"),
+    "col.resolved": ("Chats resolved", "Yaliyotatuliwa"),
+    "col.first_median": ("First response, median", "Jibu la kwanza, thamani ya kati"),
+    "value.unassigned": ("nobody named", "hakuna aliyetajwa"),
+    "col.day": ("Day", "Siku"),
+    "col.month": ("Month", "Mwezi"),
+    "col.median": ("Median", "Thamani ya kati"),
+    "col.p90": ("9 of 10 within", "9 kati ya 10 ndani ya"),
+    "col.first_answered": ("First answered", "Majibu ya kwanza"),
+    "col.missed": ("Missed", "Bila jibu"),
+    "col.within": ("Within target", "Ndani ya lengo"),
+    "col.coverage": ("Seen", "Imeonekana"),
+    "col.opening": ("At the start", "Mwanzoni"),
+    "col.new": ("New", "Wapya"),
+    "col.gone": ("Gone", "Walioondoka"),
+    "col.closing": ("At the end", "Mwishoni"),
+    "col.growth": ("Growth", "Ukuaji"),
+    "col.contacts": ("Contacts", "Wateja"),
+    "col.share": ("Share", "Sehemu"),
+    "col.active": ("Active in 30 d", "Hai siku 30"),
+    "col.value": ("Value", "Thamani"),
+    "col.field": ("Field", "Sehemu ya taarifa"),
+    "col.country": ("Country", "Nchi"),
+    "col.campaigns": ("Campaigns", "Kampeni"),
+    "col.delivered": ("Delivered", "Uliofikishwa"),
+    "col.read": ("Read", "Uliosomwa"),
+    "col.replied": ("Replied", "Uliojibiwa"),
+    "col.read_rate": ("Read rate", "Kiwango cha kusomwa"),
+    "col.reply_rate": ("Reply rate", "Kiwango cha kujibiwa"),
+    "value.none": ("none given", "haijatajwa"),
+    "value.other": ("all others", "wengine wote"),
+    "value.unknown": ("not known", "haijulikani"),
+    # Sentences.
+    "say.first_response": (
+        "First replies took {value} at the median {when}",
+        "Majibu ya kwanza yalichukua {value} kwa thamani ya kati {when}",
+    ),
+    "say.faster": (", {change} faster than {before}", ", {change} haraka zaidi kuliko {before}"),
+    "say.slower": (", {change} slower than {before}", ", {change} polepole zaidi kuliko {before}"),
+    "say.same": (", as in {before}", ", sawa na {before}"),
+    "say.no_response": ("Nobody had to be answered {when}", "Hakuna aliyehitaji kujibiwa {when}"),
+    "say.waiting": ("{n} chats wait now", "Mazungumzo {n} yanasubiri sasa"),
+    "say.waiting.one": ("1 chat waits now", "Mazungumzo 1 yanasubiri sasa"),
+    "say.waiting.none": ("No chat waits now", "Hakuna mazungumzo yanayosubiri sasa"),
+    "say.windows": (", {n} of them lose their window within 2 hours", ", {n} kati yao hupoteza dirisha ndani ya saa 2"),
+    "say.windows.one": (", 1 of them loses its window within 2 hours", ", 1 kati yao hupoteza dirisha ndani ya saa 2"),
+    "say.within": (
+        ", {share} of chats had theirs within {target}",
+        ", {share} ya mazungumzo yalipata lake ndani ya {target}",
+    ),
+    "say.missed": ("{n} chats got no first reply", "Mazungumzo {n} hayakupata jibu la kwanza"),
+    "say.missed.one": ("1 chat got no first reply", "Mazungumzo 1 hayakupata jibu la kwanza"),
+    "say.missed.none": ("No chat was missed", "Hakuna mazungumzo yaliyokosa jibu"),
+    "say.campaigns": (
+        "{n} campaigns went to {recipients} people {when}",
+        "Kampeni {n} zilitumwa kwa watu {recipients} {when}",
+    ),
+    "say.campaigns.one": (
+        "1 campaign went to {recipients} people {when}",
+        "Kampeni 1 ilitumwa kwa watu {recipients} {when}",
+    ),
+    "say.campaigns.chosen": (
+        "Campaigns chosen: {n}, to {recipients} people",
+        "Kampeni zilizochaguliwa: {n}, kwa watu {recipients}",
+    ),
+    "say.no_campaigns": ("No campaign that counts was sent {when}.", "Hakuna kampeni inayohesabiwa iliyotumwa {when}."),
+    "say.read": (
+        "Of what was delivered {read} was read and {reply} answered",
+        "Kati ya uliofikishwa, {read} ulisomwa na {reply} ulijibiwa",
+    ),
+    "say.read.more": ("; {change} more was read than {before}", "; uliosomwa ni {change} zaidi kuliko {before}"),
+    "say.read.fewer": ("; {change} less was read than {before}", "; uliosomwa ni {change} pungufu kuliko {before}"),
+    "say.unsettled": (
+        "{n} of them are not settled: their figures still rise",
+        "{n} kati yake hazijatulia: takwimu zake bado zinapanda",
+    ),
+    "say.unsettled.one": (
+        "1 of them is not settled: its figures still rise",
+        "1 kati yake haijatulia: takwimu zake bado zinapanda",
+    ),
+    "say.compare.clear": (
+        "{name} is read clearly more often than {other}: their intervals do not touch.",
+        "{name} husomwa waziwazi zaidi kuliko {other}: upeo wao haugusani.",
+    ),
+    "say.compare.unclear": (
+        "{name} is read most, but not clearly more than {other}: their intervals overlap, so it may be chance.",
+        "{name} husomwa zaidi, lakini si waziwazi kuliko {other}: upeo wao unaingiliana, huenda ni bahati.",
+    ),
+    "say.contacts": ("{n} contacts", "Wateja {n}"),
+    "say.contacts.more": (", {n} more than 7 days ago", ", {n} zaidi ya siku 7 zilizopita"),
+    "say.contacts.fewer": (", {n} fewer than 7 days ago", ", {n} pungufu ya siku 7 zilizopita"),
+    "when.days": ("in the last {n} days", "katika siku {n} zilizopita"),
+    "when.before": ("in the {n} days before", "katika siku {n} zilizotangulia"),
+    "when.range": ("from {from_} to {to}", "kuanzia {from_} hadi {to}"),
+    "change.better": ("{name} got better: {value}, was {before}.", "{name} imekuwa bora: {value}, ilikuwa {before}."),
+    "change.worse": (
+        "{name} got worse: {value}, was {before}.",
+        "{name} imekuwa mbaya zaidi: {value}, ilikuwa {before}.",
+    ),
+    "change.more": ("{name}: {value}, up from {before}.", "{name}: {value}, kutoka {before}."),
+    "change.fewer": ("{name}: {value}, down from {before}.", "{name}: {value}, kutoka {before}."),
+    "change.none": ("Nothing moved that can be compared.", "Hakuna kilichobadilika kinachoweza kulinganishwa."),
+}
+
+
+def say(language: Language, key: str, **places: object) -> str:
+    """Words of a key with its places filled."""
+    words = WORDS[key][0 if language == "en" else 1]
+    return words.format(**places) if places else words

@@ -1,0 +1,160 @@
+// What the pages gain from a script: numbers under the pointer, PNG, copied links, menus that close, word of newer
+// figures. Everything else works without it.
+"use strict";
+
+const tip = document.querySelector(".tip");
+
+function rowsOf(panel) {
+  return panel.querySelectorAll(".behind tbody tr");
+}
+
+function showTip(panel, index, x, y) {
+  const row = rowsOf(panel)[index];
+  if (!row) { hideTip(); return; }
+  const headings = panel.querySelectorAll(".behind thead th");
+  tip.replaceChildren();
+  [...row.children].forEach((cell, number) => {
+    if (number === 0) {
+      const title = document.createElement("b");
+      title.textContent = cell.textContent;
+      tip.append(title);
+      return;
+    }
+    const line = document.createElement("div");
+    const value = document.createElement("span");
+    value.textContent = cell.textContent;
+    line.append(headings[number].textContent, value);
+    tip.append(line);
+  });
+  tip.hidden = false;
+  const box = tip.getBoundingClientRect();
+  const left = x + 16 + box.width > innerWidth ? x - 16 - box.width : x + 16;
+  const top = Math.min(Math.max(8, y - box.height / 2), innerHeight - box.height - 8);
+  tip.style.transform = `translate(${Math.max(8, left)}px, ${top}px)`;
+}
+
+function hideTip() {
+  tip.hidden = true;
+  document.querySelectorAll(".cursor").forEach((line) => line.remove());
+}
+
+function overChart(event) {
+  const svg = event.currentTarget;
+  const panel = svg.closest(".panel");
+  const marked = event.target.closest("[data-row]");
+  if (marked) { showTip(panel, Number(marked.dataset.row), event.clientX, event.clientY); return; }
+  if (!svg.dataset.step) { hideTip(); return; }
+  const box = svg.getBoundingClientRect();
+  const scale = svg.viewBox.baseVal.width / box.width;
+  const [x0, step, rows] = [Number(svg.dataset.x0), Number(svg.dataset.step), Number(svg.dataset.rows)];
+  const index = Math.round(((event.clientX - box.left) * scale - x0) / (step || 1));
+  if (index < 0 || index >= rows) { hideTip(); return; }
+  let line = svg.querySelector(".cursor");
+  if (!line) {
+    line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    line.setAttribute("class", "cursor");
+    svg.prepend(line);
+  }
+  line.setAttribute("d", `M${x0 + step * index} ${svg.dataset.top}V${svg.dataset.bottom}`);
+  showTip(panel, index + Number(svg.dataset.rowFrom || 0), event.clientX, event.clientY);
+}
+
+document.querySelectorAll(".panel .chart").forEach((svg) => {
+  svg.addEventListener("pointermove", overChart);
+  svg.addEventListener("pointerleave", hideTip);
+});
+
+// PNG: the drawing with the colours it has on the page, twice its size.
+const LOOK = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "font-size", "font-weight", "font-family", "paint-order"];
+
+function saveAsPng(panel) {
+  const svg = [...panel.querySelectorAll(".chart")].find((one) => one.getClientRects().length);
+  const copy = svg.cloneNode(true);
+  const [from, to] = [svg.querySelectorAll("*"), copy.querySelectorAll("*")];
+  from.forEach((one, index) => {
+    const look = getComputedStyle(one);
+    LOOK.forEach((name) => to[index].setAttribute(name, look.getPropertyValue(name)));
+  });
+  const { width, height } = svg.viewBox.baseVal;
+  const [head, pad] = [64, 16];
+  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  const image = new Image();
+  image.addEventListener("load", () => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [(width + 2 * pad) * 2, (height + head + 2 * pad) * 2];
+    const draw = canvas.getContext("2d");
+    const look = getComputedStyle(panel);
+    draw.scale(2, 2);
+    draw.fillStyle = look.backgroundColor;
+    draw.fillRect(0, 0, canvas.width, canvas.height);
+    draw.fillStyle = look.color;
+    draw.font = `600 16px ${look.fontFamily}`;
+    draw.fillText(panel.querySelector("h2").textContent, pad, pad + 16);
+    draw.font = `12px ${look.fontFamily}`;
+    draw.fillText(panel.querySelector(".sub").textContent.replace(/\s+/g, " "), pad, pad + 36);
+    draw.fillText([...document.querySelectorAll(".status .part")].map((part) => part.textContent).join(" · "), pad, pad + 54);
+    draw.drawImage(image, pad, pad + head, width, height);
+    canvas.toBlob((blob) => {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(blob);
+      link.download = `${panel.id}.png`;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+  });
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(copy))}`;
+}
+
+document.querySelectorAll(".tools .png").forEach((button) => {
+  const panel = button.closest(".panel");
+  if (!panel.querySelector(".chart")) return;
+  button.hidden = false;
+  button.addEventListener("click", () => saveAsPng(panel));
+});
+
+if (navigator.clipboard) {
+  document.querySelectorAll(".tools .link").forEach((button) => {
+    const words = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const address = new URL(location.href);
+      address.hash = button.closest(".panel").id;
+      await navigator.clipboard.writeText(address.href);
+      button.textContent = button.dataset.done;
+      setTimeout(() => { button.textContent = words; }, 2000);
+    });
+  });
+}
+
+// One menu open at a time; Escape and a click elsewhere close it.
+document.addEventListener("click", (event) => {
+  document.querySelectorAll("details.menu[open]").forEach((menu) => {
+    if (!menu.contains(event.target)) menu.open = false;
+  });
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  hideTip();
+  document.querySelectorAll("details.menu[open]").forEach((menu) => {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+});
+
+// A snapshot published while the page is open: say so, change nothing under the reader's eyes.
+const shown = document.documentElement.dataset.snapshot;
+async function lookForNewer() {
+  if (document.hidden) return;
+  try {
+    const answer = await fetch("/state.json", { headers: { Accept: "application/json" } });
+    const { snapshot } = await answer.json();
+    if (snapshot && snapshot !== shown) {
+      if (!shown) { location.reload(); return; }
+      document.querySelector(".newer").hidden = false;
+    }
+  } catch {
+    // The server is being restarted; the next look will tell.
+  }
+}
+setInterval(lookForNewer, 60_000);
+document.addEventListener("visibilitychange", lookForNewer);

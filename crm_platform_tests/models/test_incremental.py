@@ -1,0 +1,246 @@
+"""An incremental build is a full one, cell for cell, whatever happened since the last build."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+import pytest
+
+from crm_platform.models import Built, Cut, build_order, build_within, dependencies, freeze, render
+from crm_platform.models.incremental import by_chat, chat_inputs, narrowed
+from crm_platform.schemas import TABLES, CoreTable, RawTable, Table, core, ops, raw
+from crm_platform.settings import Settings
+from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform_tests.models.conftest import Worlds
+from crm_platform_tests.models.histories import History
+from crm_platform_tests.models.worlds import World
+
+NOW = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
+MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
+SETTINGS = (
+    {},
+    {"business_hours": "none", "automation_senders": ("bot",)},
+    {"business_hours": "Mon-Fri 08:00-12:30 13:15-18:00, Sat 09:00-12:00", "timezone": "Europe/Berlin"},
+    {"conversation_gap_hours": 6, "timezone": "America/New_York"},
+)
+
+Tables = dict[str, list[dict[str, object]]]
+
+
+def build(
+    world: World,
+    models: DuckDbWarehouse,
+    *,
+    now: dt.datetime,
+    as_of: dt.datetime | None = None,
+    full: bool = False,
+    only: Iterable[type[Table]] | None = None,
+) -> tuple[Cut, dict[str, Built]]:
+    """Freeze what is stored and build every table, or `only` some."""
+    unseen = {(as_of or now).astimezone(world.settings.zone).date(): 0.3}
+    cut = freeze(models, world.live, settings=world.settings, as_of=as_of, now=now, expected_unseen=unseen, full=full)
+    with models.writing() as session:
+        tables = build_order() if only is None else only
+        return cut, {table.full_name(): build_within(session, table, settings=world.settings) for table in tables}
+
+
+def cells(models: DuckDbWarehouse) -> Tables:
+    """Every row of every table that is frozen or built, but for what tells how the build came about."""
+    found = {}
+    with models.reading() as session:
+        for name, table in TABLES.items():
+            if issubclass(table, RawTable | CoreTable) or name.startswith("kpi.") or table is ops.CrawlState:
+                rows = session.query(f"select * from {name}").to_pylist()
+                found[name] = sorted(rows, key=lambda row: [repr(row[column]) for column in table.key])
+    return found
+
+
+def differing(world: World, now: dt.datetime, *, as_of: dt.datetime | None = None) -> dict[str, object]:
+    """By table the first rows that differ between the world's build and one from nothing at the same cut."""
+    fresh = DuckDbWarehouse(world.folder / "fresh.duckdb", lock_dir=world.folder / "locks")
+    fresh.path.unlink(missing_ok=True)
+    cut, _ = build(world, fresh, now=now, as_of=as_of)
+    assert cut.is_full
+    ours, theirs = cells(world.models), cells(fresh)
+    return {
+        name: next((pair for pair in zip(ours[name], theirs[name], strict=False) if pair[0] != pair[1]), "rows")
+        for name in theirs
+        if ours[name] != theirs[name]
+    }
+
+
+def live_through(world: World, seed: int, *, steps: int) -> list[Cut]:
+    """Builds after each step of a random history, all of them compared."""
+    history = History(world, seed=seed, chats=12, now=NOW)
+    cuts = []
+    for step in range(steps):
+        world.store()
+        as_of = history.now - 26 * HOUR if step % 7 == 5 else None  # a look back, and on again
+        if step % 5 == 3:
+            order = build_order()
+            build(world, world.models, now=history.now, only=order[: 3 + step])  # given up half way
+            history.go_on()
+            world.store()
+        cut, _ = build(world, world.models, now=history.now, as_of=as_of)
+        assert differing(world, history.now, as_of=as_of) == {}, f"step {step}"
+        cuts.append(cut)
+        history.go_on()
+        if step % 6 == 4:
+            history.erase()
+    return cuts
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_cell_is_that_of_a_full_build(seed: int, new_world: Worlds):
+    cuts = live_through(new_world(**SETTINGS[seed % len(SETTINGS)]), seed, steps=7)
+    # The comparison is worth something only if much of it was incremental.
+    assert sum(not cut.is_full for cut in cuts) >= 2
+    assert all(cut.changed_chats < cut.chats for cut in cuts if not cut.is_full)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_every_cell_is_that_of_a_full_build_in_many_histories(seed: int, new_world: Worlds):
+    live_through(new_world(**SETTINGS[seed % len(SETTINGS)]), seed, steps=25)
+
+
+CHAT_TABLES = [table for table in build_order() if by_chat(table)]
+
+
+def some_world(new_world: Worlds, **settings: object) -> World:
+    """Four chats with a question each, built once."""
+    world = new_world(**settings)
+    for number in range(4):
+        world.chat(f"chat-{number}", known_until=NOW - HOUR)
+        world.message(f"chat-{number}", "m1", NOW - 20 * HOUR, "inbound")
+    again(world)
+    return world
+
+
+def again(world: World, **options: object) -> tuple[Cut, set[int | None]]:
+    """Store and build the tables by chat; returns the cut, and how many chats each table computed again."""
+    world.store()
+    cut, built = build(world, world.models, **{"now": NOW, "only": CHAT_TABLES, **options})  # type: ignore[arg-type]
+    return cut, {one.chats for one in built.values()}
+
+
+def test_only_changed_chats_are_computed_again(new_world: Worlds):
+    world = some_world(new_world)
+    world.message("chat-2", "m2", NOW - HOUR, "outbound")
+    cut, chats = again(world)
+    assert (cut.number, cut.is_full, cut.chats, cut.changed_chats, chats) == (2, False, 4, 1, {1})
+    assert cut.rows["raw.messages"] == 5
+    cut, chats = again(world, now=NOW + 30 * DAY)
+    assert (cut.number, cut.is_full, cut.changed_chats, chats) == (3, False, 0, {0}), "time alone changes none of these"
+    with world.models.reading() as session:
+        (noted,) = session.query("select number, is_full, chats, changed_chats from ops.builds").to_pylist()
+        states = session.query("select state from core.response_waits order by chat_id")["state"].to_pylist()
+    assert noted == {"number": 3, "is_full": False, "chats": 4, "changed_chats": 0}
+    assert states == ["open", "open", "answered", "open"]
+
+
+def test_a_message_dated_ahead_counts_when_its_time_has_come(new_world: Worlds):
+    world = some_world(new_world)
+    world.message("chat-1", "m2", NOW + 2 * MINUTE, "outbound")
+    assert again(world, now=NOW)[1] == {1}
+    assert again(world, now=NOW + MINUTE)[1] == {0}
+    assert again(world, now=NOW + 2 * MINUTE)[1] == {1}
+    with world.models.reading() as session:
+        (wait,) = session.query("select state from core.response_waits where chat_id = 'chat-1'").to_pylist()
+    assert wait == {"state": "answered"}
+
+
+def test_what_makes_a_build_full(new_world: Worlds, monkeypatch: pytest.MonkeyPatch):
+    world = some_world(new_world)
+
+    def is_full(**options: object) -> bool:
+        cut, chats = again(world, **options)
+        assert chats == ({None} if cut.is_full else {cut.changed_chats})
+        return cut.is_full
+
+    assert not is_full()
+    assert is_full(full=True)
+    assert not is_full()
+    world.settings = world.settings.model_copy(update={"conversation_gap_hours": 6})
+    assert is_full(), "another setting"
+    with monkeypatch.context() as patch:
+        patch.setattr("crm_platform.models.incremental.code_version", lambda _table: "another")
+        assert is_full(), "another template"
+    assert is_full(), "and back"
+    for number in range(3):
+        world.message(f"chat-{number}", "m2", NOW - HOUR, "outbound")
+    assert is_full(), "most chats have changed"
+    for rows in (world.rows[raw.Messages], world.rows[ops.CrawlState]):
+        rows[:] = [row for row in rows if row["chat_id"] != "chat-3"]
+    assert is_full(), "nothing is left of a chat"
+    assert not is_full()
+    with world.models.writing() as session:
+        session.execute("create or replace table ops.builds as select as_of, started_at, settings from ops.builds")
+    assert is_full(), "the store of an older version"
+
+
+def test_a_build_that_was_given_up_is_made_up_for(new_world: Worlds):
+    world = some_world(new_world)
+    world.message("chat-0", "m2", NOW - 3 * HOUR, "outbound")
+    assert again(world, only=[core.Messages])[1] == {1}
+    world.message("chat-1", "m2", NOW - 2 * HOUR, "outbound")
+    world.store()
+    _, built = build(world, world.models, now=NOW)
+    assert built["core.messages"].chats == 1
+    assert built["core.response_waits"].chats == 2
+    assert differing(world, NOW) == {}
+
+
+def test_a_table_built_before_what_it_reads_keeps_nothing(new_world: Worlds):
+    world = some_world(new_world)
+    world.message("chat-0", "m2", NOW - 3 * HOUR, "outbound")
+    assert again(world, only=[core.ConversationSpans])[1] == {None}, "its messages are those of the last build"
+    cut, built = build(world, world.models, now=NOW)
+    assert not cut.is_full
+    assert (built["core.messages"].chats, built["core.conversation_spans"].chats) == (1, None)
+    assert differing(world, NOW) == {}
+
+
+def test_a_table_asked_for_twice_is_computed_anew(new_world: Worlds):
+    world = some_world(new_world)
+    with world.models.writing() as session:
+        session.execute("delete from core.messages")
+        built = build_within(session, core.Messages, settings=world.settings)
+    assert (built.chats, built.rows) == (None, 4)
+
+
+def test_a_narrowed_select_keeps_the_names_its_tables_have():
+    sql = """select messages.chat_id from core.messages
+        join core.chats as known on known.chat_id = messages.chat_id join core.business_hours as hours on true"""
+    messages, chats = (
+        f"(select * from core.{name} where chat_id in (select chat_id from ops.chat_inputs where changed_in > 7))"
+        for name in ("messages", "chats")
+    )
+    assert (
+        narrowed(sql, since=7)
+        == f"""select messages.chat_id from {messages} as messages
+        join {chats} as known on known.chat_id = messages.chat_id join core.business_hours as hours on true"""
+    )
+
+
+def test_tables_by_chat_follow_from_their_chats_rows_alone():
+    """What they read has rows by chat, or never changes for a day once it is there; and no time but the cut counts."""
+    assert [table.full_name() for table in chat_inputs()] == [
+        "core.chat_quarantine",
+        "ops.crawl_state",
+        "raw.contacts",
+        "raw.messages",
+        "raw.operator_events",
+    ]
+    for table in CHAT_TABLES:
+        others = {name for name in dependencies(table) if "chat_id" not in TABLES[name].columns}
+        assert others <= {"core.business_hours"}, table.full_name()
+        sql = [
+            render(
+                table, dialect="duckdb", settings=Settings.model_construct(), cut=Cut(as_of=NOW + days * DAY, rows={})
+            )
+            for days in (0, 40)
+        ]
+        literals = [f"timestamp <= timestamp '{NOW + days * DAY:%Y-%m-%d %H:%M:%S.%f}'" for days in (0, 40)]
+        assert sql[0].replace(literals[0], literals[1]) == sql[1], table.full_name()

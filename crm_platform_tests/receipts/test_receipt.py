@@ -1,0 +1,193 @@
+"""One figure's receipt: its rows, its requests, its digest, and what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+import statistics
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import duckdb
+import pytest
+
+from crm_platform.errors import GiveUp, InvalidRequest, NotFound
+from crm_platform.publish import pseudonym, pseudonym_key
+from crm_platform.receipts import OpenedSnapshot, Receipt, receipt
+from crm_platform.receipts.lineage import FIGURES
+from crm_platform.serving.snapshots import Snapshots
+from crm_platform_tests.receipts.desk import CUT, DAY, Desk, at, fetch_ids
+
+CHATS = ("chat-254711000001", "chat-254711000002", "chat-254711000003")
+SECONDS = (60.0, 300.0, 90.0)
+
+
+def three_chats(desk: Desk) -> None:
+    """Three questions of one day, answered after 60, 300 and 90 seconds, each found by a visit of its own."""
+    for number, (chat, seconds) in enumerate(zip(CHATS, SECONDS, strict=True)):
+        desk.question_and_answer(chat, at(10 + number), seconds, visited=at(12 + number, day=dt.date(2026, 11, 19)))
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory) -> Iterator[OpenedSnapshot]:
+    """The three chats, published once for all tests that only ask."""
+    with ExitStack() as stack:
+        desk = Desk(tmp_path_factory.mktemp("three-chats"), stack)
+        three_chats(desk)
+        yield desk.open()
+
+
+def median_of(desk: Desk, **options: object) -> Receipt:
+    return receipt(desk.open(**options), "response_times_daily", {"day": DAY}, "response_seconds_median")  # type: ignore[arg-type]
+
+
+def test_a_median_and_the_waits_behind_it(desk):
+    three_chats(desk)
+    found = median_of(desk)
+    assert found.value == found.recomputed == 90.0
+    assert found.agrees
+    assert found.source == "core.response_waits"
+    assert found.used == ("response_seconds",)
+    assert found.row_count == 3
+    assert statistics.median(row["response_seconds"] for row in found.rows) == 90.0
+    assert found.meaning == "Median over answered waits."
+    assert found.unit == "s"
+    assert found.definition_version == 1
+    assert found.coverage == 1.0
+    assert found.as_of == CUT
+    assert "core.response_waits" in found.sql
+    key = pseudonym_key(desk.settings)
+    assert {row["chat_id"] for row in found.rows} == {pseudonym(key, "chat", chat) for chat in CHATS}
+
+
+def test_the_requests_that_the_rows_came_from(desk):
+    three_chats(desk)
+    desk.visit("chat-of-nobody", at(1))
+    fetched = median_of(desk).fetched
+    assert fetched.requests == 3
+    assert fetched.by_operation == {"list_messages": 3}
+    assert [row["fetch_id"] for row in fetched.listed] == [3, 2, 1]
+    assert fetched.first_at == at(12, day=dt.date(2026, 11, 19)).astimezone(dt.UTC).replace(tzinfo=None)
+
+
+def test_a_figure_taken_from_others_names_them_and_their_requests(desk):
+    three_chats(desk)
+    found = receipt(
+        desk.open(dt.datetime(2026, 11, 22, 8, tzinfo=dt.UTC)), "executive_summary", {}, "chats_resolved_7d"
+    )
+    assert found.source == "kpi.chats_resolved_daily"
+    assert {taken.column for taken in found.taken_from} == {"resolved"}
+    assert {taken.key["day"] for taken in found.taken_from} >= {DAY}
+    assert found.fetched.requests == 3
+
+
+def test_a_receipt_is_json_and_names_nobody(snapshot):
+    text = json.dumps(receipt(snapshot, "response_times_daily", {"day": DAY}, "response_seconds_median").to_dict())
+    said = json.loads(text)
+    assert said["agrees"] is True
+    assert said["key"] == {"day": "2026-11-18"}
+    assert said["as_of"] == "2026-11-20T08:00:00+00:00"
+    assert said["fetched"]["requests"] == 3
+    assert not any(chat in text for chat in CHATS)
+
+
+def test_a_connection_alone_is_enough(snapshot):
+    found = receipt(snapshot.connection, "kpi.response_times_daily", {"day": "2026-11-18"}, "waits")
+    assert found.value == 3
+    assert found == receipt(snapshot, "response_times_daily", {"day": DAY}, "waits")
+
+
+def test_what_the_app_has_open_can_be_asked(desk):
+    three_chats(desk)
+    desk.publish()
+    served = Snapshots(desk.settings).current()
+    assert served is not None
+    assert receipt(served, "response_times_daily", {"day": "2026-11-18"}, "waits").value == 3
+
+
+def test_only_so_many_rows_are_listed_but_all_are_counted(snapshot):
+    some, every = (receipt(snapshot, "response_times_daily", {"day": DAY}, "waits", limit=limit) for limit in (1, None))
+    assert len(some.rows) == 1
+    assert some.row_count == every.row_count == len(every.rows) == 3
+    assert some.digest == every.digest
+
+
+def test_a_figure_without_lineage_still_has_its_definition(snapshot, monkeypatch):
+    monkeypatch.delitem(FIGURES["kpi.response_times_daily"], "waits")
+    found = receipt(snapshot, "response_times_daily", {"day": DAY}, "waits")
+    assert (found.value, found.source, found.agrees, found.rows) == (3, None, None, ())
+    assert found.meaning == "Waits that began."
+
+
+# The digest.
+
+
+def test_equal_inputs_give_equal_digests_whatever_their_order_and_whenever_built(desk):
+    three_chats(desk)
+    first = median_of(desk).digest
+    for rows in desk.world.rows.values():
+        random.Random(7).shuffle(rows)
+    assert median_of(desk, now=CUT + dt.timedelta(hours=5)).digest == first
+
+
+def test_a_used_value_changes_the_digest_even_where_the_figure_stays(desk):
+    three_chats(desk)
+    before = median_of(desk)
+    desk.begin()
+    for chat, seconds in zip(CHATS, (61.0, 300.0, 90.0), strict=True):
+        desk.question_and_answer(chat, at(10 + CHATS.index(chat)), seconds, visited=at(12, day=dt.date(2026, 11, 19)))
+    after = median_of(desk, now=CUT + dt.timedelta(hours=1))
+    assert after.value == before.value == 90.0
+    assert after.digest != before.digest
+
+
+def test_what_a_figure_does_not_use_leaves_its_digest(desk):
+    three_chats(desk)
+    before = median_of(desk).digest
+    visited = at(20, day=dt.date(2026, 11, 19))
+    desk.world.contact("chat-another", visited, region="DE")
+    desk.world.message("chat-another", "m", at(9), "inbound", **fetch_ids(desk.visit("chat-another", visited), visited))
+    desk.world.chat("chat-another", known_until=visited)
+    assert median_of(desk, now=CUT + dt.timedelta(hours=1)).digest == before
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "column", "words"),
+    [
+        ("response_time_daily", {"day": DAY}, "waits", "did you mean response_times_daily"),
+        ("core.messages", {}, "waits", "there is no KPI table 'core.messages'"),
+        ("response_times_daily", {"day": DAY}, "wait", "did you mean waits"),
+        ("response_times_daily", {"day": DAY}, "coverage", "a mark of the whole row"),
+        ("response_times_daily", {"day": "2027-01-01"}, "waits", "day goes from 2026-11-18 to 2026-11-20"),
+        ("message_volume_hourly", {"weekday": 0, "hour": 24}, "inbound", "hour goes from 0 to 23"),
+        ("contacts_by_country", {"region": "KEN"}, "contacts", "did you mean region KE?"),
+    ],
+)
+def test_what_is_not_there_is_refused_with_what_is(snapshot, table, key, column, words):
+    with pytest.raises(NotFound) as refused:
+        receipt(snapshot, table, key, column)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "words"),
+    [
+        ("response_times_daily", {}, "is named by day, not by nothing"),
+        ("response_times_daily", {"month": "2026-11"}, "is named by day, not by month"),
+        ("response_times_daily", {"day": "yesterday"}, "write a day such as 2026-11-20"),
+        ("backlog_now", {"day": "2026-11-18"}, "has one row, which no key names"),
+    ],
+)
+def test_a_key_that_does_not_fit_is_refused(snapshot, table, key, words):
+    with pytest.raises(InvalidRequest) as refused:
+        receipt(snapshot, table, key, "open_waits")
+    assert words in str(refused.value)
+
+
+def test_what_is_no_snapshot_has_no_receipts():
+    with duckdb.connect() as connection, pytest.raises(GiveUp, match="open its analytics"):
+        receipt(connection, "response_times_daily", {"day": DAY}, "waits")

@@ -1,0 +1,236 @@
+"""Pages as a reader meets them: states, filters, languages, bad addresses, exports."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import gzip
+import io
+
+import pytest
+
+from crm_platform.serving.pages import BUILDS
+from crm_platform.settings import Settings
+from crm_platform_tests.models.worlds import World
+from crm_platform_tests.oracle.worlds import random_facts
+from crm_platform_tests.serving.pages.site import Site, publish_world, published, read
+
+PAGES = ("/executive", "/campaigns", "/support")
+NOW = dt.datetime(2026, 11, 22, 11, 5, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.mark.parametrize("language", ["en", "sw"])
+@pytest.mark.parametrize("path", [*PAGES, "/figures"])
+def test_a_page_stands_in_both_languages_and_keeps_the_content_policy(site: Site, path: str, language: str):
+    answer = site.get(path, cookie=f"lang={language}; theme=dark")
+    assert answer.status_code == 200
+    assert f'<html lang="{language}" data-theme="dark"' in answer.text
+    assert read(answer.text).inline == []
+    assert "http://" not in answer.text.replace("http://www.w3.org", "")
+    assert "https://" not in answer.text
+
+
+def test_the_start_leads_to_the_executive_page(site: Site):
+    answer = site.get("/?range=28d")
+    assert answer.status_code == 307
+    assert answer.headers["location"] == "/executive?range=28d"
+
+
+def test_the_browsers_language_is_spoken_until_one_is_chosen(site: Site):
+    assert '<html lang="sw"' in site.get("/support", **{"accept-language": "sw-KE,en;q=0.5"}).text
+    assert '<html lang="en"' in site.get("/support", **{"accept-language": "sw", "cookie": "lang=en"}).text
+    assert '<html lang="en"' in site.get("/support", **{"accept-language": "fr"}).text
+
+
+def test_choices_are_remembered_and_lead_back_to_our_own_pages_only(site: Site):
+    answer = site.get("/preferences?lang=sw&theme=dark&back=/support?range=28d")
+    assert answer.headers["location"] == "/support?range=28d"
+    cookies = answer.headers.get_list("set-cookie")
+    assert any(cookie.startswith("lang=sw;") and "samesite=lax" in cookie.lower() for cookie in cookies)
+    assert any(cookie.startswith("theme=dark;") for cookie in cookies)
+    for elsewhere in ("//evil.example", "https://evil.example", "/\\evil.example", ""):
+        assert site.get(f"/preferences?lang=xx&back={elsewhere}").headers["location"] == "/executive"
+    assert "set-cookie" not in site.get("/preferences?lang=xx&theme=pink").headers
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_before_anything_is_published_a_page_says_which_command_fills_it(tmp_path, path: str):
+    bare = Site(Settings(data_dir=tmp_path), NOW)
+    answer = bare.get(path)
+    assert answer.status_code == 200
+    assert "crm refresh" in answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_an_empty_crm_shows_dashes_with_reasons(empty_site: Site, path: str):
+    told = empty_site.told(path)
+    rates = [figure["value"] for figure in told.figures if figure["data-how"] in {"median", "share", "ratio", "within"}]
+    assert set(rates) == {""}
+    assert "not known: nothing to divide by" in told.words
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/executive?range=week", "range=week is not known"),
+        ("/support?from=2026-13-01", "from=2026-13-01 is no date"),
+        ("/support?from=2026-11-10&to=2026-11-01", "swap them"),
+        ("/support?from=1990-01-01&to=2026-11-01", "longer than ten years"),
+        ("/campaigns?sort=colour", "sort=colour is not known"),
+        ("/campaigns?compare=cmp_nobody", "cmp_nobody is not known"),
+    ],
+)
+def test_a_bad_address_is_answered_with_what_to_do_and_the_page(site: Site, path: str, words: str):
+    answer = site.get(path)
+    assert answer.status_code == 400
+    assert words in answer.text
+    assert read(answer.text).figures
+
+
+def test_what_a_reader_types_is_never_html(site: Site):
+    answer = site.get("/campaigns?q=<script>alert(1)</script>&campaign=<b>")
+    assert "<script>alert" not in answer.text
+    assert "<b>" not in answer.text
+
+
+def test_freshness_and_coverage_are_in_sight(site: Site, tmp_path):
+    fresh = site.get("/support").text
+    assert 'class="status good"' in fresh
+    assert "As of 22 Nov, 14:05 EAT" in fresh
+    assert "sandbox data" in fresh
+    later = Site(site.settings, site.now + HOUR)
+    assert 'class="status stale"' in later.get("/support").text
+    facts = random_facts(4, contacts=10, days=60, campaigns=4, timezone="Africa/Nairobi", as_of=NOW)
+    lost = {NOW.date() - dt.timedelta(days=day): 500.0 for day in range(20)}
+    behind = published(facts, tmp_path, expected_unseen=lost).get("/support").text
+    assert 'class="status provisional"' in behind
+    assert "less than 95 % of the messages" in behind
+    assert 'class="figure provisional"' in behind
+
+
+def test_a_range_up_to_today_is_provisional(site: Site):
+    assert "22 Nov is not over" in site.get("/support?from=2026-11-20&to=2026-11-22").text
+
+
+def test_a_new_snapshot_is_shown_by_the_next_request(tmp_path):
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    world.sweep(NOW - HOUR, ["a", "b"])
+    for chat_id in ("a", "b"):
+        world.contact(chat_id, NOW - HOUR)
+    shown = publish_world(world, NOW)
+    first = shown.get("/state.json").json()["snapshot"]
+    assert "2 contacts" in shown.get("/executive").text
+    world.contact("c", NOW)
+    world.sweep(NOW, ["a", "b", "c"])
+    publish_world(world, NOW + HOUR)
+    assert "3 contacts" in shown.get("/executive").text
+    assert shown.get("/state.json").json()["snapshot"] != first
+
+
+def test_a_broken_snapshot_leaves_the_last_good_one_standing(tmp_path):
+    shown = published(random_facts(3, contacts=4, campaigns=2, as_of=NOW), tmp_path)
+    assert shown.get("/executive").status_code == 200
+    link = shown.settings.published_dir / "current"
+    (shown.settings.published_dir / "broken").mkdir()
+    link.unlink()
+    link.symlink_to("broken")
+    answer = shown.get("/executive")
+    assert answer.status_code == 200
+    assert "the last good ones" in answer.text
+    assert Site(shown.settings, NOW).get("/executive").status_code == 503
+
+
+@pytest.mark.parametrize("name", sorted(BUILDS))
+def test_every_chart_is_a_csv_of_its_table(site: Site, name: str):
+    told = site.told(f"/{name}?range=28d")
+    addresses = {link for link in told.links if link.startswith("/charts/")}
+    assert len(addresses) > 2
+    for address in addresses:
+        answer = site.get(address)
+        assert answer.status_code == 200
+        assert "attachment" in answer.headers["content-disposition"]
+        header, *rows = csv.reader(io.StringIO(answer.text))
+        shown = [table for table in told.tables if table.columns == header]
+        if shown:
+            assert len(rows) in {len(table.rows) for table in shown}
+
+
+def test_a_csv_that_is_not_there_says_which_are(site: Site):
+    answer = site.get("/charts/support/nothing.csv")
+    assert answer.status_code == 404
+    assert "first_response" in answer.text
+    assert site.get("/charts/nowhere/funnel.csv").status_code == 404
+    assert site.get("/charts/support/backlog.csv?range=x").status_code == 400
+
+
+def test_ten_thousand_campaigns_come_in_pages_sorted_and_searched(tmp_path):
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    for number in range(10_000):
+        name = f"=Campaign {number:05} " + "with a very long name " * 6
+        sent = NOW - dt.timedelta(minutes=number)
+        world.campaign(f"c{number:05}", [(sent, "completed")], name=name, created_at=sent)
+        world.report(f"c{number:05}", NOW, total_recipients=1000, delivered=900, read=number % 900, replied=0, failed=0)
+    shown = publish_world(world, NOW)
+    told = shown.told("/campaigns?sort=read_per_delivered&page=2")
+    ranking = next(table for table in told.tables if table.attributes.get("class") == "ranking")
+    assert len(ranking.rows) == 50
+    rates = [float(cells[ranking.columns.index("read_per_delivered")]) for _, cells in ranking.rows]
+    assert rates == sorted(rates, reverse=True)
+    assert "51 to 100 of 10,000" in told.words
+    found = shown.told("/campaigns?q=campaign 00007")
+    ranking = next(table for table in found.tables if table.attributes.get("class") == "ranking")
+    assert [key for key, _ in ranking.rows] == ["campaign_id=c00007"]
+    exported = list(csv.reader(io.StringIO(shown.get("/charts/campaigns/campaigns.csv").text)))
+    assert len(exported) == 10_001
+    assert exported[1][1].startswith("'=Campaign")  # a spreadsheet must not run it
+
+
+def test_contradictions_and_unsettled_reports_are_flagged(site: Site):
+    rows = site.published("select * from kpi.campaign_performance where not is_consistent or not is_settled")
+    assert rows
+    for row in [row for row in rows if row["status"] != "draft"][:10]:
+        words = site.told(f"/campaigns?campaign={row['campaign_id']}").words
+        assert ("contradicts itself" in words) == (row["is_consistent"] is False)
+        assert ("not settled" in words) >= (not row["is_settled"])
+
+
+def test_two_campaigns_compared_say_whether_it_may_be_chance(tmp_path):
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    for name, read in (("good", 800), ("bad", 200), ("likewise", 790)):
+        world.campaign(name, [(NOW - 200 * HOUR, "completed")], created_at=NOW - 200 * HOUR)
+        world.report(name, NOW, total_recipients=1000, delivered=1000, read=read, replied=10, failed=0)
+    shown = publish_world(world, NOW)
+    assert "good is read clearly more often than bad" in shown.told("/campaigns?compare=good&compare=bad").words
+    assert "it may be chance" in shown.told("/campaigns?compare=good,likewise").words
+
+
+def test_costs_show_a_return_only_if_they_are_given(tmp_path):
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    world.campaign("spring", [(NOW - 200 * HOUR, "completed")], created_at=NOW - 200 * HOUR)
+    world.report("spring", NOW, total_recipients=100, delivered=100, read=50, replied=10, failed=0)
+    shown = publish_world(world, NOW)
+    assert "Return" not in shown.told("/campaigns").words
+    file = tmp_path / "campaign_costs.csv"
+    file.write_text("name,cost,value,currency\nspring,200,500,KES\n", encoding="utf-8")
+    told = shown.told("/campaigns")
+    (figure,) = [figure for figure in told.figures if figure["data-how"] == "return"]
+    assert float(figure["value"]) == pytest.approx(1.5)
+    assert "+150.0\u00a0%" in told.words
+    assert "200 KES" in told.words
+    file.write_text("name,cost,value\nspring,cheap,500\n", encoding="utf-8")
+    assert "line 2: cost &#39;cheap&#39; is no amount" in shown.get("/campaigns").text
+
+
+def test_a_page_is_packed_for_whoever_can_unpack_it(site: Site):
+    packed = site.get("/support", **{"accept-encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    plain = site.get("/support", **{"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert packed.text == plain.text
+    assert len(gzip.compress(plain.content)) < 60_000
+
+
+def test_static_files_are_served(site: Site):
+    for name in ("pages.css", "pages.js", "icon.svg"):
+        assert site.get(f"/static/{name}").status_code == 200

@@ -1,0 +1,1133 @@
+// Types of the KPI API, generated from docs/kpi-api.openapi.json by `make docs`. Do not edit.
+//
+//   const response = await fetch("/api/v1/kpis/response_times_daily?day_from=2026-11-01");
+//   const answer: KpiAnswer<"response_times_daily"> = await response.json();
+//   answer.rows[0].response_seconds_median; // number | null
+//
+// A row has every column, unless `columns` names some: then write
+//   Answer<Pick<ResponseTimesDaily, "day" | "waits">>
+
+/** A refusal. */
+export interface Problem {
+  /** Why there is no answer. */
+  error: { code: string; message: string; hint: string; };
+}
+
+/** A page of rows, and what they come from. */
+export interface Answer<Row = Record<string, unknown>> {
+  /** Full name of the table. */
+  table: string;
+  /** Version of its definition. */
+  definition_version: number;
+  /** Id of the snapshot. */
+  snapshot: string;
+  /** Its cut: nothing later counts. */
+  as_of: string;
+  /** Days, months, weekdays and hours are local to this zone. */
+  timezone: string;
+  /** The data is made up. */
+  is_sandbox: boolean;
+  /** Smallest coverage of the rows that match; null: not known. */
+  coverage: number | null;
+  /** How many rows that match are provisional. */
+  provisional_rows: number;
+  /** Rows that match, on all pages. */
+  total_rows: number;
+  /** Address of the next page. */
+  next: string | null;
+  rows: Row[];
+}
+
+/** A column. */
+export interface Column {
+  name: string;
+  type: "text" | "integer" | "float" | "boolean" | "timestamp" | "date" | "json";
+  unit: string | null;
+  nullable: boolean;
+  description: string;
+}
+
+/** A KPI table. */
+export interface Table {
+  table: string;
+  description: string;
+  pillar: string;
+  key: string[];
+  /** The column of a row's day or month. */
+  period: string | null;
+  definition_version: number;
+  is_published: boolean;
+  rows: number;
+  coverage: number | null;
+  provisional_rows: number;
+  columns: Column[];
+  /** Where its rows are. */
+  links: { json: string; csv: string; arrow: string; };
+}
+
+/** Every KPI table. */
+export interface TableList {
+  /** Id of the snapshot. */
+  snapshot: string;
+  /** Its cut: nothing later counts. */
+  as_of: string;
+  /** Days, months, weekdays and hours are local to this zone. */
+  timezone: string;
+  /** The data is made up. */
+  is_sandbox: boolean;
+  tables: Table[];
+}
+
+/** Waits and how long they took, by the local day they began. Left-truncated conversations are left out. A row has every column, unless `columns` names some. */
+export interface ResponseTimesDaily {
+  /** Local day of waiting_since. [local day] */
+  day: string;
+  /** Waits of left-truncated conversations: not in any other figure of the row. */
+  left_truncated_waits: number;
+  /** Waits that began. */
+  waits: number;
+  /** First waits of their conversation. */
+  first_waits: number;
+  /** Waits that a reply closed. */
+  answered_waits: number;
+  /** First waits that a reply closed. */
+  first_answered_waits: number;
+  /** Waits without a reply whose conversation is not over. */
+  open_waits: number;
+  /** First waits without a reply whose conversation is over. */
+  missed_waits: number;
+  /** Later waits without a reply whose conversation is over: mostly thanks. */
+  trailing_waits: number;
+  /** first_answered_waits / (first_answered_waits + missed_waits). */
+  answer_rate: number | null;
+  /** Median over answered waits. [s] */
+  response_seconds_median: number | null;
+  /** 90th percentile over answered waits. [s] */
+  response_seconds_p90: number | null;
+  /** Mean over answered waits. [s] */
+  response_seconds_mean: number | null;
+  /** Median over first answered waits. [s] */
+  first_response_seconds_median: number | null;
+  /** 90th percentile over first answered waits. [s] */
+  first_response_seconds_p90: number | null;
+  /** Mean over first answered waits. [s] */
+  first_response_seconds_mean: number | null;
+  /** Median of the business seconds of first answered waits. [s] */
+  business_first_response_seconds_median: number | null;
+  /** First waits answered within CRM_FIRST_RESPONSE_TARGET_MINUTES / (first_answered_waits + missed_waits). */
+  first_within_target_rate: number | null;
+  /** Kaplan-Meier median over first waits: open ones censored, missed ones never answered. [s] */
+  first_response_seconds_median_censored: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Conversations resolved, by the local day of it. Left-truncated conversations are left out. A row has every column, unless `columns` names some. */
+export interface ChatsResolvedDaily {
+  /** Local day of resolved_at, for `unresolved` of ended_at. [local day] */
+  day: string;
+  /** Conversations resolved. */
+  resolved: number;
+  /** … by a mark-as-done. */
+  resolved_by_operator: number;
+  /** … by ending answered. */
+  resolved_quietly: number;
+  /** Conversations that ended that day with a missed wait and unmarked. */
+  unresolved: number;
+  /** Median from first inbound to resolved_at. [s] */
+  resolution_seconds_median: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Waits that stood open at the end of each local day. A row has every column, unless `columns` names some. */
+export interface BacklogDaily {
+  /** Local day; the newest ends at the cut. [local day] */
+  day: string;
+  /** Waits begun, not answered, and not given up by the day's end. */
+  open_waits_at_end: number;
+  /** Age of the oldest of them at the day's end. [s] */
+  oldest_wait_seconds: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** One row: waits that are open as far as each chat is known. A row has every column, unless `columns` names some. */
+export interface BacklogNow {
+  /** Open waits. */
+  open_waits: number;
+  /** Age of the oldest at the cut. [s] */
+  oldest_open_wait_seconds: number | null;
+  /** Open waits whose 24-hour service window lapses within 2 h of the cut. */
+  windows_expiring_2h: number;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** What each agent did in the last 7 and 30 complete local days. A row has every column, unless `columns` names some. */
+export interface AgentLeaderboard {
+  /** The staff identifier; (unassigned) for work of nobody. */
+  agent: string;
+  /** Length of the window in complete local days. */
+  window_days: number;
+  /** Assignments to the agent. */
+  chats_assigned: number;
+  /** Conversations resolved, credited to the marker, else the assignee. */
+  chats_resolved: number;
+  /** Replies, credited to the sender, else the assignee. */
+  replies: number;
+  /** Median over first answered waits that the agent's reply closed. [s] */
+  first_response_seconds_median: number | null;
+  /** Replies with an agent / all replies of the window; the same on every row of it. */
+  attributed_share: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Messages by weekday and hour over the last 84 complete local days: 12 of each weekday. Failed ones are out. A row has every column, unless `columns` names some. */
+export interface MessageVolumeHourly {
+  /** Local weekday, 0 = Monday. */
+  weekday: number;
+  /** Local hour. */
+  hour: number;
+  /** Messages from contacts. */
+  inbound: number;
+  /** Replies. */
+  replies: number;
+  /** Templates. */
+  templates: number;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Campaigns and what their newest report says of them; impossible reports are shown and flagged. A row has every column, unless `columns` names some. */
+export interface CampaignPerformance {
+  /** The campaign. */
+  campaign_id: string;
+  /** Its name. */
+  name: string | null;
+  /** Its status. */
+  status: string | null;
+  /** When it was sent, by the best that is known; NULL for a draft. [UTC] */
+  sent_at: string | null;
+  /** Recipients: the report's, else the campaign's. */
+  total_recipients: number | null;
+  /** Delivered. */
+  delivered: number | null;
+  /** Read. */
+  read: number | null;
+  /** Replied. */
+  replied: number | null;
+  /** Failed. */
+  failed: number | null;
+  /** total_recipients − delivered − failed. */
+  in_flight: number | null;
+  /** delivered / total_recipients. */
+  delivery_rate: number | null;
+  /** read / delivered. */
+  read_per_delivered: number | null;
+  /** replied / delivered. */
+  reply_per_delivered: number | null;
+  /** read / total_recipients. */
+  read_per_recipient: number | null;
+  /** replied / total_recipients. */
+  reply_per_recipient: number | null;
+  /** Lower Wilson 95 % bound. */
+  delivery_rate_low: number | null;
+  /** Upper Wilson 95 % bound. */
+  delivery_rate_high: number | null;
+  /** Lower Wilson 95 % bound. */
+  read_per_delivered_low: number | null;
+  /** Upper Wilson 95 % bound. */
+  read_per_delivered_high: number | null;
+  /** Lower Wilson 95 % bound. */
+  reply_per_delivered_low: number | null;
+  /** Upper Wilson 95 % bound. */
+  reply_per_delivered_high: number | null;
+  /** read ≤ delivered ≤ total, replied ≤ delivered, delivered + failed ≤ total, none negative. */
+  is_consistent: boolean | null;
+  /** Completed or failed, and sent at least 72 h before the cut. */
+  is_settled: boolean;
+  /** Largest difference between our rates and the API's texts beyond their rounding. [percentage points] */
+  api_rate_gap: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Campaigns by the local month they were sent in: consistent ones with recipients, sent by the cut. A row has every column, unless `columns` names some. */
+export interface EngagementMonthly {
+  /** First day of the local month of sent_at. [local month] */
+  month: string;
+  /** Campaigns. */
+  campaigns: number;
+  /** Recipients. */
+  total_recipients: number;
+  /** Delivered. */
+  delivered: number;
+  /** Read. */
+  read: number;
+  /** Replied. */
+  replied: number;
+  /** Failed. */
+  failed: number;
+  /** delivered / total_recipients, from the sums. */
+  delivery_rate: number | null;
+  /** read / delivered, from the sums. */
+  read_per_delivered: number | null;
+  /** replied / delivered, from the sums. */
+  reply_per_delivered: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** The same campaigns by local weekday and hour of sending. A row has every column, unless `columns` names some. */
+export interface SendTimePerformance {
+  /** Local weekday, 0 = Monday. */
+  weekday: number;
+  /** Local hour. */
+  hour: number;
+  /** Campaigns. */
+  campaigns: number;
+  /** Delivered. */
+  delivered: number;
+  /** Read. */
+  read: number;
+  /** Replied. */
+  replied: number;
+  /** read / delivered. */
+  read_per_delivered: number | null;
+  /** replied / delivered. */
+  reply_per_delivered: number | null;
+  /** read / delivered, drawn towards the mean of all cells as far as chance explains it. */
+  read_per_delivered_shrunk: number | null;
+  /** replied / delivered, drawn in the same way. */
+  reply_per_delivered_shrunk: number | null;
+  /** At least 3 campaigns and 1,000 delivered. */
+  enough_data: boolean;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Contacts at the end of each local day, and how they came and went. A row has every column, unless `columns` names some. */
+export interface ContactGrowthDaily {
+  /** Local day. [local day] */
+  day: string;
+  /** Contacts present at its end. */
+  total_contacts: number;
+  /** Presences that began. */
+  new_contacts: number;
+  /** Presences that ended; NULL on estimated days. */
+  gone_contacts: number | null;
+  /** new_contacts − gone_contacts. */
+  net_growth: number;
+  /** Before the first complete sweep, from creation times alone. */
+  is_estimated: boolean;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** The same by local month. A row has every column, unless `columns` names some. */
+export interface ContactGrowthMonthly {
+  /** First day of the local month. [local month] */
+  month: string;
+  /** Contacts at its start. */
+  opening: number;
+  /** Presences that began. */
+  new_contacts: number;
+  /** Presences that ended; NULL when all its days are estimated. */
+  gone_contacts: number | null;
+  /** Contacts at its end, or at the cut. */
+  closing: number;
+  /** (closing − opening) / opening; NULL for the first month known. */
+  monthly_growth_rate: number | null;
+  /** The current month. */
+  is_partial: boolean;
+  /** On the partial month: the month before, closed at the same day number. */
+  previous_to_date_rate: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Present contacts by the value of each segment field: the 50 largest values, the rest as (other). A row has every column, unless `columns` names some. */
+export interface ContactsBySegment {
+  /** The custom field. */
+  field: string;
+  /** Its value; (other) beyond the 50 largest, (none) where absent. */
+  value: string;
+  /** Present contacts. */
+  contacts: number;
+  /** Of all present contacts. */
+  share: number | null;
+  /** Those with an inbound message in the 30 complete local days before the cut's day. */
+  active_30d: number;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Present contacts by the country of their number. A row has every column, unless `columns` names some. */
+export interface ContactsByCountry {
+  /** ISO country code; (unknown) where the number tells none. */
+  region: string;
+  /** Present contacts. */
+  contacts: number;
+  /** Of all present contacts. */
+  share: number | null;
+  /** Those with an inbound message in the 30 complete local days before the cut's day. */
+  active_30d: number;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** One row: the figures a company is run by, each beside the same one a period before. A row has every column, unless `columns` names some. */
+export interface ExecutiveSummary {
+  /** Contacts present at the cut. */
+  total_contacts: number;
+  /** … at the end of the local day 7 days before the cut's. */
+  total_contacts_previous: number | null;
+  /** Of the last complete month. */
+  monthly_growth_rate: number | null;
+  /** Of the month before. */
+  monthly_growth_rate_previous: number | null;
+  /** Campaigns active or in progress. */
+  active_campaigns: number;
+  /** … at the end of the local day 7 days before the cut's. */
+  active_campaigns_previous: number | null;
+  /** Settled campaigns sent in the last 30 complete local days. */
+  read_per_delivered_30d: number | null;
+  /** … in the 30 days before. */
+  read_per_delivered_30d_previous: number | null;
+  /** Settled campaigns sent in the last 30 complete local days. */
+  reply_per_delivered_30d: number | null;
+  /** … in the 30 days before. */
+  reply_per_delivered_30d_previous: number | null;
+  /** Over first answered waits of the last 7 complete local days. [s] */
+  first_response_seconds_median_7d: number | null;
+  /** … of the 7 days before. [s] */
+  first_response_seconds_median_7d_previous: number | null;
+  /** First waits answered / answered or missed, last 7 complete local days. */
+  answer_rate_7d: number | null;
+  /** … in the 7 days before. */
+  answer_rate_7d_previous: number | null;
+  /** Conversations resolved in the last 7 complete local days. */
+  chats_resolved_7d: number;
+  /** … in the 7 days before. */
+  chats_resolved_7d_previous: number | null;
+  /** Open waits. */
+  open_waits: number;
+  /** … at the end of the local day 7 days before the cut's. */
+  open_waits_previous: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** The row of each table, by the table's name in the address. */
+export interface KpiRows {
+  response_times_daily: ResponseTimesDaily;
+  chats_resolved_daily: ChatsResolvedDaily;
+  backlog_daily: BacklogDaily;
+  backlog_now: BacklogNow;
+  agent_leaderboard: AgentLeaderboard;
+  message_volume_hourly: MessageVolumeHourly;
+  campaign_performance: CampaignPerformance;
+  engagement_monthly: EngagementMonthly;
+  send_time_performance: SendTimePerformance;
+  contact_growth_daily: ContactGrowthDaily;
+  contact_growth_monthly: ContactGrowthMonthly;
+  contacts_by_segment: ContactsBySegment;
+  contacts_by_country: ContactsByCountry;
+  executive_summary: ExecutiveSummary;
+}
+
+export type KpiTable = keyof KpiRows;
+
+/** What GET /api/v1/kpis/{table} answers. */
+export type KpiAnswer<Name extends KpiTable> = Answer<KpiRows[Name]>;
+
+/** What each table's address takes behind its question mark. */
+export interface KpiQueries {
+  response_times_daily: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    day?: string | string[];
+    day_from?: string;
+    day_to?: string;
+    left_truncated_waits?: number | number[];
+    left_truncated_waits_from?: number;
+    left_truncated_waits_to?: number;
+    waits?: number | number[];
+    waits_from?: number;
+    waits_to?: number;
+    first_waits?: number | number[];
+    first_waits_from?: number;
+    first_waits_to?: number;
+    answered_waits?: number | number[];
+    answered_waits_from?: number;
+    answered_waits_to?: number;
+    first_answered_waits?: number | number[];
+    first_answered_waits_from?: number;
+    first_answered_waits_to?: number;
+    open_waits?: number | number[];
+    open_waits_from?: number;
+    open_waits_to?: number;
+    missed_waits?: number | number[];
+    missed_waits_from?: number;
+    missed_waits_to?: number;
+    trailing_waits?: number | number[];
+    trailing_waits_from?: number;
+    trailing_waits_to?: number;
+    answer_rate?: number | number[];
+    answer_rate_from?: number;
+    answer_rate_to?: number;
+    response_seconds_median?: number | number[];
+    response_seconds_median_from?: number;
+    response_seconds_median_to?: number;
+    response_seconds_p90?: number | number[];
+    response_seconds_p90_from?: number;
+    response_seconds_p90_to?: number;
+    response_seconds_mean?: number | number[];
+    response_seconds_mean_from?: number;
+    response_seconds_mean_to?: number;
+    first_response_seconds_median?: number | number[];
+    first_response_seconds_median_from?: number;
+    first_response_seconds_median_to?: number;
+    first_response_seconds_p90?: number | number[];
+    first_response_seconds_p90_from?: number;
+    first_response_seconds_p90_to?: number;
+    first_response_seconds_mean?: number | number[];
+    first_response_seconds_mean_from?: number;
+    first_response_seconds_mean_to?: number;
+    business_first_response_seconds_median?: number | number[];
+    business_first_response_seconds_median_from?: number;
+    business_first_response_seconds_median_to?: number;
+    first_within_target_rate?: number | number[];
+    first_within_target_rate_from?: number;
+    first_within_target_rate_to?: number;
+    first_response_seconds_median_censored?: number | number[];
+    first_response_seconds_median_censored_from?: number;
+    first_response_seconds_median_censored_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  chats_resolved_daily: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    day?: string | string[];
+    day_from?: string;
+    day_to?: string;
+    resolved?: number | number[];
+    resolved_from?: number;
+    resolved_to?: number;
+    resolved_by_operator?: number | number[];
+    resolved_by_operator_from?: number;
+    resolved_by_operator_to?: number;
+    resolved_quietly?: number | number[];
+    resolved_quietly_from?: number;
+    resolved_quietly_to?: number;
+    unresolved?: number | number[];
+    unresolved_from?: number;
+    unresolved_to?: number;
+    resolution_seconds_median?: number | number[];
+    resolution_seconds_median_from?: number;
+    resolution_seconds_median_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  backlog_daily: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    day?: string | string[];
+    day_from?: string;
+    day_to?: string;
+    open_waits_at_end?: number | number[];
+    open_waits_at_end_from?: number;
+    open_waits_at_end_to?: number;
+    oldest_wait_seconds?: number | number[];
+    oldest_wait_seconds_from?: number;
+    oldest_wait_seconds_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  backlog_now: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    open_waits?: number | number[];
+    open_waits_from?: number;
+    open_waits_to?: number;
+    oldest_open_wait_seconds?: number | number[];
+    oldest_open_wait_seconds_from?: number;
+    oldest_open_wait_seconds_to?: number;
+    windows_expiring_2h?: number | number[];
+    windows_expiring_2h_from?: number;
+    windows_expiring_2h_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  agent_leaderboard: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    agent?: string | string[];
+    window_days?: number | number[];
+    window_days_from?: number;
+    window_days_to?: number;
+    chats_assigned?: number | number[];
+    chats_assigned_from?: number;
+    chats_assigned_to?: number;
+    chats_resolved?: number | number[];
+    chats_resolved_from?: number;
+    chats_resolved_to?: number;
+    replies?: number | number[];
+    replies_from?: number;
+    replies_to?: number;
+    first_response_seconds_median?: number | number[];
+    first_response_seconds_median_from?: number;
+    first_response_seconds_median_to?: number;
+    attributed_share?: number | number[];
+    attributed_share_from?: number;
+    attributed_share_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  message_volume_hourly: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    weekday?: number | number[];
+    weekday_from?: number;
+    weekday_to?: number;
+    hour?: number | number[];
+    hour_from?: number;
+    hour_to?: number;
+    inbound?: number | number[];
+    inbound_from?: number;
+    inbound_to?: number;
+    replies?: number | number[];
+    replies_from?: number;
+    replies_to?: number;
+    templates?: number | number[];
+    templates_from?: number;
+    templates_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  campaign_performance: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    campaign_id?: string | string[];
+    name?: string | string[];
+    status?: string | string[];
+    sent_at?: string | string[];
+    sent_at_from?: string;
+    sent_at_to?: string;
+    total_recipients?: number | number[];
+    total_recipients_from?: number;
+    total_recipients_to?: number;
+    delivered?: number | number[];
+    delivered_from?: number;
+    delivered_to?: number;
+    read?: number | number[];
+    read_from?: number;
+    read_to?: number;
+    replied?: number | number[];
+    replied_from?: number;
+    replied_to?: number;
+    failed?: number | number[];
+    failed_from?: number;
+    failed_to?: number;
+    in_flight?: number | number[];
+    in_flight_from?: number;
+    in_flight_to?: number;
+    delivery_rate?: number | number[];
+    delivery_rate_from?: number;
+    delivery_rate_to?: number;
+    read_per_delivered?: number | number[];
+    read_per_delivered_from?: number;
+    read_per_delivered_to?: number;
+    reply_per_delivered?: number | number[];
+    reply_per_delivered_from?: number;
+    reply_per_delivered_to?: number;
+    read_per_recipient?: number | number[];
+    read_per_recipient_from?: number;
+    read_per_recipient_to?: number;
+    reply_per_recipient?: number | number[];
+    reply_per_recipient_from?: number;
+    reply_per_recipient_to?: number;
+    delivery_rate_low?: number | number[];
+    delivery_rate_low_from?: number;
+    delivery_rate_low_to?: number;
+    delivery_rate_high?: number | number[];
+    delivery_rate_high_from?: number;
+    delivery_rate_high_to?: number;
+    read_per_delivered_low?: number | number[];
+    read_per_delivered_low_from?: number;
+    read_per_delivered_low_to?: number;
+    read_per_delivered_high?: number | number[];
+    read_per_delivered_high_from?: number;
+    read_per_delivered_high_to?: number;
+    reply_per_delivered_low?: number | number[];
+    reply_per_delivered_low_from?: number;
+    reply_per_delivered_low_to?: number;
+    reply_per_delivered_high?: number | number[];
+    reply_per_delivered_high_from?: number;
+    reply_per_delivered_high_to?: number;
+    is_consistent?: boolean | boolean[];
+    is_settled?: boolean | boolean[];
+    api_rate_gap?: number | number[];
+    api_rate_gap_from?: number;
+    api_rate_gap_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  engagement_monthly: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    month?: string | string[];
+    month_from?: string;
+    month_to?: string;
+    campaigns?: number | number[];
+    campaigns_from?: number;
+    campaigns_to?: number;
+    total_recipients?: number | number[];
+    total_recipients_from?: number;
+    total_recipients_to?: number;
+    delivered?: number | number[];
+    delivered_from?: number;
+    delivered_to?: number;
+    read?: number | number[];
+    read_from?: number;
+    read_to?: number;
+    replied?: number | number[];
+    replied_from?: number;
+    replied_to?: number;
+    failed?: number | number[];
+    failed_from?: number;
+    failed_to?: number;
+    delivery_rate?: number | number[];
+    delivery_rate_from?: number;
+    delivery_rate_to?: number;
+    read_per_delivered?: number | number[];
+    read_per_delivered_from?: number;
+    read_per_delivered_to?: number;
+    reply_per_delivered?: number | number[];
+    reply_per_delivered_from?: number;
+    reply_per_delivered_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  send_time_performance: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    weekday?: number | number[];
+    weekday_from?: number;
+    weekday_to?: number;
+    hour?: number | number[];
+    hour_from?: number;
+    hour_to?: number;
+    campaigns?: number | number[];
+    campaigns_from?: number;
+    campaigns_to?: number;
+    delivered?: number | number[];
+    delivered_from?: number;
+    delivered_to?: number;
+    read?: number | number[];
+    read_from?: number;
+    read_to?: number;
+    replied?: number | number[];
+    replied_from?: number;
+    replied_to?: number;
+    read_per_delivered?: number | number[];
+    read_per_delivered_from?: number;
+    read_per_delivered_to?: number;
+    reply_per_delivered?: number | number[];
+    reply_per_delivered_from?: number;
+    reply_per_delivered_to?: number;
+    read_per_delivered_shrunk?: number | number[];
+    read_per_delivered_shrunk_from?: number;
+    read_per_delivered_shrunk_to?: number;
+    reply_per_delivered_shrunk?: number | number[];
+    reply_per_delivered_shrunk_from?: number;
+    reply_per_delivered_shrunk_to?: number;
+    enough_data?: boolean | boolean[];
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  contact_growth_daily: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    day?: string | string[];
+    day_from?: string;
+    day_to?: string;
+    total_contacts?: number | number[];
+    total_contacts_from?: number;
+    total_contacts_to?: number;
+    new_contacts?: number | number[];
+    new_contacts_from?: number;
+    new_contacts_to?: number;
+    gone_contacts?: number | number[];
+    gone_contacts_from?: number;
+    gone_contacts_to?: number;
+    net_growth?: number | number[];
+    net_growth_from?: number;
+    net_growth_to?: number;
+    is_estimated?: boolean | boolean[];
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  contact_growth_monthly: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    month?: string | string[];
+    month_from?: string;
+    month_to?: string;
+    opening?: number | number[];
+    opening_from?: number;
+    opening_to?: number;
+    new_contacts?: number | number[];
+    new_contacts_from?: number;
+    new_contacts_to?: number;
+    gone_contacts?: number | number[];
+    gone_contacts_from?: number;
+    gone_contacts_to?: number;
+    closing?: number | number[];
+    closing_from?: number;
+    closing_to?: number;
+    monthly_growth_rate?: number | number[];
+    monthly_growth_rate_from?: number;
+    monthly_growth_rate_to?: number;
+    is_partial?: boolean | boolean[];
+    previous_to_date_rate?: number | number[];
+    previous_to_date_rate_from?: number;
+    previous_to_date_rate_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  contacts_by_segment: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    field?: string | string[];
+    value?: string | string[];
+    contacts?: number | number[];
+    contacts_from?: number;
+    contacts_to?: number;
+    share?: number | number[];
+    share_from?: number;
+    share_to?: number;
+    active_30d?: number | number[];
+    active_30d_from?: number;
+    active_30d_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  contacts_by_country: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    region?: string | string[];
+    contacts?: number | number[];
+    contacts_from?: number;
+    contacts_to?: number;
+    share?: number | number[];
+    share_from?: number;
+    share_to?: number;
+    active_30d?: number | number[];
+    active_30d_from?: number;
+    active_30d_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  executive_summary: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    total_contacts?: number | number[];
+    total_contacts_from?: number;
+    total_contacts_to?: number;
+    total_contacts_previous?: number | number[];
+    total_contacts_previous_from?: number;
+    total_contacts_previous_to?: number;
+    monthly_growth_rate?: number | number[];
+    monthly_growth_rate_from?: number;
+    monthly_growth_rate_to?: number;
+    monthly_growth_rate_previous?: number | number[];
+    monthly_growth_rate_previous_from?: number;
+    monthly_growth_rate_previous_to?: number;
+    active_campaigns?: number | number[];
+    active_campaigns_from?: number;
+    active_campaigns_to?: number;
+    active_campaigns_previous?: number | number[];
+    active_campaigns_previous_from?: number;
+    active_campaigns_previous_to?: number;
+    read_per_delivered_30d?: number | number[];
+    read_per_delivered_30d_from?: number;
+    read_per_delivered_30d_to?: number;
+    read_per_delivered_30d_previous?: number | number[];
+    read_per_delivered_30d_previous_from?: number;
+    read_per_delivered_30d_previous_to?: number;
+    reply_per_delivered_30d?: number | number[];
+    reply_per_delivered_30d_from?: number;
+    reply_per_delivered_30d_to?: number;
+    reply_per_delivered_30d_previous?: number | number[];
+    reply_per_delivered_30d_previous_from?: number;
+    reply_per_delivered_30d_previous_to?: number;
+    first_response_seconds_median_7d?: number | number[];
+    first_response_seconds_median_7d_from?: number;
+    first_response_seconds_median_7d_to?: number;
+    first_response_seconds_median_7d_previous?: number | number[];
+    first_response_seconds_median_7d_previous_from?: number;
+    first_response_seconds_median_7d_previous_to?: number;
+    answer_rate_7d?: number | number[];
+    answer_rate_7d_from?: number;
+    answer_rate_7d_to?: number;
+    answer_rate_7d_previous?: number | number[];
+    answer_rate_7d_previous_from?: number;
+    answer_rate_7d_previous_to?: number;
+    chats_resolved_7d?: number | number[];
+    chats_resolved_7d_from?: number;
+    chats_resolved_7d_to?: number;
+    chats_resolved_7d_previous?: number | number[];
+    chats_resolved_7d_previous_from?: number;
+    chats_resolved_7d_previous_to?: number;
+    open_waits?: number | number[];
+    open_waits_from?: number;
+    open_waits_to?: number;
+    open_waits_previous?: number | number[];
+    open_waits_previous_from?: number;
+    open_waits_previous_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+}
