@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 import duckdb
 
 from crm_platform.errors import GiveUp, InvalidRequest
-from crm_platform.publish.audit import record
+from crm_platform.publish.audit import Audit
 from crm_platform.publish.files import sync_folder
 from crm_platform.publish.manifest import Manifest, Snapshot, read_manifest
 from crm_platform.publish.snapshot import published_columns
@@ -82,7 +82,8 @@ def export(
         try:
             with duckdb.connect(str(snapshot.database), read_only=True) as connection:
                 rows = _write(connection, tables, [drafts / target.name for target in targets], form, snapshot)
-            record(settings, who=who, what=_what(tables, snapshot), rows=rows, format=form)
+            audit = Audit(settings.audit_dir)
+            audit.write("export", who=who, what=_what(tables, snapshot), rows=rows, format=form)
             for target in targets:
                 _show(drafts / target.name, target, force=force)
             sync_folder(place)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crm_platform.publish.audit import Audit
 from crm_platform.publish.pseudonyms import bind_key, pseudonym_key, pseudonym_sql
 from crm_platform.schemas import raw
 from crm_platform.warehouse import DuckDbWarehouse
@@ -35,17 +35,14 @@ class Revealed:
 def reveal(settings: Settings, pseudonyms: Iterable[str], *, purpose: str, now: dt.datetime) -> Mapping[str, Revealed]:
     """The chats behind pseudonyms, by pseudonym; one that is erased or unknown is left out.
 
-    `purpose`: what is written to `audit/revealed.jsonl` under the data folder, with the time (`now`, aware), the user
-    and how many chats were asked for: before anything is revealed. Raises Busy when the warehouse is locked.
+    `purpose`: what is written to the audit log, with the time (`now`, aware), the user and how many chats were asked
+    for: before anything is revealed. Raises Busy when the warehouse is locked.
     """
     wanted = sorted(set(pseudonyms))
     if not wanted:
         return {}
-    log = settings.root / "audit" / "revealed.jsonl"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    line = {"at": now.isoformat(), "user": getpass.getuser(), "what": purpose, "chats": len(wanted)}
-    with log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    audit = Audit(settings.audit_dir, now=lambda: now)
+    audit.write("revealed", who=f"cli:{getpass.getuser()}", what=purpose, chats=len(wanted))
     _log.warning("%d chats revealed for %s", len(wanted), purpose)
     live = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
     if not live.path.exists():

@@ -17,9 +17,9 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from crm_platform.errors import CrmPlatformError, FixConfiguration
+from crm_platform.publish.audit import Audit
 from crm_platform.serving import health, kpi_api, login, metrics, pages, static
 from crm_platform.serving.access import Door
-from crm_platform.serving.audit import Audit
 from crm_platform.serving.caching import Kept
 from crm_platform.serving.guard import LOOPBACK_NAMES, Gate, Headers, Names, harden
 from crm_platform.serving.problems import on_bug, on_refusal, on_trouble

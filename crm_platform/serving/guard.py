@@ -19,8 +19,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crm_platform.errors import RateLimited
+from crm_platform.publish.audit import Audit
 from crm_platform.serving.access import OPEN, Door, Visitor, is_export, needed_role
-from crm_platform.serving.audit import Audit
 from crm_platform.serving.problems import Refused, answer, wants_page
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")

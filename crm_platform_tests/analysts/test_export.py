@@ -17,7 +17,7 @@ from crm_platform.cli import crm, main
 from crm_platform.errors import FixConfiguration, InvalidRequest
 from crm_platform.publish import export as export_module
 from crm_platform.publish import published_tables
-from crm_platform.publish.audit import audit_path, record
+from crm_platform.publish.audit import Audit
 from crm_platform.publish.export import export, file_name, spreadsheet_safe
 from crm_platform.publish.snapshot import published_columns
 from crm_platform.schemas import KpiTable, Type, core, kpi
@@ -327,11 +327,13 @@ def test_one_name_taken_in_a_folder_keeps_all_back(settings, snapshot, tmp_path)
 def test_a_file_that_came_in_between_is_kept(settings, snapshot, tmp_path, monkeypatch):
     file = tmp_path / "a.csv"
 
+    write = Audit.write
+
     def meanwhile(*args, **options):
         file.write_text("theirs")
-        record(*args, **options)
+        write(*args, **options)
 
-    monkeypatch.setattr(export_module, "record", meanwhile)
+    monkeypatch.setattr(Audit, "write", meanwhile)
     with pytest.raises(InvalidRequest, match="exists already"):
         export(settings, snapshot, [kpi.BacklogNow], form="csv", to=file, who="test")
     assert file.read_text() == "theirs"
@@ -392,15 +394,16 @@ def test_what_cannot_be_recorded_is_not_exported(settings, snapshot, tmp_path):
 def test_the_log_is_appended_to_by_month_and_private(tmp_path):
     settings = Settings(data_dir=tmp_path / "new")
     at = dt.datetime(2026, 12, 1, 1, 5, tzinfo=dt.timezone(dt.timedelta(hours=3)))
+    log = Audit(settings.audit_dir, now=lambda: at)
     for who in ("cli:a", 'line\nbreak "quoted"'):
-        record(settings, who=who, what="kpi.backlog_now", rows=1, format="csv", now=at)
+        log.write("export", who=who, what="kpi.backlog_now", rows=1, format="csv")
     about = {"what": "kpi.backlog_now", "rows": 1, "format": "csv"}
     assert audited(settings) == [
         {"at": "2026-11-30T22:05:00.000+00:00", "event": "export", "who": who, **about}
         for who in ("cli:a", 'line\nbreak "quoted"')
     ]
     (file,) = settings.audit_dir.iterdir()
-    assert file == audit_path(settings, at=at)
+    assert file == log.path(at)
     assert file.name == "2026-11.jsonl"
     assert (file.stat().st_mode & 0o777, settings.audit_dir.stat().st_mode & 0o777) == (0o600, 0o700)
 

@@ -17,6 +17,7 @@ from crm_platform.cli.words import duration, figure, size
 from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration
 from crm_platform.ingest import Outcome
 from crm_platform.publish import current
+from crm_platform.publish.audit import Audit
 from crm_platform.schemas import kpi, raw
 from crm_platform.warehouse import DuckDbWarehouse, lease
 
@@ -198,9 +199,8 @@ def test_explain_names_chats_only_when_asked_and_says_so_in_the_audit_log(call, 
     for pseudonym, one in said["revealed"].items():
         assert pseudonym not in known
         assert known[one["chat_id"]] == one["whatsapp_number"]
-    line = json.loads(
-        (refreshed.settings.root / "audit" / "revealed.jsonl").read_text(encoding="utf-8").splitlines()[-1]
-    )
+    (line,) = Audit(refreshed.settings.audit_dir).newest(1)
+    assert line["event"] == "revealed"
     assert line["chats"] == len(said["revealed"])
     assert line["what"].startswith("kpi.response_times_daily.answered_waits")
 
