@@ -44,6 +44,7 @@ FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 _BATCH: Final = 20_000  # rows held in memory at a time
 _EXCEL_ROWS: Final = 1_048_576  # of a sheet, header included
 _EXCEL_TEXT: Final = 32_767  # characters of a cell
+_EXCEL_DIGITS: Final = 10**15  # whole numbers from here on lose their last digits
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -314,14 +315,14 @@ def _excel_format(name: str, column: Column) -> str:
 
 
 def _put(sheet: Worksheet, row: int, place: int, value: object, shown: CellFormat | None) -> None:
-    """Write a cell by its type: a text is never taken for a formula, a link or a number."""
+    """Write a cell by its type: a text is never taken for a formula, a link or a number; a long id becomes a text."""
     if value is None:
         return
     if isinstance(value, bool):
         sheet.write_boolean(row, place, value, shown)
     elif isinstance(value, dt.date):
         sheet.write_datetime(row, place, value, shown)
-    elif isinstance(value, int | float):
+    elif isinstance(value, float) or (isinstance(value, int) and abs(value) < _EXCEL_DIGITS):
         sheet.write_number(row, place, value, shown)
     elif len(str(value)) > _EXCEL_TEXT:
         raise GiveUp(f"a text of {sheet.get_name()} is too long for an Excel cell: export it as csv or parquet")

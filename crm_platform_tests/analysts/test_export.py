@@ -97,7 +97,9 @@ def test_csv_lines_end_as_rfc_4180_says(settings, snapshot, tmp_path):
 
 
 def cell(value: object) -> object:
-    """What a spreadsheet keeps of a value: its times are days as a float, good to a millisecond."""
+    """What a spreadsheet keeps of a value: its numbers have 15 digits, its times are good to a millisecond."""
+    if isinstance(value, int) and abs(value) >= 10**15:
+        return str(value)
     if isinstance(value, dt.datetime):
         return value.replace(microsecond=0)
     return dt.datetime.combine(value, dt.time()) if isinstance(value, dt.date) else value
