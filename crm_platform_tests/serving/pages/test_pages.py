@@ -215,9 +215,9 @@ def test_contradictions_and_unsettled_reports_are_flagged(site: Site):
 
 def test_two_campaigns_compared_say_whether_it_may_be_chance(tmp_path):
     world = World(tmp_path, Settings(data_dir=tmp_path))
-    for name, read in (("good", 800), ("bad", 200), ("likewise", 790)):
+    for name, readers in (("good", 800), ("bad", 200), ("likewise", 790)):
         world.campaign(name, [(NOW - 200 * HOUR, "completed")], created_at=NOW - 200 * HOUR)
-        world.report(name, NOW, total_recipients=1000, delivered=1000, read=read, replied=10, failed=0)
+        world.report(name, NOW, total_recipients=1000, delivered=1000, read=readers, replied=10, failed=0)
     shown = publish_world(world, NOW)
     assert "good is read clearly more often than bad" in shown.told("/campaigns?compare=good&compare=bad").words
     assert "it may be chance" in shown.told("/campaigns?compare=good,likewise").words

@@ -6,8 +6,8 @@ import ast
 import datetime as dt
 import re
 import string
+import xml.etree.ElementTree as ET
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
@@ -116,11 +116,11 @@ def test_every_word_that_is_said_is_there():
     assert said - WORDS.keys() == set()
 
 
-def svg(text: str) -> ElementTree.Element:
-    return ElementTree.fromstring(text)
+def svg(text: str) -> ET.Element:
+    return ET.fromstring(text)
 
 
-def of(chart: str, look: str) -> list[ElementTree.Element]:
+def of(chart: str, look: str) -> list[ET.Element]:
     return [one for one in svg(chart).iter() if look in one.get("class", "").split()]
 
 
