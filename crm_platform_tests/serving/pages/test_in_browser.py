@@ -123,7 +123,7 @@ def test_ranges_pages_and_filters_by_mouse_and_keyboard(browser, url):
         page.get_by_role("link", name="Support").click()
         assert page.url.endswith("/support?range=28d")
         page.get_by_text("Custom", exact=True).click()
-        page.get_by_label("From").fill("2026-11-10")
+        page.get_by_label("From", exact=True).fill("2026-11-10")
         page.get_by_label("To", exact=True).fill("2026-11-12")
         page.get_by_role("button", name="Show").click()
         assert "from=2026-11-10&to=2026-11-12" in page.url
