@@ -36,6 +36,7 @@ JOINS: Final = (
     Join("core.messages", "core.chats", (("chat_id", "chat_id"),), "the chat that a message is in"),
     Join("core.chats", "core.contacts", (("chat_id", "chat_id"),), "a contact has one chat for life"),
     Join("core.contact_presence", "core.contacts", (("chat_id", "chat_id"),), "when a contact was there"),
+    Join("core.contact_segments", "core.contacts", (("chat_id", "chat_id"),), "the segments that a contact is in"),
     Join("core.conversations", "core.chats", (("chat_id", "chat_id"),), "the conversations that a chat is cut into"),
     Join(
         "core.conversations",
@@ -61,6 +62,11 @@ JOINS: Final = (
         (("chat_id", "chat_id"), ("closing_message_id", "message_id")),
         "the reply that ended the wait",
     ),
+    Join("core.work", "core.chats", (("chat_id", "chat_id"),), "the chat of a credited reply or resolution"),
+    Join("core.assignments", "core.chats", (("chat_id", "chat_id"),), "the chat that was assigned"),
+    Join("core.campaign_reports", "core.campaigns", (("campaign_id", "campaign_id"),), "the campaign reported on"),
+    Join("core.campaign_statuses", "core.campaigns", (("campaign_id", "campaign_id"),), "the campaign in that status"),
+    Join("core.messages", "core.fetches", (("fetch_id", "fetch_id"),), "the request that brought a message"),
     Join("kpi.campaign_performance", "core.campaigns", (("campaign_id", "campaign_id"),), "the campaign"),
 )
 """How published tables join."""

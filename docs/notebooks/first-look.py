@@ -130,10 +130,10 @@ def _(mo):
 
 
 @app.cell
-def _(manifest, query):
-    weeks = query(f"""
+def _(query):
+    weeks = query("""
         select
-            cast(date_trunc('week', timezone('{manifest.timezone}', timezone('UTC', waiting_since))) as date) as week,
+            cast(date_trunc('week', day) as date) as week,
             quantile_cont(response_seconds, 0.5) filter (where state = 'answered') / 60 as median_minutes,
             count(*) filter (where state = 'answered') as answered,
             count(*) filter (where state = 'missed') as missed,
@@ -148,13 +148,11 @@ def _(manifest, query):
 
 
 @app.cell
-def _(manifest, mo, query):
+def _(mo, query):
     # Is it the published figure? The median of each day, from the rows behind it.
-    agreement = query(f"""
+    agreement = query("""
         with recomputed as (
-            select
-                cast(timezone('{manifest.timezone}', timezone('UTC', waiting_since)) as date) as day,
-                quantile_cont(response_seconds, 0.5) as median
+            select day, quantile_cont(response_seconds, 0.5) as median
             from core.response_waits
             where is_first and state = 'answered' and not is_left_truncated
             group by 1
