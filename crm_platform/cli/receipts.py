@@ -147,7 +147,8 @@ def _named(key: Mapping[str, object]) -> str:
 def _words(found: Receipt, value: object) -> str:
     column: Column = TABLES[found.table].columns[found.column]
     words = figure(found.column, column, value)
-    return words if isinstance(value, str) or value is None or str(value) == words else f"{words} ({value})"
+    # What is rounded in words stands beside them in full.
+    return f"{words} ({value})" if isinstance(value, float) and str(value) != words else words
 
 
 def _receipt_lines(found: Receipt, settings: Settings) -> Iterator[str]:

@@ -44,6 +44,7 @@ def serve(*, host: str, port: int) -> None:
         log_level="warning",
         access_log=False,
         lifespan="off",
+        ws="none",  # nobody speaks WebSocket here, and Gate looks at HTTP
         server_header=False,
         timeout_graceful_shutdown=5,
     )

@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crm_platform.models.templates import build_order, code_version, dependencies
+from crm_platform.models.templates import code_version, dependencies
 from crm_platform.schemas import TABLES, CoreTable, Table, ops, raw
 
 if TYPE_CHECKING:
@@ -53,14 +53,14 @@ def by_chat(table: type[Table]) -> bool:
 
 def chat_inputs() -> list[type[Table]]:
     """The frozen tables that those by chat are computed from, where they have rows of a chat."""
-    read = {name for table in build_order() if by_chat(table) for name in dependencies(table)}
+    read = {name for table in TABLES.values() if by_chat(table) for name in dependencies(table)}
     return [TABLES[name] for name in sorted(read) if "chat_id" in TABLES[name].columns and not by_chat(TABLES[name])]
 
 
 def basis_of(session: Session, *, figures: Mapping[str, object]) -> str:
     """Digest of all that decides the rows of a chat but its own data. `figures`: the settings that change a figure."""
     parts = {
-        "tables": {table.full_name(): code_version(table) for table in build_order() if by_chat(table)},
+        "tables": {table.full_name(): code_version(table) for table in TABLES.values() if by_chat(table)},
         "inputs": [repr((table.full_name(), sorted(table.columns.items()))) for table in chat_inputs()],
         "settings": figures,
         "engine": session.query("select version() as version")["version"].to_pylist(),

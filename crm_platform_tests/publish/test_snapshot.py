@@ -62,6 +62,7 @@ def test_the_manifest_has_digests_that_hold(build):
     assert manifest["as_of"] == "2026-11-22T08:00:00Z"
     assert manifest["tables"]["kpi.volume_daily"] == {
         "rows": 1,
+        "sql": None,
         "definition_version": 3,
         "coverage": 0.9,
         "provisional_rows": 1,

@@ -41,10 +41,10 @@ def routes() -> list[BaseRoute]:
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/executive{query}", 307)
 
-    def page(request: Request) -> Response:
+    async def page(request: Request) -> Response:
         name = request.url.path.strip("/")
         build, default = BUILDS[name]
-        return frame.answer(request, page=name, default=default, build=build)
+        return await frame.answer(request, page=name, default=default, build=build)
 
     def figures(request: Request) -> Response:
         return frame.explain(request)

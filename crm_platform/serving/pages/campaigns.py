@@ -47,6 +47,8 @@ def build(view: View) -> Content:
     only = [known[key] for key in view.all("campaign") if key in known]
     _tell_unknown(view, known)
     chosen = only or [row for row in every if _sent_within(view, row, view.period)]
+    # Sums are over complete days; the ranking shows what went out today as well.
+    listed = only or [row for row in every if _sent_within(view, row, view.period.up_to_today())]
     before = [] if only else [row for row in every if _sent_within(view, row, view.period.previous())]
     for row in only:
         left = ",".join(key for key in view.all("campaign") if key != row["campaign_id"])
@@ -58,7 +60,7 @@ def build(view: View) -> Content:
     figures = _figures(view, counted, counted_before, is_range=not only)
     if costs:
         figures.append(_return(view, counted))
-    ranking = _ranking(view, chosen, has_costs=bool(costs))
+    ranking = _ranking(view, listed, has_costs=bool(costs))
     drawn = [_funnel(view, counted), _send_times(view), ranking, *_comparison(view, compared)]
     return Content(
         sentence=_sentence(view, counted, figures),
@@ -68,7 +70,7 @@ def build(view: View) -> Content:
             "ranking": _page(view, ranking.rows),
             "compared": compared,
             "verdict": _verdict(view, compared),
-            "flags": {row["campaign_id"]: flags(view, row) for row in chosen},
+            "flags": {row["campaign_id"]: flags(view, row) for row in listed},
             "sort": _sort(view),
             "interval": interval,
             "has_costs": bool(costs),

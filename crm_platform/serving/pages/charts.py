@@ -70,9 +70,10 @@ class Size:
 
 
 def _svg(size: Size, title: str, description: str, parts: Sequence[str], attributes: str = "") -> str:
+    told = f"{title}{'' if title.endswith('?') else '.'} {description}"
     return (
         f'<svg class="chart" viewBox="0 0 {size.width} {size.height}" width="{size.width}" height="{size.height}" '
-        f'role="img" aria-label="{escape(title)}. {escape(description)}"{attributes}>{"".join(parts)}</svg>'
+        f'role="img" aria-label="{escape(told)}"{attributes}>{"".join(parts)}</svg>'
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -291,8 +292,8 @@ class Frame:
         except FixConfiguration as problem:
             return make(period=read_period({}, today=book.today, default=default), notice=str(problem))
 
-    def answer(self, request: Request, *, page: str, default: str, build: Build) -> Response:
-        """Answer a page."""
+    async def answer(self, request: Request, *, page: str, default: str, build: Build) -> Response:
+        """Answer a page: at once when it is kept, else drawn in a thread."""
         book, broken = self.book(request)
         now = moment(request)
         if book is None:
@@ -315,6 +316,11 @@ class Frame:
                 self._kept.move_to_end(key)
         if kept is not None:
             return _html(request, kept)
+        return await run_in_threadpool(self._draw, request, view, status=status, broken=broken, build=build, key=key)
+
+    def _draw(
+        self, request: Request, view: View, *, status: Status, broken: str, build: Build, key: object
+    ) -> Response:
         is_bad = bool(view.notice)
         try:
             content = build(view)
@@ -322,7 +328,7 @@ class Frame:
             view.query, view.notice, is_bad = [], str(problem), True
             content = build(view)
         body = self.render(
-            f"{page}.html",
+            f"{view.page}.html",
             view=view,
             t=view.say,
             content=content,
@@ -330,8 +336,8 @@ class Frame:
             broken=broken,
             language=view.language,
             theme=view.theme,
-            page=page,
-            snapshot=book.opened.snapshot.id,
+            page=view.page,
+            snapshot=view.book.opened.snapshot.id,
         ).encode()
         if is_bad or view.notice:
             return HTMLResponse(body, 400 if is_bad else 200)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -47,9 +47,13 @@ class Period:
         one = dt.timedelta(days=1)
         return Period(self.name, self.start - self.length * one, self.start - one, self.today)
 
+    def up_to_today(self) -> Period:
+        """The same with today, when it reaches up to it."""
+        return replace(self, end=self.today) if self.end == self.today - dt.timedelta(days=1) else self
+
     def shown(self, *, least: int = 1) -> list[dt.date]:
         """Days a chart draws: the range, at least so many, and today when the range reaches up to it."""
-        last = self.today if self.end == self.today - dt.timedelta(days=1) else self.end
+        last = self.up_to_today().end
         first = min(self.start, self.end - dt.timedelta(days=least - 1))
         return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
 

@@ -98,6 +98,7 @@ class Site:
     settings: Settings
     now: dt.datetime
     app: Starlette = field(init=False)
+    _asked: dict[tuple[str, str], list[Row]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.app = create_app(self.settings)
@@ -120,9 +121,11 @@ class Site:
         """Ask the snapshot itself, past everything that serves it."""
         snapshot = current(self.settings)
         assert snapshot is not None
-        with duckdb.connect(str(snapshot.database), read_only=True) as connection:
-            connection.execute("set timezone = 'UTC'")
-            return connection.sql(sql).to_arrow_table().to_pylist()
+        if (snapshot.id, sql) not in self._asked:
+            with duckdb.connect(str(snapshot.database), read_only=True) as connection:
+                connection.execute("set timezone = 'UTC'")
+                self._asked[snapshot.id, sql] = connection.sql(sql).to_arrow_table().to_pylist()
+        return self._asked[snapshot.id, sql]
 
 
 def published(facts: Facts, folder: Path, **build: Any) -> Site:

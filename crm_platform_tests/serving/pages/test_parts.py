@@ -6,8 +6,8 @@ import ast
 import datetime as dt
 import re
 import string
+import xml.etree.ElementTree as ET
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import pytest
 

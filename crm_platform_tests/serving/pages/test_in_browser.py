@@ -1,0 +1,219 @@
+"""The pages in a real browser: nothing breaks, nothing leaves the machine, everybody can use them."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import importlib.resources
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from crm_platform_tests.models.worlds import from_facts
+from crm_platform_tests.oracle.worlds import random_facts
+from crm_platform_tests.serving.pages.conftest import AS_OF
+from crm_platform_tests.serving.pages.site import Site, publish_world
+
+pytestmark = [pytest.mark.services]
+
+PATHS = (
+    "/executive",
+    "/executive?range=28d&segment=VIP:yes",
+    "/campaigns",
+    "/support",
+    "/support?from=2026-11-18&to=2026-11-22",
+    "/figures",
+)
+
+
+@dataclass
+class Visit:
+    """A page being looked at, and what went wrong while it was."""
+
+    page: Page
+    url: str
+    problems: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> None:
+        self.page.goto(self.url + path)
+
+
+@contextlib.contextmanager
+def serving(site: Site) -> Iterator[str]:
+    """Serve an app on a free port until the block ends."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(site.app, log_level="error"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def url(site: Site) -> Iterator[str]:
+    with serving(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "this test needs Debian's chromium"
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+        started = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield started
+        started.close()
+
+
+@contextlib.contextmanager
+def visiting(browser: Browser, url: str, *, width: int = 1280, scheme: str = "light") -> Iterator[Visit]:
+    """Open a window; when it closes nothing may have gone wrong, and no request may have left the machine."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    visit = Visit(page, url)
+    page.on("console", lambda one: visit.problems.append(one.text) if one.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda one: visit.problems.append(str(one)))
+    page.on(
+        "request",
+        lambda one: None if one.url.startswith((url, "data:", "blob:")) else visit.problems.append(one.url),
+    )
+    yield visit
+    context.close()
+    assert visit.problems == []
+
+
+@pytest.mark.parametrize("width", [1280, 768, 390])
+def test_every_page_fits_and_breaks_nothing(browser, url, width):
+    with visiting(browser, url, width=width) as visit:
+        for path in PATHS:
+            visit.go(path)
+            assert visit.page.locator("main").inner_text().strip()
+            assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing(browser, url, width, scheme):
+    axe = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    with visiting(browser, url, width=width, scheme=scheme) as visit:
+        for path in PATHS:
+            visit.go(path)
+            visit.page.evaluate(axe)
+            found = visit.page.evaluate("axe.run()")["violations"]
+            assert [(path, one["id"], one["nodes"][0]["target"]) for one in found] == []
+
+
+def test_ranges_pages_and_filters_by_mouse_and_keyboard(browser, url):
+    with visiting(browser, url) as visit:
+        page = visit.page
+        visit.go("/executive")
+        page.get_by_role("link", name="28 d").click()
+        assert page.url.endswith("?range=28d")
+        page.get_by_role("link", name="Support").click()
+        assert page.url.endswith("/support?range=28d")
+        page.get_by_text("Custom", exact=True).click()
+        page.get_by_label("From", exact=True).fill("2026-11-10")
+        page.get_by_label("To", exact=True).fill("2026-11-12")
+        page.get_by_role("button", name="Show").click()
+        assert "from=2026-11-10&to=2026-11-12" in page.url
+        info = page.get_by_label("About First response time")
+        info.focus()
+        page.keyboard.press("Enter")
+        assert page.get_by_text("oldest unanswered message").first.is_visible()
+        page.keyboard.press("Escape")
+        assert not page.get_by_text("oldest unanswered message").first.is_visible()
+        visit.go("/executive")
+        page.get_by_text("+ Segment").click()
+        page.locator(".chips .sheet a").first.click()
+        assert "segment=" in page.url
+        page.locator(".chip").click()
+        assert "segment=" not in page.url
+
+
+def test_language_and_theme_stay_chosen(browser, url):
+    with visiting(browser, url) as visit:
+        page = visit.page
+        visit.go("/support?range=28d")
+        page.get_by_label("Language").click()
+        page.get_by_role("link", name="Kiswahili").click()
+        assert page.url.endswith("/support?range=28d")
+        page.get_by_label("Mwonekano").click()
+        page.get_by_role("link", name="Giza").click()
+        visit.go("/campaigns")
+        assert page.locator("html").get_attribute("lang") == "sw"
+        assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_campaigns_are_picked_and_compared(browser, url):
+    with visiting(browser, url) as visit:
+        page = visit.page
+        visit.go("/campaigns")
+        for number in range(2):
+            page.locator(".ranking input[type=checkbox]").nth(number).check()
+        page.get_by_role("button", name="Compare chosen").click()
+        assert page.url.count("compare=") == 2
+        assert page.locator("#compare_read_rate").is_visible()
+        page.get_by_role("link", name="Read rate").first.click()
+        assert "sort=read_per_delivered" in page.url
+        assert page.url.count("compare=") == 2
+
+
+def test_a_chart_turns_into_numbers_csv_and_png(browser, url):
+    with visiting(browser, url) as visit:
+        page = visit.page
+        visit.go("/support")
+        panel = page.locator("#outcomes")
+        panel.scroll_into_view_if_needed()
+        panel.locator(".drawing.big svg").hover()
+        assert "Answered" in page.locator(".tip").inner_text()
+        panel.get_by_text("Table").click()
+        assert panel.locator("tbody tr").first.is_visible()
+        with page.expect_download() as csv:
+            panel.get_by_role("link", name="CSV").click()
+        assert csv.value.path().read_text(encoding="utf-8").startswith("day,waits,")
+        with page.expect_download() as png:
+            panel.get_by_role("button", name="PNG").click()
+        assert png.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_it_stands_without_a_script(browser, url):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{url}/support")
+    assert page.locator("#volume svg").first.is_visible()
+    page.locator("#backlog summary").click()
+    assert page.locator("#backlog tbody tr").first.is_visible()
+    context.close()
+
+
+def test_a_snapshot_published_while_a_page_is_open_is_announced(browser, tmp_path):
+    facts = random_facts(5, contacts=4, campaigns=2, as_of=AS_OF)
+    world = from_facts(facts, tmp_path)
+    world.settings = world.settings.model_copy(update={"data_dir": tmp_path})
+    site = publish_world(world, AS_OF)
+    with serving(site) as address, visiting(browser, address) as visit:
+        visit.go("/executive")
+        assert visit.page.locator(".newer").is_hidden()
+        publish_world(world, AS_OF + dt.timedelta(hours=1))
+        visit.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        visit.page.locator(".newer").wait_for(state="visible")
+        visit.page.get_by_role("link", name="Show them").click()
+        assert visit.page.locator(".newer").is_hidden()
+
+
+def test_before_anything_is_published(browser, tmp_path):
+    site = Site(random_facts(5, contacts=0, campaigns=0).settings.model_copy(update={"data_dir": tmp_path}), AS_OF)
+    with serving(site) as address, visiting(browser, address) as visit:
+        visit.go("/")
+        assert visit.page.get_by_text("crm refresh").is_visible()
