@@ -126,7 +126,9 @@ def _built(
     if issubclass(table, KpiTable):
         with models.reading() as session:
             shown["preview"] = dg.MetadataValue.md(preview(session, table))
-        shown["dashboard"] = dg.MetadataValue.url(f"{settings.serve_url or DASHBOARDS}{PAGES[table.pillar]}")
+        shown["dashboard"] = dg.MetadataValue.url(
+            f"{settings.serve_url or DASHBOARDS}{PAGES.get(table.pillar, '/executive')}"
+        )
     return dg.MaterializeResult(
         asset_key=asset_key(table),
         metadata={

@@ -59,6 +59,7 @@ def spelled_out(rows: Sequence[Row], key: Sequence[str], every_row: Iterable[Row
     return [*named, *({**row, **{column: one[column] for column in key}} for row in others for one in left)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.page}: {example.title}")
 def test_the_example_holds(example: Example, tmp_path: Path):
     key = TABLES[example.table].key

@@ -74,6 +74,7 @@ def disagreements(facts: Facts, folder: Path, *, rows: int | None) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_the_rows_behind_a_figure_give_the_figure(seed: int, tmp_path: Path):
     assert disagreements(random_facts(seed), tmp_path, rows=4) == []
@@ -84,6 +85,6 @@ def test_an_empty_world_has_receipts_too(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20, 26))
+@pytest.mark.parametrize("seed", range(20, 23))
 def test_the_rows_behind_every_figure_give_it(seed: int, tmp_path: Path):
     assert disagreements(random_facts(seed), tmp_path, rows=None) == []

@@ -12,6 +12,8 @@ from crm_platform.receipts import Movement, moved, moved_since, why
 from crm_platform.schemas import kpi, ops, raw
 from crm_platform_tests.receipts.desk import CUT, DAY, Desk, at, fetch_ids
 
+pytestmark = pytest.mark.slow  # each builds two snapshots
+
 LATER = CUT + dt.timedelta(hours=1)
 VISIT = at(12, day=dt.date(2026, 11, 19))
 CHAT = "chat-254711000001"

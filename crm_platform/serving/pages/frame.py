@@ -32,6 +32,7 @@ from crm_platform.serving.pages.numbers import Language
 from crm_platform.serving.pages.period import NAMES, Period, read_period
 from crm_platform.serving.pages.receipt import behind, written
 from crm_platform.serving.pages.words import LANGUAGES, WORDS, say
+from crm_platform.serving.snapshots import Snapshots
 from crm_platform.settings import Settings
 
 Theme = Literal["light", "dark", "auto"]
@@ -262,17 +263,18 @@ class Frame:
 
     def book(self, request: Request) -> tuple[Book | None, str]:
         """The current snapshot's book, None before the first; and what is wrong when an older one stands in for it."""
+        snapshots: Snapshots = request.app.state.snapshots
         try:
-            opened = request.app.state.snapshots.current()
+            opened = snapshots.current()
         except GiveUp as problem:
-            return self._book, str(problem)
+            return None, str(problem)
         if opened is None:
             return None, ""
         with self._lock:
             if self._book is None or self._book.opened.snapshot.id != opened.snapshot.id:
                 self._book = Book(opened)
                 self._kept.clear()
-            return self._book, ""
+            return self._book, snapshots.problem
 
     def view(self, request: Request, book: Book, *, page: str, default: str) -> View:
         """Read a request. A range that cannot be read gives the default one and a notice."""

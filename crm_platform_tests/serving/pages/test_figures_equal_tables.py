@@ -117,6 +117,7 @@ def test_every_figure_and_cell_equals_its_table(site: Site, page: str, query: st
     check_tables(site, told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_so_they_do_in_other_worlds(seed: int, tmp_path):
     other = published(random_facts(seed, contacts=10, campaigns=8), tmp_path)
