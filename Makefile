@@ -9,10 +9,10 @@ HEAVY := services or slow
 .PHONY: help setup setup-test setup-all demo test test-all simulate lint check format docs lock clean
 
 help:
-	@echo "make demo        set up, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs, keep the UI running"
+	@echo "make demo        set up, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs, keep the pages running"
 	@echo "                 (ONCE=1 ends after the KPIs)"
 	@echo "make test        set up and run the tests that need nothing but pip"
-	@echo "make test-all    all tests; needs Chromium"
+	@echo "make test-all    all tests; needs Chromium, and fetches ClickHouse's engine (534 MB)"
 	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20; CI runs 200)"
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
 	@echo "make format      let ruff format and fix"
@@ -46,7 +46,7 @@ demo: setup
 	@$(BIN)/crm demo $(if $(ONCE),--once)
 
 test: setup-test
-	@echo "Left to make test-all (Chromium, or minutes):"
+	@echo "Left to make test-all (Chromium, ClickHouse's engine, or minutes):"
 	@$(BIN)/pytest --collect-only --quiet -m "$(HEAVY)" | grep '::' | sed 's/^/  /'
 	$(BIN)/pytest -n auto --dist loadfile -m "not ($(HEAVY))"
 

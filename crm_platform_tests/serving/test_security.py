@@ -21,7 +21,8 @@ from crm_platform_tests.serving.published import SECRETS, client_of, publish_row
 RESPONSES = "/api/v1/kpis/response_times_daily"
 PAGE = {"accept": "text/html"}
 PLACES = {"/healthz": None, "/login": None, "/": Role.VIEWER, "/api/v1/kpis": Role.ANALYST, RESPONSES: Role.ANALYST,
-          "/api/v1/openapi.json": Role.ANALYST, "/charts/support/first_response.csv": Role.ANALYST, "/metrics": Role.ADMIN,
+          "/api/v1/openapi.json": Role.ANALYST, "/charts/support/first_response.csv": Role.ANALYST,
+          "/metrics": Role.ADMIN,
           "/api/v1/audit": Role.ADMIN}  # fmt: skip
 
 
