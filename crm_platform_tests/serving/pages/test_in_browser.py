@@ -10,15 +10,18 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from crm_platform_tests.models.worlds import from_facts
 from crm_platform_tests.oracle.worlds import random_facts
 from crm_platform_tests.serving.pages.conftest import AS_OF
 from crm_platform_tests.serving.pages.site import Site, publish_world
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page  # the full lock's: collecting does without it
 
 pytestmark = [pytest.mark.services]
 
@@ -67,6 +70,8 @@ def url(site: Site) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
     chromium = shutil.which("chromium")
     assert chromium, "this test needs Debian's chromium"
     with sync_playwright() as playwright:
