@@ -146,7 +146,7 @@ def _named(key: Mapping[str, object]) -> str:
 
 def _words(found: Receipt, value: object) -> str:
     column: Column = TABLES[found.table].columns[found.column]
-    words = figure(found.column, column, value)
+    words = figure(column, value)
     # What is rounded in words stands beside them in full.
     return f"{words} ({value})" if isinstance(value, float) and str(value) != words else words
 

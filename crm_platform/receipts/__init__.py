@@ -6,7 +6,7 @@ published snapshots alone.
 """
 
 from crm_platform.receipts.moved import Moved, Movement, Reason, moved, moved_since, why
-from crm_platform.receipts.receipt import Fetched, OpenedSnapshot, Receipt, Taken, opened, receipt
+from crm_platform.receipts.receipt import Fetched, OpenedSnapshot, Receipt, Taken, figure_columns, opened, receipt
 
 __all__ = [
     "Fetched",
@@ -16,6 +16,7 @@ __all__ = [
     "Reason",
     "Receipt",
     "Taken",
+    "figure_columns",
     "moved",
     "moved_since",
     "opened",

@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -210,9 +211,14 @@ def find_kpi(name: str) -> type[KpiTable]:
     return found
 
 
+def figure_columns(table: type[KpiTable]) -> list[str]:
+    """The columns of a KPI table that hold figures: neither its key nor a mark of the whole row."""
+    return [name for name in table.columns if name not in table.key and name not in KpiTable.columns]
+
+
 def check_column(table: type[KpiTable], column: str) -> None:
     """Raise NotFound unless a column is a figure of the table."""
-    figures = [name for name in table.columns if name not in table.key and name not in KpiTable.columns]
+    figures = figure_columns(table)
     if column in figures:
         return
     if column in table.columns:
@@ -407,7 +413,9 @@ class Asked:
         order = ", ".join(f'"{name}"' for name in figure.rows.key) or "all"
         some = "" if limit is None else f" limit {int(limit)}"
         listed = self.query(behind.asking(f"select {columns} from behind order by {order}{some}"), behind.parameters)
-        return _Found(row["value"], row["row_count"], tuple(listed.to_pylist()), row["digest"])
+        # DuckDB sums whole numbers into 128 bits, which Arrow hands over as decimals.
+        recomputed = int(row["value"]) if isinstance(row["value"], Decimal) else row["value"]
+        return _Found(recomputed, row["row_count"], tuple(listed.to_pylist()), row["digest"])
 
     def fetch_ids(self, behind: Behind) -> str:
         """SELECT the ids of the requests that rows came from; empty where they came from none."""
