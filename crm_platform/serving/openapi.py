@@ -10,7 +10,7 @@ import json
 from typing import Any, Final
 
 from crm_platform.publish import published_columns
-from crm_platform.receipts import figure_columns
+from crm_platform.receipts import POOLED, figure_columns
 from crm_platform.schemas import Column, KpiTable, Type
 from crm_platform.serving.asking import DEFAULT_LIMIT, MOST_ROWS, RANGED, kpi_tables
 
@@ -169,17 +169,22 @@ def _filters_by(name: str, column: Column) -> list[Json]:
 
 
 def _receipt_operation(table: type[KpiTable]) -> Json:
-    key = [
+    is_pooled = table.full_name() in POOLED
+    key: list[Json] = [
         {
             "name": name,
             "in": "query",
-            "required": True,
+            "required": not is_pooled,
             "description": f"Of the figure's row. {column.description}",
             "schema": _ASKED.get(column.type, _TYPES[column.type]),
         }
         for name, column in table.columns.items()
         if name in table.key
     ]
+    if is_pooled:
+        words = {"day_from": "First day of a range, instead of day.", "day_to": "The day after the last of it."}
+        schema = {"type": "string", "format": "date"}
+        key += [{"name": name, "in": "query", "description": said, "schema": schema} for name, said in words.items()]
     figure = {
         "name": "column",
         "in": "query",
