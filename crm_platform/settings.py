@@ -378,6 +378,11 @@ class Settings(BaseSettings):
         return configured or None
 
     @property
+    def stale_after(self) -> dt.timedelta:
+        """Figures whose cut is longer ago are old: two refresh intervals, of 15 minutes or of a night."""
+        return 2 * (dt.timedelta(days=1) if self.crawl_mode == "nightly" else dt.timedelta(minutes=15))
+
+    @property
     def zone(self) -> ZoneInfo:
         """The local time zone of days, months, weekdays and hours."""
         return ZoneInfo(self.timezone)

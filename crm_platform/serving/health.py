@@ -5,8 +5,7 @@ What belongs here: the verdict and its reasons. What does not: figures (metrics.
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,16 +13,17 @@ from starlette.routing import Route
 from crm_platform.errors import CrmPlatformError
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from starlette.requests import Request
     from starlette.routing import BaseRoute
-
-STALE_AFTER: Final = dt.timedelta(hours=26)  # a nightly build and two hours
 
 
 def _healthz(request: Request) -> Response:
     state = request.app.state
+    limit = state.settings.stale_after
     reasons = []
-    told: dict[str, object] = {}
+    told: dict[str, object] = {"stale_after_seconds": limit.total_seconds()}
     try:
         found = state.snapshots.current()
     except CrmPlatformError as problem:
@@ -37,12 +37,12 @@ def _healthz(request: Request) -> Response:
             reasons.append(state.snapshots.problem)
         found.query("select 1 as one")
         age = state.now() - found.manifest.as_of
-        if age > STALE_AFTER:
+        if age > limit:
             reasons.append(
-                f"the snapshot is {age.total_seconds() / 3600:.0f} h old: see why builds fail, or do not run"
+                f"the snapshot is {_hours(age)} old, more than {_hours(limit)}: see why builds fail, or do not run"
             )
         covered = [table.coverage for table in found.manifest.tables.values() if table.coverage is not None]
-        told = {
+        told |= {
             "snapshot": found.snapshot.id,
             "as_of": found.as_of,
             "age_seconds": round(age.total_seconds(), 3),
@@ -51,6 +51,10 @@ def _healthz(request: Request) -> Response:
         }
     document = {"status": "unwell" if reasons else "ok", "reasons": reasons, **told}
     return JSONResponse(document, 503 if reasons else 200, {"Cache-Control": "no-store"})
+
+
+def _hours(span: dt.timedelta) -> str:
+    return f"{span.total_seconds() / 3600:.3g} h"
 
 
 def routes() -> list[BaseRoute]:

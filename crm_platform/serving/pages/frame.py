@@ -63,8 +63,6 @@ BEHIND: Final = {
     "resolved": "resolved",
 }
 
-# Figures older than two of these are called old.
-REFRESH_INTERVAL: Final = {"continuous": dt.timedelta(minutes=15), "nightly": dt.timedelta(days=1)}
 _KEPT: Final = 256  # answers
 _YEAR: Final = 365 * 86_400
 
@@ -204,7 +202,7 @@ class View:
         if self.book.opened.manifest.is_sandbox:
             parts.append(self.say("status.sandbox"))
         age = now - self.book.as_of
-        if age > 2 * REFRESH_INTERVAL[self.settings.crawl_mode]:
+        if age > self.settings.stale_after:
             return Status("stale", self.say("status.stale", age=self.duration(age.total_seconds() // 60 * 60)), parts)
         if seen is None:
             return Status("provisional", self.say("status.unknown"), parts)
