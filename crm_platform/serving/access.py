@@ -46,13 +46,23 @@ class Visitor:
     role: Role
     came_by: str
 
+    @property
+    def can_leave(self) -> bool:
+        """Whether there is a session to end."""
+        return self.came_by.startswith("session ")
+
+    def may(self, path: str) -> bool:
+        """Whether they may ask for a path. Its query, if it has one, decides nothing."""
+        needed = needed_role(path.partition("?")[0])
+        return needed is None or self.role >= needed
+
 
 OPEN: Final = Visitor(Role.ADMIN, "open")
 
 
 def needed_role(path: str) -> Role | None:
     """The least role that a path asks for; None: anybody."""
-    if path in {"/healthz", "/login"} or path.startswith("/static/"):
+    if path in {"/healthz", "/login", "/preferences"} or path.startswith("/static/"):
         return None
     if path == "/metrics" or path.startswith("/api/v1/audit"):
         return Role.ADMIN

@@ -18,7 +18,7 @@ from typing import Final
 from crm_platform.publish import published_columns
 from crm_platform.schemas import TABLES, KpiTable, Type
 from crm_platform.serving.caching import tag
-from crm_platform.serving.problems import Refused
+from crm_platform.serving.refused import Refused
 
 DEFAULT_LIMIT: Final = 1000
 MOST_ROWS: Final = 10_000

@@ -21,7 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from crm_platform.errors import RateLimited
 from crm_platform.publish.audit import Audit
 from crm_platform.serving.access import OPEN, Door, Visitor, is_export, needed_role
-from crm_platform.serving.problems import Refused, answer, wants_page
+from crm_platform.serving.pages.frame import address_of
+from crm_platform.serving.problems import answer, wants_page
+from crm_platform.serving.refused import Refused
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 SECURE_COOKIE: Final = "__Host-crm_session"  # a browser keeps it only over https, for this host alone
@@ -85,11 +87,14 @@ class Names:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 421."""
-        if scope["type"] == "http" and self._names is not None:
+        # Style sheets are everybody's, and let the page that says so be read.
+        if scope["type"] == "http" and self._names is not None and not scope["path"].startswith("/static/"):
             name = _hostname(HeaderMap(scope=scope).get("host", ""))
             if name not in self._names:
-                hint = f"Use {', '.join(sorted(self._names))}; CRM_SERVE_HOSTS adds names."
-                refused = Refused(421, "wrong_host", "This server does not answer to that name.", hint=hint)
+                names = ", ".join(sorted(self._names))
+                hint = f"Use {names}; CRM_SERVE_HOSTS adds names."
+                message = "This server does not answer to that name."
+                refused = Refused(421, "wrong_host", message, hint=hint, places={"names": names})
                 await answer(Request(scope), refused)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -134,19 +139,20 @@ class Gate:
             raise Refused(403, "cross_site", "This request was made by another site.", hint="Open the page here.")
         visitor = self._visitor(request)
         needed = needed_role(request.url.path)
-        if needed is None or (visitor is not None and visitor.role >= needed):
+        if needed is None or (visitor is not None and visitor.may(request.url.path)):
             return visitor
         if visitor is not None:
+            request.state.visitor = visitor  # who is refused one page is offered the others
             self._audit.write(
                 "refused", role=visitor.role.name.lower(), by=visitor.came_by, client=_address(request),
                 path=request.url.path,
             )  # fmt: skip
-            message = f"This needs the role {needed.name.lower()}; you came as {visitor.role.name.lower()}."
+            places = {"needed": needed.name.lower(), "role": visitor.role.name.lower()}
+            message = f"This needs the role {places['needed']}; you came as {places['role']}."
             hint = f"Log in with CRM_{needed.name}_SECRET, or send it as a bearer token."
-            raise Refused(403, "role_too_low", message, hint=hint)
+            raise Refused(403, "role_too_low", message, hint=hint, places=places)
         if wants_page(request) and request.method in _SAFE_METHODS:
-            there = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-            return RedirectResponse(f"/login?next={quote(there, safe='')}", 303)
+            return RedirectResponse(f"/login?next={quote(address_of(request), safe='')}", 303)
         hint = "Send Authorization: Bearer and the secret of your role."
         raise Refused(401, "not_logged_in", "This needs a secret.", hint=hint, headers={"WWW-Authenticate": "Bearer"})
 
@@ -185,9 +191,9 @@ def recognise(door: Door, audit: Audit, request: Request, secret: str) -> Visito
         role = door.recognise(secret, address=_address(request))
     except RateLimited as problem:
         wait = str(int(problem.retry_after or 0) + 1)
-        message = "Too many wrong secrets came from your address."
-        refused = Refused(429, "too_many_failures", message, hint=f"Wait {wait} s.", headers={"Retry-After": wait})
-        raise refused from None
+        message, hint = "Too many wrong secrets came from your address.", f"Wait {wait} s."
+        headers, places = {"Retry-After": wait}, {"wait": wait}
+        raise Refused(429, "too_many_failures", message, hint=hint, headers=headers, places=places) from None
     if role is None:
         audit.write("wrong secret", client=_address(request), path=request.url.path)
         return None

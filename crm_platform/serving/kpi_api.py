@@ -31,7 +31,7 @@ from crm_platform.schemas import KpiTable
 from crm_platform.serving import openapi
 from crm_platform.serving.asking import MOST_ROWS, Question, ask, find_table, kpi_tables, read_limit
 from crm_platform.serving.caching import Kept, KeptAnswer, is_known, tag
-from crm_platform.serving.problems import Refused
+from crm_platform.serving.refused import Refused
 
 if TYPE_CHECKING:
     from starlette.requests import Request

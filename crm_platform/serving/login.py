@@ -7,15 +7,16 @@ other sites forge (guard.py looks at every one).
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from crm_platform.serving.access import LONGEST_SESSION
 from crm_platform.serving.guard import cookie_name, recognise
-from crm_platform.serving.problems import TEMPLATES, Refused
+from crm_platform.serving.pages.frame import bare_page
+from crm_platform.serving.refused import Refused
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
 _LONGEST_FORM: Final = 10_000  # bytes
 
 
-def _page(status: int, *, onwards: str, problem: str = "") -> Response:
-    text = TEMPLATES.get_template("login.html").render(onwards=onwards, problem=problem)
-    return HTMLResponse(text, status, {"Cache-Control": "no-store"})
+def _page(request: Request, status: int, *, onwards: str) -> Response:
+    # Whoever chooses a language comes back to where they were going.
+    here = f"/login?next={quote(onwards, safe='')}"
+    headers = {"Cache-Control": "no-store"}
+    return bare_page(
+        request, "login.html", status=status, headers=headers, here=here, onwards=onwards, is_wrong=status != 200
+    )
 
 
 def _local(address: str | None) -> str:
@@ -48,7 +53,7 @@ async def _form(request: Request) -> dict[str, str]:
 async def _ask(request: Request) -> Response:
     if request.app.state.door.is_open:
         return RedirectResponse("/", 303)
-    return _page(200, onwards=_local(request.query_params.get("next")))
+    return _page(request, 200, onwards=_local(request.query_params.get("next")))
 
 
 async def _log_in(request: Request) -> Response:
@@ -59,7 +64,7 @@ async def _log_in(request: Request) -> Response:
     onwards = _local(form.get("next"))
     visitor = await run_in_threadpool(recognise, state.door, state.audit, request, form.get("secret", "").strip())
     if visitor is None:
-        return _page(401, onwards=onwards, problem="This is not the secret of any role.")
+        return _page(request, 401, onwards=onwards)
     _forget(request)  # a session that was there before is over: nobody goes on under a name they were given
     name = state.door.log_in(visitor.role)
     state.audit.write("login", role=visitor.role.name.lower(), client=request.client.host if request.client else None)

@@ -1,6 +1,7 @@
-"""How the app says no: one JSON envelope for programs, a plain page for people.
+"""How the app says no: one JSON envelope for programs, a page in the reader's language for people.
 
-What belongs here: the refusals that routes raise, and both of their shapes. What does not: deciding to refuse.
+What belongs here: both shapes of a refusal, and what becomes of errors. What does not: deciding to refuse, the words
+that people read (pages/words.py).
 
     {"error": {"code": "unknown_column", "message": "…", "hint": "…"}}
 """
@@ -8,44 +9,27 @@ What belongs here: the refusals that routes raise, and both of their shapes. Wha
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from crm_platform.errors import CrmPlatformError
-from crm_platform.serving.static import static_url
+from crm_platform.serving.pages.frame import address_of, bare_page
+from crm_platform.serving.refused import Refused
 
 _log = logging.getLogger(__name__)
-
-# The frame's own few pages: login, and what went wrong.
-TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
-)
-TEMPLATES.globals["static_url"] = static_url
-
-
-class Refused(HTTPException):
-    """A request ends here. `code`: a word for programs; `message`: what is wrong; `hint`: what to do instead."""
-
-    def __init__(
-        self, status: int, code: str, message: str, *, hint: str = "", headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(status, message, dict(headers or {}))
-        self.code = code
-        self.hint = hint
-
 
 # What a path that nobody serves, or a method that it does not know, gets to hear.
 _WORDS: Final = {
     404: ("not_found", "There is nothing here.", "/api/v1/kpis lists the tables; / leads to the pages."),
     405: ("method_not_allowed", "This method is not for this address.", "Use one that the Allow header names."),
 }
+# People are told their message too: it says more than any words of the page could.
+_TELLING: Final = frozenset({"bad_range", "no_such_chart", "no_such_figure", "refused", "unavailable"})
+# Under another name the server's own addresses lead nowhere.
+_LEADING_NOWHERE: Final = "wrong_host"
 
 
 def wants_page(request: Request) -> bool:
@@ -57,13 +41,16 @@ def answer(request: Request, problem: Refused) -> Response:
     """Say no in the shape that is asked for."""
     headers = dict(problem.headers or {})
     if wants_page(request):
-        page = TEMPLATES.get_template("problem.html").render(
-            title=HTTPStatus(problem.status_code).phrase,
-            message=problem.detail,
-            hint=problem.hint,
-            offers_login=problem.code == "role_too_low",
+        return bare_page(
+            request,
+            "problem.html",
+            status=problem.status_code,
+            headers=headers,
+            here="" if problem.code == _LEADING_NOWHERE else address_of(request),
+            code=problem.code,
+            places=problem.places,
+            detail=problem.detail if problem.code in _TELLING else "",
         )
-        return HTMLResponse(page, problem.status_code, headers)
     error = {"code": problem.code, "message": problem.detail, "hint": problem.hint}
     return JSONResponse({"error": error}, problem.status_code, headers)
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.serving.pages import campaigns, executive, support
 from crm_platform.serving.pages.frame import Build, Frame, preferences
-from crm_platform.serving.problems import Refused
+from crm_platform.serving.refused import Refused
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -55,14 +55,16 @@ def routes() -> list[BaseRoute]:
         name, chart = request.path_params["page"], request.path_params["chart"]
         book, _ = frame.book(request)
         if name not in BUILDS or book is None:
-            return PlainTextResponse("No such chart, or nothing is published yet: run crm refresh.\n", 404)
+            message = "There is no such chart, or nothing is published yet."
+            raise Refused(404, "no_such_chart", message, hint="Run crm refresh.")
         build, default = BUILDS[name]
         view = frame.view(request, book, page=name, default=default)
         charts = build(view).charts
         if chart not in charts:
-            return PlainTextResponse(f"The page {name} has no chart {chart}; it has {', '.join(charts)}.\n", 404)
+            message = f"The page {name} has no chart {chart}; it has {', '.join(charts)}."
+            raise Refused(404, "no_such_chart", message, hint="Follow a chart's CSV from its page.")
         if view.notice:
-            return PlainTextResponse(f"{view.notice}\n", 400)
+            raise Refused(400, "bad_range", view.notice)
         file = f"{name}-{chart}-{view.period.start}-{view.period.end}.csv"
         return Response(
             charts[chart].csv(),

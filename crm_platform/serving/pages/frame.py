@@ -10,7 +10,7 @@ import datetime as dt
 import gzip
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from crm_platform.errors import FixConfiguration, GiveUp
+from crm_platform.serving.access import Visitor
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import Book, coverage
 from crm_platform.serving.pages.chart import Chart, plain
@@ -65,6 +66,16 @@ BEHIND: Final = {
 
 _KEPT: Final = 256  # answers
 _YEAR: Final = 365 * 86_400
+_VARY: Final = "Accept-Language, Cookie"
+
+TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.globals |= {"numbers": numbers, "plain": plain, "static_url": static_url, "words": WORDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,7 @@ class View:
     settings: Settings
     book: Book
     period: Period
+    visitor: Visitor
     notice: str = ""
     chips: list[Chip] = field(default_factory=list)
 
@@ -191,8 +203,12 @@ class View:
             return ""
         return numbers.difference(self.language, figure.kind, figure.value, figure.previous)
 
-    def status(self, now: dt.datetime) -> Status:
-        """Say how old, how complete and how real the figures are."""
+    def may(self, href: str) -> bool:
+        """Whether the reader's role may follow a link: others are not offered."""
+        return self.visitor.may(href)
+
+    def status(self, now: dt.datetime, *, broken: str = "") -> Status:
+        """Say how old, how complete and how real the figures are. `broken`: why newer ones cannot be shown."""
         seen = coverage(self.book.by_day("response_times_daily", self.period.days))
         parts = [self.say("status.as_of", time=self.time(self.book.as_of))]
         if seen is None:
@@ -201,6 +217,8 @@ class View:
             parts.append(self.say("status.coverage", share=numbers.seen(seen)))
         if self.book.opened.manifest.is_sandbox:
             parts.append(self.say("status.sandbox"))
+        if broken:
+            return Status("stale", self.say("status.broken"), parts)
         age = now - self.book.as_of
         if age > self.settings.stale_after:
             return Status("stale", self.say("status.stale", age=self.duration(age.total_seconds() // 60 * 60)), parts)
@@ -248,14 +266,6 @@ class Frame:
     """Answers requests for pages; keeps the last answers of a snapshot, which are the same until the next one."""
 
     def __init__(self) -> None:
-        self.templates = Environment(
-            loader=FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self.templates.globals |= {"numbers": numbers, "plain": plain, "static_url": static_url, "words": WORDS}
         self._book: Book | None = None
         self._kept: OrderedDict[object, bytes] = OrderedDict()
         self._lock = threading.Lock()
@@ -287,6 +297,7 @@ class Frame:
             theme=theme_of(request),
             settings=request.app.state.settings,
             book=book,
+            visitor=request.state.visitor,
         )
         try:
             return make(period=read_period(dict(query), today=book.today, default=default))
@@ -300,7 +311,7 @@ class Frame:
         if book is None:
             return self._without_figures(request, page=page, broken=broken)
         view = self.view(request, book, page=page, default=default)
-        status = view.status(now)
+        status = view.status(now, broken=broken)
         key = (
             book.opened.snapshot.id,
             page,
@@ -309,6 +320,8 @@ class Frame:
             view.theme,
             status.words,
             broken,
+            view.visitor.role,
+            view.visitor.can_leave,
             stamp(view.settings.root),
         )
         with self._lock:
@@ -328,18 +341,7 @@ class Frame:
         except FixConfiguration as problem:
             view.query, view.notice, is_bad = [], str(problem), True
             content = build(view)
-        body = self.render(
-            f"{view.page}.html",
-            view=view,
-            t=view.say,
-            content=content,
-            status=status,
-            broken=broken,
-            language=view.language,
-            theme=view.theme,
-            page=view.page,
-            snapshot=view.book.opened.snapshot.id,
-        ).encode()
+        body = _filled(f"{view.page}.html", view, status=status, broken=broken, content=content).encode()
         if is_bad or view.notice:
             return HTMLResponse(body, 400 if is_bad else 200)
         packed = gzip.compress(body, compresslevel=5)
@@ -354,19 +356,9 @@ class Frame:
         language = language_of(request)
         settings: Settings = request.app.state.settings
         target = numbers.duration(language, settings.first_response_target_minutes * 60)
-        body = self.render(
-            "figures.html",
-            view=None,
-            t=partial(say, language),
-            language=language,
-            theme=theme_of(request),
-            page="figures",
-            broken="",
-            snapshot="",
-            groups=EXPLAINED,
-            target=target,
+        return bare_page(
+            request, "figures.html", page="figures", here=request.url.path, groups=EXPLAINED, target=target
         )
-        return HTMLResponse(body)
 
     def behind(self, request: Request) -> Response:
         """Answer the page behind a figure. Raises NotFound and InvalidRequest for a figure that is not there."""
@@ -376,45 +368,80 @@ class Frame:
         view = self.view(request, book, page="receipt", default="7d")
         found = behind(view.settings, book.opened, view.query)
         moved = found.movement
-        body = self.render(
+        body = _filled(
             "receipt.html",
-            view=view,
-            t=view.say,
-            status=view.status(moment(request)),
+            view,
+            status=view.status(moment(request), broken=broken),
             broken=broken,
-            language=view.language,
-            theme=view.theme,
-            page="receipt",
-            snapshot=book.opened.snapshot.id,
             behind=found,
             amount=written(view.language, found.receipt, found.receipt.value),
             then=written(view.language, found.receipt, moved.then) if moved else "",
         )
         return HTMLResponse(body)
 
-    def render(self, template: str, **values: object) -> str:
-        """Fill a template."""
-        return self.templates.get_template(template).render(**values)
-
     def _without_figures(self, request: Request, *, page: str, broken: str) -> Response:
-        language = language_of(request)
-        body = self.render(
-            "empty.html",
-            t=partial(say, language),
-            language=language,
-            theme=theme_of(request),
-            page=page,
-            broken=broken,
-            snapshot="",
-            view=None,
-            path=request.url.path,
-        )
-        return HTMLResponse(body, 503 if broken else 200)
+        # With an empty name the page looks for the first snapshot by itself.
+        status, here = 503 if broken else 200, request.url.path
+        return bare_page(request, "empty.html", status=status, page=page, here=here, broken=broken, snapshot="")
+
+
+def _filled(template: str, view: View, *, status: Status, broken: str, **values: object) -> str:
+    """Fill the template of a page that shows figures."""
+    return TEMPLATES.get_template(template).render(
+        view=view,
+        t=view.say,
+        status=status,
+        broken=broken,
+        language=view.language,
+        theme=view.theme,
+        page=view.page,
+        here=view.href(),
+        visitor=view.visitor,
+        snapshot=view.book.opened.snapshot.id,
+        **values,
+    )
+
+
+def bare_page(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    page: str = "",
+    here: str = "",
+    broken: str = "",
+    snapshot: str | None = None,
+    **values: object,
+) -> Response:
+    """Answer a page that shows no figures, in the same frame: the door, what went wrong, what figures mean.
+
+    `here`: where a choice of language or theme leads back to, empty where it cannot; `values`: for the template.
+    """
+    language = language_of(request)
+    body = TEMPLATES.get_template(template).render(
+        view=None,
+        t=partial(say, language),
+        language=language,
+        theme=theme_of(request),
+        page=page,
+        here=here,
+        broken=broken,
+        snapshot=snapshot,
+        visitor=getattr(request.state, "visitor", None),
+        **values,
+    )
+    return HTMLResponse(body, status, {"Vary": _VARY, **(headers or {})})
+
+
+def address_of(request: Request) -> str:
+    """A request's path and query."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def _html(request: Request, packed: bytes) -> Response:
     """Answer with a packed page, unpacked for whoever cannot."""
-    headers = {"Vary": "Accept-Encoding, Accept-Language, Cookie", "Cache-Control": "private, no-cache"}
+    headers = {"Vary": f"Accept-Encoding, {_VARY}", "Cache-Control": "private, no-cache"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         return HTMLResponse(packed, headers=headers | {"Content-Encoding": "gzip"})
     return HTMLResponse(gzip.decompress(packed), headers=headers)

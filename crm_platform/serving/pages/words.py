@@ -71,6 +71,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Old: published {age} ago. What came since is not in these figures; look at crm status.",
         "Ya zamani: ilichapishwa {age} zilizopita. Yaliyotokea baadaye hayamo; angalia crm status.",
     ),
+    "status.broken": (
+        "Old: newer figures are published and cannot be read.",
+        "Ya zamani: takwimu mpya zimechapishwa lakini haziwezi kusomwa.",
+    ),
     "newer": ("Newer figures are published.", "Takwimu mpya zimechapishwa."),
     "newer.show": ("Show them", "Zionyeshe"),
     # The page behind a figure.
@@ -127,7 +131,107 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Hakuna takwimu za awali. Chapisha tena kwa crm build, kisha pakia ukurasa upya.",
     ),
     "bad.title": ("This address cannot be shown as asked", "Anwani hii haiwezi kuonyeshwa kama ilivyoombwa"),
-    "missing.title": ("No such page", "Hakuna ukurasa huo"),
+    # The door.
+    "login.title": ("Log in", "Ingia"),
+    "login.secret": ("Your role's secret", "Siri ya jukumu lako"),
+    "login.wrong": ("This is not the secret of any role.", "Hii si siri ya jukumu lolote."),
+    "login.do": ("Log in", "Ingia"),
+    "login.other": ("Log in with another role", "Ingia kwa jukumu lingine"),
+    "login.who": (
+        "Whoever runs this server hands out the secrets. What is exported is written down.",
+        "Anayeendesha seva hii ndiye anayetoa siri. Kila kinachopakuliwa huandikwa.",
+    ),
+    "logout": ("Log out", "Ondoka"),
+    "session": ("Logged in as {role}", "Umeingia kama {role}"),
+    "role.viewer": ("viewer", "mtazamaji"),
+    "role.analyst": ("analyst", "mchambuzi"),
+    "role.admin": ("admin", "msimamizi"),
+    "role.may.viewer": ("Sees the pages.", "Huona kurasa."),
+    "role.may.analyst": ("Sees the pages, and may export figures.", "Huona kurasa, na anaweza kupakua takwimu."),
+    "role.may.admin": (
+        "May export figures, and sees metrics and the audit log.",
+        "Anaweza kupakua takwimu, na huona vipimo na kumbukumbu ya ukaguzi.",
+    ),
+    # What went wrong: a title and what to do about it.
+    "problem.onwards": ("What still works:", "Kinachofanya kazi bado:"),
+    "problem.not_found": ("There is no such page", "Hakuna ukurasa kama huo"),
+    "problem.not_found.text": (
+        "Nothing stands at this address. It may be mistyped, or from before an update.",
+        "Hakuna kitu kwenye anwani hii. Huenda imeandikwa vibaya, au ni ya kabla ya sasisho.",
+    ),
+    "problem.method_not_allowed": ("This cannot be done here", "Hili haliwezi kufanyika hapa"),
+    "problem.method_not_allowed.text": (
+        "This address is for something else. Begin again from a page.",
+        "Anwani hii ni ya kitu kingine. Anza tena kutoka kwenye ukurasa.",
+    ),
+    "problem.wrong_host": ("This server has another name", "Seva hii ina jina lingine"),
+    "problem.wrong_host.text": (
+        (
+            "It does not answer to the name in your address bar, but to: {names}. Whoever runs it adds names with "
+            "CRM_SERVE_HOSTS."
+        ),
+        "Haiitikii jina lililo kwenye anwani yako, bali: {names}. Anayeiendesha huongeza majina kwa CRM_SERVE_HOSTS.",
+    ),
+    "problem.cross_site": ("Another site sent this", "Tovuti nyingine imetuma ombi hili"),
+    "problem.cross_site.text": (
+        "The request was made by a page of another site, so nothing was done. Open the page here and try again.",
+        "Ombi limetoka kwenye ukurasa wa tovuti nyingine; hakuna kilichofanyika. Fungua ukurasa hapa, jaribu tena.",
+    ),
+    "problem.role_too_low": ("Your role may not see this", "Jukumu lako haliruhusiwi kuona hili"),
+    "problem.role_too_low.text": (
+        "This needs the role {needed}; you came as {role}. Log in with its secret, or ask whoever runs this server.",
+        "Hili linahitaji jukumu la {needed}; umeingia kama {role}. Ingia kwa siri yake, au muulize anayeendesha seva.",
+    ),
+    "problem.not_logged_in": ("Log in first", "Ingia kwanza"),
+    "problem.not_logged_in.text": (
+        "You are not logged in, or your session is over. Nothing was done.",
+        "Hujaingia, au muda wako umeisha. Hakuna kilichofanyika.",
+    ),
+    "problem.wrong_secret": ("No role has this secret", "Hakuna jukumu lenye siri hii"),
+    "problem.wrong_secret.text": (
+        "The secret that was sent is not that of any role.",
+        "Siri iliyotumwa si ya jukumu lolote.",
+    ),
+    "problem.too_many_failures": ("Too many wrong secrets", "Siri nyingi zisizo sahihi"),
+    "problem.too_many_failures.text": (
+        "They came from your address. Wait {wait} s, then try again.",
+        "Zimetoka kwenye anwani yako. Subiri sek {wait}, kisha jaribu tena.",
+    ),
+    "problem.too_long": ("This is too long", "Hii ni ndefu mno"),
+    "problem.too_long.text": ("A secret is far shorter.", "Siri ni fupi zaidi sana."),
+    "problem.bad_range": ("This address cannot be shown as asked", "Anwani hii haiwezi kuonyeshwa kama ilivyoombwa"),
+    "problem.bad_range.text": (
+        "The days it asks for cannot be read. Choose them on a page.",
+        "Siku inazoomba haziwezi kusomwa. Zichague kwenye ukurasa.",
+    ),
+    "problem.no_such_figure": ("There is no such figure", "Hakuna takwimu kama hiyo"),
+    "problem.no_such_figure.text": (
+        "It may have been of an earlier snapshot. Follow a figure's rows from its page.",
+        "Huenda ilikuwa ya toleo la awali. Fuata safu za takwimu kutoka kwenye ukurasa wake.",
+    ),
+    "problem.no_such_chart": ("There is no such chart", "Hakuna chati kama hiyo"),
+    "problem.no_such_chart.text": (
+        "Follow a chart's rows from its page.",
+        "Fuata safu za chati kutoka kwenye ukurasa wake.",
+    ),
+    "problem.unavailable": ("The figures cannot be read now", "Takwimu haziwezi kusomwa sasa"),
+    "problem.unavailable.text": (
+        "The server works, but something that it reads is not in order. Whoever runs it learns more from crm doctor.",
+        "Seva inafanya kazi, lakini inachosoma hakiko sawa. Anayeiendesha atajua zaidi kwa crm doctor.",
+    ),
+    "problem.internal_error": ("This page could not be drawn", "Ukurasa huu haukuweza kuchorwa"),
+    "problem.internal_error.text": (
+        (
+            "It is a fault of the program and nothing that you did; the server's log says what happened. The other "
+            "pages may well work."
+        ),
+        (
+            "Ni hitilafu ya programu, si kosa lako; kumbukumbu ya seva inaeleza kilichotokea. Kurasa nyingine huenda "
+            "zinafanya kazi."
+        ),
+    ),
+    "problem.refused": ("This cannot be answered", "Ombi hili haliwezi kujibiwa"),
+    "problem.refused.text": ("The server says:", "Seva inasema:"),
     # Figures.
     "figure.first_response": ("First response time", "Muda wa jibu la kwanza"),
     "figure.answer_rate": ("Answer rate", "Kiwango cha kujibiwa"),

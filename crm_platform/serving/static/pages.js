@@ -144,7 +144,7 @@ document.addEventListener("keydown", (event) => {
 // A snapshot published while the page is open: say so, change nothing under the reader's eyes.
 const shown = document.documentElement.dataset.snapshot;
 async function lookForNewer() {
-  if (document.hidden) return;
+  if (document.hidden || shown === undefined) return;
   try {
     const answer = await fetch("/state.json", { headers: { Accept: "application/json" } });
     const { snapshot } = await answer.json();

@@ -156,6 +156,7 @@ def test_a_broken_snapshot_leaves_the_last_good_one_standing(tmp_path):
     answer = shown.get("/executive")
     assert answer.status_code == 200
     assert "the last good ones" in answer.text
+    assert 'class="status stale"' in answer.text
     assert Site(shown.settings, NOW).get("/executive").status_code == 503
 
 
