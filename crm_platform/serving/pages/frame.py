@@ -31,7 +31,7 @@ from crm_platform.serving.pages.costs import stamp
 from crm_platform.serving.pages.figures import Figure
 from crm_platform.serving.pages.numbers import Language
 from crm_platform.serving.pages.period import NAMES, Period, read_period
-from crm_platform.serving.pages.receipt import behind, receipt_href, written
+from crm_platform.serving.pages.receipt import behind, receipt_href
 from crm_platform.serving.pages.words import LANGUAGES, WORDS, say
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.serving.static import static_url
@@ -134,10 +134,10 @@ class View:
         """Write a duration."""
         return numbers.duration(self.language, seconds)
 
-    def time(self, moment: dt.datetime) -> str:
-        """Write an instant in the tenant's zone: `22 Nov, 14:05 EAT`."""
+    def time(self, moment: dt.datetime, *, seconds: bool = False) -> str:
+        """Write an aware instant in the tenant's zone: `22 Nov, 14:05 EAT`."""
         local = moment.astimezone(self.book.zone)
-        return f"{self.day(local.date())}, {local:%H:%M} {local.tzname()}"
+        return f"{self.day(local.date())}, {local:{'%H:%M:%S' if seconds else '%H:%M'}} {local.tzname()}"
 
     def get(self, name: str) -> str:
         """First value of a parameter, empty when it is not there."""
@@ -378,16 +378,12 @@ class Frame:
         if book is None:
             return self._without_figures(request, page="receipt", broken=broken)
         view = self.view(request, book, page="receipt", default="7d")
-        found = behind(view.settings, book.opened, view.query)
-        moved = found.movement
         body = _filled(
             "receipt.html",
             view,
             status=view.status(moment(request), broken=broken),
             broken=broken,
-            behind=found,
-            amount=written(view.language, found.receipt, found.receipt.value),
-            then=written(view.language, found.receipt, moved.then) if moved else "",
+            behind=behind(view),
         )
         return HTMLResponse(body)
 

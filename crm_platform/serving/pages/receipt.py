@@ -7,88 +7,189 @@ What belongs here: reading which figure is asked for, and writing its receipt fo
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from crm_platform.receipts import Movement, Receipt, moved_since, receipt
-from crm_platform.schemas import TABLES
+from crm_platform.receipts.moved import WORDS as REASONS
+from crm_platform.schemas import TABLES, Column, Type
 from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages.chart import label
+from crm_platform.serving.pages.words import WORDS
 
 if TYPE_CHECKING:
-    from crm_platform.serving.snapshots import OpenSnapshot
-    from crm_platform.settings import Settings
+    from crm_platform.serving.pages.frame import View
 
 ROWS: Final = 50
 """So many rows the page lists; the API gives all."""
 
+# Figures that a page shows as a tile go by its name and its definition.
+_TILES: Final[Mapping[tuple[str, str], str]] = {
+    ("kpi.response_times_daily", "first_response_seconds_median"): "first_response",
+    ("kpi.response_times_daily", "first_within_target_rate"): "within_target",
+    ("kpi.response_times_daily", "answer_rate"): "answer_rate",
+    ("kpi.response_times_daily", "trailing_waits"): "trailing",
+    ("kpi.chats_resolved_daily", "resolved"): "resolved",
+    ("kpi.backlog_now", "open_waits"): "open_waits",
+    ("kpi.backlog_now", "windows_expiring_2h"): "windows",
+    ("kpi.contact_growth_monthly", "monthly_growth_rate"): "growth",
+    ("kpi.contacts_by_segment", "contacts"): "total_contacts",
+    ("kpi.contacts_by_segment", "active_30d"): "active_30d",
+    ("kpi.contacts_by_country", "contacts"): "total_contacts",
+    ("kpi.contacts_by_country", "active_30d"): "active_30d",
+    ("kpi.executive_summary", "first_response_seconds_median_7d"): "first_response",
+    ("kpi.executive_summary", "answer_rate_7d"): "answer_rate",
+    ("kpi.executive_summary", "chats_resolved_7d"): "resolved",
+    ("kpi.executive_summary", "open_waits"): "open_waits",
+    ("kpi.executive_summary", "total_contacts"): "total_contacts",
+    ("kpi.executive_summary", "monthly_growth_rate"): "growth",
+    ("kpi.executive_summary", "active_campaigns"): "active_campaigns",
+    ("kpi.executive_summary", "read_per_delivered_30d"): "read_rate_settled",
+    ("kpi.executive_summary", "reply_per_delivered_30d"): "reply_rate_settled",
+}
+_PREVIOUS: Final = "_previous"
+# Columns of no published table: they are made for a receipt.
+_SECONDS: Final = frozenset({"lasted"})
+_WEEKDAYS: Final = frozenset({"weekday", "cell_weekday"})
+_HOURS: Final = frozenset({"hour", "cell_hour"})
+
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """What the page shows.
+    """What the page shows, in the reader's words.
 
-    `columns`, `rows`: the rows behind the figure, as texts; `taken`: words and address of each figure it is taken from;
-    `api`: the address of the same for programs.
+    `name`: of the figure; `of`: which of its kind, empty where there is one; `amount`: its value; `meaning`: its
+    definition, empty where only the English one of the tables exists. `made_of`: how many rows; `columns`, `rows`: the
+    rows behind it; `taken`: words and address of each figure it is taken from; `was`: its earlier value, and `reasons`:
+    why it moved since; `api`: the address of the same for programs.
     """
 
     receipt: Receipt
-    movement: Movement | None
+    name: str
+    of: str
+    amount: str
+    meaning: str
+    made_of: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     taken: tuple[tuple[str, str], ...]
+    was: str
+    reasons: tuple[str, ...]
     api: str
 
 
-def behind(settings: Settings, opened: OpenSnapshot, query: Iterable[tuple[str, str]]) -> Behind:
+def behind(view: View) -> Behind:
     """What `/receipt?table=…&column=…&<key>=…` asks for. Raises NotFound and InvalidRequest."""
-    asked = dict(query)
+    opened, asked = view.book.opened, dict(view.query)
     table, column = asked.pop("table", ""), asked.pop("column", "")
     found = receipt(opened, table, asked, column, limit=ROWS)
-    movement = moved_since(settings, opened, table, asked, column, limit=ROWS)
+    movement = moved_since(view.settings, opened, table, asked, column, limit=ROWS)
     columns = tuple(dict.fromkeys((*found.row_key, *found.used)))
+    tile = _TILES.get((found.table, column.removesuffix(_PREVIOUS)))
+    unit = TABLES[found.table].columns[column]
     return Behind(
         receipt=found,
-        movement=movement,
-        columns=columns,
-        rows=tuple(tuple(_cell(row[name]) for name in columns) for row in found.rows),
+        name=figure_name(view, found.table, column),
+        of=_key(view, found.key),
+        amount=_cell(view, column, unit, found.value),
+        meaning=view.say(f"define.{tile}", target=view.target) if tile else "",
+        made_of=view.many(f"rows.{found.source.partition('.')[2]}", found.row_count) if found.source else "",
+        columns=tuple(view.say(f"field.{name}") for name in columns),
+        rows=tuple(
+            tuple(_cell(view, name, _declared(found.source, name), row[name]) for name in columns) for row in found.rows
+        ),
         taken=tuple(
             (
-                " · ".join([one.column.replace("_", " "), *(_cell(part) for part in one.key.values())]),
+                " · ".join(filter(None, [figure_name(view, one.table, one.column), _key(view, one.key)])),
                 receipt_href(one.table, one.column, one.key),
             )
             for one in found.taken_from
         ),
+        was=_was(view, movement, unit),
+        reasons=tuple(_reasons(view, movement)),
         api=f"/api/v1/kpis/{found.table.removeprefix('kpi.')}/receipt?"
-        + urlencode({"column": found.column, **{name: _cell(part) for name, part in found.key.items()}}),
+        + urlencode({"column": column, **{name: str(part) for name, part in found.key.items()}}),
     )
+
+
+def figure_name(view: View, table: str, column: str) -> str:
+    """A figure as its tile calls it, else as its column is called."""
+    bare = column.removesuffix(_PREVIOUS)
+    tile = _TILES.get((table, bare))
+    name = view.say(f"figure.{tile}", target=view.target) if tile else view.say(f"field.{bare}")
+    return view.say("receipt.previous", name=name) if bare != column else name
 
 
 def receipt_href(table: str, column: str, key: Mapping[str, object]) -> str:
     """Address of a figure's page."""
-    return "/receipt?" + urlencode({"table": table, "column": column, **{name: _cell(key[name]) for name in key}})
+    return "/receipt?" + urlencode({"table": table, "column": column, **{name: str(key[name]) for name in key}})
 
 
-def written(language: numbers.Language, found: Receipt, value: object) -> str:
-    """Write the figure's value for people, with its unit."""
-    if value is None:
-        return numbers.NONE
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return _cell(value)
-    column = TABLES[found.table].columns[found.column]
-    if found.unit == "s":
-        return numbers.duration(language, value)
-    if column.is_share:
-        return numbers.percent(value)
-    words = numbers.count(value) if isinstance(value, int) or value.is_integer() else f"{value:,.3f}"
-    return f"{words} {found.unit}" if found.unit else words
+def _declared(source: str | None, name: str) -> Column | None:
+    return TABLES[source].columns.get(name) if source else None
 
 
-def _cell(value: object) -> str:
+def _was(view: View, movement: Movement | None, unit: Column) -> str:
+    if movement is None or not movement.has_moved:
+        return ""
+    value = _cell(view, movement.column, unit, movement.then)
+    return view.say("receipt.was", value=value, time=view.time(movement.earlier_as_of))
+
+
+def _reasons(view: View, movement: Movement | None) -> list[str]:
+    reasons = []
+    for reason in movement.reasons if movement else ():
+        # What a reason adds to its words, such as names of settings, stands in every language.
+        words = view.say(f"reason.{reason.kind}") + reason.words.removeprefix(REASONS[reason.kind])
+        reasons.append(f"{words} ({numbers.count(reason.rows)})" if reason.rows else words)
+    return reasons
+
+
+def _key(view: View, key: Mapping[str, object]) -> str:
+    """Which of the table's figures it is: the day, the agent, the campaign by its name."""
+    first, after = key.get("day_from"), key.get("day_to")
+    if isinstance(first, dt.date) and isinstance(after, dt.date):
+        last = after - dt.timedelta(days=1)
+        one, other = view.day(first), view.day(last)
+        return one if first == last else view.say("window.range", from_=one, to=other)
+    if "campaign_id" in key:
+        rows = view.book.rows("campaign_performance")
+        return next((str(row["name"]) for row in rows if row["campaign_id"] == key["campaign_id"]), "")
+    if "window_days" in key:
+        agent = label(view.language, str(key["agent"]))
+        return f"{agent} · {view.say('receipt.window', n=str(key['window_days']))}"
+    return " · ".join(_cell(view, name, None, part) for name, part in key.items())
+
+
+def _cell(view: View, name: str, column: Column | None, value: object) -> str:
+    """A value as people write it: local time, durations, shares, yes and no, words for what the tables abbreviate."""
     if value is None:
         return numbers.NONE
     if isinstance(value, dt.datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
-    if isinstance(value, float):
-        return f"{value:,.3f}".rstrip("0").rstrip(".")
+        return view.time(value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value, seconds=True)
+    if isinstance(value, dt.date):
+        return numbers.month(view.language, value) if name == "month" else numbers.day(view.language, value, year=True)
+    if isinstance(value, bool):
+        return view.say("value.yes" if value else "value.no")
+    if isinstance(value, str):
+        said = f"{name}.value.{value}"
+        return view.say(said) if said in WORDS else label(view.language, value)
+    if isinstance(value, int | float):
+        return _number(view, name, column, value)
     return str(value)
+
+
+def _number(view: View, name: str, column: Column | None, value: float) -> str:
+    if name in _WEEKDAYS:
+        return numbers.weekday(view.language, int(value))
+    if name in _HOURS:
+        return f"{int(value):02d}:00"
+    if name in _SECONDS or (column is not None and column.unit == "s"):
+        return view.duration(value)
+    if column is not None and column.is_share:
+        return numbers.percent(value)
+    if column is not None and column.type is Type.FLOAT:
+        return numbers.value(view.language, "gap", value)  # percentage points: no other float has a unit
+    return numbers.count(value)
