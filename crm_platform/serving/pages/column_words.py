@@ -40,6 +40,7 @@ COLUMN_WORDS: Final[dict[str, tuple[str, str]]] = {
     "business_response_seconds": ("Took, in business hours", "Ilichukua, saa za kazi"),
     "lasted": ("Lasted so far", "Imedumu hadi sasa"),
     "conversation_ended_at": ("Conversation ended", "Mazungumzo yaliisha"),
+    "started_at": ("Began", "Yalianza"),
     "ended_at": ("Ended", "Yaliisha"),
     "resolved_at": ("Resolved", "Yalitatuliwa"),
     "resolved_by": ("How", "Jinsi"),

@@ -49,6 +49,16 @@ _TILES: Final[Mapping[tuple[str, str], str]] = {
     ("kpi.executive_summary", "read_per_delivered_30d"): "read_rate_settled",
     ("kpi.executive_summary", "reply_per_delivered_30d"): "reply_rate_settled",
 }
+# When a row behind a figure began: it stands first, also where it does not decide the figure.
+_BEGAN: Final[Mapping[str, str]] = {
+    "core.response_waits": "waiting_since",
+    "core.conversations": "started_at",
+    "core.messages": "timestamp",
+    "core.work": "done_at",
+    "core.assignments": "assigned_at",
+    "core.campaigns": "sent_at",
+    "kpi.campaign_performance": "sent_at",
+}
 _PREVIOUS: Final = "_previous"
 # Columns of no published table: they are made for a receipt.
 _SECONDS: Final = frozenset({"lasted"})
@@ -86,7 +96,10 @@ def behind(view: View) -> Behind:
     table, column = asked.pop("table", ""), asked.pop("column", "")
     found = receipt(opened, table, asked, column, limit=ROWS)
     movement = moved_since(view.settings, opened, table, asked, column, limit=ROWS)
-    columns = tuple(dict.fromkeys((*found.row_key, *found.used)))
+    # People look for when and how long; ids, which tell rows apart, come last.
+    began = _BEGAN.get(found.source or "")
+    used = [name for name in found.used if name not in found.row_key]
+    columns = tuple(dict.fromkeys([*([began] if began else []), *used, *found.row_key]))
     tile = _TILES.get((found.table, column.removesuffix(_PREVIOUS)))
     unit = TABLES[found.table].columns[column]
     return Behind(
@@ -98,7 +111,8 @@ def behind(view: View) -> Behind:
         made_of=view.many(f"rows.{found.source.partition('.')[2]}", found.row_count) if found.source else "",
         columns=tuple(view.say(f"field.{name}") for name in columns),
         rows=tuple(
-            tuple(_cell(view, name, _declared(found.source, name), row[name]) for name in columns) for row in found.rows
+            tuple(_cell(view, name, _declared(found.source, name), row[name]) for name in columns)
+            for row in _with_beginnings(view, found, began)
         ),
         taken=tuple(
             (
@@ -125,6 +139,20 @@ def figure_name(view: View, table: str, column: str) -> str:
 def receipt_href(table: str, column: str, key: Mapping[str, object]) -> str:
     """Address of a figure's page."""
     return "/receipt?" + urlencode({"table": table, "column": column, **{name: str(key[name]) for name in key}})
+
+
+def _with_beginnings(view: View, found: Receipt, began: str | None) -> list[Mapping[str, object]]:
+    """The rows behind a figure that are listed, each with when it began."""
+    if began is None or began in found.used or not found.rows:
+        return list(found.rows)
+    names = ", ".join(found.row_key)
+    each = ", ".join(f"({', '.join('?' for _ in found.row_key)})" for _ in found.rows)
+    asked = view.book.opened.rows(
+        f"select {names}, {began} from {found.source} where ({names}) in ({each})",
+        [row[name] for row in found.rows for name in found.row_key],
+    )
+    known = {tuple(row[name] for name in found.row_key): row[began] for row in asked}
+    return [{**row, began: known.get(tuple(row[name] for name in found.row_key))} for row in found.rows]
 
 
 def _declared(source: str | None, name: str) -> Column | None:
@@ -154,9 +182,6 @@ def _key(view: View, key: Mapping[str, object]) -> str:
         last = after - dt.timedelta(days=1)
         one, other = view.day(first), view.day(last)
         return one if first == last else view.say("window.range", from_=one, to=other)
-    if "campaign_id" in key:
-        rows = view.book.rows("campaign_performance")
-        return next((str(row["name"]) for row in rows if row["campaign_id"] == key["campaign_id"]), "")
     if "window_days" in key:
         agent = label(view.language, str(key["agent"]))
         return f"{agent} · {view.say('receipt.window', n=str(key['window_days']))}"
@@ -173,6 +198,10 @@ def _cell(view: View, name: str, column: Column | None, value: object) -> str:
         return numbers.month(view.language, value) if name == "month" else numbers.day(view.language, value, year=True)
     if isinstance(value, bool):
         return view.say("value.yes" if value else "value.no")
+    if name == "campaign_id":
+        rows = view.book.rows("campaign_performance")
+        named = (row["name"] for row in rows if row["campaign_id"] == value)
+        return next(named, None) or str(value)
     if isinstance(value, str):
         said = f"{name}.value.{value}"
         return view.say(said) if said in WORDS else label(view.language, value)

@@ -148,3 +148,15 @@ def test_every_source_and_every_reason_has_words():
     needed |= {f"field.{name}" for figure in figures for name in (*figure.rows.key, *figure.rows.used)}
     needed |= {f"reason.{kind}" for kind in REASONS}
     assert needed - WORDS.keys() == set()
+
+
+def test_rows_begin_with_when_and_campaigns_go_by_their_names(site: Site):
+    page = site.get("/receipt?table=kpi.executive_summary&column=first_response_seconds_median_7d").text
+    headings = re.findall(r'<th scope="col">([^<]+)</th>', page)
+    assert headings == ["Waiting since", "Took", "Chat", "First unanswered message"]
+    assert re.search(r'<th scope="row">[^<]+, \d\d:\d\d:\d\d EAT</th>', page)
+    (campaign,) = site.published(
+        "select campaign_id, name from kpi.campaign_performance where name is not null limit 1"
+    )
+    page = site.get(f"/receipt?table=kpi.campaign_performance&column=delivered&campaign_id={campaign['campaign_id']}")
+    assert f'<span class="quiet">· {html.escape(campaign["name"])}</span>' in page.text
