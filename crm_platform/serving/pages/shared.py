@@ -51,7 +51,8 @@ def first_response(view: View) -> Figure:
     ]
     if view.settings.business_hours.strip().lower() != "none":
         inside = view.book.median_first_response(view.period, column="business_response_seconds")
-        facts.append((f"{view.say('info.business')} ({view.settings.business_hours})", view.value("seconds", inside)))
+        hours = f"{view.value('seconds', inside)} ({view.settings.business_hours})"
+        facts.append((view.say("info.business"), hours))
     return replace(figure, facts=facts)
 
 
