@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from crm_platform.publish.export import spreadsheet_safe
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.charts import Drawing, Size
+from crm_platform.serving.pages.charts import Drawing, HeatMap, Size
 from crm_platform.serving.pages.numbers import Language
 from crm_platform.serving.pages.words import say
 
@@ -88,6 +88,12 @@ class Chart:
     attributes: dict[str, str] = field(default_factory=dict)
     keys: Sequence[tuple[str, str]] = ()  # a legend: class and word
     table_only: bool = False
+    chosen: tuple[int, int] | None = None  # numbers of the first and last row of the chosen days, where there are more
+
+    @property
+    def is_heat_map(self) -> bool:
+        """Whether its shades need a legend."""
+        return isinstance(self.drawing, HeatMap)
 
     @property
     def wide(self) -> str:
@@ -115,8 +121,11 @@ class Chart:
     def body(self, language: Language) -> str:
         """Its rows as HTML. A cell whose words do not tell the value exactly carries it in `data-value`."""
         lines = []
-        for row in self.rows:
-            state = ' class="provisional"' if row.get("is_provisional") else ""
+        for index, row in enumerate(self.rows):
+            states = ["provisional"] if row.get("is_provisional") else []
+            if self.chosen and self.chosen[0] <= index <= self.chosen[1]:
+                states.append("chosen")
+            state = f' class="{" ".join(states)}"' if states else ""
             cells = [f'<tr data-key="{escape(self.key_of(row))}"{state}>']
             for number, column in enumerate(self.columns):
                 value = row.get(column.name)

@@ -223,6 +223,7 @@ def _daily_chart(
 ) -> Chart:
     if drawing.open_from is not None:
         notes = [*notes, view.say("chart.open")]
+    days, period = [row["day"] for row in rows], view.period
     return Chart(
         name=name,
         title=drawing.title,
@@ -236,6 +237,7 @@ def _daily_chart(
         drawing=drawing if any(len(row) > 1 for row in rows) else None,
         span=span,
         height=height,
+        chosen=(days.index(period.start), days.index(period.end)) if len(days) > period.length else None,
     )
 
 

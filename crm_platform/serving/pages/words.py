@@ -930,6 +930,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "band.under": ("< {high}", "< {high}"),
     "band.over": ("> {low}", "> {low}"),
     "band.missed": ("missed", "bila jibu"),
+    "legend.low": ("low", "chini"),
+    "legend.high": ("high", "juu"),
+    "legend.none": ("no data", "hakuna data"),
     "chart.funnel": ("How far do campaigns get?", "Kampeni zinafika wapi?"),
     "chart.funnel.sub": (
         "People, over the {n} campaigns counted above",

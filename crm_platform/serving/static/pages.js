@@ -61,8 +61,11 @@ function overChart(event) {
 
 document.querySelectorAll(".panel .chart").forEach((svg) => {
   svg.addEventListener("pointermove", overChart);
-  svg.addEventListener("pointerleave", hideTip);
+  svg.addEventListener("pointerdown", overChart);
+  // A finger leaves when it is lifted: what it tapped stays, until it taps elsewhere.
+  svg.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") hideTip(); });
 });
+document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".panel .chart")) hideTip(); });
 
 // PNG: the drawing with the colours it has on the page, twice its size.
 const LOOK = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "font-size", "font-weight", "font-family", "paint-order"];
@@ -126,7 +129,19 @@ if (navigator.clipboard) {
   });
 }
 
-// One menu open at a time; Escape and a click elsewhere close it.
+// A table opens at the chosen days.
+document.querySelectorAll("details.behind").forEach((details) => {
+  details.addEventListener("toggle", () => {
+    const row = details.querySelector("tr.chosen");
+    if (details.open && row) details.querySelector(".scroll").scrollTop = row.offsetTop - row.closest("table").tHead.offsetHeight;
+  });
+});
+
+// One menu open at a time; Escape, a click elsewhere and leaving it by keyboard close it.
+document.addEventListener("focusout", (event) => {
+  const menu = event.target.closest("details.menu");
+  if (menu && event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+});
 document.addEventListener("click", (event) => {
   document.querySelectorAll("details.menu[open]").forEach((menu) => {
     if (!menu.contains(event.target)) menu.open = false;
