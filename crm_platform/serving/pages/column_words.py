@@ -58,6 +58,7 @@ COLUMN_WORDS: Final[dict[str, tuple[str, str]]] = {
     "missed_waits": ("Missed", "Yaliyokosa jibu"),
     "trailing_waits": ("Thanks and the like", "Shukrani na kadhalika"),
     "left_truncated_waits": ("Waits whose beginning is not known", "Kusubiri ambako mwanzo haujulikani"),
+    "first_responses": ("First replies", "Majibu ya kwanza"),
     "answer_rate": ("Answer rate", "Kiwango cha kujibiwa"),
     "answer_rate_7d": ("Answer rate, 7 days", "Kiwango cha kujibiwa, siku 7"),
     "response_seconds_median": ("Response time, median", "Muda wa jibu, thamani ya kati"),

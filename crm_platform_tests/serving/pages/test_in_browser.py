@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
+from pydantic import SecretStr
 
 from crm_platform_tests.models.worlds import from_facts
 from crm_platform_tests.oracle.worlds import random_facts
 from crm_platform_tests.serving.pages.conftest import AS_OF
-from crm_platform_tests.serving.pages.site import Site, publish_world
+from crm_platform_tests.serving.pages.site import Site, publish_world, published
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page  # the full lock's: collecting does without it
@@ -82,9 +83,12 @@ def browser() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def visiting(browser: Browser, url: str, *, width: int = 1280, scheme: str = "light") -> Iterator[Visit]:
+def visiting(
+    browser: Browser, url: str, *, width: int = 1280, scheme: str = "light", has_touch: bool = False
+) -> Iterator[Visit]:
     """Open a window; when it closes nothing may have gone wrong, and no request may have left the machine."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    size = {"width": width, "height": 900}
+    context = browser.new_context(viewport=size, color_scheme=scheme, has_touch=has_touch)  # type: ignore[arg-type]
     page = context.new_page()
     visit = Visit(page, url)
     page.on("console", lambda one: visit.problems.append(one.text) if one.type in {"error", "warning"} else None)
@@ -135,9 +139,9 @@ def test_ranges_pages_and_filters_by_mouse_and_keyboard(browser, url):
         info = page.get_by_label("About First response time")
         info.focus()
         page.keyboard.press("Enter")
-        assert page.get_by_text("oldest unanswered message").first.is_visible()
+        assert page.get_by_text("oldest message without a reply").first.is_visible()
         page.keyboard.press("Escape")
-        assert not page.get_by_text("oldest unanswered message").first.is_visible()
+        assert not page.get_by_text("oldest message without a reply").first.is_visible()
         visit.go("/executive")
         page.get_by_text("+ Segment").click()
         page.locator(".chips .sheet a").first.click()
@@ -222,3 +226,97 @@ def test_before_anything_is_published(browser, tmp_path):
     with serving(site) as address, visiting(browser, address) as visit:
         visit.go("/")
         assert visit.page.get_by_text("crm refresh").is_visible()
+
+
+def test_a_tap_shows_numbers_and_a_tap_elsewhere_takes_them_away(browser, url):
+    with visiting(browser, url, width=390, has_touch=True) as visit:
+        visit.go("/support")
+        visit.page.locator("#first_response .tiny .chart").tap()
+        assert "Nov" in visit.page.locator(".tip b").inner_text()
+        visit.page.locator("#first_response h2").tap()
+        assert visit.page.locator(".tip").is_hidden()
+
+
+def test_on_a_phone_tables_begin_with_what_people_come_for(browser, url):
+    with visiting(browser, url, width=390) as visit:
+        visit.go("/campaigns")
+        row = visit.page.locator(".ranking tbody tr").first
+        places = {number: row.locator(f":nth-child({number})").first.bounding_box() for number in (6, 7)}
+        box = visit.page.locator(".ranking").locator("..").bounding_box()
+        assert all(place["x"] + place["width"] <= box["x"] + box["width"] for place in places.values())
+        cells = row.evaluate(
+            "row => [...row.children].sort((a, b) => a.offsetLeft - b.offsetLeft).map(c => c.cellIndex)"
+        )
+        assert cells[:3] == [0, 5, 6]
+        visit.go("/support")
+        scroll = visit.page.locator("#agents .scroll")
+        scroll.evaluate("box => { box.scrollLeft = 400; }")
+        name = scroll.locator("tbody th").first.bounding_box()
+        assert name["x"] == pytest.approx(scroll.bounding_box()["x"], abs=1)
+
+
+def test_an_open_table_shows_the_chosen_days_and_stretches_nothing(browser, url):
+    with visiting(browser, url) as visit:
+        visit.go("/support")
+        beside = visit.page.locator("#within_target")
+        high = beside.bounding_box()["height"]
+        visit.page.locator("#first_response summary").click()
+        assert visit.page.locator("#first_response tr.chosen").count() == 7
+        visit.page.wait_for_function("document.querySelector('#first_response .scroll').scrollTop > 0")
+        assert beside.bounding_box()["height"] <= high
+
+
+def test_a_definition_closes_when_it_is_left_by_keyboard(browser, url):
+    with visiting(browser, url) as visit:
+        visit.go("/support")
+        visit.page.locator(".info > summary").first.focus()
+        visit.page.keyboard.press("Enter")
+        assert visit.page.locator(".info .sheet").first.is_visible()
+        for _ in range(4):
+            visit.page.keyboard.press("Tab")
+        assert visit.page.locator(".info .sheet").first.is_hidden()
+
+
+def test_paper_is_white_titled_and_whole(browser, url):
+    with visiting(browser, url, width=704, scheme="dark") as visit:
+        visit.page.emulate_media(media="print")
+        for path in ("/executive", "/campaigns", "/support"):
+            visit.go(path)
+            assert visit.page.locator("h1").bounding_box()["height"] > 20, path
+            assert visit.page.locator("button:visible, input:visible, .tools:visible").count() == 0, path
+            assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+            assert visit.page.evaluate("document.documentElement.scrollWidth") <= 704, path
+            marks = visit.page.locator("sup.note").all_inner_texts()
+            assert marks == [str(number + 1) for number in range(visit.page.locator(".notes li").count())]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_door_and_what_goes_wrong_are_clean_too(browser, tmp_path, scheme):
+    axe = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    site = published(random_facts(5, contacts=3, campaigns=2, as_of=AS_OF), tmp_path)
+    site.settings = site.settings.model_copy(update={"viewer_secret": SecretStr("viewer-secret-for-tests")})
+    shown = Site(site.settings, AS_OF)
+    with serving(shown) as address:
+        context = browser.new_context(color_scheme=scheme)
+        page = context.new_page()
+        page.goto(f"{address}/support")
+        seen = []
+
+        def check() -> None:
+            page.evaluate(axe)
+            seen.append(page.locator("h1").first.inner_text())
+            assert [(one["id"], one["nodes"][0]["target"]) for one in page.evaluate("axe.run()")["violations"]] == []
+
+        check()
+        page.locator("#secret").fill("viewer-secret-for-tests")
+        page.get_by_role("button", name="Log in").click()
+        check()
+        for path in ("/nothing", "/metrics", "/receipt?table=kpi.backlog_now&column=open_waits"):
+            page.goto(f"{address}{path}")
+            check()
+        page.locator(".role").click()
+        page.get_by_role("button", name="Log out").click()
+        assert page.url == f"{address}/login"
+        assert seen[0] == "Log in"
+        assert seen[2:] == ["There is no such page", "Your role may not see this", "Chats waiting"]
+        context.close()

@@ -141,11 +141,13 @@ def test_one_row_is_one(site: Site):
     assert "1 rows" not in page
 
 
-def test_every_source_and_every_reason_has_words():
+def test_every_column_source_and_reason_has_words():
+    tables = [table for table in TABLES.values() if issubclass(table, KpiTable)]
     figures = [figure for table in FIGURES.values() for figure in table.values()]
     needed = {f"rows.{figure.rows.source.partition('.')[2]}" for figure in figures}
     needed |= {f"{name}.one" for name in needed}
     needed |= {f"field.{name}" for figure in figures for name in (*figure.rows.key, *figure.rows.used)}
+    needed |= {f"field.{name.removesuffix('_previous')}" for table in tables for name in figure_columns(table)}
     needed |= {f"reason.{kind}" for kind in REASONS}
     assert needed - WORDS.keys() == set()
 
