@@ -204,8 +204,15 @@ class DuckDbWarehouse:
     def prepare(self, tables: Iterable[type[Table]]) -> None:
         """Create the file and what it lacks."""
         with self.writing() as session:
+            known: dict[str, set[str]] = {}
+            for name, column in session.connection.execute(
+                "select schema_name || '.' || table_name, column_name from duckdb_columns()"
+                " where database_name = current_database()"
+            ).fetchall():
+                known.setdefault(name, set()).add(column)
             for table in tables:
-                session.create(table)
+                if not table.columns.keys() <= known.get(table.full_name(), set()):
+                    session.create(table)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[DuckDbSession]:
