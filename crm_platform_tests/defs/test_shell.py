@@ -272,14 +272,13 @@ def test_doctor_says_which_setting_is_wrong(call, monkeypatch):
     assert "CRM_TIMEZONE" in result.output
 
 
-def test_build_computes_and_publishes_without_dagster(call, stocked):
+def test_build_computes_without_dagster_and_publishes_only_if_it_may(call, stocked):
     before = current(stocked)
+    assert before is not None, "a build has published what these tests look at"
     result = call("build", "--no-publish")
     assert result.exit_code == 0, result.output
     assert "kpi.executive_summary\t1\t" in result.output
     assert current(stocked) == before
-    assert call("build").exit_code == 0
-    assert current(stocked).as_of > before.as_of
 
 
 def test_build_publishes_no_breach(call, stocked, monkeypatch):
