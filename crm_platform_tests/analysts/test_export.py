@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import functools
 import json
 from pathlib import Path
 
@@ -27,10 +28,15 @@ ALL = published_tables()
 KPIS = [table for table in ALL if issubclass(table, KpiTable)]
 
 
+@functools.cache
+def opened(database: Path) -> duckdb.DuckDBPyConnection:
+    """The shared snapshot's database; to open it costs more than to ask it."""
+    return duckdb.connect(str(database), read_only=True)
+
+
 def published(snapshot, table):
     order = ", ".join(f'"{key}"' for key in table.key if key in published_columns(table)) or "all"
-    with duckdb.connect(str(snapshot.database), read_only=True) as connection:
-        return connection.execute(f"select * from {table.full_name()} order by {order}").fetchall()
+    return opened(snapshot.database).execute(f"select * from {table.full_name()} order by {order}").fetchall()
 
 
 def audited(settings) -> list[dict]:

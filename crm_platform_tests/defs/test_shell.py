@@ -25,10 +25,10 @@ NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 
 
 @pytest.fixture
-def call(refreshed, monkeypatch):
-    """Call `crm …` on the platform that was refreshed."""
+def call(stocked, monkeypatch):
+    """Call `crm …` on a platform that was refreshed."""
 
-    def called(*arguments: str, settings=refreshed.settings) -> Result:
+    def called(*arguments: str, settings=stocked) -> Result:
         for module in (looking, platform, receipts):
             monkeypatch.setattr(module, "current_settings", lambda: settings)
         monkeypatch.setattr(looking, "load_settings", lambda: settings)
@@ -112,9 +112,9 @@ def test_kpi_writes_csv(call):
     assert len(rows) == 168
 
 
-def test_kpi_reads_published_core_tables_with_pseudonyms(call, refreshed):
+def test_kpi_reads_published_core_tables_with_pseudonyms(call, stocked):
     rows = list(map(json.loads, call("kpi", "core.contacts", "--json").output.splitlines()))
-    assert len(rows) == current(refreshed.settings).tables["core.contacts"]
+    assert len(rows) == current(stocked).tables["core.contacts"]
     assert "whatsapp_number" not in rows[0]
 
 
@@ -186,20 +186,20 @@ def test_explain_as_json_has_every_row_and_request(call, busiest_day):
     assert "revealed" not in said
 
 
-def test_explain_names_chats_only_when_asked_and_says_so_in_the_audit_log(call, busiest_day, refreshed):
+def test_explain_names_chats_only_when_asked_and_says_so_in_the_audit_log(call, busiest_day, stocked):
     said = json.loads(
         call(
             *("explain", "response_times_daily", "--day", busiest_day, "--column", "answered_waits"),
             *("--json", "--privileged"),
         ).output
     )
-    with DuckDbWarehouse(refreshed.settings.warehouse_path, lock_dir=refreshed.settings.lock_dir).reading() as session:
+    with DuckDbWarehouse(stocked.warehouse_path, lock_dir=stocked.lock_dir).reading() as session:
         known = {row["chat_id"]: row["whatsapp_number"] for row in session.query("from raw.contacts").to_pylist()}
     assert set(said["revealed"]) == {row["chat_id"] for row in said["rows"]}
     for pseudonym, one in said["revealed"].items():
         assert pseudonym not in known
         assert known[one["chat_id"]] == one["whatsapp_number"]
-    (line,) = Audit(refreshed.settings.audit_dir).newest(1)
+    (line,) = Audit(stocked.audit_dir).newest(1)
     assert line["event"] == "revealed"
     assert line["chats"] == len(said["revealed"])
     assert line["what"].startswith("kpi.response_times_daily.answered_waits")
@@ -228,8 +228,8 @@ def test_explain_says_what_to_write_instead(call, arguments, words):
     assert words in result.output
 
 
-def test_status_says_what_is_known_spent_and_published(refreshed):
-    said = dict(status_lines(refreshed.settings, now=dt.datetime.now(dt.UTC)))
+def test_status_says_what_is_known_spent_and_published(stocked):
+    said = dict(status_lines(stocked, now=dt.datetime.now(dt.UTC)))
     assert "complete: 12 of 12 contacts" in said["last sweep"]
     assert said["chats"] == "12 visited, 12 whole, 0 failing"
     assert int(said["requests, last 24 h"].replace(",", "")) > 12
@@ -272,21 +272,20 @@ def test_doctor_says_which_setting_is_wrong(call, monkeypatch):
     assert "CRM_TIMEZONE" in result.output
 
 
-def test_build_computes_and_publishes_without_dagster(call, refreshed):
-    before = current(refreshed.settings)
+def test_build_computes_without_dagster_and_publishes_only_if_it_may(call, stocked):
+    before = current(stocked)
+    assert before is not None, "a build has published what these tests look at"
     result = call("build", "--no-publish")
     assert result.exit_code == 0, result.output
     assert "kpi.executive_summary\t1\t" in result.output
-    assert current(refreshed.settings) == before
-    assert call("build").exit_code == 0
-    assert current(refreshed.settings).as_of > before.as_of
+    assert current(stocked) == before
 
 
-def test_build_publishes_no_breach(call, refreshed, monkeypatch):
-    before = current(refreshed.settings)
+def test_build_publishes_no_breach(call, stocked, monkeypatch):
+    before = current(stocked)
     monkeypatch.setattr(kpi.BacklogNow, "rules", ("open_waits < 0",))
     assert_says(call("build"), ContractBreach, "kpi.backlog_now: open_waits < 0 (1 rows)")
-    assert current(refreshed.settings) == before
+    assert current(stocked) == before
 
 
 @pytest.mark.parametrize("command", ["build", "refresh"])
