@@ -68,7 +68,7 @@ def store(folder: Path, tenant: Tenant, *, now: dt.datetime) -> None:
         # Bound once: every statement below reads them.
         for name, value in {
             "now": now.replace(tzinfo=None),
-            "start": (now - dt.timedelta(days=DAYS)).replace(tzinfo=None),
+            "start": (now - dt.timedelta(days=DAYS)).replace(hour=0, minute=0, tzinfo=None),
             "contacts": tenant.contacts,
             "conversations": -(-tenant.messages * 10 // 43),  # 4.3 messages each
             "agents": tenant.agents,
@@ -98,8 +98,7 @@ def _people(session: DuckDbSession) -> None:
         select
             n,
             chat(n) as chat_id,
-            date_trunc('second', getvariable('now') - to_microseconds((chance(n, 'came') * 400 * 86400e6 + 7200e6)::bigint))
-                as created_at,
+            date_trunc('second', getvariable('now') - to_seconds(chance(n, 'came') * 400 * 86400 + 7200)) as created_at,
             greatest(1, {SWEEPS} - floor(epoch(getvariable('now') - created_at) / 86400)::integer) as seen_in,
             case when n % 100 = 99 then seen_in + 1 end as gone_in
         from range(getvariable('contacts')) as numbers(n)
@@ -181,8 +180,8 @@ def _talks(session: DuckDbSession) -> None:
         select
             n as talk,
             chat(floor(power(chance(n, 'chat'), 2) * getvariable('contacts'))::bigint) as chat_id,
-            getvariable('start') + to_days(floor(chance(n, 'day') * 180)::integer)
-                + to_seconds((6 + 12 * (chance(n, 'hour') + chance(n, 'hour2')) / 2) * 3600) as began_at,
+            getvariable('start') + to_days(floor(chance(n, 'day') * 181)::integer)
+                + to_seconds((3 + 14 * (chance(n, 'hour') + chance(n, 'hour2')) / 2) * 3600) as began_at,
             1 + floor(power(chance(n, 'length'), 2) * 12)::integer as turns,
             chance(n, 'missed') < 0.125 as is_missed,
             exp(4.5 + 1.4 * (chance(n, 'a') + chance(n, 'b') + chance(n, 'c') - 1.5) * 2) as pace,
@@ -231,7 +230,8 @@ def _work(session: DuckDbSession) -> None:
         raw.OperatorEvents,
         """
         select kind || talk as event_id, kind, chat_id, sender as agent, began_at + pause as "at", 'platform' as source
-        from talks, (values ('assigned', interval 1 minute, 0.5), ('done', interval 90 minutes, 0.33)) as kinds(kind, pause, share)
+        from talks, (values ('assigned', interval 1 minute, 0.5), ('done', interval 90 minutes, 0.33))
+            as kinds(kind, pause, share)
         where sender is not null and chance(talk, kind) < share and began_at + pause < getvariable('now')
         """,
     )
