@@ -1,8 +1,8 @@
 """`python -m benchmarks.tenants`: build, publish, serve and export tenants of odd sizes, and print what each took.
 
 Each tenant's rows are written into a data folder of its own (world.py), built by `crm build` as a process, and served
-by `crm serve`. A page's first time is that of the first request a server gets for it, in the order shown; kept: the same
-address again, from the answers the server keeps; turned: addresses nobody has asked for, each with days of its own.
+by `crm serve`. A page's first time is that of the first request a server gets for it, in the order shown; kept: the
+same address again, from the answers the server keeps; turned: addresses nobody has asked for, each with its own days.
 Times are from sending a request to the last byte of its answer, sizes as sent (gzip).
 """
 
