@@ -30,7 +30,9 @@ def settings(tmp_path) -> Settings:
     )
     planner.sighted([f"chat-{number}" for number in range(CHATS)], at=NOW - dt.timedelta(days=1))
     for number in range(5):
-        seen = [SeenMessage(NOW - dt.timedelta(hours=hours), "inbound", is_template=False) for hours in range(1, number)]
+        seen = [
+            SeenMessage(NOW - dt.timedelta(hours=hours), "inbound", is_template=False) for hours in range(1, number)
+        ]
         planner.visited(f"chat-{number}", at=NOW, new_messages=seen)
     planner.hinted("chat-7", message_at=NOW, at=NOW)
     state = planner.to_arrow()
