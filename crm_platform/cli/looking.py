@@ -20,7 +20,7 @@ from crm_platform.cli import EXIT_FAILED
 from crm_platform.cli.words import Form, console, duration, figure, size, write_rows
 from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, RetryLater, Unauthorized
 from crm_platform.schemas import TABLES, KpiTable, Table, ops, raw
-from crm_platform.schemas.kpi import ExecutiveSummary
+from crm_platform.schemas.kpi import CampaignPerformance, ExecutiveSummary
 from crm_platform.settings import current_settings, load_settings
 
 if TYPE_CHECKING:
@@ -223,7 +223,12 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
     else:
         manifest = read_manifest(snapshot.path)
         yield "snapshot", f"as of {duration((now - snapshot.as_of).total_seconds())} ago, {size(snapshot.bytes)}"
-        covered = [table.coverage for table in manifest.tables.values() if table.coverage is not None]
+        # A campaign's own row is covered or not, 1 or 0: one without a report says nothing about the rest.
+        covered = [
+            table.coverage
+            for name, table in manifest.tables.items()
+            if table.coverage is not None and name != CampaignPerformance.full_name()
+        ]
         yield "coverage", f"{min(covered):.1%} at least, where it is known" if covered else "not known"
     for name, what in _LEASES.items():
         if holder := _holder(settings, name):
