@@ -47,10 +47,10 @@ API = (
     "/api/v1/kpis/campaign_performance?limit=10000&format=arrow",
 )
 EXPORTS = (
-    ("all KPI tables", "kpis.xlsx"),
-    ("all KPI tables", "kpis.csv.d"),
-    ("core.response_waits", "waits.parquet"),
-    ("core.messages", "messages.csv"),
+    ("--to", "kpis.xlsx"),
+    ("--format", "csv", "--to", "kpis"),
+    ("core.response_waits", "--to", "waits.parquet"),
+    ("core.messages", "--to", "messages.csv"),
 )
 
 
@@ -89,15 +89,10 @@ def commands(folder: Path) -> None:
     told("crm kpi campaign_performance", crm(folder, "kpi", "campaign_performance"))
     explained = ("explain", "executive_summary", "--column", "total_contacts")
     told(f"crm {' '.join(explained)}", crm(folder, *explained))
-    for tables, name in EXPORTS:
-        where = folder / "exports" / name
-        words = [] if tables.startswith("all") else [tables]
-        form = ["--format", "csv"] if name.endswith(".d") else []
-        where.parent.mkdir(exist_ok=True)
-        told(
-            f"crm export {' '.join(words)} to {name}",
-            crm(folder, "export", *words, *form, "--force", "--to", str(where)),
-        )
+    exports = folder / "exports"
+    exports.mkdir()
+    for *words, name in EXPORTS:
+        told(f"crm export {' '.join(words)} {name}", crm(folder, "export", *words, str(exports / name)))
 
 
 def asked(client: httpx.Client, address: str) -> tuple[float, httpx.Response]:
