@@ -266,6 +266,12 @@ def test_status_says_what_is_known_spent_and_published(refreshed):
     assert said["snapshot"].startswith("as of ")
 
 
+def test_status_of_very_many_chats_reads_no_planner_back(refreshed, monkeypatch):
+    monkeypatch.setattr(looking, "_MANY_CHATS", 11)
+    said = dict(status_lines(refreshed.settings, now=dt.datetime.now(dt.UTC)))
+    assert said["found after"].startswith("not computed here for 12 chats")
+
+
 def test_status_names_who_is_at_work_and_what_is_left(settings):
     limited = settings.model_copy(update={"requests_per_minute": 60, "requests_per_day": 1000})
     with lease(settings.lock_dir / "crawl.lock", purpose="crm crawl"):
