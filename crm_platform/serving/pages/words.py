@@ -878,6 +878,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "col.agent": ("Agent", "Mhudumu"),
     "col.assigned": ("Chats assigned", "Yaliyokabidhiwa"),
     "col.resolved": ("Chats resolved", "Yaliyotatuliwa"),
+    "col.first_replies": ("Over first replies", "Kati ya majibu ya kwanza"),
     "col.first_median": ("First response, median", "Jibu la kwanza, thamani ya kati"),
     "value.unassigned": ("nobody named", "hakuna aliyetajwa"),
     "col.day": ("Day", "Siku"),
