@@ -83,8 +83,11 @@ def export(
         drafts = Path(tempfile.mkdtemp(prefix=".crm-export-", dir=place))
         try:
             # What does not fit is sorted on disk, beside the files: a snapshot's own folder is never written.
-            memory = {"memory_limit": _MEMORY, "temp_directory": str(drafts / "sorting")}
-            with duckdb.connect(str(snapshot.database), read_only=True, config=memory) as connection:
+            limits: dict[str, str | bool | int | float | list[str]] = {
+                "memory_limit": _MEMORY,
+                "temp_directory": str(drafts / "sorting"),
+            }
+            with duckdb.connect(str(snapshot.database), read_only=True, config=limits) as connection:
                 rows = _write(connection, tables, [drafts / target.name for target in targets], form, snapshot)
             audit = Audit(settings.audit_dir)
             audit.write("export", who=who, what=_what(tables, snapshot), rows=rows, format=form)
