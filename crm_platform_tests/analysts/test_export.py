@@ -422,3 +422,14 @@ def test_a_refusal_is_a_message_and_an_exit_code(run, tmp_path: Path, capsys):
         main(["export", "backlog_now", "--to", str(tmp_path / "a.csv")])
     assert ended.value.code == 1
     assert "exists already" in capsys.readouterr().err
+
+
+def test_memory_is_bounded_and_a_snapshots_folder_never_written(settings, snapshot, tmp_path, monkeypatch):
+    """The engine sorts on disk what does not fit, and by default would do so beside the database it reads."""
+    asked, connect = [], duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda *place, **how: asked.append(how) or connect(*place, **how))
+    export(settings, snapshot, [core.Messages], form="csv", to=tmp_path / "messages.csv", who="test")
+    (config,) = [how["config"] for how in asked if "config" in how]
+    assert config["memory_limit"] == "512MB"
+    assert Path(config["temp_directory"]).parent.parent == tmp_path
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["messages.csv"]

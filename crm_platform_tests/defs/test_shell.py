@@ -10,10 +10,12 @@ import socket
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, looking, platform, receipts
+from crm_platform.cli import words as words_module
 from crm_platform.cli.looking import find_table, status_lines, summary_lines
-from crm_platform.cli.words import duration, figure, size
+from crm_platform.cli.words import duration, figure, size, write_rows
 from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration
 from crm_platform.ingest import Outcome
 from crm_platform.publish import current
@@ -92,6 +94,32 @@ def test_the_summary_shows_each_figure_beside_its_previous():
     lines = summary_lines(dict.fromkeys(columns) | {"open_waits": 3, "open_waits_previous": 4})
     assert ("open waits", "3", "4", "Open waits.") in lines
     assert 2 * len(lines) + 4 == len(columns), "all of them: as_of, coverage and two marks stand below the table"
+
+
+@pytest.mark.parametrize("width", [80, 120, 400])
+def test_a_terminal_shows_the_columns_that_fit_and_says_how_many_do_not(monkeypatch, capsys, width):
+    """Thirty columns squeezed into eighty characters are thirty columns of dots."""
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=width, color_system=None)
+    monkeypatch.setattr(words_module, "console", lambda: terminal)
+    names = ["campaign_id", "name", *(f"figure_{number}" for number in range(30))]
+    write_rows(names, [["c1", "\x1b[31m" + "long " * 60, *range(1000, 1030)]], form="table")
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "\x1b" not in screen.getvalue()
+    shown = screen.getvalue().count("figure")
+    assert {80: 1, 120: 3, 400: 25}[width] <= shown <= 30
+    assert str(1000 + shown - 1) in screen.getvalue()
+    told = capsys.readouterr().err
+    assert (f"{30 - shown} columns more" in told) == (shown < 30)
+
+
+def test_a_few_columns_are_wrapped_and_all_shown(monkeypatch, capsys):
+    screen = io.StringIO()
+    monkeypatch.setattr(words_module, "console", lambda: Console(file=screen, force_terminal=True, width=60))
+    write_rows(["table", "rows", "about"], [["kpi.one", 7, "word " * 20]], form="table")
+    assert screen.getvalue().count("word") == 20
+    assert capsys.readouterr().err == ""
 
 
 def test_kpi_lists_tables(call):
@@ -236,6 +264,12 @@ def test_status_says_what_is_known_spent_and_published(stocked):
     assert said["requests left"] == "no limit"
     assert said["quarantine"] == "empty"
     assert said["snapshot"].startswith("as of ")
+
+
+def test_status_of_very_many_chats_reads_no_planner_back(refreshed, monkeypatch):
+    monkeypatch.setattr(looking, "_MANY_CHATS", 11)
+    said = dict(status_lines(refreshed.settings, now=dt.datetime.now(dt.UTC)))
+    assert said["found after"].startswith("not computed here for 12 chats")
 
 
 def test_status_names_who_is_at_work_and_what_is_left(settings):

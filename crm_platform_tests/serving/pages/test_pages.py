@@ -67,7 +67,15 @@ def test_an_empty_crm_shows_dashes_with_reasons(empty_site: Site, path: str):
     told = empty_site.told(path)
     rates = [figure["value"] for figure in told.figures if figure["data-how"] in {"median", "share", "ratio", "within"}]
     assert set(rates) == {""}
-    assert "not known: nothing to divide by" in told.words
+    assert "not known: nothing to measure" in told.words
+    assert "crm refresh" in told.words
+
+
+def test_waits_are_published_in_time_order(site: Site):
+    """A page reads the days it shows and passes over the others, which only an order in time allows."""
+    moments = [row["waiting_since"] for row in site.published("select waiting_since from core.response_waits")]
+    assert len(moments) > 10
+    assert moments == sorted(moments)
 
 
 @pytest.mark.parametrize(
