@@ -11,7 +11,7 @@ import gzip
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -358,6 +358,8 @@ class Frame:
         except FixConfiguration as problem:
             view.query, view.notice, is_bad = [], str(problem), True
             content = build(view)
+        if is_bad and status.look == "good":
+            status = replace(status, look="provisional", words=view.say("status.unasked"))
         body = _filled(f"{view.page}.html", view, status=status, broken=broken, content=content).encode()
         if is_bad or view.notice:
             return HTMLResponse(body, 400 if is_bad else 200)

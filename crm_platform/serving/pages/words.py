@@ -73,6 +73,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Old: published {age} ago. What came since is not in these figures; look at crm status.",
         "Ya zamani: ilichapishwa {age} zilizopita. Yaliyotokea baadaye hayamo; angalia crm status.",
     ),
+    "status.unasked": (
+        "Not what the address asks for: the days shown are this page's own.",
+        "Si kile anwani inachoomba: siku zinazoonyeshwa ni za kawaida za ukurasa huu.",
+    ),
     "status.broken": (
         "Old: newer figures are published and cannot be read.",
         "Ya zamani: takwimu mpya zimechapishwa lakini haziwezi kusomwa.",

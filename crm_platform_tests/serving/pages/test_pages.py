@@ -93,6 +93,7 @@ def test_a_bad_address_is_answered_with_what_to_do_and_the_page(site: Site, path
     answer = site.get(path)
     assert answer.status_code == 400
     assert words in answer.text
+    assert 'class="status good"' not in answer.text
     assert read(answer.text).figures
 
 
