@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from crm_platform.errors import FixConfiguration
-from crm_platform.serving.pages import charts, numbers
+from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import Row, total
-from crm_platform.serving.pages.chart import NARROW, WIDTHS, Chart, Column, both
-from crm_platform.serving.pages.charts import Bar, Size
+from crm_platform.serving.pages.chart import Chart, Column
+from crm_platform.serving.pages.charts import Bar, BarChart, HeatMap
 from crm_platform.serving.pages.costs import Cost, read_costs
 from crm_platform.serving.pages.figures import Figure, How, Source
 from crm_platform.serving.pages.frame import Chip, Content, View
@@ -257,7 +257,6 @@ def _funnel(view: View, rows: Sequence[Row]) -> Chart:
         )
         for number, row in enumerate(told)
     ]
-    is_empty = not sums[0]
     return Chart(
         name="funnel",
         title=title,
@@ -272,8 +271,7 @@ def _funnel(view: View, rows: Sequence[Row]) -> Chart:
             Column("share", view.say("col.share"), "rate"),
         ),
         rows=told,
-        wide="" if is_empty else charts.bar_chart(WIDTHS[6], title=title, description=subtitle, bars=bars, row=48),
-        narrow="" if is_empty else charts.bar_chart(NARROW, title=title, description=subtitle, bars=bars),
+        drawing=BarChart(title=title, description=subtitle, bars=bars, row=48) if sums[0] else None,
     )
 
 
@@ -293,23 +291,18 @@ def _send_times(view: View) -> Chart:
     numbered = {(row["weekday"], row["hour"]): number for number, row in enumerate(rows)}
     low = min((row["read_per_delivered_shrunk"] or 0 for row in rows), default=0)
 
-    def draw(size: Size) -> str:
-        return charts.heat_map(
-            size,
-            title=title,
-            description=subtitle,
-            rows=[numbers.weekday(view.language, number) for number in range(7)],
-            columns=[f"{hour:02d}" for hour in shown],
-            cells=[
-                [cells.get((weekday, hour), {}).get("read_per_delivered_shrunk") for hour in shown]
-                for weekday in range(7)
-            ],
-            marks=[[not cells.get((weekday, hour), {}).get("enough_data") for hour in shown] for weekday in range(7)],
-            low=low,
-            row_of=lambda line, column: numbered.get((line, shown[column]), 0),
-        )
-
-    wide, narrow = both(6, draw, height=230)
+    drawing = HeatMap(
+        title=title,
+        description=subtitle,
+        rows=[numbers.weekday(view.language, number) for number in range(7)],
+        columns=[f"{hour:02d}" for hour in shown],
+        cells=[
+            [cells.get((weekday, hour), {}).get("read_per_delivered_shrunk") for hour in shown] for weekday in range(7)
+        ],
+        marks=[[not cells.get((weekday, hour), {}).get("enough_data") for hour in shown] for weekday in range(7)],
+        low=low,
+        row_of=lambda line, column: numbered.get((line, shown[column]), 0),
+    )
     return Chart(
         name="send_time",
         title=title,
@@ -328,8 +321,8 @@ def _send_times(view: View) -> Chart:
             Column("enough_data", view.say("col.enough"), "flag"),
         ),
         rows=rows,
-        wide=wide,
-        narrow=narrow,
+        drawing=drawing,
+        height=230,
     )
 
 
@@ -379,8 +372,6 @@ def _ranking(view: View, rows: Sequence[Row], *, has_costs: bool) -> Chart:
             *(money if has_costs else ()),
         ),
         rows=ordered,
-        wide="",
-        narrow="",
         span=12,
         table_only=True,
     )
@@ -447,8 +438,7 @@ def _comparison(view: View, rows: Sequence[Row]) -> list[Chart]:
                     Column(f"{rate}_high", view.say("col.high"), "rate"),
                 ),
                 rows=ordered,
-                wide=charts.bar_chart(WIDTHS[4], title=title, description=subtitle, bars=bars),
-                narrow=charts.bar_chart(NARROW, title=title, description=subtitle, bars=bars),
+                drawing=BarChart(title=title, description=subtitle, bars=bars),
                 span=4,
             )
         )

@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Final, Literal
 
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.charts import Size
+from crm_platform.serving.pages.charts import Drawing, Size
 from crm_platform.serving.pages.numbers import Language
 from crm_platform.serving.pages.words import say
 
@@ -66,7 +66,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart. `table`: the published table its rows stand in by `key`; `span`: columns of the grid it takes."""
+    """A chart.
+
+    `table`: the published table its rows stand in by `key`; `drawing`: None where there is nothing to draw; `span`:
+    columns of the grid it takes; `height`: px.
+    """
 
     name: str
     title: str
@@ -75,14 +79,24 @@ class Chart:
     key: Sequence[str]
     columns: Sequence[Column]
     rows: Sequence[dict[str, Any]]
-    wide: str
-    narrow: str
+    drawing: Drawing | None = None
     span: int = 6
+    height: int = 240
     note: str = ""
     how: str = "cell"
     attributes: dict[str, str] = field(default_factory=dict)
     keys: Sequence[tuple[str, str]] = ()  # a legend: class and word
     table_only: bool = False
+
+    @property
+    def wide(self) -> str:
+        """Draw it for its columns of the grid."""
+        return self.drawing.svg(Size(WIDTHS[self.span], self.height)) if self.drawing else ""
+
+    @property
+    def narrow(self) -> str:
+        """Draw it for a phone."""
+        return self.drawing.svg(Size(NARROW, min(self.height, 220))) if self.drawing else ""
 
     def key_of(self, row: dict[str, Any]) -> str:
         """The key of a row as `data-key` says it."""
@@ -143,8 +157,3 @@ def _safe(value: object) -> str:
     # A text that begins like a formula is run by spreadsheets: an apostrophe keeps it a text.
     written = plain(value)
     return f"'{written}" if isinstance(value, str) and written[:1] in {"=", "+", "-", "@", "\t", "\r"} else written
-
-
-def both(span: int, draw: Callable[[Size], str], *, height: int = 240) -> tuple[str, str]:
-    """Draw wide, for so many columns of the grid, and narrow."""
-    return draw(Size(WIDTHS[span], height)), draw(Size(NARROW, min(height, 220)))

@@ -1,8 +1,8 @@
 """Charts as SVG, drawn at the server: lines, columns, ranked bars, a heat map, spark lines.
 
 What belongs here: geometry. What does not: data, words, colours (static/pages.css holds those, by class, because the
-pages' content policy allows no inline style). Every function returns the SVG element as text, `role="img"` with a
-title and a description; the numbers themselves stand in the table under each chart.
+pages' content policy allows no inline style). A chart describes what is drawn, its `svg` gives the element as text,
+`role="img"` with a title and a description; the numbers themselves stand in the table under each chart.
 
 A drawing is made once wide and once narrow, and CSS shows the one that fits: text keeps its size on a phone. Altair and
 vl-convert took 45 to 95 ms for one such line chart, these take under 1 ms.
@@ -112,8 +112,9 @@ def _runs(values: Sequence[float | None]) -> list[list[int]]:
     return [[index for index, _ in run] for has, run in itertools.groupby(known, key=lambda one: one[1]) if has]
 
 
-def _day_ticks(days: Sequence[dt.date], *, most: int) -> list[int]:
+def _day_ticks(days: Sequence[dt.date], size: Size) -> list[int]:
     """Which days are named: the first of months when there are many, else Mondays, else every few days."""
+    most = 5 if size.is_narrow else max(4, int(size.width / 90))
     every = [
         [index for index, day in enumerate(days) if day.day == 1],
         [index for index, day in enumerate(days) if day.weekday() == 0],
@@ -164,75 +165,88 @@ def _time_ticks(values: Sequence[float]) -> list[float]:
     return [float(tick) for tick in _TIME_TICKS[first : max(last, first + 1) + 1]]
 
 
-def line_chart(
-    size: Size,
-    *,
-    title: str,
-    description: str,
-    days: Sequence[dt.date],
-    lines: Sequence[Line],
-    words: Words,
-    day_words: Callable[[dt.date], str],
-    scale: Literal["zero", "around", "time"] = "zero",
-    rule: Rule | None = None,
-    open_from: int | None = None,
-    band_from: int | None = None,
-    band_to: int | None = None,
-    whole: bool = True,
-    top: float | None = None,
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineChart:
     """Lines by day, named at their end. `open_from`: the first day that is not complete: dashed to a hollow point.
 
-    `band_from`, `band_to`: first and last day of the chosen range, shaded when more than that is drawn.
+    `band`: numbers of the first and last day of the chosen range, shaded when more than that is drawn.
     """
-    known = [value for line in lines for value in line.values if value is not None]
-    if rule is not None:
-        known.append(rule.value)
-    if not known or not days:
-        return ""
-    if scale == "time":
-        ticks = _time_ticks(known)
-    elif scale == "around":
-        ticks = _around_ticks(min(known), max(known))
-    else:
-        ticks = nice_ticks(top or max(known), whole=whole)
-    left = max(len(words(tick)) for tick in ticks) * _LETTER + 12
-    right = max((len(line.name) * _LETTER + 14 for line in lines if len(lines) > 1), default=14.0)
-    plane = _Plane(size, ticks, scale=scale, right=right, left=left)
-    step = (plane.right - plane.left) / max(1, len(days) - 1)
 
-    def x(index: int) -> float:
-        return plane.left + (step * index if len(days) > 1 else (plane.right - plane.left) / 2)
+    title: str
+    description: str
+    days: Sequence[dt.date]
+    lines: Sequence[Line]
+    words: Words
+    day_words: Callable[[dt.date], str]
+    scale: Literal["zero", "around", "time"] = "zero"
+    rule: Rule | None = None
+    open_from: int | None = None
+    band: tuple[int, int] | None = None
+    whole: bool = True
+    top: float | None = None
 
-    parts = []
-    if band_from is not None and band_to is not None and (band_from > 0 or band_to < len(days) - 2):
-        start = max(plane.left, x(band_from) - step / 2)
-        width = min(plane.right, x(band_to) + step / 2) - start
-        parts.append(
-            f'<rect class="band" x="{start:.1f}" y="{plane.top}" width="{width:.1f}" '
-            f'height="{plane.bottom - plane.top:.1f}"/>'
-        )
-    parts += plane.frame(words)
-    for index in _day_ticks(days, most=5 if size.is_narrow else max(4, int(size.width / 90))):
-        parts.append(_text(x(index), size.height - 6, day_words(days[index]), "tick", "middle"))
-    if rule is not None:
-        y = plane.y(rule.value)
-        parts.append(f'<path class="rule" d="M{plane.left:.1f} {y:.1f}H{plane.right:.1f}"/>')
-        parts.append(_text(plane.left + 6, y - 5, rule.name, "rule-name"))
-    ends: list[tuple[float, Line, float]] = []
-    for line in reversed(lines):
-        parts += _one_line(line, plane, x, open_from=open_from)
-        last = max((index for index, value in enumerate(line.values) if value is not None), default=None)
-        if last is not None and len(lines) > 1:
-            ends.append((plane.y(line.values[last] or 0), line, x(last)))
-    placed = -1e9
-    for y, line, _ in sorted(ends, key=lambda one: one[0]):
-        at = max(y + 4, placed + 15)
-        placed = at
-        parts.append(_text(plane.right + 8, at, line.name, f"name {line.look}"))
-    pointer = f' data-x0="{x(0):.1f}" data-step="{step:.3f}" data-rows="{len(days)}" data-top="{plane.top}" '
-    pointer += f'data-bottom="{plane.bottom}"'
-    return _svg(size, title, description, parts, pointer)
+    def svg(self, size: Size) -> str:
+        """Draw it; an empty text when there is nothing to draw."""
+        ticks = self._ticks()
+        if not ticks:
+            return ""
+        left = max(len(self.words(tick)) for tick in ticks) * _LETTER + 12
+        right = max((len(line.name) * _LETTER + 14 for line in self.lines if len(self.lines) > 1), default=14.0)
+        plane = _Plane(size, ticks, scale=self.scale, right=right, left=left)
+        count = len(self.days)
+        step = (plane.right - plane.left) / max(1, count - 1)
+
+        def x(index: int) -> float:
+            return plane.left + (step * index if count > 1 else (plane.right - plane.left) / 2)
+
+        parts = []
+        if self.band and (self.band[0] > 0 or self.band[1] < count - 2):
+            start = max(plane.left, x(self.band[0]) - step / 2)
+            width = min(plane.right, x(self.band[1]) + step / 2) - start
+            parts.append(
+                f'<rect class="band" x="{start:.1f}" y="{plane.top}" width="{width:.1f}" '
+                f'height="{plane.bottom - plane.top:.1f}"/>'
+            )
+        parts += plane.frame(self.words)
+        for index in _day_ticks(self.days, size):
+            parts.append(_text(x(index), size.height - 6, self.day_words(self.days[index]), "tick", "middle"))
+        if self.rule is not None:
+            y = plane.y(self.rule.value)
+            parts.append(f'<path class="rule" d="M{plane.left:.1f} {y:.1f}H{plane.right:.1f}"/>')
+            parts.append(_text(plane.left + 6, y - 5, self.rule.name, "rule-name"))
+        for line in reversed(self.lines):
+            parts += _one_line(line, plane, x, open_from=self.open_from)
+        parts += self._names(plane)
+        pointer = f' data-x0="{x(0):.1f}" data-step="{step:.3f}" data-rows="{count}" data-top="{plane.top}" '
+        pointer += f'data-bottom="{plane.bottom}"'
+        return _svg(size, self.title, self.description, parts, pointer)
+
+    def _ticks(self) -> list[float]:
+        known = [value for line in self.lines for value in line.values if value is not None]
+        if self.rule is not None:
+            known.append(self.rule.value)
+        if not known or not self.days:
+            return []
+        if self.scale == "time":
+            return _time_ticks(known)
+        if self.scale == "around":
+            return _around_ticks(min(known), max(known))
+        return nice_ticks(self.top or max(known), whole=self.whole)
+
+    def _names(self, plane: _Plane) -> list[str]:
+        """Names at the lines' ends, one below the other where they would touch."""
+        if len(self.lines) < 2:
+            return []
+        ends = []
+        for line in reversed(self.lines):
+            known = [value for value in line.values if value is not None]
+            if known:
+                ends.append((plane.y(known[-1]), line))
+        parts, placed = [], -1e9
+        for y, line in sorted(ends, key=lambda one: one[0]):
+            placed = max(y + 4, placed + 15)
+            parts.append(_text(plane.right + 8, placed, line.name, f"name {line.look}"))
+        return parts
 
 
 def _one_line(line: Line, plane: _Plane, x: Callable[[int], float], *, open_from: int | None) -> list[str]:
@@ -255,147 +269,172 @@ def _one_line(line: Line, plane: _Plane, x: Callable[[int], float], *, open_from
     return parts
 
 
-def column_chart(
-    size: Size,
-    *,
-    title: str,
-    description: str,
-    names: Sequence[str],
-    stacks: Sequence[Line],
-    words: Words,
-    labels: Sequence[str] | None = None,
-    open_from: int | None = None,
-    ticks_at: Sequence[int] | None = None,
-    whole: bool = True,
-    looks: Sequence[str] | None = None,
-    row_from: int = 0,
-) -> str:
-    """Columns from 0, stacked from the first of `stacks` up; `labels` stand on top; `looks`: a class for each column.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnChart:
+    """Columns from 0, stacked from the first of `stacks` up; `labels` stand on top.
 
-    `row_from`: the row of the chart's table that the first column stands for.
+    `days`: what the columns stand for, when these are days: fewer of their names are written. `narrow`: on a narrow
+    drawing, only so many of the last columns.
     """
-    totals = [sum(line.values[index] or 0 for line in stacks) for index in range(len(names))]
-    if not names:
-        return ""
-    ticks = nice_ticks(max([*totals, 0]), about=3, whole=whole)
-    left = max(len(words(tick)) for tick in ticks) * _LETTER + 12
-    plane = _Plane(size, ticks, scale="zero", right=4, left=left)
-    step = (plane.right - plane.left) / len(names)
-    width = max(1.0, min(step * (0.72 if step > 6 else 0.85), 44.0))
-    parts = plane.frame(words)
-    # Where labels would touch, only every second or third column has one, the last column always.
-    every = math.ceil((max(map(len, labels)) * _LETTER + 4) / step) if labels else 1
-    for index in range(len(names)):
-        middle, base = plane.left + step * (index + 0.5), 0.0
-        for line in stacks:
+
+    title: str
+    description: str
+    names: Sequence[str]
+    stacks: Sequence[Line]
+    words: Words
+    labels: Sequence[str] | None = None
+    open_from: int | None = None
+    days: Sequence[dt.date] | None = None
+    narrow: int | None = None
+
+    def svg(self, size: Size) -> str:
+        """Draw it; an empty text when there are no columns."""
+        if not self.names:
+            return ""
+        first = max(0, len(self.names) - self.narrow) if self.narrow and size.is_narrow else 0
+        shown = range(first, len(self.names))
+        totals = {index: sum(line.values[index] or 0 for line in self.stacks) for index in shown}
+        ticks = nice_ticks(max([*totals.values(), 0]), about=3)
+        left = max(len(self.words(tick)) for tick in ticks) * _LETTER + 12
+        plane = _Plane(size, ticks, scale="zero", right=4, left=left)
+        step = (plane.right - plane.left) / len(shown)
+
+        def x(index: int) -> float:
+            return plane.left + step * (index - first + 0.5)
+
+        parts = plane.frame(self.words)
+        for index in shown:
+            parts += self._column(index, plane, x(index), min(step * (0.72 if step > 6 else 0.85), 44.0))
+        if self.labels:
+            # Where labels would touch, only every second or third column has one, the last column always.
+            every = math.ceil((max(len(self.labels[index]) for index in shown) * _LETTER + 4) / step)
+            parts += [
+                _text(x(index), plane.y(totals[index]) - 5, self.labels[index], "label", "middle")
+                for index in shown
+                if (len(self.names) - 1 - index) % every == 0
+            ]
+        for index in self._ticks(shown, plane, size):
+            parts.append(_text(x(index), size.height - 6, self.names[index], "tick", "middle"))
+        pointer = f' data-x0="{x(first):.1f}" data-step="{step:.3f}" data-rows="{len(shown)}" '
+        pointer += f'data-row-from="{first}" data-top="{plane.top}" data-bottom="{plane.bottom}"'
+        return _svg(size, self.title, self.description, parts, pointer)
+
+    def _column(self, index: int, plane: _Plane, middle: float, width: float) -> list[str]:
+        parts, base, width = [], 0.0, max(1.0, width)
+        state = " open" if self.open_from is not None and index >= self.open_from else ""
+        for line in self.stacks:
             value = line.values[index]
             if not value:
                 continue
             top, bottom = plane.y(base + value), plane.y(base)
             base += value
-            look = looks[index] if looks else line.look
-            state = " open" if open_from is not None and index >= open_from else ""
             parts.append(
-                f'<rect class="bar {look}{state}" x="{middle - width / 2:.1f}" y="{top:.1f}" '
+                f'<rect class="bar {line.look}{state}" x="{middle - width / 2:.1f}" y="{top:.1f}" '
                 f'width="{width:.1f}" height="{max(1.0, bottom - top):.1f}"/>'
             )
-        if labels and (len(names) - 1 - index) % every == 0:
-            parts.append(_text(middle, plane.y(totals[index]) - 5, labels[index], "label", "middle"))
-    most = max(2, int((plane.right - plane.left) / (max(map(len, names)) * _LETTER + 10)))
-    shown = ticks_at if ticks_at is not None else range(0, len(names), math.ceil(len(names) / most))
-    parts += [_text(plane.left + step * (i + 0.5), size.height - 6, names[i], "tick", "middle") for i in shown]
-    pointer = f' data-x0="{plane.left + step / 2:.1f}" data-step="{step:.3f}" data-rows="{len(names)}" '
-    pointer += f'data-row-from="{row_from}" '
-    pointer += f'data-top="{plane.top}" data-bottom="{plane.bottom}"'
-    return _svg(size, title, description, parts, pointer)
+        return parts
+
+    def _ticks(self, shown: range, plane: _Plane, size: Size) -> Sequence[int]:
+        """Which columns are named."""
+        if self.days is not None:
+            return _day_ticks(self.days, size)
+        longest = max(len(self.names[index]) for index in shown)
+        most = max(2, int((plane.right - plane.left) / (longest * _LETTER + 10)))
+        return shown[:: math.ceil(len(shown) / most)]
 
 
-def day_ticks(days: Sequence[dt.date], size: Size) -> list[int]:
-    """Which days a column chart names."""
-    return _day_ticks(days, most=5 if size.is_narrow else max(4, int(size.width / 90)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarChart:
+    """Ranked bars from 0, one below the other; so many px apart. A narrow drawing has the name above its bar."""
+
+    title: str
+    description: str
+    bars: Sequence[Bar]
+    row: int = 30
+
+    def svg(self, size: Size) -> str:
+        """Draw it as high as its bars ask for; an empty text when there are none."""
+        if not self.bars:
+            return ""
+        narrow, width = size.is_narrow, size.width
+        row = 44 if narrow else self.row
+        names = 0.0 if narrow else min(width * 0.36, max(len(bar.name) for bar in self.bars) * (_LETTER + 0.4) + 12)
+        room = width - names - max(len(bar.text) for bar in self.bars) * (_LETTER + 0.2) - 12
+        most = max(bar.high if bar.high is not None else bar.value or 0 for bar in self.bars) or 1
+        parts = []
+        for index, bar in enumerate(self.bars):
+            y = row * index + (20 if narrow else 7)
+            if narrow:
+                parts.append(_text(0, y - 6, _clip(bar.name, width), "name plain"))
+            else:
+                parts.append(_text(0, y + 12, _clip(bar.name, names - 8), "name plain"))
+            long = room * min(1.0, (bar.value or 0) / most)
+            parts.append(f'<rect class="track" x="{names:.1f}" y="{y:.1f}" width="{room:.1f}" height="16"/>')
+            if bar.value is not None:
+                parts.append(
+                    f'<rect class="bar {bar.look}" data-row="{index}" x="{names:.1f}" y="{y:.1f}" '
+                    f'width="{max(1.0, long):.1f}" height="16"/>'
+                )
+            if bar.low is not None and bar.high is not None:
+                low, high = names + room * min(1.0, bar.low / most), names + room * min(1.0, bar.high / most)
+                parts.append(
+                    f'<path class="interval" d="M{low:.1f} {y + 8:.1f}H{high:.1f}'
+                    f'M{low:.1f} {y + 4:.1f}v8M{high:.1f} {y + 4:.1f}v8"/>'
+                )
+            parts.append(_text(names + room + 8, y + 12, bar.text, "label"))
+        return _svg(Size(width, row * len(self.bars) + 4), self.title, self.description, parts)
 
 
-def bar_chart(
-    width: int, *, title: str, description: str, bars: Sequence[Bar], top: float | None = None, row: float = 30
-) -> str:
-    """Ranked bars from 0, one below the other. On a narrow drawing the name stands above its bar."""
-    if not bars:
-        return ""
-    narrow = width < 480
-    row = 44.0 if narrow else row
-    names = 0.0 if narrow else min(width * 0.36, max(len(bar.name) for bar in bars) * (_LETTER + 0.4) + 12)
-    texts = max(len(bar.text) for bar in bars) * (_LETTER + 0.2) + 12
-    room = width - names - texts
-    most = top or max([bar.high if bar.high is not None else bar.value or 0 for bar in bars]) or 1
-    size = Size(width, int(row * len(bars) + 4))
-    parts = []
-    for index, bar in enumerate(bars):
-        y = row * index + (20 if narrow else 7)
-        if narrow:
-            parts.append(_text(0, y - 6, _clip(bar.name, width), "name plain"))
-        else:
-            parts.append(_text(0, y + 12, _clip(bar.name, names - 8), "name plain"))
-        long = room * min(1.0, (bar.value or 0) / most)
-        parts.append(f'<rect class="track" x="{names:.1f}" y="{y:.1f}" width="{room:.1f}" height="16"/>')
-        if bar.value is not None:
-            parts.append(
-                f'<rect class="bar {bar.look}" data-row="{index}" x="{names:.1f}" y="{y:.1f}" '
-                f'width="{max(1.0, long):.1f}" height="16"/>'
-            )
-        if bar.low is not None and bar.high is not None:
-            low, high = names + room * min(1.0, bar.low / most), names + room * min(1.0, bar.high / most)
-            parts.append(
-                f'<path class="interval" d="M{low:.1f} {y + 8:.1f}H{high:.1f}'
-                f'M{low:.1f} {y + 4:.1f}v8M{high:.1f} {y + 4:.1f}v8"/>'
-            )
-        parts.append(_text(names + room + 8, y + 12, bar.text, "label"))
-    return _svg(size, title, description, parts)
-
-
-def heat_map(
-    size: Size,
-    *,
-    title: str,
-    description: str,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    cells: Sequence[Sequence[float | None]],
-    marks: Sequence[Sequence[bool]] | None = None,
-    low: float = 0.0,
-    row_of: Callable[[int, int], int] | None = None,
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMap:
     """Shade each cell in nine steps of one hue. `marks`: cells with too little behind them, struck through.
 
     `row_of`: the row of the chart's table that stands for a cell; by default row by row.
     """
-    known = [value for line in cells for value in line if value is not None]
-    if not known:
-        return ""
-    high = max(known)
-    left = max(len(name) for name in rows) * _LETTER + 10
-    wide, tall = (size.width - left) / len(columns), (size.height - 22) / len(rows)
-    parts: list[str] = []
-    for line, name in enumerate(rows):
-        parts.append(_text(left - 8, tall * line + tall / 2 + 4, name, "tick", "end"))
-        for column in range(len(columns)):
-            value = cells[line][column]
-            number = row_of(line, column) if row_of else line * len(columns) + column
-            x, y = left + wide * column, tall * line
-            box = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{wide - 2:.1f}" height="{tall - 2:.1f}" rx="2"'
-            if value is None:
-                parts.append(f'<rect class="heat none" {box}/>')
-                continue
-            level = 0 if high <= low else min(8, int((value - low) / (high - low) * 8.999))
-            thin = " thin" if marks and marks[line][column] else ""
-            parts.append(f'<rect class="heat h{max(0, level)}{thin}" data-row="{number}" {box}/>')
-            if marks and marks[line][column]:
-                parts.append(f'<path class="few" d="M{x + 2:.1f} {y + tall - 2:.1f}L{x + wide - 2:.1f} {y + 2:.1f}"/>')
-    every = 3 if len(columns) > 12 else 1
-    parts += [
-        _text(left + wide * (index + 0.5), size.height - 6, columns[index], "tick", "middle")
-        for index in range(0, len(columns), every)
-    ]
-    return _svg(size, title, description, parts)
+
+    title: str
+    description: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    cells: Sequence[Sequence[float | None]]
+    marks: Sequence[Sequence[bool]] | None = None
+    low: float = 0.0
+    row_of: Callable[[int, int], int] | None = None
+
+    def svg(self, size: Size) -> str:
+        """Draw it; an empty text when no cell has a value."""
+        high = max((value for line in self.cells for value in line if value is not None), default=None)
+        if high is None:
+            return ""
+        left = max(len(name) for name in self.rows) * _LETTER + 10
+        wide, tall = (size.width - left) / len(self.columns), (size.height - 22) / len(self.rows)
+        parts: list[str] = []
+        for line, name in enumerate(self.rows):
+            parts.append(_text(left - 8, tall * line + tall / 2 + 4, name, "tick", "end"))
+            for column in range(len(self.columns)):
+                value = self.cells[line][column]
+                x, y = left + wide * column, tall * line
+                box = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{wide - 2:.1f}" height="{tall - 2:.1f}" rx="2"'
+                if value is None:
+                    parts.append(f'<rect class="heat none" {box}/>')
+                    continue
+                number = self.row_of(line, column) if self.row_of else line * len(self.columns) + column
+                level = 0 if high <= self.low else min(8, int((value - self.low) / (high - self.low) * 8.999))
+                few = self.marks is not None and self.marks[line][column]
+                look = f"heat h{max(0, level)}{' thin' if few else ''}"
+                parts.append(f'<rect class="{look}" data-row="{number}" {box}/>')
+                if few:
+                    stroke = f"M{x + 2:.1f} {y + tall - 2:.1f}L{x + wide - 2:.1f} {y + 2:.1f}"
+                    parts.append(f'<path class="few" d="{stroke}"/>')
+        every = 3 if len(self.columns) > 12 else 1
+        parts += [
+            _text(left + wide * (index + 0.5), size.height - 6, self.columns[index], "tick", "middle")
+            for index in range(0, len(self.columns), every)
+        ]
+        return _svg(size, self.title, self.description, parts)
+
+
+Drawing = LineChart | ColumnChart | BarChart | HeatMap
 
 
 def spark_line(values: Sequence[float | None], *, open_from: int | None = None) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from crm_platform.serving.pages import charts, numbers, shared
-from crm_platform.serving.pages.chart import NARROW, WIDTHS, Chart, Column, both, label
-from crm_platform.serving.pages.charts import Bar, Line, Size
+from crm_platform.serving.pages import numbers, shared
+from crm_platform.serving.pages.chart import Chart, Column, label
+from crm_platform.serving.pages.charts import Bar, BarChart, ColumnChart, Line, LineChart
 from crm_platform.serving.pages.figures import Figure, Source
 from crm_platform.serving.pages.frame import Chip, Content, View
 
@@ -98,7 +98,7 @@ def _contacts(view: View, segment: dict[str, Any]) -> Figure:
         coverage=latest.get("coverage"),
         is_provisional=(latest.get("coverage") or 0) < 0.95,
         spark=[one.get("total_contacts") for one in daily],
-        spark_open=next((index for index, day in enumerate(shown) if day >= view.period.today), None),
+        spark_open=view.period.open_from(shown),
     )
 
 
@@ -197,30 +197,12 @@ def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str
 
 def _contacts_monthly(view: View) -> Chart:
     months = view.book.rows("contact_growth_monthly")[-_MONTHS:]
-    title = view.say("chart.contacts_monthly")
-
-    def draw(size: Size) -> str:
-        shown = months[-6:] if size.is_narrow else months
-        return charts.column_chart(
-            size,
-            title=title,
-            description=view.say("chart.contacts_monthly.sub"),
-            names=[numbers.month(view.language, one["month"], year=False) for one in shown],
-            stacks=[Line(view.say("word.contacts"), [one["closing"] for one in shown])],
-            words=numbers.short_count,
-            labels=[
-                "" if one["monthly_growth_rate"] is None else f"{one['monthly_growth_rate'] * 100:+.1f}\u00a0%"
-                for one in shown
-            ],
-            open_from=next((index for index, one in enumerate(shown) if one["is_partial"]), None),
-            row_from=len(months) - len(shown),
-        )
-
-    wide, narrow = both(6, draw)
+    title, subtitle = view.say("chart.contacts_monthly"), view.say("chart.contacts_monthly.sub")
+    growth = [one["monthly_growth_rate"] for one in months]
     return Chart(
         name="contacts_monthly",
         title=title,
-        subtitle=view.say("chart.contacts_monthly.sub"),
+        subtitle=subtitle,
         table="kpi.contact_growth_monthly",
         key=("month",),
         columns=(
@@ -232,75 +214,41 @@ def _contacts_monthly(view: View) -> Chart:
             Column("monthly_growth_rate", view.say("col.growth"), "growth"),
         ),
         rows=months,
-        wide=wide,
-        narrow=narrow,
+        drawing=ColumnChart(
+            title=title,
+            description=subtitle,
+            names=[numbers.month(view.language, one["month"], year=False) for one in months],
+            stacks=[Line(view.say("word.contacts"), [one["closing"] for one in months])],
+            words=numbers.short_count,
+            labels=["" if rate is None else f"{rate * 100:+.1f}\u00a0%" for rate in growth],
+            open_from=next((number for number, one in enumerate(months) if one["is_partial"]), None),
+            narrow=6,
+        ),
     )
 
 
 def _new_contacts(view: View) -> Chart:
-    days = view.period.shown(least=shared.LEAST_DAYS)
-    rows = view.book.by_day("contact_growth_daily", days)
-    title = view.say("chart.new_contacts")
-
-    def draw(size: Size) -> str:
-        if not any(rows):
-            return ""
-        return charts.column_chart(
-            size,
-            title=title,
-            description=view.say("chart.new_contacts.sub"),
-            names=[numbers.day(view.language, day) for day in days],
-            stacks=[Line(view.say("col.new"), [row.get("new_contacts") for row in rows])],
-            words=numbers.short_count,
-            open_from=next((index for index, day in enumerate(days) if day >= view.period.today), None),
-            ticks_at=charts.day_ticks(days, size),
-        )
-
-    wide, narrow = both(6, draw)
-    return Chart(
-        name="new_contacts",
-        title=title,
-        subtitle=view.say("chart.new_contacts.sub"),
-        note=view.say("chart.open") if days[-1] >= view.period.today else "",
-        table="kpi.contact_growth_daily",
-        key=("day",),
-        columns=(
-            Column("day", view.say("col.day"), "day"),
-            Column("new_contacts", view.say("col.new"), "count"),
+    new = view.say("col.new")
+    return shared.daily_columns(
+        view,
+        "new_contacts",
+        "contact_growth_daily",
+        (("new_contacts", new, "first"),),
+        (
+            Column("new_contacts", new, "count"),
             Column("gone_contacts", view.say("col.gone"), "count"),
             Column("total_contacts", view.say("col.contacts"), "count"),
         ),
-        rows=[row or {"day": day} for day, row in zip(days, rows, strict=True)],
-        wide=wide,
-        narrow=narrow,
     )
 
 
 def _engagement(view: View) -> Chart:
     months = view.book.rows("engagement_monthly")[-_MONTHS:]
-    title = view.say("chart.engagement")
-
-    def draw(size: Size) -> str:
-        return charts.line_chart(
-            size,
-            title=title,
-            description=view.say("chart.engagement.sub"),
-            days=[one["month"] for one in months],
-            lines=[
-                Line(view.say("word.read"), [one["read_per_delivered"] for one in months], "first"),
-                Line(view.say("word.replied"), [one["reply_per_delivered"] for one in months], "second"),
-            ],
-            words=lambda share: f"{share * 100:.0f}\u00a0%",
-            day_words=lambda day: numbers.month(view.language, day, year=False),
-            open_from=len(months) - 1 if months and months[-1]["is_provisional"] else None,
-            whole=False,
-        )
-
-    wide, narrow = both(6, draw)
+    title, subtitle = view.say("chart.engagement"), view.say("chart.engagement.sub")
     return Chart(
         name="engagement",
         title=title,
-        subtitle=view.say("chart.engagement.sub"),
+        subtitle=subtitle,
         table="kpi.engagement_monthly",
         key=("month",),
         columns=(
@@ -313,8 +261,19 @@ def _engagement(view: View) -> Chart:
             Column("reply_per_delivered", view.say("col.reply_rate"), "rate"),
         ),
         rows=months,
-        wide=wide,
-        narrow=narrow,
+        drawing=LineChart(
+            title=title,
+            description=subtitle,
+            days=[one["month"] for one in months],
+            lines=[
+                Line(view.say("word.read"), [one["read_per_delivered"] for one in months], "first"),
+                Line(view.say("word.replied"), [one["reply_per_delivered"] for one in months], "second"),
+            ],
+            words=numbers.axis_percent,
+            day_words=lambda day: numbers.month(view.language, day, year=False),
+            open_from=len(months) - 1 if months and months[-1]["is_provisional"] else None,
+            whole=False,
+        ),
     )
 
 
@@ -388,6 +347,5 @@ def _ranked(
             Column("active_30d", view.say("col.active"), "count"),
         ),
         rows=ordered,
-        wide=charts.bar_chart(WIDTHS[6], title=title, description=subtitle, bars=bars),
-        narrow=charts.bar_chart(NARROW, title=title, description=subtitle, bars=bars),
+        drawing=BarChart(title=title, description=subtitle, bars=bars),
     )

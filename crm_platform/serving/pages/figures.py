@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -100,99 +100,71 @@ class Ranged:
         self.book, self.period, self.before = book, period, period.previous()
         self.window = window
         self.shown = period.shown()
-        self.open_from = next((i for i, day in enumerate(self.shown) if day >= period.today), None)
-
-    def _told(self, table: str) -> tuple[list[Row], list[Row], list[Row]]:
-        return (
-            self.book.by_day(table, self.period.days),
-            self.book.by_day(table, self.before.days),
-            self.book.by_day(table, self.shown),
-        )
-
-    def _source(self, table: str, column: str, how: How) -> Source:
-        return Source(table, column, how, self.period.start, self.period.end)
-
-    def _is_provisional(self, seen: float | None) -> bool:
-        return seen is None or seen < 0.95 or self.period.holds_today
+        self.open_from = period.open_from(self.shown)
 
     def sum(self, name: str, table: str, column: str, *, good: Good, base: str = "") -> Figure:
         """Sum of a column of a daily table."""
-        rows, before, shown = self._told(table)
-        seen = coverage(rows)
-        return Figure(
-            name=name,
-            kind="count",
-            value=total(rows, column),
-            previous=self._if_whole(before, total(before, column)),
-            source=self._source(f"kpi.{table}", column, "sum"),
-            good=good,
-            window=self.window,
-            base=base,
-            coverage=seen,
-            is_provisional=self._is_provisional(seen),
-            spark=[row.get(column) for row in shown],
-            spark_open=self.open_from,
-        )
+        return self._figure(
+            name, "count", table, Source(f"kpi.{table}", column, "sum"), column, good=good, base=base,
+            value=lambda _, rows: total(rows, column),
+        )  # fmt: skip
 
     def share(self, name: str, table: str, part: str, rest: str, daily: str, *, good: Good, base: str) -> Figure:
         """Part / (part + rest) over the sums of both; the spark line shows the column `daily`."""
-        rows, before, shown = self._told(table)
+        return self._figure(
+            name, "rate", table, Source(f"kpi.{table}", f"{part},{rest}", "share"), daily, good=good, base=base,
+            value=lambda _, rows: share(total(rows, part), total(rows, rest)),
+        )  # fmt: skip
+
+    def first_response(self, *, base: str) -> Figure:
+        """Median first response time over the pooled waits."""
+        return self._figure(
+            "first_response", "seconds", "response_times_daily",
+            Source("core.response_waits", "response_seconds", "median"), "first_response_seconds_median",
+            good="down", base=base,
+            value=lambda period, _: self.book.median_first_response(period),
+        )  # fmt: skip
+
+    def within_target(self, target_seconds: float, *, base: str) -> Figure:
+        """Share of first waits that were answered within the target, of those answered or missed."""
+
+        def rate(period: Period, rows: list[Row]) -> float | None:
+            of = (total(rows, "first_answered_waits") or 0) + (total(rows, "missed_waits") or 0)
+            return self.book.within_target(period, target_seconds) / of if of else None
+
+        return self._figure(
+            "within_target", "rate", "response_times_daily",
+            Source("core.response_waits", "response_seconds", "within"), "first_within_target_rate",
+            good="up", base=base, value=rate,
+        )  # fmt: skip
+
+    def _figure(
+        self,
+        name: str,
+        kind: numbers.Kind,
+        table: str,
+        source: Source,
+        daily: str,
+        *,
+        good: Good,
+        base: str,
+        value: Callable[[Period, list[Row]], float | None],
+    ) -> Figure:
+        """Compute `value` of the range and of the one before; the spark line shows the column `daily` of `table`."""
+        rows, before = self.book.by_day(table, self.period.days), self.book.by_day(table, self.before.days)
         seen = coverage(rows)
         return Figure(
             name=name,
-            kind="rate",
-            value=share(total(rows, part), total(rows, rest)),
-            previous=self._if_whole(before, share(total(before, part), total(before, rest))),
-            source=self._source(f"kpi.{table}", f"{part},{rest}", "share"),
+            kind=kind,
+            value=value(self.period, rows),
+            previous=self._if_whole(before, value(self.before, before)),
+            source=replace(source, start=self.period.start, end=self.period.end),
             good=good,
             window=self.window,
             base=base,
             coverage=seen,
-            is_provisional=self._is_provisional(seen),
-            spark=[row.get(daily) for row in shown],
-            spark_open=self.open_from,
-        )
-
-    def first_response(self, *, base: str) -> Figure:
-        """Median first response time over the pooled waits."""
-        rows, before, shown = self._told("response_times_daily")
-        seen = coverage(rows)
-        return Figure(
-            name="first_response",
-            kind="seconds",
-            value=self.book.median_first_response(self.period),
-            previous=self._if_whole(before, self.book.median_first_response(self.before)),
-            source=self._source("core.response_waits", "response_seconds", "median"),
-            good="down",
-            window=self.window,
-            base=base,
-            coverage=seen,
-            is_provisional=self._is_provisional(seen),
-            spark=[row.get("first_response_seconds_median") for row in shown],
-            spark_open=self.open_from,
-        )
-
-    def within_target(self, target_seconds: float, *, base: str) -> Figure:
-        """Share of first waits that were answered within the target, of those answered or missed."""
-        rows, before, shown = self._told("response_times_daily")
-        seen = coverage(rows)
-
-        def rate(period: Period, told: list[Row]) -> float | None:
-            of = (total(told, "first_answered_waits") or 0) + (total(told, "missed_waits") or 0)
-            return self.book.within_target(period, target_seconds) / of if of else None
-
-        return Figure(
-            name="within_target",
-            kind="rate",
-            value=rate(self.period, rows),
-            previous=self._if_whole(before, rate(self.before, before)),
-            source=self._source("core.response_waits", "response_seconds", "within"),
-            good="up",
-            window=self.window,
-            base=base,
-            coverage=seen,
-            is_provisional=self._is_provisional(seen),
-            spark=[row.get("first_within_target_rate") for row in shown],
+            is_provisional=seen is None or seen < 0.95 or self.period.holds_today,
+            spark=[row.get(daily) for row in self.book.by_day(table, self.shown)],
             spark_open=self.open_from,
         )
 

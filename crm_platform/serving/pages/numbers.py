@@ -67,6 +67,11 @@ def percent(value: float) -> str:
     return f"{value * 100:.1f}{_SPACE}%".replace("-", "\u2212")
 
 
+def axis_percent(value: float) -> str:
+    """Write a share of 1 beside an axis: `75 %`."""
+    return f"{value * 100:.0f}{_SPACE}%"
+
+
 def seen(value: float) -> str:
     """Write a coverage: rounded down, so that 100 % means all."""
     return percent(math.floor(value * 1000 + 1e-9) / 1000)

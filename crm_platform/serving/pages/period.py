@@ -6,7 +6,7 @@ What belongs here: reading a range out of the address, the range before it. What
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -56,6 +56,10 @@ class Period:
         last = self.up_to_today().end
         first = min(self.start, self.end - dt.timedelta(days=least - 1))
         return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+
+    def open_from(self, days: Sequence[dt.date]) -> int | None:
+        """Number of the first of these days that is not over; None when all are."""
+        return next((number for number, day in enumerate(days) if day >= self.today), None)
 
     def bounds(self, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
         """Its first instant and the one just after it, in UTC without a zone, as published tables hold instants."""

@@ -5,12 +5,19 @@ What belongs here: what would otherwise be said twice, in two ways. What does no
 
 from __future__ import annotations
 
-from crm_platform.serving.pages import charts, numbers
-from crm_platform.serving.pages.book import total
-from crm_platform.serving.pages.chart import Chart, Column, both
-from crm_platform.serving.pages.charts import Line, Rule, Size
+import datetime as dt
+from collections.abc import Sequence
+from typing import Literal
+
+from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages.book import Row, total
+from crm_platform.serving.pages.chart import Chart, Column
+from crm_platform.serving.pages.charts import ColumnChart, Line, LineChart, Rule, Words
 from crm_platform.serving.pages.figures import Figure, Ranged, Source
 from crm_platform.serving.pages.frame import View
+
+Series = tuple[str, str, str]
+"""A column of a daily table, its name in words, its class in the style sheet."""
 
 LEAST_DAYS = 28  # a trend by day draws at least four weeks; the chosen days are shaded
 
@@ -77,7 +84,7 @@ def open_waits(view: View) -> Figure:
         coverage=now.get("coverage"),
         is_provisional=bool(now.get("is_provisional", True)),
         spark=[one.get("open_waits_at_end") for one in view.book.by_day("backlog_daily", shown)],
-        spark_open=next((index for index, day in enumerate(shown) if day >= view.period.today), None),
+        spark_open=view.period.open_from(shown),
     )
 
 
@@ -104,47 +111,118 @@ def say_waiting(view: View) -> str:
     return words
 
 
-def response_trend(view: View, *, span: int, with_p90: bool) -> Chart:
-    """First response time by day with the target."""
-    days = view.period.shown(least=LEAST_DAYS)
-    rows = view.book.by_day("response_times_daily", days)
-    lines = [Line(view.say("word.median"), [row.get("first_response_seconds_median") for row in rows], "first")]
-    if with_p90:
-        lines.append(Line(view.say("word.p90"), [row.get("first_response_seconds_p90") for row in rows], "second"))
-    title = view.say("chart.first_response")
-    target = view.say("chart.target", target=view.target)
-
-    def draw(size: Size) -> str:
-        return charts.line_chart(
-            size,
-            title=title,
-            description=target,
-            days=days,
-            lines=lines,
-            words=view.duration,
-            day_words=lambda day: numbers.day(view.language, day),
-            scale="time",
-            rule=Rule(target, view.settings.first_response_target_minutes * 60),
-            open_from=next((index for index, day in enumerate(days) if day >= view.period.today), None),
-            band_from=days.index(view.period.start),
-            band_to=days.index(view.period.end),
-        )
-
-    wide, narrow = both(span, draw, height=280)
-    notes = [view.say("chart.log")]
+def daily_lines(
+    view: View,
+    name: str,
+    table: str,
+    lines: Sequence[Series],
+    columns: Sequence[Column],
+    *,
+    words: Words,
+    scale: Literal["zero", "time"] = "zero",
+    rule: Rule | None = None,
+    top: float | None = None,
+    span: int = 6,
+    height: int = 240,
+) -> Chart:
+    """Columns of a daily table as lines, the chosen days shaded. `columns`: what the table beneath tells of a day."""
+    days, rows = _daily(view, table)
+    notes = []
+    if scale == "time":
+        notes.append(view.say("chart.log"))
     if len(days) > view.period.length + 1:
         notes.append(view.say("chart.shaded"))
-    if days[-1] >= view.period.today:
-        notes.append(view.say("chart.open"))
+    drawing = LineChart(
+        title=view.say(f"chart.{name}"),
+        description=rule.name if rule else view.say(f"chart.{name}.sub", target=view.target),
+        days=days,
+        lines=[Line(said, [row.get(column) for row in rows], look) for column, said, look in lines],
+        words=words,
+        day_words=lambda day: numbers.day(view.language, day),
+        scale=scale,
+        rule=rule,
+        open_from=view.period.open_from(days),
+        band=(days.index(view.period.start), days.index(view.period.end)),
+        whole=False,
+        top=top,
+    )
+    return _daily_chart(view, name, table, columns, drawing, rows=rows, notes=notes, span=span, height=height)
+
+
+def daily_columns(
+    view: View,
+    name: str,
+    table: str,
+    stacks: Sequence[Series],
+    columns: Sequence[Column],
+    *,
+    is_hollow: bool = True,
+    height: int = 240,
+) -> Chart:
+    """Columns of a daily table, stacked. `is_hollow`: days that are not over are drawn so."""
+    days, rows = _daily(view, table)
+    drawing = ColumnChart(
+        title=view.say(f"chart.{name}"),
+        description=view.say(f"chart.{name}.sub"),
+        names=[numbers.day(view.language, day) for day in days],
+        stacks=[Line(said, [row.get(column) for row in rows], look) for column, said, look in stacks],
+        words=numbers.short_count,
+        open_from=view.period.open_from(days) if is_hollow else None,
+        days=days,
+    )
+    keys = [(look, said) for _, said, look in stacks] if len(stacks) > 1 else []
+    return _daily_chart(view, name, table, columns, drawing, rows=rows, height=height, keys=keys)
+
+
+def _daily(view: View, table: str) -> tuple[list[dt.date], list[Row]]:
+    """The days a trend draws, and their rows; of a day that is not known, the day alone."""
+    days = view.period.shown(least=LEAST_DAYS)
+    rows = view.book.by_day(table, days)
+    return days, [row or {"day": day} for day, row in zip(days, rows, strict=True)]
+
+
+def _daily_chart(
+    view: View,
+    name: str,
+    table: str,
+    columns: Sequence[Column],
+    drawing: LineChart | ColumnChart,
+    *,
+    rows: Sequence[Row],
+    height: int,
+    span: int = 6,
+    notes: Sequence[str] = (),
+    keys: Sequence[tuple[str, str]] = (),
+) -> Chart:
+    if drawing.open_from is not None:
+        notes = [*notes, view.say("chart.open")]
     return Chart(
-        name="first_response",
-        title=title,
-        subtitle=view.say("chart.first_response.sub"),
+        name=name,
+        title=drawing.title,
+        subtitle=view.say(f"chart.{name}.sub", target=view.target),
         note=" · ".join(notes),
-        table="kpi.response_times_daily",
+        table=f"kpi.{table}",
         key=("day",),
-        columns=(
-            Column("day", view.say("col.day"), "day"),
+        columns=(Column("day", view.say("col.day"), "day"), *columns),
+        rows=rows,
+        keys=keys,
+        drawing=drawing if any(len(row) > 1 for row in rows) else None,
+        span=span,
+        height=height,
+    )
+
+
+def response_trend(view: View, *, span: int, with_p90: bool) -> Chart:
+    """First response time by day with the target."""
+    lines: list[Series] = [("first_response_seconds_median", view.say("word.median"), "first")]
+    if with_p90:
+        lines.append(("first_response_seconds_p90", view.say("word.p90"), "second"))
+    return daily_lines(
+        view,
+        "first_response",
+        "response_times_daily",
+        lines,
+        (
             Column("first_response_seconds_median", view.say("col.median"), "seconds"),
             Column("first_response_seconds_p90", view.say("col.p90"), "seconds"),
             Column("first_answered_waits", view.say("col.first_answered"), "count"),
@@ -152,51 +230,28 @@ def response_trend(view: View, *, span: int, with_p90: bool) -> Chart:
             Column("first_within_target_rate", view.say("col.within"), "rate"),
             Column("coverage", view.say("col.coverage"), "rate"),
         ),
-        rows=[row or {"day": day} for day, row in zip(days, rows, strict=True)],
-        wide=wide,
-        narrow=narrow,
+        words=view.duration,
+        scale="time",
+        rule=Rule(view.say("chart.target", target=view.target), view.settings.first_response_target_minutes * 60),
         span=span,
+        height=280,
     )
 
 
 def resolved_trend(view: View) -> Chart:
     """Conversations resolved by day."""
-    days = view.period.shown(least=LEAST_DAYS)
-    rows = view.book.by_day("chats_resolved_daily", days)
-    title, subtitle = view.say("chart.resolved"), view.say("chart.resolved.sub")
-    parts = (("resolved_quietly", "key.quiet", "first"), ("resolved_by_operator", "key.operator", "second"))
-
-    def draw(size: Size) -> str:
-        if not any(rows):
-            return ""
-        return charts.column_chart(
-            size,
-            title=title,
-            description=subtitle,
-            names=[numbers.day(view.language, day) for day in days],
-            stacks=[Line(view.say(key), [row.get(name) for row in rows], look) for name, key, look in parts],
-            words=numbers.short_count,
-            open_from=next((index for index, day in enumerate(days) if day >= view.period.today), None),
-            ticks_at=charts.day_ticks(days, size),
-        )
-
-    wide, narrow = both(6, draw, height=220)
-    return Chart(
-        name="resolved",
-        title=title,
-        subtitle=subtitle,
-        table="kpi.chats_resolved_daily",
-        key=("day",),
-        columns=(
-            Column("day", view.say("col.day"), "day"),
+    quietly, by_operator = view.say("key.quiet"), view.say("key.operator")
+    return daily_columns(
+        view,
+        "resolved",
+        "chats_resolved_daily",
+        (("resolved_quietly", quietly, "first"), ("resolved_by_operator", by_operator, "second")),
+        (
             Column("resolved", view.say("col.resolved"), "count"),
-            Column("resolved_quietly", view.say("key.quiet"), "count"),
-            Column("resolved_by_operator", view.say("key.operator"), "count"),
+            Column("resolved_quietly", quietly, "count"),
+            Column("resolved_by_operator", by_operator, "count"),
             Column("unresolved", view.say("col.unresolved"), "count"),
             Column("resolution_seconds_median", view.say("col.median"), "seconds"),
         ),
-        rows=[row or {"day": day} for day, row in zip(days, rows, strict=True)],
-        keys=[(look, view.say(key)) for _, key, look in parts],
-        wide=wide,
-        narrow=narrow,
+        height=220,
     )

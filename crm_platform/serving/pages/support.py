@@ -6,12 +6,12 @@ What belongs here: its sentence, figures and charts. What does not: those that o
 from __future__ import annotations
 
 import itertools
-from typing import Any, Final
+from typing import Final
 
-from crm_platform.serving.pages import charts, numbers, shared
+from crm_platform.serving.pages import numbers, shared
 from crm_platform.serving.pages.book import total
-from crm_platform.serving.pages.chart import Chart, Column, both
-from crm_platform.serving.pages.charts import Line, Size
+from crm_platform.serving.pages.chart import Chart, Column
+from crm_platform.serving.pages.charts import Bar, BarChart, HeatMap
 from crm_platform.serving.pages.figures import Figure, Source
 from crm_platform.serving.pages.frame import Content, View
 
@@ -69,47 +69,21 @@ def _windows(view: View) -> Figure:
     )
 
 
-def _open_from(view: View, days: list[Any]) -> int | None:
-    return next((index for index, day in enumerate(days) if day >= view.period.today), None)
-
-
 def _within(view: View) -> Chart:
-    days = view.period.shown(least=shared.LEAST_DAYS)
-    rows = view.book.by_day("response_times_daily", days)
-    title, subtitle = view.say("chart.within"), view.say("chart.within.sub", target=view.target)
-
-    def draw(size: Size) -> str:
-        return charts.line_chart(
-            size,
-            title=title,
-            description=subtitle,
-            days=days,
-            lines=[Line("", [row.get("first_within_target_rate") for row in rows])],
-            words=lambda share: f"{share * 100:.0f}\u00a0%",
-            day_words=lambda day: numbers.day(view.language, day),
-            top=1.0,
-            open_from=_open_from(view, days),
-            band_from=days.index(view.period.start),
-            band_to=days.index(view.period.end),
-            whole=False,
-        )
-
-    wide, narrow = both(4, draw, height=280)
-    return Chart(
-        name="within_target",
-        title=title,
-        subtitle=subtitle,
-        table="kpi.response_times_daily",
-        key=("day",),
-        columns=(
-            Column("day", view.say("col.day"), "day"),
-            Column("first_within_target_rate", view.say("col.within"), "rate"),
+    within = view.say("col.within")
+    return shared.daily_lines(
+        view,
+        "within_target",
+        "response_times_daily",
+        (("first_within_target_rate", within, "first"),),
+        (
+            Column("first_within_target_rate", within, "rate"),
             Column("answer_rate", view.say("figure.answer_rate"), "rate"),
         ),
-        rows=[row or {"day": day} for day, row in zip(days, rows, strict=True)],
-        wide=wide,
-        narrow=narrow,
+        words=numbers.axis_percent,
+        top=1.0,
         span=4,
+        height=280,
     )
 
 
@@ -132,10 +106,9 @@ def _spread(view: View) -> Chart:
     title, subtitle = view.say("chart.spread"), view.say("chart.spread.sub", window=view.window)
     rows = [{"band": name, "conversations": count} for name, count in zip(names, counts, strict=True)]
     bars = [
-        charts.Bar(name, count, numbers.count(count), look=look)
+        Bar(name, count, numbers.count(count), look=look)
         for name, count, look in zip(names, counts, looks, strict=True)
     ]
-    is_empty = not any(counts)
     return Chart(
         name="spread",
         title=title,
@@ -154,131 +127,63 @@ def _spread(view: View) -> Chart:
             ("third", view.say("key.later")),
             ("second", view.say("key.missed")),
         ),
-        wide="" if is_empty else charts.bar_chart(544, title=title, description=subtitle, bars=bars, row=26),
-        narrow="" if is_empty else charts.bar_chart(326, title=title, description=subtitle, bars=bars),
+        drawing=BarChart(title=title, description=subtitle, bars=bars, row=26) if any(counts) else None,
     )
 
 
 def _outcomes(view: View) -> Chart:
-    days = view.period.shown(least=shared.LEAST_DAYS)
-    rows = view.book.by_day("response_times_daily", days)
-    title, subtitle = view.say("chart.outcomes"), view.say("chart.outcomes.sub")
-    parts = (
-        ("answered_waits", "key.answered", "first"),
-        ("trailing_waits", "key.trailing", "third"),
-        ("open_waits", "key.open", "soft"),
-        ("missed_waits", "key.missed", "second"),
-    )
-
-    def draw(size: Size) -> str:
-        if not any(rows):
-            return ""
-        return charts.column_chart(
-            size,
-            title=title,
-            description=subtitle,
-            names=[numbers.day(view.language, day) for day in days],
-            stacks=[Line(view.say(key), [row.get(name) for row in rows], look) for name, key, look in parts],
-            words=numbers.short_count,
-            ticks_at=charts.day_ticks(days, size),
-        )
-
-    wide, narrow = both(6, draw)
-    return Chart(
-        name="outcomes",
-        title=title,
-        subtitle=subtitle,
-        table="kpi.response_times_daily",
-        key=("day",),
-        columns=(
-            Column("day", view.say("col.day"), "day"),
+    answered, trailing = view.say("key.answered"), view.say("key.trailing")
+    waiting, missed = view.say("key.open"), view.say("key.missed")
+    return shared.daily_columns(
+        view,
+        "outcomes",
+        "response_times_daily",
+        (
+            ("answered_waits", answered, "first"),
+            ("trailing_waits", trailing, "third"),
+            ("open_waits", waiting, "soft"),
+            ("missed_waits", missed, "second"),
+        ),
+        (
             Column("waits", view.say("col.waits"), "count"),
             Column("answered_waits", view.say("col.answered"), "count"),
             Column("trailing_waits", view.say("col.trailing"), "count"),
             Column("open_waits", view.say("col.waiting"), "count"),
             Column("missed_waits", view.say("col.missed"), "count"),
         ),
-        rows=[row or {"day": day} for day, row in zip(days, rows, strict=True)],
-        keys=[(look, view.say(key)) for _, key, look in parts],
-        wide=wide,
-        narrow=narrow,
+        is_hollow=False,
     )
 
 
 def _resolution(view: View) -> Chart:
-    days = view.period.shown(least=shared.LEAST_DAYS)
-    rows = view.book.by_day("chats_resolved_daily", days)
-    title, subtitle = view.say("chart.resolution"), view.say("chart.resolution.sub")
-
-    def draw(size: Size) -> str:
-        return charts.line_chart(
-            size,
-            title=title,
-            description=subtitle,
-            days=days,
-            lines=[Line("", [row.get("resolution_seconds_median") for row in rows])],
-            words=view.duration,
-            day_words=lambda day: numbers.day(view.language, day),
-            scale="time",
-            open_from=_open_from(view, days),
-            band_from=days.index(view.period.start),
-            band_to=days.index(view.period.end),
-        )
-
-    wide, narrow = both(6, draw, height=248)
-    return Chart(
-        name="resolution",
-        title=title,
-        subtitle=subtitle,
-        note=view.say("chart.log"),
-        table="kpi.chats_resolved_daily",
-        key=("day",),
-        columns=(
-            Column("day", view.say("col.day"), "day"),
-            Column("resolution_seconds_median", view.say("col.median"), "seconds"),
+    median = view.say("col.median")
+    return shared.daily_lines(
+        view,
+        "resolution",
+        "chats_resolved_daily",
+        (("resolution_seconds_median", median, "first"),),
+        (
+            Column("resolution_seconds_median", median, "seconds"),
             Column("resolved", view.say("col.resolved"), "count"),
         ),
-        rows=[row or {"day": day} for day, row in zip(days, rows, strict=True)],
-        wide=wide,
-        narrow=narrow,
+        words=view.duration,
+        scale="time",
+        height=248,
     )
 
 
 def _backlog(view: View) -> Chart:
-    days = view.period.shown(least=shared.LEAST_DAYS)
-    rows = view.book.by_day("backlog_daily", days)
-    title, subtitle = view.say("chart.backlog"), view.say("chart.backlog.sub")
-
-    def draw(size: Size) -> str:
-        if not any(rows):
-            return ""
-        return charts.column_chart(
-            size,
-            title=title,
-            description=subtitle,
-            names=[numbers.day(view.language, day) for day in days],
-            stacks=[Line("", [row.get("open_waits_at_end") for row in rows])],
-            words=numbers.short_count,
-            open_from=_open_from(view, days),
-            ticks_at=charts.day_ticks(days, size),
-        )
-
-    wide, narrow = both(6, draw, height=220)
-    return Chart(
-        name="backlog",
-        title=title,
-        subtitle=subtitle,
-        note=view.say("chart.open") if _open_from(view, days) is not None else "",
-        table="kpi.backlog_daily",
-        key=("day",),
-        columns=(
-            Column("day", view.say("col.day"), "day"),
-            Column("open_waits_at_end", view.say("col.left"), "count"),
+    left = view.say("col.left")
+    return shared.daily_columns(
+        view,
+        "backlog",
+        "backlog_daily",
+        (("open_waits_at_end", left, "first"),),
+        (
+            Column("open_waits_at_end", left, "count"),
             Column("oldest_wait_seconds", view.say("col.oldest"), "seconds"),
         ),
-        rows=[row or {"day": day} for day, row in zip(days, rows, strict=True)],
-        wide=wide,
-        narrow=narrow,
+        height=220,
     )
 
 
@@ -287,10 +192,9 @@ def _ages(view: View) -> Chart:
     names = _bands(view, _AGES)
     title, subtitle = view.say("chart.ages"), view.say("chart.ages.sub")
     bars = [
-        charts.Bar(name, count, numbers.count(count), look="first" if number < 5 else "second")
+        Bar(name, count, numbers.count(count), look="first" if number < 5 else "second")
         for number, (name, count) in enumerate(zip(names, counts, strict=True))
     ]
-    is_empty = not any(counts)
     return Chart(
         name="ages",
         title=title,
@@ -300,8 +204,7 @@ def _ages(view: View) -> Chart:
         key=("band",),
         columns=(Column("band", view.say("col.band"), "text"), Column("chats", view.say("col.chats"), "count")),
         rows=[{"band": name, "chats": count} for name, count in zip(names, counts, strict=True)],
-        wide="" if is_empty else charts.bar_chart(544, title=title, description=subtitle, bars=bars),
-        narrow="" if is_empty else charts.bar_chart(326, title=title, description=subtitle, bars=bars),
+        drawing=BarChart(title=title, description=subtitle, bars=bars) if any(counts) else None,
     )
 
 
@@ -310,19 +213,13 @@ def _volume(view: View) -> Chart:
     title, subtitle = view.say("chart.volume"), view.say("chart.volume.sub")
     inbound = {(row["weekday"], row["hour"]): row["inbound"] for row in rows}
 
-    def draw(size: Size) -> str:
-        if not any(inbound.values()):
-            return ""
-        return charts.heat_map(
-            size,
-            title=title,
-            description=subtitle,
-            rows=[numbers.weekday(view.language, number) for number in range(7)],
-            columns=[f"{hour:02d}" for hour in range(24)],
-            cells=[[inbound.get((weekday, hour)) for hour in range(24)] for weekday in range(7)],
-        )
-
-    wide, narrow = both(12, draw, height=238)
+    drawing = HeatMap(
+        title=title,
+        description=subtitle,
+        rows=[numbers.weekday(view.language, number) for number in range(7)],
+        columns=[f"{hour:02d}" for hour in range(24)],
+        cells=[[inbound.get((weekday, hour)) for hour in range(24)] for weekday in range(7)],
+    )
     return Chart(
         name="volume",
         title=title,
@@ -337,9 +234,9 @@ def _volume(view: View) -> Chart:
             Column("templates", view.say("col.templates"), "count"),
         ),
         rows=rows,
-        wide=wide,
-        narrow=narrow,
+        drawing=drawing if any(inbound.values()) else None,
         span=12,
+        height=238,
     )
 
 
@@ -367,8 +264,6 @@ def _agents(view: View) -> Chart:
             Column("chats_assigned", view.say("col.assigned"), "count"),
         ),
         rows=rows,
-        wide="",
-        narrow="",
         span=12,
         table_only=True,
     )

@@ -458,8 +458,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Wateja sasa kwa nchi ya namba yao, na sehemu yao ya wote",
     ),
     "chart.changes": ("What changed", "Nini kimebadilika"),
-    "chart.within": ("Is the promise kept?", "Je, ahadi inatimizwa?"),
-    "chart.within.sub": (
+    "chart.within_target": ("Is the promise kept?", "Je, ahadi inatimizwa?"),
+    "chart.within_target.sub": (
         "First replies within {target}, in % of first waits answered or missed",
         "Majibu ya kwanza ndani ya {target}, % ya kusubiri kulikojibiwa au kukosa jibu",
     ),

@@ -127,8 +127,7 @@ def of(chart: str, look: str) -> list[ET.Element]:
 
 def test_a_line_is_broken_where_a_day_is_missing_and_open_at_the_end():
     days = [dt.date(2026, 11, 1) + dt.timedelta(days=number) for number in range(6)]
-    chart = charts.line_chart(
-        Size(500, 200),
+    chart = charts.LineChart(
         title="A & B",
         description="<d>",
         days=days,
@@ -137,7 +136,7 @@ def test_a_line_is_broken_where_a_day_is_missing_and_open_at_the_end():
         day_words=str,
         rule=Rule("target", 3),
         open_from=5,
-    )
+    ).svg(Size(500, 200))
     assert svg(chart).get("role") == "img"
     assert svg(chart).get("aria-label") == "A & B. <d>"
     whole = [one for one in of(chart, "line") if "open" not in one.get("class", "")]
@@ -149,9 +148,8 @@ def test_a_line_is_broken_where_a_day_is_missing_and_open_at_the_end():
 
 def test_columns_begin_at_zero_and_stack():
     parts = [Line("a", [1, 0, None]), Line("b", [1, 4, 2])]
-    chart = charts.column_chart(
-        Size(400, 200), title="t", description="d", names=["x", "y", "z"], stacks=parts, words=str
-    )
+    drawing = charts.ColumnChart(title="t", description="d", names=["x", "y", "z"], stacks=parts, words=str)
+    chart = drawing.svg(Size(400, 200))
     bars = of(chart, "bar")
     assert len(bars) == 4
     feet = {round(float(one.get("y", 0)) + float(one.get("height", 0)), 1) for one in bars}
@@ -161,20 +159,20 @@ def test_columns_begin_at_zero_and_stack():
 
 
 def test_nothing_is_drawn_of_nothing():
-    assert charts.bar_chart(300, title="", description="", bars=[]) == ""
-    assert charts.spark_line([None, 1]) == ""
-    empty = [[None] * 3]
-    assert charts.heat_map(Size(300, 90), title="", description="", rows=["a"], columns=list("xyz"), cells=empty) == ""
-    days = [TODAY]
-    line = Line("x", [None])
-    assert (
-        charts.line_chart(Size(9, 9), title="", description="", days=days, lines=[line], words=str, day_words=str) == ""
+    days, line, empty = [TODAY], Line("x", [None]), [[None] * 3]
+    drawings = (
+        charts.BarChart(title="", description="", bars=[]),
+        charts.HeatMap(title="", description="", rows=["a"], columns=list("xyz"), cells=empty),
+        charts.LineChart(title="", description="", days=days, lines=[line], words=str, day_words=str),
+        charts.ColumnChart(title="", description="", names=[], stacks=[], words=str),
     )
+    assert [drawing.svg(Size(300, 90)) for drawing in drawings] == [""] * 4
+    assert charts.spark_line([None, 1]) == ""
 
 
 def test_long_names_are_cut_and_intervals_drawn():
     bars = [Bar("n" * 300, 0.5, "50 %", 0.4, 0.6), Bar("<b>", None, "–")]
-    chart = charts.bar_chart(326, title="t", description="d", bars=bars)
+    chart = charts.BarChart(title="t", description="d", bars=bars).svg(Size(326, 100))
     assert "…" in chart
     assert len(of(chart, "interval")) == 1
     assert "<b>" not in chart
