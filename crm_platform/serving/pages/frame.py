@@ -33,6 +33,7 @@ from crm_platform.serving.pages.period import NAMES, Period, read_period
 from crm_platform.serving.pages.receipt import behind, written
 from crm_platform.serving.pages.words import LANGUAGES, WORDS, say
 from crm_platform.serving.snapshots import Snapshots
+from crm_platform.serving.static import static_url
 from crm_platform.settings import Settings
 
 Theme = Literal["light", "dark", "auto"]
@@ -146,6 +147,10 @@ class View:
         """Address of a chart's rows as CSV."""
         return self.href(f"/charts/{self.page}/{chart}.csv")
 
+    def specification_href(self, chart: str) -> str:
+        """Address of a chart as a Vega-Lite specification."""
+        return self.href(f"/charts/{self.page}/{chart}.vl.json")
+
     def rows_href(self, figure: Figure) -> str:
         """Address of the rows behind a figure: a published cell's receipt, else the CSV of the chart it sums up."""
         if figure.source.how == "cell":
@@ -256,7 +261,7 @@ class Frame:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.globals |= {"numbers": numbers, "plain": plain, "words": WORDS}
+        self.templates.globals |= {"numbers": numbers, "plain": plain, "words": WORDS, "static_url": static_url}
         self._book: Book | None = None
         self._kept: OrderedDict[object, bytes] = OrderedDict()
         self._lock = threading.Lock()

@@ -64,6 +64,49 @@ document.querySelectorAll(".panel .chart").forEach((svg) => {
   svg.addEventListener("pointerleave", hideTip);
 });
 
+// Explore: the chart as an interactive one, in the drawing's place. Its code is fetched at the first press.
+const { explore: exploreAddress, ...scripts } = document.currentScript.dataset;
+
+function say(panel, words) {
+  const box = panel.querySelector(".explored") || panel;
+  const { left, top } = box.getBoundingClientRect();
+  tip.textContent = words;
+  tip.hidden = false;
+  tip.style.transform = `translate(${Math.max(8, left + 8)}px, ${Math.max(8, top + 8)}px)`;
+}
+
+document.querySelectorAll(".tools .explore").forEach((button) => {
+  const panel = button.closest(".panel");
+  const words = button.textContent;
+  let explored;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    if (explored) {
+      explored.close();
+      [explored, button.textContent] = [undefined, words];
+      return;
+    }
+    button.disabled = true;
+    try {
+      const { explore } = await import(exploreAddress);
+      explored = await explore(panel, {
+        specification: button.dataset.specification,
+        scripts,
+        tip: { show: (row, x, y) => showTip(panel, row, x, y), hide: hideTip, words: () => tip.innerText },
+      });
+      explored.box.setAttribute("aria-description", button.dataset.hint);
+      explored.box.addEventListener("focus", () => say(panel, button.dataset.hint));
+      button.textContent = button.dataset.back;
+      say(panel, button.dataset.hint);
+    } catch (problem) {
+      reportError(problem);
+      say(panel, button.dataset.failed);
+    }
+    button.disabled = false;
+    button.focus({ preventScroll: true });
+  });
+});
+
 // PNG: the drawing with the colours it has on the page, twice its size.
 const LOOK = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "font-size", "font-weight", "font-family", "paint-order"];
 
