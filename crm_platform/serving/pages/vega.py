@@ -316,8 +316,7 @@ def _bars(drawing: BarChart, chart: Chart, rows: list[Json]) -> _Parts:
         {"mark": text, "encoding": {"y": y, "x": whole, "text": {"field": "text"}}},
         _cells({"y": {**y, "scale": {"padding": 0.4}}}, chart),
     ]
-    room = round(max(len(bar.text) for bar in drawing.bars) * _LETTER + 12)
-    return values, layers, {"padding": {"left": 2, "top": 2, "right": room, "bottom": 2}}
+    return values, layers, {}
 
 
 # A heat map.

@@ -62,12 +62,14 @@ class Explored {
     this.box.tabIndex = 0;
     this.box.setAttribute("role", "application");
     this.box.setAttribute("aria-label", shownDrawing(panel).querySelector(".chart").getAttribute("aria-label"));
+    this.stage = document.createElement("div"); // Vega takes its roles and labels for its own
+    this.stage.setAttribute("aria-hidden", "true");
     this.told = document.createElement("p");
     this.told.className = "hidden";
     this.told.setAttribute("role", "status");
     this.colours = specification.params.map(({ name }) => name);
     this.view = this.draw(specification, interpreter);
-    this.box.append(this.told);
+    this.box.append(this.stage, this.told);
     this.box.addEventListener("keydown", (event) => this.onKey(event));
     this.box.addEventListener("blur", () => this.leave());
     this.box.addEventListener("pointerleave", () => this.tip.hide());
@@ -98,8 +100,8 @@ class Explored {
 
   async open() {
     this.move();
-    await this.view.initialize(this.box).runAsync();
-    this.box.querySelector("svg").classList.add("chart");
+    await this.view.initialize(this.stage).runAsync();
+    this.stage.querySelector("svg").classList.add("chart");
     this.panel.classList.add("exploring");
     this.sizes.observe(this.box);
     this.schemes.addEventListener("change", this.onScheme);
