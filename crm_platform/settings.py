@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import ipaddress
 import itertools
 import os
 import re
@@ -95,8 +96,12 @@ def _split(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
-def _is_loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or host.startswith("127.")
+def is_loopback(host: str) -> bool:
+    """Whether a host, a name or an address, is this machine and reached from here only."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 TextList = Annotated[tuple[str, ...], NoDecode]
@@ -280,7 +285,7 @@ class Settings(BaseSettings):
         is_known = parts.scheme in {"smtp", "smtps"} and parts.query in {"", "starttls"} and parts.path in {"", "/"}
         if not is_known or not parts.hostname or (parts.username is None) != (parts.password is None):
             raise ValueError(shape)
-        if parts.username and parts.scheme == "smtp" and not parts.query and not _is_loopback(parts.hostname):
+        if parts.username and parts.scheme == "smtp" and not parts.query and not is_loopback(parts.hostname):
             msg = "the password would cross the network in clear: add ?starttls, or write smtps://"
             raise ValueError(msg)
         return value
@@ -355,7 +360,7 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """The CRM runs on this machine, where no limit is assumed."""
-        return _is_loopback(urlsplit(self.crm_url).hostname or "")
+        return is_loopback(urlsplit(self.crm_url).hostname or "")
 
     @property
     def minute_limit(self) -> int | None:

@@ -65,6 +65,74 @@ export interface Table {
   links: { json: string; csv: string; arrow: string; };
 }
 
+/** What one figure is made of. */
+export interface Receipt {
+  table: string;
+  /** The key of its row. */
+  key: Record<string, unknown>;
+  column: string;
+  value: number | string | boolean | null;
+  unit: string | null;
+  /** The column's definition. */
+  meaning: string;
+  /** The table's definition. */
+  table_meaning: string;
+  definition_version: number;
+  /** How it follows from the rows, as SQL over `behind`. */
+  computed: string | null;
+  /** The SELECT that filled the table. */
+  sql: string | null;
+  snapshot: string;
+  as_of: string;
+  coverage: number | null;
+  is_provisional: boolean;
+  /** The published table of the rows behind it. */
+  source: string | null;
+  row_key: string[];
+  used: string[];
+  /** Rows behind it. */
+  row_count: number;
+  /** Their keys and used values; ids are pseudonyms. */
+  rows: Record<string, unknown>[];
+  /** The figure, computed again from just these rows. */
+  recomputed: number | string | boolean | null;
+  taken_from: { table: string; key: Record<string, unknown>; column: string; }[];
+  /** The requests that the rows came from. */
+  fetched: { requests: number; first_at: string | null; last_at: string | null; by_operation: Record<string, unknown>; listed: Record<string, unknown>[]; };
+  /** SHA-256: equal inputs give equal digests. */
+  digest: string;
+  /** Whether the rows give the published value. */
+  agrees: boolean | null;
+  /** How it moved since an earlier kept snapshot; null when it has not. */
+  moved: Movement | null;
+}
+
+/** One figure in two snapshots. */
+export interface Movement {
+  table: string;
+  /** The key of its row. */
+  key: Record<string, unknown>;
+  column: string;
+  then: number | string | boolean | null;
+  now: number | string | boolean | null;
+  /** Id of the earlier snapshot. */
+  earlier: string;
+  earlier_as_of: string;
+  current: string;
+  current_as_of: string;
+  added: number;
+  removed: number;
+  changed: number;
+  rows: Record<string, unknown>[];
+  reasons: { kind: string; words: string; rows: number; }[];
+  has_moved: boolean;
+}
+
+/** Lines of the audit log. */
+export interface AuditLog {
+  lines: Record<string, unknown>[];
+}
+
 /** Every KPI table. */
 export interface TableList {
   /** Id of the snapshot. */

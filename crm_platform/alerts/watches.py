@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import duckdb
 
 from crm_platform.alerts.alerter import Alert
-from crm_platform.alerts.words import day_of, figure, is_share, share_seen
+from crm_platform.alerts.words import day_of, figure, share_seen
 from crm_platform.schemas import KpiTable, Type
 from crm_platform.schemas.kpi import BacklogDaily, ChatsResolvedDaily, ContactGrowthDaily, ResponseTimesDaily
 
@@ -185,7 +185,7 @@ def _floor(watch: Watch, middle: float, sample: float) -> float:
     column = watch.table.columns[watch.column]
     if column.unit == "s":
         return max(60.0, middle / 3)
-    if is_share(column):
+    if column.is_share:
         return max(0.05, _CHANCE * math.sqrt(max(0.0, middle * (1 - middle)) / max(1.0, sample)))
     return max(5.0, _CHANCE * math.sqrt(max(0.0, middle)))
 
@@ -302,7 +302,7 @@ class _Days:
         floor = _floor(self._watch, statistics.median(history), sample)
         low, high = usual_range(history, floor=floor)
         column = self._watch.table.columns[self._watch.column]
-        low, high = max(low, 0.0), min(high, 1.0) if is_share(column) else high
+        low, high = max(low, 0.0), min(high, 1.0) if column.is_share else high
         if column.type is Type.INTEGER:
             low, high = math.ceil(low), math.floor(high)
         return "", low if self._watch.bad != "high" else None, high if self._watch.bad != "low" else None

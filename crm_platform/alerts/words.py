@@ -9,8 +9,6 @@ import datetime as dt
 import math
 from typing import TYPE_CHECKING
 
-from crm_platform.schemas import Type
-
 if TYPE_CHECKING:
     from crm_platform.schemas import Column
 
@@ -21,7 +19,7 @@ def figure(column: Column, value: float | None) -> str:
         return "–"
     if column.unit == "s":
         return duration(value)
-    if is_share(column):
+    if column.is_share:
         return f"{100 * value:.1f} %"
     return f"{round(value):,}"
 
@@ -29,7 +27,7 @@ def figure(column: Column, value: float | None) -> str:
 def compared(column: Column, value: float, before: float, *, than: str) -> str:
     """Write how a figure stands to an earlier one: `38 s faster than …`, `2.0 points less than …`, `23 more than …`."""
     difference = value - before
-    if is_share(column):
+    if column.is_share:
         words, more, less = f"{abs(100 * difference):.1f} points", "more", "less"
         is_same = words.startswith("0.0 ")
     else:
@@ -37,11 +35,6 @@ def compared(column: Column, value: float, before: float, *, than: str) -> str:
         more, less = ("slower", "faster") if column.unit == "s" else ("more", "fewer")
         is_same = round(difference) == 0
     return f"the same as {than}" if is_same else f"{words} {more if difference > 0 else less} than {than}"
-
-
-def is_share(column: Column) -> bool:
-    """Whether a column holds a share or a rate, which is written in per cent."""
-    return column.type is Type.FLOAT and column.unit is None
 
 
 def duration(seconds: float) -> str:

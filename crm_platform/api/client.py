@@ -83,6 +83,7 @@ from crm_platform.errors import (
     SkipRecord,
     WriteUncertain,
 )
+from crm_platform.settings import is_loopback
 
 T = TypeVar("T")
 
@@ -255,7 +256,7 @@ def _proxy(base_url: str) -> str | None:
     """Give the proxy that the environment names for this CRM; it is for the way out, not for this machine."""
     place = urlsplit(base_url)
     host = place.hostname or ""
-    if host in ("localhost", "::1") or host.startswith("127.") or proxy_bypass(host):
+    if is_loopback(host) or proxy_bypass(host):
         return None
     proxies = getproxies()
     proxy = proxies.get(place.scheme) or proxies.get("all")

@@ -278,9 +278,7 @@ class SqliteGate:
                 return Allowance(None, None)
             with self._transaction(write=False) as db:
                 server = _server(db)
-        minute = [limit for limit in (self._per_minute, server.minute(at)) if limit is not None]
-        day = [limit for limit in (self._per_day, server.day(at)) if limit is not None]
-        return Allowance(min(minute, default=None), min(day, default=None))
+        return self._stricter(server, at)
 
     def rebuild(self, started: Iterable[dt.datetime], *, uncommitted: int = 0) -> None:
         """Start the ledger anew from request starts known from elsewhere: closed for a minute, then counting them.
@@ -341,18 +339,21 @@ class SqliteGate:
         self._noted_unlisted = True
         return True
 
+    def _stricter(self, server: _Server, at: int) -> Allowance:
+        """Our limits and the CRM's, whichever is less."""
+        minute = [limit for limit in (self._per_minute, server.minute(at)) if limit is not None]
+        day = [limit for limit in (self._per_day, server.day(at)) if limit is not None]
+        return Allowance(min(minute, default=None), min(day, default=None))
+
     def _bounds(self, db: sqlite3.Connection, at: int) -> Iterator[_Bound]:
         server = _server(db)
         if server.closed_until > at:
             yield _Bound(0, is_day=False, next_at=server.closed_until, is_closed=True)
-        for window, is_day, limits in (
-            (_MINUTE, False, (self._per_minute, server.minute(at))),
-            (_DAY, True, (self._per_day, server.day(at))),
-        ):
-            known = [limit for limit in limits if limit is not None]
-            if known:
+        limits = self._stricter(server, at)
+        for window, is_day, most in ((_MINUTE, False, limits.minute), (_DAY, True, limits.day)):
+            if most is not None:
                 # A reserve as large as the limit would shut its holder out for ever.
-                limit = max(1, min(known) - self._reserve)
+                limit = max(1, most - self._reserve)
                 taken = _count(db, "until >= ?", at - window)
                 next_at = _leaves(db, at, window=window, nth=taken - limit) if taken >= limit else at
                 yield _Bound(max(0, limit - taken), is_day=is_day, next_at=next_at)

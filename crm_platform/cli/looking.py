@@ -68,8 +68,8 @@ def summary_lines(row: Mapping[str, object]) -> list[tuple[str, str, str, str]]:
     return [
         (
             name.replace("_", " "),
-            figure(name, column, row[name]),
-            figure(name, column, row[f"{name}_previous"]),
+            figure(column, row[name]),
+            figure(column, row[f"{name}_previous"]),
             column.description,
         )
         for name, column in columns.items()

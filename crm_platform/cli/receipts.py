@@ -32,6 +32,8 @@ _ROWS: Final = 20  # shown where --rows does not say
 @click.option("--key", "keys", multiple=True, metavar="NAME=VALUE", help="A key column of the figure's row.")
 @click.option("--day", help="The same as --key day=…, such as 2026-11-20.")
 @click.option("--month", help="The same as --key month=…, such as 2026-11.")
+@click.option("--from", "from_", help="First day of a range, of the tables by day whose rows can be pooled.")
+@click.option("--to", help="The day after its last one.")
 @click.option("--since", help="Compare with this kept snapshot, or `yesterday`; unset: the newest that differs.")
 @click.option("--rows", "limit", type=click.IntRange(0), help=f"Rows to show; unset: {_ROWS}, all with --json.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -43,6 +45,8 @@ def explain(
     keys: tuple[str, ...],
     day: str | None,
     month: str | None,
+    from_: str | None,
+    to: str | None,
     since: str | None,
     limit: int | None,
     as_json: bool,
@@ -51,11 +55,12 @@ def explain(
     """Show what a table means and its SQL; with --column, what a published figure is made of and why it moved."""
     declared = find_table(table)
     if column is None:
-        if keys or day or month or since or as_json or privileged or limit is not None:
+        if keys or day or month or from_ or to or since or as_json or privileged or limit is not None:
             raise click.UsageError("these options are about one figure: name it with --column")
         _show_definition(declared)
         return
-    key = {name: value for name, value in (("day", day), ("month", month)) if value is not None}
+    given = {"day": day, "month": month, "day_from": from_, "day_to": to}
+    key = {name: value for name, value in given.items() if value is not None}
     for one in keys:
         name, sign, value = one.partition("=")
         if not sign:
@@ -146,7 +151,7 @@ def _named(key: Mapping[str, object]) -> str:
 
 def _words(found: Receipt, value: object) -> str:
     column: Column = TABLES[found.table].columns[found.column]
-    words = figure(found.column, column, value)
+    words = figure(column, value)
     # What is rounded in words stands beside them in full.
     return f"{words} ({value})" if isinstance(value, float) and str(value) != words else words
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from crm_platform.schemas import Column, Type
+from crm_platform.schemas import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,7 +49,7 @@ def size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def figure(name: str, column: Column, value: object) -> str:
+def figure(column: Column, value: object) -> str:
     """Write a figure with its unit; `–` where there is none."""
     if value is None:
         return "–"
@@ -60,7 +60,7 @@ def figure(name: str, column: Column, value: object) -> str:
     if isinstance(value, int | float):
         if column.unit == "s":
             return duration(value)
-        if column.type is Type.FLOAT and (column.maximum == 1 or "_rate" in name or "_per_" in name):
+        if column.is_share:
             return f"{value:.1%}"
         return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
     return str(value)

@@ -45,7 +45,7 @@ _BATCH: Final = 20_000  # rows held in memory at a time
 _EXCEL_ROWS: Final = 1_048_576  # of a sheet, header included
 _EXCEL_TEXT: Final = 32_767  # characters of a cell
 _EXCEL_DIGITS: Final = 10**15  # whole numbers from here on lose their last digits
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def export(
 
 def spreadsheet_safe(text: str) -> str:
     """Keep a spreadsheet from running a text of a CSV as a formula: an apostrophe in front where it might."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def file_name(table: type[Table]) -> str:
@@ -285,7 +285,7 @@ def _write_sheet(
     for place, name in enumerate(columns):
         sheet.set_column(place, place, max(10, min(len(name) + 2, 40)))
         sheet.write_string(0, place, name, bold)
-    shown = [formats.get(_excel_format(name, column)) for name, column in columns.items()]
+    shown = [formats.get(_excel_format(column)) for column in columns.values()]
     number = 0
     for rows in _batches(connection, table):
         for row in rows:
@@ -299,17 +299,12 @@ def _write_sheet(
 _EXCEL_FORMATS: Final = {"instant": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", "rate": "0.0%", "seconds": "0.0"}
 
 
-def _excel_format(name: str, column: Column) -> str:
+def _excel_format(column: Column) -> str:
     if column.type is Type.TIMESTAMP:
         return "instant"
     if column.type is Type.DATE:
         return "day"
-    # A reported rate has no maximum: an inconsistent report gives an impossible one.
-    if (
-        column.type is Type.FLOAT
-        and column.unit is None
-        and (column.maximum == 1 or "_rate" in name or "_per_" in name)
-    ):
+    if column.is_share:
         return "rate"
     return "seconds" if column.unit == "s" else ""
 

@@ -5,10 +5,12 @@ What belongs here: the rows behind each figure (lineage.py), one figure's receip
 published snapshots alone.
 """
 
+from crm_platform.receipts.lineage import POOLED
 from crm_platform.receipts.moved import Moved, Movement, Reason, moved, moved_since, why
-from crm_platform.receipts.receipt import Fetched, OpenedSnapshot, Receipt, Taken, opened, receipt
+from crm_platform.receipts.receipt import Fetched, OpenedSnapshot, Receipt, Taken, figure_columns, opened, receipt
 
 __all__ = [
+    "POOLED",
     "Fetched",
     "Moved",
     "Movement",
@@ -16,6 +18,7 @@ __all__ = [
     "Reason",
     "Receipt",
     "Taken",
+    "figure_columns",
     "moved",
     "moved_since",
     "opened",

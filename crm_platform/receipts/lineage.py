@@ -743,6 +743,9 @@ FIGURES: Final[Mapping[str, Mapping[str, Figure]]] = {
 }
 """Every figure's rows, by full table name and column. A table that is not here has receipts without rows."""
 
+POOLED: Final = ("kpi.response_times_daily", "kpi.chats_resolved_daily")
+"""Tables by day whose figures hold for any range of days too: the same value, of the rows of all its days together."""
+
 
 # Requests that rows of a source came from: SELECTs of `fetch_id` over `behind`.
 

@@ -23,6 +23,7 @@ from crm_platform.receipts.receipt import (
     Asked,
     OpenedSnapshot,
     check_column,
+    figure_columns,
     find_kpi,
     is_same,
     jsonable,
@@ -150,7 +151,7 @@ def moved(
             key = MappingProxyType({part: row[part] for part in table.key})
             found += [
                 Moved(name, key, column, old[column], row[column])
-                for column in _figures(table)
+                for column in figure_columns(table)
                 if column in old and not is_same(old[column], row[column])
             ]
     return found
@@ -172,7 +173,7 @@ def why(
     now, then = Asked.of(current), Asked.of(earlier)
     declared = find_kpi(table)
     check_column(declared, column)
-    row, old = now.row(declared, key), then.row(declared, key)
+    row, old = now.row(declared, key, column), then.row(declared, key, column)
     if row is None and old is None:
         raise now.no_such_row(declared, key)
     own = typed(declared, key)
@@ -235,7 +236,7 @@ def moved_since(
         with opened(_named(since, earlier, now, settings)) as then:
             return why(current, then, table, key, column, limit=limit)
     declared = find_kpi(table)
-    row = now.row(declared, key)
+    row = now.row(declared, key, column)
     value = row[column] if row else None
     for path in earlier:
         try:
@@ -244,7 +245,7 @@ def moved_since(
                 # A build at a past cut is published later than what it precedes.
                 if before.manifest.as_of > now.manifest.as_of:
                     continue
-                old = before.row(declared, key)
+                old = before.row(declared, key, column)
                 if not is_same(old[column] if old else None, value):
                     return why(current, then, table, key, column, limit=limit)
         except GiveUp as problem:
@@ -269,10 +270,6 @@ def _named(word: str, earlier: Sequence[Path], now: Asked, settings: Settings) -
 
 def _setting(asked: Asked, name: str) -> object:
     return (asked.manifest.settings or {}).get(name)
-
-
-def _figures(table: type[KpiTable]) -> list[str]:
-    return [name for name in table.columns if name not in table.key and name not in KpiTable.columns]
 
 
 def _key(row: Row, names: Sequence[str]) -> tuple[object, ...]:

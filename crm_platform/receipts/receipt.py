@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -25,7 +26,7 @@ from crm_platform.errors import GiveUp, InvalidRequest, NotFound
 from crm_platform.models import Cut, expand, vocabulary
 from crm_platform.publish import Manifest, read_manifest
 from crm_platform.publish.manifest import DATABASE
-from crm_platform.receipts.lineage import FETCHES, FIGURES, Figure
+from crm_platform.receipts.lineage import FETCHES, FIGURES, POOLED, Figure
 from crm_platform.schemas import TABLES, KpiTable, Type
 from crm_platform.settings import Settings
 
@@ -142,6 +143,7 @@ def receipt(
 
     `snapshot`: as serving opens it, or a read-only connection to its analytics.duckdb; threads may share it. `table`:
     with or without its schema. `key`: the row's key columns; texts are read as the column's type (`2026-11-20`, `7`).
+    Of the tables in POOLED also `day_from` and `day_to` (excluded): the figure over the rows of all those days.
     `limit`: most rows and requests listed, None for all. Raises NotFound for a table, column or row that is not there
     (the message names the nearest), InvalidRequest for a key that does not fit, GiveUp when the snapshot was published
     before there were receipts.
@@ -149,11 +151,11 @@ def receipt(
     asked = Asked.of(snapshot)
     declared = find_kpi(table)
     check_column(declared, column)
-    row = asked.row(declared, key)
+    row = asked.row(declared, key, column)
     if row is None:
         raise asked.no_such_row(declared, key)
     entry = asked.manifest.tables[declared.full_name()]
-    name, own_key = declared.full_name(), {part: row[part] for part in declared.key}
+    name, own_key = declared.full_name(), typed(declared, key)
     figure = FIGURES.get(name, {}).get(column)
     behind = asked.behind(declared, column, asked.own(declared, own_key)) if figure else None
     found = asked.evaluate(figure, behind, limit=limit) if figure and behind else _NOTHING
@@ -210,9 +212,14 @@ def find_kpi(name: str) -> type[KpiTable]:
     return found
 
 
+def figure_columns(table: type[KpiTable]) -> list[str]:
+    """The columns of a KPI table that hold figures: neither its key nor a mark of the whole row."""
+    return [name for name in table.columns if name not in table.key and name not in KpiTable.columns]
+
+
 def check_column(table: type[KpiTable], column: str) -> None:
     """Raise NotFound unless a column is a figure of the table."""
-    figures = [name for name in table.columns if name not in table.key and name not in KpiTable.columns]
+    figures = figure_columns(table)
     if column in figures:
         return
     if column in table.columns:
@@ -279,6 +286,9 @@ class _Found:
 
 _NOTHING: Final = _Found(None, 0, (), hashlib.sha256(b"").hexdigest())
 _NOT_FETCHED: Final = Fetched(0, None, None, MappingProxyType({}), ())
+
+
+_RANGE: Final = {"day_from": "day >= $day_from", "day_to": "day < $day_to"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,15 +360,28 @@ class Asked:
     def own(self, table: type[KpiTable], key: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
         """SELECT the row of a figure, with its parameters by name."""
         values = typed(table, key)
-        where = " and ".join(f'"{name}" = ${name}' for name in values) or "true"
+        where = " and ".join(_RANGE.get(name, f'"{name}" = ${name}') for name in values) or "true"
         return f"select * from {table.full_name()} where {where}", values
 
-    def row(self, table: type[KpiTable], key: Mapping[str, object]) -> dict[str, Any] | None:
-        """A figure's own row, None when there is none. Raises InvalidRequest for a key that does not fit."""
+    def row(self, table: type[KpiTable], key: Mapping[str, object], column: str) -> dict[str, Any] | None:
+        """A figure's own row, None when there is none; of a range of days, what a row of all of them would say.
+
+        Raises InvalidRequest for a key that does not fit.
+        """
         if table.full_name() not in self.manifest.tables:
             raise NotFound(f"{table.full_name()} is not in snapshot {self.manifest.id}: publish again (crm build)")
-        rows = self.query(*self.own(table, key)).to_pylist()
-        return rows[0] if rows else None
+        own = self.own(table, key)
+        rows = self.query(*own).to_pylist()
+        if not rows or not is_range(key):
+            return rows[0] if rows else None
+        seen = [row["coverage"] for row in rows]
+        behind = self.behind(table, column, own)
+        return {
+            column: self.evaluate(FIGURES[table.full_name()][column], behind, limit=0).value,
+            "coverage": None if None in seen else min(seen),
+            "is_provisional": any(row["is_provisional"] for row in rows),
+            "definition_version": max(row["definition_version"] for row in rows),
+        }
 
     def no_such_row(self, table: type[KpiTable], key: Mapping[str, object]) -> NotFound:
         """Say which rows there are instead."""
@@ -407,7 +430,9 @@ class Asked:
         order = ", ".join(f'"{name}"' for name in figure.rows.key) or "all"
         some = "" if limit is None else f" limit {int(limit)}"
         listed = self.query(behind.asking(f"select {columns} from behind order by {order}{some}"), behind.parameters)
-        return _Found(row["value"], row["row_count"], tuple(listed.to_pylist()), row["digest"])
+        # DuckDB sums whole numbers into 128 bits, which Arrow hands over as decimals.
+        recomputed = int(row["value"]) if isinstance(row["value"], Decimal) else row["value"]
+        return _Found(recomputed, row["row_count"], tuple(listed.to_pylist()), row["digest"])
 
     def fetch_ids(self, behind: Behind) -> str:
         """SELECT the ids of the requests that rows came from; empty where they came from none."""
@@ -455,6 +480,11 @@ class Asked:
 
 def typed(table: type[KpiTable], key: Mapping[str, object]) -> dict[str, object]:
     """The key's values in the table's order, as its types. Raises InvalidRequest when they do not fit."""
+    if is_range(key) and table.full_name() in POOLED:
+        days = {name: _day(name, key[name]) for name in _RANGE}
+        if days["day_from"] >= days["day_to"]:
+            raise InvalidRequest("day_to is excluded: it must be after day_from, for one day the next one")
+        return dict(days)
     if set(key) != set(table.key):
         needed = ", ".join(table.key)
         given = ", ".join(key) or "nothing"
@@ -466,18 +496,26 @@ def typed(table: type[KpiTable], key: Mapping[str, object]) -> dict[str, object]
     return {name: _value(table, name, key[name]) for name in table.key}
 
 
+def is_range(key: Mapping[str, object]) -> bool:
+    """Whether a key names a range of days: `day_from`, and `day_to`, which is excluded."""
+    return set(key) == set(_RANGE)
+
+
 def _value(table: type[KpiTable], name: str, value: object) -> object:
     kind = table.columns[name].type
-    try:
-        if kind is Type.DATE:
-            if name == "month":
-                return dt.date.fromisoformat(f"{str(value)[:7]}-01")
-            return value if type(value) is dt.date else dt.date.fromisoformat(str(value))
-        if kind is Type.INTEGER:
+    if kind is Type.DATE:
+        return _day(name, f"{str(value)[:7]}-01" if name == "month" else value)
+    if kind is Type.INTEGER:
+        try:
             return int(str(value))
-    except ValueError:
-        wanted = "a whole number"
-        if kind is Type.DATE:
-            wanted = "a month such as 2026-11" if name == "month" else "a day such as 2026-11-20"
-        raise InvalidRequest(f"{name} is {value!r}; write {wanted}") from None
+        except ValueError:
+            raise InvalidRequest(f"{name} is {value!r}; write a whole number") from None
     return str(value)
+
+
+def _day(name: str, value: object) -> dt.date:
+    try:
+        return value if type(value) is dt.date else dt.date.fromisoformat(str(value))
+    except ValueError:
+        wanted = "a month such as 2026-11" if name == "month" else "a day such as 2026-11-20"
+        raise InvalidRequest(f"{name} is {value!r}; write {wanted}") from None

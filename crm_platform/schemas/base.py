@@ -86,6 +86,11 @@ class Column:
         """The column's Arrow type."""
         return ARROW[self.type]
 
+    @property
+    def is_share(self) -> bool:
+        """Whether it holds a share or a rate, which people read in per cent: the only floats without a unit."""
+        return self.type is Type.FLOAT and self.unit is None
+
 
 def text(description: str, **options: Any) -> Column:  # noqa: ANN401 - options of Column
     """Declare a text."""

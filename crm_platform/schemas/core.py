@@ -332,7 +332,10 @@ class CoverageDaily(CoreTable):
     day = date("Local day.")
     stored = count("Counted messages stored.")
     expected_unseen = number(
-        "Messages that the planner expects to exist unseen; NULL when not known.", nullable=True, minimum=0
+        "Messages that the planner expects to exist unseen; NULL when not known.",
+        nullable=True,
+        minimum=0,
+        unit="messages",
     )
     history_remainder = count(
         "Known older messages of chats whose oldest stored message is later than the day's start."

@@ -103,7 +103,7 @@ class ExpectedUnseen(OpsTable):
     key = ("day",)
 
     day = date("Local day.")
-    messages = number("Expected messages other than templates.", nullable=True, minimum=0)
+    messages = number("Expected messages other than templates.", nullable=True, minimum=0, unit="messages")
 
 
 class Builds(OpsTable):

@@ -7,7 +7,6 @@ the API answers (kpi_api.py), who may see it (access.py).
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from crm_platform.serving.caching import Kept
 from crm_platform.serving.guard import LOOPBACK_NAMES, Gate, Headers, Names, harden
 from crm_platform.serving.problems import on_bug, on_refusal, on_trouble
 from crm_platform.serving.snapshots import Snapshots
+from crm_platform.settings import is_loopback
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -37,14 +37,6 @@ _FAST = 5  # of gzip's levels: 9 takes three times as long for two per cent
 
 def _utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is reached from this machine only."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def names_for(settings: Settings, *, host: str) -> Sequence[str] | None:

@@ -133,7 +133,7 @@ def ask(table: type[KpiTable], parameters: Iterable[tuple[str, str]]) -> Questio
         conditions=tuple(condition for condition, _ in conditions),
         values=values,
         order=order,
-        limit=_limit(controls.get("limit")),
+        limit=read_limit(controls.get("limit", str(DEFAULT_LIMIT)), most=MOST_ROWS, hint="Follow `next` for more."),
         cursor=controls.get("cursor"),
         identity=repr((table.full_name(), chosen, conditions, order)),
     )
@@ -184,16 +184,10 @@ def _order(table: type[KpiTable], text: str | None) -> tuple[str, ...]:
     return tuple(f'"{name}" {direction} nulls last' for name, direction in wanted.items())
 
 
-def _limit(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_LIMIT
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MOST_ROWS:
-        raise Refused(
-            400,
-            "bad_limit",
-            f"limit is no whole number from 1 to {MOST_ROWS}.",
-            hint="Larger tables come in pages: follow `next`.",
-        )
+def read_limit(text: str, *, most: int, hint: str) -> int:
+    """Read how many are asked for. Raises Refused, with the hint, for anything but 1 to `most`."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+        raise Refused(400, "bad_limit", f"limit is no whole number from 1 to {most}.", hint=hint)
     return int(text)
 
 

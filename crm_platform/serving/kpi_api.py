@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -24,11 +25,12 @@ from starlette.routing import Route
 
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.publish import published_columns
+from crm_platform.publish.export import FORMULA_STARTS
+from crm_platform.receipts import moved_since, receipt
 from crm_platform.schemas import KpiTable
 from crm_platform.serving import openapi
-from crm_platform.serving.asking import Question, ask, find_table, kpi_tables
+from crm_platform.serving.asking import MOST_ROWS, Question, ask, find_table, kpi_tables, read_limit
 from crm_platform.serving.caching import Kept, KeptAnswer, is_known, tag
-from crm_platform.serving.pages.receipt import read
 from crm_platform.serving.problems import Refused
 
 if TYPE_CHECKING:
@@ -40,9 +42,8 @@ if TYPE_CHECKING:
 ARROW_TYPE: Final = "application/vnd.apache.arrow.stream"
 _FORMS: Final = {"json": "application/json", "csv": "text/csv", "arrow": ARROW_TYPE}
 _CACHING: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
-_MOST_AUDIT_LINES: Final = 10_000
 # A spreadsheet takes a text that begins so for a formula.
-_FORMULA: Final = r"^[=+\-@\t\r]"
+_FORMULA: Final = f"^(?:{'|'.join(map(re.escape, FORMULA_STARTS))})"
 
 
 def _snapshot(request: Request) -> OpenSnapshot:
@@ -284,14 +285,16 @@ def _answer(question: Question, found: OpenSnapshot, parameters: list[tuple[str,
 def _receipt(request: Request) -> Response:
     table = find_table(request.path_params["table"])
     key = dict(request.query_params)
-    column = key.pop("column", "")
+    column, most = key.pop("column", ""), key.pop("limit", None)
+    limit = None if most is None else read_limit(most, most=MOST_ROWS, hint="Leave it out for all of them.")
     found = _snapshot(request)
     etag = tag("receipt", found.snapshot.id, _software(), table.full_name(), str(request.query_params))
     headers = {"ETag": etag, **_CACHING}
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)
     try:
-        made_of, movement = read(request.app.state.settings, found, table.full_name(), column, key, limit=None)
+        made_of = receipt(found, table.full_name(), key, column, limit=limit)
+        movement = moved_since(request.app.state.settings, found, table.full_name(), key, column, limit=limit)
     except (InvalidRequest, NotFound) as problem:
         hint = f"column and {', '.join(table.key) or 'no key'} name a figure of {table.full_name()}."
         raise Refused(404, "no_such_figure", str(problem), hint=hint) from None
@@ -310,11 +313,9 @@ def _openapi(request: Request) -> Response:
 
 
 def _audit(request: Request) -> Response:
-    text = request.query_params.get("limit", "100")
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= _MOST_AUDIT_LINES):
-        message = f"limit is no whole number from 1 to {_MOST_AUDIT_LINES}."
-        raise Refused(400, "bad_limit", message, hint="Leave it out for the newest 100.")
-    lines: list[dict[str, Any]] = request.app.state.audit.newest(int(text))
+    asked = request.query_params.get("limit", str(openapi.AUDIT_LINES))
+    limit = read_limit(asked, most=openapi.MOST_AUDIT_LINES, hint=f"Leave it out for the newest {openapi.AUDIT_LINES}.")
+    lines: list[dict[str, Any]] = request.app.state.audit.newest(limit)
     return JSONResponse({"lines": lines}, headers={"Cache-Control": "no-store"})
 
 

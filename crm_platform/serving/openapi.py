@@ -10,12 +10,15 @@ import json
 from typing import Any, Final
 
 from crm_platform.publish import published_columns
+from crm_platform.receipts import POOLED, figure_columns
 from crm_platform.schemas import Column, KpiTable, Type
 from crm_platform.serving.asking import DEFAULT_LIMIT, MOST_ROWS, RANGED, kpi_tables
 
 Json = dict[str, Any]
 
-_VERSION: Final = "1.0.0"
+_VERSION: Final = "1.1.0"
+AUDIT_LINES: Final = 100
+MOST_AUDIT_LINES: Final = 10_000
 _TYPES: Final[dict[Type, Json]] = {
     Type.TEXT: {"type": "string"},
     Type.JSON: {"type": "string"},
@@ -60,6 +63,8 @@ def document() -> Json:
         "paths": {
             "/api/v1/kpis": {"get": _list_operation()},
             **{f"/api/v1/kpis/{name}": {"get": _operation(table)} for name, table in tables.items()},
+            **{f"/api/v1/kpis/{name}/receipt": {"get": _receipt_operation(table)} for name, table in tables.items()},
+            "/api/v1/audit": {"get": _audit_operation()},
             "/api/v1/openapi.json": {"get": _self_operation()},
         },
         "components": {
@@ -163,6 +168,62 @@ def _filters_by(name: str, column: Column) -> list[Json]:
     return found
 
 
+def _receipt_operation(table: type[KpiTable]) -> Json:
+    is_pooled = table.full_name() in POOLED
+    key: list[Json] = [
+        {
+            "name": name,
+            "in": "query",
+            "required": not is_pooled,
+            "description": f"Of the figure's row. {column.description}",
+            "schema": _ASKED.get(column.type, _TYPES[column.type]),
+        }
+        for name, column in table.columns.items()
+        if name in table.key
+    ]
+    if is_pooled:
+        words = {"day_from": "First day of a range, instead of day.", "day_to": "The day after the last of it."}
+        schema = {"type": "string", "format": "date"}
+        key += [{"name": name, "in": "query", "description": said, "schema": schema} for name, said in words.items()]
+    figure = {
+        "name": "column",
+        "in": "query",
+        "required": True,
+        "description": "The figure.",
+        "schema": {"type": "string", "enum": figure_columns(table)},
+    }
+    return {
+        "operationId": f"{table.table}_receipt",
+        "summary": f"What one figure of kpi.{table.table} is made of, and why it moved",
+        "tags": [table.pillar],
+        "parameters": [*key, figure, _reference("parameters", "receipt_limit")],
+        "responses": {
+            "200": {
+                "description": "The receipt.",
+                "headers": {"ETag": _reference("headers", "ETag")},
+                "content": {"application/json": {"schema": _reference("schemas", "Receipt")}},
+            },
+            "404": _reference("responses", "NoSuchFigure"),
+            **{one: _reference("responses", _REFUSALS[one]) for one in ("304", "400", "401", "403", "503")},
+        },
+    }
+
+
+def _audit_operation() -> Json:
+    return {
+        "operationId": "audit",
+        "summary": "The newest lines of the audit log; for admins",
+        "parameters": [_reference("parameters", "audit_limit")],
+        "responses": {
+            "200": {
+                "description": "What left the house, and who came in, newest first.",
+                "content": {"application/json": {"schema": _reference("schemas", "AuditLog")}},
+            },
+            **{one: _reference("responses", _REFUSALS[one]) for one in ("400", "401", "403")},
+        },
+    }
+
+
 def _list_operation() -> Json:
     return {
         "operationId": "list_kpis",
@@ -193,28 +254,45 @@ def _self_operation() -> Json:
 
 
 def _parameters() -> Json:
-    return {
-        name: {"name": name, "in": "query", "description": description, "schema": schema}
-        for name, description, schema in (
-            ("columns", "Only these columns, comma-separated, in this order.", {"type": "string"}),
-            (
-                "order",
-                "Sort by these columns, comma-separated; a minus before a name sorts downwards. Default: the key.",
-                {"type": "string", "examples": ["-day"]},
-            ),
-            (
-                "limit",
-                "Most rows of a page.",
-                {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": DEFAULT_LIMIT},
-            ),
-            ("cursor", "The page after another: follow `next` instead of writing it.", {"type": "string"}),
-            (
-                "format",
-                "The form of the answer, before the Accept header.",
-                {"type": "string", "enum": ["json", "csv", "arrow"]},
-            ),
-        )
-    } | {one["name"]: one for name, column in KpiTable.columns.items() for one in _filters_by(name, column)}
+    return (
+        {
+            name: {"name": name, "in": "query", "description": description, "schema": schema}
+            for name, description, schema in (
+                ("columns", "Only these columns, comma-separated, in this order.", {"type": "string"}),
+                (
+                    "order",
+                    "Sort by these columns, comma-separated; a minus before a name sorts downwards. Default: the key.",
+                    {"type": "string", "examples": ["-day"]},
+                ),
+                (
+                    "limit",
+                    "Most rows of a page.",
+                    {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": DEFAULT_LIMIT},
+                ),
+                ("cursor", "The page after another: follow `next` instead of writing it.", {"type": "string"}),
+                (
+                    "format",
+                    "The form of the answer, before the Accept header.",
+                    {"type": "string", "enum": ["json", "csv", "arrow"]},
+                ),
+            )
+        }
+        | {
+            "receipt_limit": {
+                "name": "limit",
+                "in": "query",
+                "description": "Most rows and requests listed; all of them when it is left out.",
+                "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS},
+            },
+            "audit_limit": {
+                "name": "limit",
+                "in": "query",
+                "description": "Most lines.",
+                "schema": {"type": "integer", "minimum": 1, "maximum": MOST_AUDIT_LINES, "default": AUDIT_LINES},
+            },
+        }
+        | {one["name"]: one for name, column in KpiTable.columns.items() for one in _filters_by(name, column)}
+    )
 
 
 def _headers() -> Json:
@@ -240,6 +318,7 @@ def _responses() -> Json:
         "RoleTooLow": "The secret belongs to a role that may not do this.",
         "NotAcceptable": "None of the three forms is acceptable.",
         "CursorOutdated": "A newer snapshot was published, or other parameters were given: begin again.",
+        "NoSuchFigure": "No figure has this column and this key; the message names the nearest.",
         "NothingPublished": "Nothing, or not this table, has been published yet.",
     }
     return {
@@ -319,8 +398,85 @@ def _schemas() -> Json:
             },
             "A KPI table.",
         ),
+        **_receipt_schemas(),
+        "AuditLog": _object(
+            {"lines": {"type": "array", "items": {"type": "object", "description": "Time, event, and what is known."}}},
+            "Lines of the audit log.",
+        ),
         "TableList": _object(
             {**snapshot, "tables": {"type": "array", "items": _reference("schemas", "Table")}}, "Every KPI table."
+        ),
+    }
+
+
+def _receipt_schemas() -> Json:
+    text, whole = {"type": "string"}, {"type": "integer", "minimum": 0}
+    moment = {**text, "format": "date-time"}
+    value: Json = {"type": ["number", "string", "boolean", "null"]}
+    key = {"type": "object", "description": "The key of its row."}
+    rows = {"type": "array", "items": {"type": "object"}}
+    figure = {"table": text, "key": key, "column": text}
+    return {
+        "Receipt": _object(
+            {
+                **figure,
+                "value": value,
+                "unit": _nullable(text),
+                "meaning": {**text, "description": "The column's definition."},
+                "table_meaning": {**text, "description": "The table's definition."},
+                "definition_version": whole,
+                "computed": {**_nullable(text), "description": "How it follows from the rows, as SQL over `behind`."},
+                "sql": {**_nullable(text), "description": "The SELECT that filled the table."},
+                "snapshot": text,
+                "as_of": moment,
+                "coverage": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+                "is_provisional": {"type": "boolean"},
+                "source": {**_nullable(text), "description": "The published table of the rows behind it."},
+                "row_key": {"type": "array", "items": text},
+                "used": {"type": "array", "items": text},
+                "row_count": {**whole, "description": "Rows behind it."},
+                "rows": {**rows, "description": "Their keys and used values; ids are pseudonyms."},
+                "recomputed": {**value, "description": "The figure, computed again from just these rows."},
+                "taken_from": {"type": "array", "items": _object(figure, "A figure that this one is taken from.")},
+                "fetched": _object(
+                    {
+                        "requests": whole,
+                        "first_at": _nullable(moment),
+                        "last_at": _nullable(moment),
+                        "by_operation": {"type": "object"},
+                        "listed": rows,
+                    },
+                    "The requests that the rows came from.",
+                ),
+                "digest": {**text, "description": "SHA-256: equal inputs give equal digests."},
+                "agrees": {"type": ["boolean", "null"], "description": "Whether the rows give the published value."},
+                "moved": {
+                    "description": "How it moved since an earlier kept snapshot; null when it has not.",
+                    "oneOf": [_reference("schemas", "Movement"), {"type": "null"}],
+                },
+            },
+            "What one figure is made of.",
+        ),
+        "Movement": _object(
+            {
+                **figure,
+                "then": value,
+                "now": value,
+                "earlier": {**text, "description": "Id of the earlier snapshot."},
+                "earlier_as_of": moment,
+                "current": text,
+                "current_as_of": moment,
+                "added": whole,
+                "removed": whole,
+                "changed": whole,
+                "rows": rows,
+                "reasons": {
+                    "type": "array",
+                    "items": _object({"kind": text, "words": text, "rows": whole}, "Why, and of how many rows."),
+                },
+                "has_moved": {"type": "boolean"},
+            },
+            "One figure in two snapshots.",
         ),
     }
 

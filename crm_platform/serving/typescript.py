@@ -30,18 +30,19 @@ def types(document: Json) -> str:
     schemas: Json = document["components"]["schemas"]
     lines = [_HEAD]
     for name, schema in schemas.items():
-        generic = "<Row = Record<string, unknown>>" if name == "Answer" else ""
+        is_answer = name == "Answer"
+        generic = "<Row = Record<string, unknown>>" if is_answer else ""
         lines += [
             *_comment(schema, ""),
             f"export interface {name}{generic} {{",
-            *_members(schema, "  ", rows="Row[]"),
+            *_members(schema, "  ", rows="Row[]" if is_answer else None),
             "}",
             "",
         ]
     operations = {
         path.removeprefix("/api/v1/kpis/"): methods["get"]
         for path, methods in document["paths"].items()
-        if path.startswith("/api/v1/kpis/")
+        if path.startswith("/api/v1/kpis/") and not path.endswith("/receipt")
     }
     lines += ["/** The row of each table, by the table's name in the address. */", "export interface KpiRows {"]
     lines += [f"  {_key(table)}: {_row_of(operation)};" for table, operation in operations.items()]
@@ -88,6 +89,8 @@ def _type(schema: Json) -> str:
         return reference.rpartition("/")[2]
     if "enum" in schema:
         return " | ".join(json.dumps(value) for value in schema["enum"])
+    if "oneOf" in schema:
+        return " | ".join(_type(one) for one in schema["oneOf"])
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     return " | ".join(_of_kind(kind, schema) for kind in kinds)
 

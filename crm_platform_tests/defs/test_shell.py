@@ -84,7 +84,7 @@ FIGURES = [
 
 @pytest.mark.parametrize(("name", "value", "words"), FIGURES)
 def test_figures_carry_their_unit(name, value, words):
-    assert figure(name, kpi.ExecutiveSummary.columns[name], value) == words
+    assert figure(kpi.ExecutiveSummary.columns[name], value) == words
 
 
 def test_the_summary_shows_each_figure_beside_its_previous():

@@ -191,3 +191,43 @@ def test_a_key_that_does_not_fit_is_refused(snapshot, table, key, words):
 def test_what_is_no_snapshot_has_no_receipts():
     with duckdb.connect() as connection, pytest.raises(GiveUp, match="open its analytics"):
         receipt(connection, "response_times_daily", {"day": DAY}, "waits")
+
+
+def test_a_range_of_days_pools_the_rows_of_all_of_them(desk):
+    three_chats(desk)
+    later = DAY + dt.timedelta(days=1)
+    for number, seconds in enumerate((600.0, 1200.0)):
+        chat = f"chat-25471200000{number}"
+        desk.question_and_answer(chat, at(10 + number, day=later), seconds, visited=at(12 + number, day=later))
+    snapshot, column = desk.open(), "first_response_seconds_median"
+    days = {"day_from": DAY, "day_to": later + dt.timedelta(days=1)}
+    both = receipt(snapshot, "response_times_daily", days, column)
+    daily = [receipt(snapshot, "response_times_daily", {"day": day}, column).value for day in (DAY, later)]
+    assert (daily, both.value) == ([90.0, 900.0], 300.0)
+    assert both.row_count == 5
+    assert both.agrees
+    assert dict(both.key) == days
+    one = receipt(snapshot, "response_times_daily", {"day_from": str(DAY), "day_to": str(later)}, "answered_waits")
+    assert one.value == 3
+    assert [row["state"] for row in one.rows] == ["answered"] * 3
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "words"),
+    [
+        ("response_times_daily", {"day_from": "2026-11-20", "day_to": "2026-11-20"}, "day_to is excluded"),
+        ("response_times_daily", {"day_from": "soon", "day_to": "2026-11-20"}, "write a day such as"),
+        ("response_times_daily", {"day_from": "2026-11-20"}, "is named by day"),
+        ("backlog_daily", {"day_from": "2026-11-20", "day_to": "2026-11-21"}, "is named by day"),
+    ],
+)
+def test_a_range_that_cannot_be_pooled_is_refused(snapshot, table, key, words):
+    column = "open_waits_at_end" if table == "backlog_daily" else "answered_waits"
+    with pytest.raises(InvalidRequest, match=words):
+        receipt(snapshot, table, key, column)
+
+
+def test_a_range_without_a_known_day_names_the_known_ones(snapshot):
+    days = {"day_from": "2020-01-01", "day_to": "2020-01-05"}
+    with pytest.raises(NotFound, match="day goes from"):
+        receipt(snapshot, "response_times_daily", days, "answered_waits")

@@ -7,13 +7,11 @@ static/. What does not: who may see a page (app.py), the API for programs (kpi_a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.serving.pages import campaigns, executive, support
@@ -25,8 +23,6 @@ from crm_platform.serving.problems import Refused
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-STATIC: Final = Path(__file__).parent.parent / "static"
-
 # Each page: what builds it, and the days it shows when the address names none.
 BUILDS: Final[Mapping[str, tuple[Build, str]]] = {
     "executive": (executive.build, "7d"),
@@ -36,7 +32,7 @@ BUILDS: Final[Mapping[str, tuple[Build, str]]] = {
 
 
 def routes() -> list[BaseRoute]:
-    """Routes of all pages, of their charts as CSV and as Vega-Lite, and of their static files."""
+    """Routes of all pages, and of their charts as CSV and as Vega-Lite."""
     frame = Frame()
 
     def home(request: Request) -> Response:
@@ -106,5 +102,4 @@ def routes() -> list[BaseRoute]:
         Route("/state.json", state),
         Route("/charts/{page}/{chart}.csv", chart_csv),
         Route("/charts/{page}/{chart}.vl.json", chart_specification),
-        Mount("/static", StaticFiles(directory=STATIC)),
     ]

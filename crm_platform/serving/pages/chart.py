@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Final, Literal
 
+from crm_platform.publish.export import spreadsheet_safe
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.charts import Drawing, Size
 from crm_platform.serving.pages.numbers import Language
@@ -134,7 +135,9 @@ class Chart:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\r\n")
         writer.writerow(column.name for column in self.columns)
-        writer.writerows([_safe(row.get(column.name)) for column in self.columns] for row in self.rows)
+        for row in self.rows:
+            values = [row.get(column.name) for column in self.columns]
+            writer.writerow(spreadsheet_safe(one) if isinstance(one, str) else plain(one) for one in values)
         return out.getvalue()
 
 
@@ -151,9 +154,3 @@ def plain(value: object) -> str:
     if isinstance(value, dt.date | dt.datetime):
         return value.isoformat()
     return str(value)
-
-
-def _safe(value: object) -> str:
-    # A text that begins like a formula is run by spreadsheets: an apostrophe keeps it a text.
-    written = plain(value)
-    return f"'{written}" if isinstance(value, str) and written[:1] in {"=", "+", "-", "@", "\t", "\r"} else written

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
-from urllib.parse import urlencode
 
 from crm_platform.serving.pages import charts, numbers
 from crm_platform.serving.pages.book import Book, Row, coverage, share, total
@@ -45,11 +44,6 @@ class Source:
         if self.key:
             told["data-key"] = json.dumps(dict(self.key))
         return told
-
-
-def receipt_href(source: Source) -> str:
-    """Address of the receipt of a published cell: definition, SQL, rows behind it."""
-    return "/receipt?" + urlencode({"table": source.table, "column": source.column, **dict(source.key)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,15 +22,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from crm_platform.errors import CrmPlatformError, FixConfiguration, GiveUp
+from crm_platform.errors import FixConfiguration, GiveUp
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import Book, coverage
 from crm_platform.serving.pages.chart import Chart, plain
 from crm_platform.serving.pages.costs import stamp
-from crm_platform.serving.pages.figures import Figure, receipt_href
+from crm_platform.serving.pages.figures import Figure
 from crm_platform.serving.pages.numbers import Language
 from crm_platform.serving.pages.period import NAMES, Period, read_period
-from crm_platform.serving.pages.receipt import behind, written
+from crm_platform.serving.pages.receipt import behind, receipt_href, written
 from crm_platform.serving.pages.words import LANGUAGES, WORDS, say
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.serving.static import static_url
@@ -154,7 +154,7 @@ class View:
     def rows_href(self, figure: Figure) -> str:
         """Address of the rows behind a figure: a published cell's receipt, else the CSV of the chart it sums up."""
         if figure.source.how == "cell":
-            return receipt_href(figure.source)
+            return receipt_href(figure.source.table, figure.source.column, dict(figure.source.key))
         return self.csv_href(BEHIND.get(figure.name, "campaigns"))
 
     @property
@@ -261,7 +261,7 @@ class Frame:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.globals |= {"numbers": numbers, "plain": plain, "words": WORDS, "static_url": static_url}
+        self.templates.globals |= {"numbers": numbers, "plain": plain, "static_url": static_url, "words": WORDS}
         self._book: Book | None = None
         self._kept: OrderedDict[object, bytes] = OrderedDict()
         self._lock = threading.Lock()
@@ -443,6 +443,3 @@ def preferences(request: Request) -> Response:
         if value is not None and value in known:
             answer.set_cookie(name, value, max_age=_YEAR, path="/", samesite="lax", httponly=True)
     return answer
-
-
-__all__ = ["PAGES", "Build", "Content", "CrmPlatformError", "Frame", "Status", "View", "language_of", "preferences"]

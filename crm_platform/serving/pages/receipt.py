@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from crm_platform.receipts import Movement, Receipt, moved_since, receipt
-from crm_platform.schemas import TABLES, Type
+from crm_platform.schemas import TABLES
 from crm_platform.serving.pages import numbers
 
 if TYPE_CHECKING:
@@ -40,19 +40,12 @@ class Behind:
     api: str
 
 
-def read(
-    settings: Settings, opened: OpenSnapshot, table: str, column: str, key: Mapping[str, str], *, limit: int | None
-) -> tuple[Receipt, Movement | None]:
-    """The receipt of a figure of the open snapshot, and how it moved. Raises NotFound and InvalidRequest."""
-    found = receipt(opened, table, key, column, limit=limit)
-    return found, moved_since(settings, opened, table, key, column, limit=limit)
-
-
 def behind(settings: Settings, opened: OpenSnapshot, query: Iterable[tuple[str, str]]) -> Behind:
     """What `/receipt?table=…&column=…&<key>=…` asks for. Raises NotFound and InvalidRequest."""
     asked = dict(query)
     table, column = asked.pop("table", ""), asked.pop("column", "")
-    found, movement = read(settings, opened, table, column, asked, limit=ROWS)
+    found = receipt(opened, table, asked, column, limit=ROWS)
+    movement = moved_since(settings, opened, table, asked, column, limit=ROWS)
     columns = tuple(dict.fromkeys((*found.row_key, *found.used)))
     return Behind(
         receipt=found,
@@ -62,7 +55,7 @@ def behind(settings: Settings, opened: OpenSnapshot, query: Iterable[tuple[str, 
         taken=tuple(
             (
                 " · ".join([one.column.replace("_", " "), *(_cell(part) for part in one.key.values())]),
-                address(one.table, one.column, one.key),
+                receipt_href(one.table, one.column, one.key),
             )
             for one in found.taken_from
         ),
@@ -71,7 +64,7 @@ def behind(settings: Settings, opened: OpenSnapshot, query: Iterable[tuple[str, 
     )
 
 
-def address(table: str, column: str, key: Mapping[str, object]) -> str:
+def receipt_href(table: str, column: str, key: Mapping[str, object]) -> str:
     """Address of a figure's page."""
     return "/receipt?" + urlencode({"table": table, "column": column, **{name: _cell(key[name]) for name in key}})
 
@@ -85,9 +78,10 @@ def written(language: numbers.Language, found: Receipt, value: object) -> str:
     column = TABLES[found.table].columns[found.column]
     if found.unit == "s":
         return numbers.duration(language, value)
-    if column.type is Type.FLOAT and (column.maximum == 1 or "_rate" in found.column or "_per_" in found.column):
+    if column.is_share:
         return numbers.percent(value)
-    return numbers.count(value) if isinstance(value, int) or value.is_integer() else f"{value:,.3f}"
+    words = numbers.count(value) if isinstance(value, int) or value.is_integer() else f"{value:,.3f}"
+    return f"{words} {found.unit}" if found.unit else words
 
 
 def _cell(value: object) -> str:
