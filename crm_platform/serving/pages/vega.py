@@ -64,7 +64,7 @@ _DASHES: Final = [3, 4]
 
 
 def specification(chart: Chart, language: Language) -> Json | None:
-    """The chart as a Vega-Lite specification, as wide and high as on a wide page; None when there is nothing to draw."""
+    """The chart in Vega-Lite, as wide and high as on a wide page; None when there is nothing to draw."""
     drawing = chart.drawing
     if drawing is None or not chart.wide:
         return None
@@ -132,27 +132,29 @@ def _lines(drawing: LineChart, chart: Chart, rows: list[Json]) -> _Parts:
     count = len(rows)
     edge = count if drawing.open_from is None else drawing.open_from
     shared: Json = {"x": x, "y": y, "color": colour, "opacity": _picked()}
-    line: Json = {"type": "line", "strokeWidth": 2, "strokeCap": "round", "strokeJoin": "round"}
+    stroke: Json = {"type": "line", "strokeWidth": 2, "strokeCap": "round", "strokeJoin": "round"}
     layers = [
         *_band(drawing, x),
         {
             "transform": [*long, {"filter": f"datum.row < {edge}"}],
-            "mark": line,
+            "mark": stroke,
             "params": [{"name": "pick", "select": {"type": "point", "fields": ["series"]}, "bind": "legend"}],
             "encoding": shared,
         },
     ]
     if edge < count:
-        tail = {"transform": [*long, {"filter": f"datum.row >= {edge - 1}"}], "mark": line | {"strokeDash": _DASHES}}
+        tail = {"transform": [*long, {"filter": f"datum.row >= {edge - 1}"}], "mark": stroke | {"strokeDash": _DASHES}}
         ends = {
             "transform": [*long, {"filter": f"datum.row >= {edge} && isValid(datum.value)"}],
             "mark": {"type": "point", "size": 40, "strokeWidth": 2, "filled": False, "fill": _colour("panel")},
         }
         layers += [part | {"encoding": shared} for part in (tail, ends)]
+    both = {"and": [{"param": "near", "empty": False}, {"param": "pick"}]}
+    is_near_and_picked = {"condition": {"test": both, "value": 1}, "value": 0}
     near = {
         "transform": [*long, {"filter": "isValid(datum.value)"}],
         "mark": {"type": "point", "filled": True, "size": 44, "tooltip": None},
-        "encoding": {"x": x, "y": y, "color": colour, "opacity": _near(1)},
+        "encoding": {"x": x, "y": y, "color": colour, "opacity": is_near_and_picked},
     }
     pointer = {
         "name": "pointer",
@@ -270,8 +272,8 @@ def _bars(drawing: BarChart, chart: Chart, rows: list[Json]) -> _Parts:
     values = rows[: len(drawing.bars)]
     said = dict(chart.keys)
     for row, bar in zip(values, drawing.bars, strict=True):
-        row |= {"name": bar.name, "text": bar.text, "value": bar.value, "low": bar.low, "high": bar.high}
-        row |= {"series": said.get(bar.look, bar.look), "end": drawing.most}
+        row |= {"bar_text": bar.text, "bar_value": bar.value, "bar_low": bar.low, "bar_high": bar.high}
+        row |= {"series": said.get(bar.look, bar.look), "bar_end": drawing.most}
     longest = max(len(bar.name) for bar in drawing.bars) * _LETTER + 16
     named = {str(number): bar.name for number, bar in enumerate(drawing.bars)}
     axis = {
@@ -288,7 +290,7 @@ def _bars(drawing: BarChart, chart: Chart, rows: list[Json]) -> _Parts:
     if not chart.keys:
         colour["legend"] = None
     bar_mark: Json = {"type": "bar", "height": {"band": 0.92}, "tooltip": None}
-    whole = {"field": "end", **across, "scale": scale}
+    whole = {"field": "bar_end", **across, "scale": scale}
     layers: list[Json] = [
         {"mark": bar_mark | {"color": _colour("grid")}, "encoding": {"y": y, "x": whole}},
         {
@@ -296,7 +298,7 @@ def _bars(drawing: BarChart, chart: Chart, rows: list[Json]) -> _Parts:
             "params": [{"name": "pick", "select": {"type": "point", "fields": ["series"]}, "bind": "legend"}],
             "encoding": {
                 "y": y,
-                "x": {"field": "value", **across, "scale": scale},
+                "x": {"field": "bar_value", **across, "scale": scale},
                 "color": colour,
                 "opacity": _picked(),
             },
@@ -304,16 +306,16 @@ def _bars(drawing: BarChart, chart: Chart, rows: list[Json]) -> _Parts:
     ]
     if any(bar.low is not None and bar.high is not None for bar in drawing.bars):
         ends = {"type": "tick", "thickness": 1.25, "size": 8, "color": _colour("ink"), "tooltip": None}
-        low, high = ({"field": field, **across, "scale": scale} for field in ("low", "high"))
+        low, high = ({"field": field, **across, "scale": scale} for field in ("bar_low", "bar_high"))
         span = {"type": "rule", "strokeWidth": 1.25, "color": _colour("ink")}
         layers += [
-            {"mark": span, "encoding": {"y": y, "x": low, "x2": {"field": "high"}}},
+            {"mark": span, "encoding": {"y": y, "x": low, "x2": {"field": "bar_high"}}},
             {"mark": ends, "encoding": {"y": y, "x": low}},
             {"mark": ends, "encoding": {"y": y, "x": high}},
         ]
     text = {"type": "text", "align": "left", "dx": 8, "color": _colour("ink"), "clip": False}
     layers += [
-        {"mark": text, "encoding": {"y": y, "x": whole, "text": {"field": "text"}}},
+        {"mark": text, "encoding": {"y": y, "x": whole, "text": {"field": "bar_text"}}},
         _cells({"y": {**y, "scale": {"padding": 0.4}}}, chart),
     ]
     return values, layers, {}
@@ -328,17 +330,17 @@ def _heat(drawing: HeatMap, chart: Chart, rows: list[Json]) -> _Parts:
         for column, value in enumerate(cells):
             if value is not None:
                 few = drawing.marks is not None and drawing.marks[line][column]
-                place = {"line": line, "column": column, "value": value, "few": few}
+                place = {"cell_line": line, "cell_column": column, "cell_value": value, "cell_few": few}
                 values.append(rows[drawing.row(line, column)] | place)
     every = 3 if len(drawing.columns) > 12 else 1
     shown = {str(number): name if number % every == 0 else "" for number, name in enumerate(drawing.columns)}
-    x = _place("column", shown, len(drawing.columns)) | {"title": None}
+    x = _place("cell_column", shown, len(drawing.columns)) | {"title": None}
     x["axis"] |= {"labelAngle": 0, "labelOverlap": False}
-    y = _place("line", {str(number): name for number, name in enumerate(drawing.rows)}, len(drawing.rows))
+    y = _place("cell_line", {str(number): name for number, name in enumerate(drawing.rows)}, len(drawing.rows))
     steps = [_colour(f"heat{level}") for level in range(9)]
     top = drawing.high if drawing.high is not None and drawing.high > drawing.low else drawing.low + 1
     shade = {
-        "field": "value",
+        "field": "cell_value",
         "type": "quantitative",
         "legend": None,
         "scale": {"type": "quantize", "domain": [drawing.low, top], "range": steps, "nice": False, "zero": False},
@@ -351,19 +353,19 @@ def _heat(drawing: HeatMap, chart: Chart, rows: list[Json]) -> _Parts:
                 "x": x,
                 "y": y,
                 "color": shade,
-                "opacity": {"condition": {"test": "datum.few", "value": 0.5}, "value": 1},
+                "opacity": {"condition": {"test": "datum.cell_few", "value": 0.5}, "value": 1},
             },
         }
     ]
-    if any(value["few"] for value in values):
+    if any(value["cell_few"] for value in values):
         struck = {
             "x": {**x, "bandPosition": 0.08},
-            "x2": {"field": "column", "bandPosition": 0.92},
+            "x2": {"field": "cell_column", "bandPosition": 0.92},
             "y": {**y, "bandPosition": 0.92},
-            "y2": {"field": "line", "bandPosition": 0.08},
+            "y2": {"field": "cell_line", "bandPosition": 0.08},
         }
         stroke = {"type": "rule", "color": _colour("ink"), "opacity": 0.45, "tooltip": None}
-        layers.append({"transform": [{"filter": "datum.few"}], "mark": stroke, "encoding": struck})
+        layers.append({"transform": [{"filter": "datum.cell_few"}], "mark": stroke, "encoding": struck})
     layers.append(_cells({"x": x, "y": y}, chart))
     return values, layers, {"view": {"fill": _colour("grid"), "stroke": None}}
 
@@ -504,7 +506,14 @@ def _config(language: Language) -> Json:
             "labelFontSize": 11.5,
             "labelPadding": 8,
         },
-        "legend": {"orient": "top", "labelColor": _colour("ink"), "labelFontSize": 12, "offset": 6},
+        "legend": {
+            "orient": "top",
+            "labelColor": _colour("ink"),
+            "labelFontSize": 12,
+            "labelLimit": 130,
+            "offset": 6,
+            "columns": {"expr": "width < 400 ? 2 : 0"},  # 0: all beside each other
+        },
         "text": {"fontSize": 12},
         "title": {"anchor": "start", "color": _colour("ink"), "subtitleColor": _colour("quiet"), "fontSize": 16},
     }

@@ -425,15 +425,16 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Chati shirikishi haikuweza kuletwa. Mchoro unabaki; bonyeza tena kujaribu mara nyingine.",
     ),
     "chart.explore.hint": (
-        "Wheel or + and − zoom, dragging moves, a double click or 0 shows all. ← and → go from day to day. A click on "
-        "a name, or its number, singles it out.",
-        "Gurudumu au + na − hukuza, kuburuta husogeza, kubofya mara mbili au 0 huonyesha yote. ← na → hupita siku kwa "
-        "siku. Kubofya jina, au namba yake, huliacha peke yake.",
+        "Wheel or + and − zoom, dragging moves, a double click or 0 shows all. ← and → go from day to day.",
+        "Gurudumu au + na − hukuza, kuburuta husogeza, kubofya mara mbili au 0 huonyesha yote. ← na → hupita siku.",
     ),
     "chart.explore.hint.still": (
-        "Point at a part, or press ← and →, for its exact values. A click on a name, or its number, singles it out.",
-        "Elekeza kwenye sehemu, au bonyeza ← na →, kuona thamani zake kamili. Kubofya jina, au namba yake, huliacha "
-        "peke yake.",
+        "Point at a part, or press ← and →, for its exact values.",
+        "Elekeza kwenye sehemu, au bonyeza ← na →, kuona thamani zake kamili.",
+    ),
+    "chart.explore.hint.names": (
+        "A click on a name, or its number, singles it out.",
+        "Kubofya jina, au namba yake, huliacha peke yake.",
     ),
     "chart.link": ("Copy link", "Nakili kiungo"),
     "chart.link.done": ("Link copied", "Kiungo kimenakiliwa"),

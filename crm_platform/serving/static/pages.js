@@ -35,6 +35,7 @@ function showTip(panel, index, x, y) {
 
 function hideTip() {
   tip.hidden = true;
+  tip.removeAttribute("role");
   document.querySelectorAll(".cursor").forEach((line) => line.remove());
 }
 
@@ -79,10 +80,15 @@ document.querySelectorAll(".tools .explore").forEach((button) => {
   const panel = button.closest(".panel");
   const words = button.textContent;
   let explored;
+  const hint = () => [button.dataset.hint, explored.names.length ? button.dataset.names : ""].join(" ").trim();
   button.hidden = false;
+  button.addEventListener("pointerenter", () => { if (explored) say(panel, hint()); });
+  button.addEventListener("pointerleave", hideTip);
+  button.addEventListener("blur", hideTip);
   button.addEventListener("click", async () => {
     if (explored) {
       explored.close();
+      hideTip();
       [explored, button.textContent] = [undefined, words];
       return;
     }
@@ -94,12 +100,13 @@ document.querySelectorAll(".tools .explore").forEach((button) => {
         scripts,
         tip: { show: (row, x, y) => showTip(panel, row, x, y), hide: hideTip, words: () => tip.innerText },
       });
-      explored.box.setAttribute("aria-description", button.dataset.hint);
-      explored.box.addEventListener("focus", () => say(panel, button.dataset.hint));
+      explored.box.setAttribute("aria-description", hint());
+      explored.box.addEventListener("focus", () => say(panel, hint()));
       button.textContent = button.dataset.back;
-      say(panel, button.dataset.hint);
+      say(panel, hint());
     } catch (problem) {
       reportError(problem);
+      tip.setAttribute("role", "alert");
       say(panel, button.dataset.failed);
     }
     button.disabled = false;
