@@ -69,14 +69,19 @@ class Book:
         known = {row["day"]: row for row in self.rows(table)}
         return [known.get(day, {}) for day in days]
 
-    def median_first_response(self, period: Period) -> float | None:
+    def median_first_response(self, period: Period, *, column: str = "response_seconds") -> float | None:
         """Median seconds over the pooled first answered waits of a range."""
         (row,) = self._asked(
-            f"select quantile_cont(response_seconds, 0.5) as median from core.response_waits "
+            f"select quantile_cont({column}, 0.5) as median from core.response_waits "
             f"where state = 'answered' and {_FIRST}",
             period.bounds(self.zone),
         )
         return None if row["median"] is None else float(row["median"])
+
+    @property
+    def first_day(self) -> dt.date | None:
+        """The oldest day whose messages are known; None before there is one."""
+        return next((row["day"] for row in self.rows("response_times_daily")), None)
 
     def within_target(self, period: Period, target_seconds: float) -> int:
         """First waits of a range that were answered within so many seconds."""

@@ -25,6 +25,8 @@ PAGE_ROWS: Final = 50
 _RATES: Final = ("delivery_rate", "read_per_delivered", "reply_per_delivered")
 # What the ranking can be sorted by; `sent_at`, newest first, when nothing is chosen.
 SORTS: Final = ("sent_at", "name", "total_recipients", *_RATES, "cost", "value", "gain")
+# What the best of a comparison is called by a rate.
+_VERDICTS: Final = {"read_per_delivered": "compare.read", "reply_per_delivered": "compare.replied"}
 _VISIBLE_GAP: Final = 0.005  # percentage points: less is the arithmetic of floating points
 
 
@@ -69,8 +71,8 @@ def build(view: View) -> Content:
         more={
             "ranking": _page(view, ranking.rows),
             "compared": compared,
-            "verdict": _verdict(view, compared),
-            "flags": {row["campaign_id"]: flags(view, row) for row in listed},
+            "verdict": " ".join(filter(None, (_verdict(view, compared, rate) for rate in _VERDICTS))),
+            "flags": {row["campaign_id"]: flags(view, row, is_counted=counts(row) and row in chosen) for row in listed},
             "sort": _sort(view),
             "interval": interval,
             "has_costs": bool(costs),
@@ -129,7 +131,7 @@ def _return(view: View, rows: Sequence[Row]) -> Figure:
     paid = [row for row in rows if row["cost"] is not None and row["value"] is not None]
     currencies = {row["currency"] for row in paid}
     cost, value = sum(row["cost"] for row in paid), sum(row["value"] for row in paid)
-    base = view.say("base.return", n=len(paid))
+    base = view.many("base.return", len(paid))
     if len(currencies) == 1:
         (currency,) = currencies
         base += f": {numbers.count(value)} / {numbers.count(cost)} {currency}"
@@ -153,7 +155,7 @@ def _figures(view: View, rows: Sequence[Row], before: Sequence[Row], *, is_range
     coverage = min((row["coverage"] for row in rows if row["coverage"] is not None), default=None)
     is_unknown = any(row["coverage"] is None for row in rows)
     delivered = total(rows, "delivered") or 0
-    base = view.say("base.campaigns", n=numbers.count(len(rows)), delivered=numbers.count(delivered))
+    base = view.many("base.campaigns", len(rows), delivered=numbers.count(delivered))
     key = tuple(("campaign_id", row["campaign_id"]) for row in rows) if not is_range else ()
     months = view.book.rows("engagement_monthly")[-12:]
 
@@ -218,9 +220,8 @@ def _sentence(view: View, rows: Sequence[Row], figures: Sequence[Figure]) -> str
     if not rows:
         return view.say("say.no_campaigns", when=view.when)
     read, reply = figures[3], figures[4]
-    first = "say.campaigns.one" if len(rows) == 1 else "say.campaigns"
     parts = [
-        view.say(first, n=numbers.count(len(rows)), recipients=numbers.count(figures[1].value or 0), when=view.when)
+        view.many("say.campaigns", len(rows), recipients=numbers.count(figures[1].value or 0), when=view.when)
         if not view.get("campaign")
         else view.say(
             "say.campaigns.chosen", n=numbers.count(len(rows)), recipients=numbers.count(figures[1].value or 0)
@@ -232,7 +233,7 @@ def _sentence(view: View, rows: Sequence[Row], figures: Sequence[Figure]) -> str
         parts[-1] += view.say(key, change=view.difference(read), before=view.before)
     waiting = sum(not row["is_settled"] for row in rows)
     if waiting:
-        parts.append(view.say("say.unsettled.one" if waiting == 1 else "say.unsettled", n=numbers.count(waiting)))
+        parts.append(view.many("say.unsettled", waiting))
     return " ".join(f"{part}." for part in parts)
 
 
@@ -240,7 +241,7 @@ def _sentence(view: View, rows: Sequence[Row], figures: Sequence[Figure]) -> str
 
 
 def _funnel(view: View, rows: Sequence[Row]) -> Chart:
-    title, subtitle = view.say("chart.funnel"), view.say("chart.funnel.sub", n=numbers.count(len(rows)))
+    title, subtitle = view.say("chart.funnel"), view.many("chart.funnel.sub", len(rows))
     steps = ("total_recipients", "delivered", "read", "replied")
     sums = [total(rows, step) or 0 for step in steps]
     words = [view.say(f"step.{step}") for step in steps]
@@ -384,19 +385,23 @@ def _page(view: View, rows: Sequence[Row]) -> Page:
     return Page(rows[(number - 1) * PAGE_ROWS : number * PAGE_ROWS], number, last, len(rows))
 
 
-def flags(view: View, row: Row) -> list[tuple[str, str]]:
-    """What a reader should know before trusting a row: look and words."""
+def flags(view: View, row: Row, *, is_counted: bool) -> list[tuple[str, str, str]]:
+    """What a reader should know before trusting a row: look, words, and why."""
     told = []
     if row["is_consistent"] is False:
-        told.append(("bad", view.say("flag.inconsistent")))
-    if row["status"] == "draft":
+        told.append(("bad", view.say("flag.inconsistent"), view.say("flag.inconsistent.why")))
+    if row["status"] in {"draft", "scheduled"}:
+        told.append(("wait", view.say("flag.unsent"), ""))
         return told
     if not row["is_settled"]:
-        told.append(("wait", view.say("flag.unsettled")))
+        told.append(("wait", view.say("flag.unsettled"), view.say("flag.unsettled.why")))
     if row["delivered"] is None:
-        told.append(("wait", view.say("flag.unreported")))
+        told.append(("wait", view.say("flag.unreported"), ""))
     if (row["api_rate_gap"] or 0) > _VISIBLE_GAP:
-        told.append(("bad", view.say("flag.gap", gap=view.value("gap", row["api_rate_gap"]))))
+        gap = view.value("gap", row["api_rate_gap"])
+        told.append(("bad", view.say("flag.gap", gap=gap), view.say("flag.gap.why")))
+    if not is_counted:
+        told.append(("wait", view.say("flag.outside"), view.say("flag.outside.why")))
     return told
 
 
@@ -445,17 +450,15 @@ def _comparison(view: View, rows: Sequence[Row]) -> list[Chart]:
     return drawn
 
 
-def _verdict(view: View, rows: Sequence[Row]) -> str:
-    """Say whether the best of those compared is read clearly more often than the next."""
-    rate = "read_per_delivered"
+def _verdict(view: View, rows: Sequence[Row], rate: str) -> str:
+    """Say whether the best of those compared is clearly ahead of the next by a rate."""
     known = sorted((row for row in rows if row[f"{rate}_low"] is not None), key=lambda row: -row[rate])
     if len(known) < 2:
         return ""
     best, following = known[0], known[1]
     is_clear = best[f"{rate}_low"] > following[f"{rate}_high"]
-    return view.say(
-        "say.compare.clear" if is_clear else "say.compare.unclear", name=_name(best), other=_name(following)
-    )
+    key = "say.compare.clear" if is_clear else "say.compare.unclear"
+    return view.say(key, what=view.say(_VERDICTS[rate]), name=_name(best), other=_name(following))
 
 
 def sent(view: View, moment: dt.datetime | None) -> str:

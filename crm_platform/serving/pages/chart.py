@@ -42,7 +42,7 @@ class Column:
         if value is None:
             return numbers.NONE
         if self.kind == "day":
-            return numbers.day(language, value, year=True)
+            return f"{numbers.weekday(language, value.weekday())} {numbers.day(language, value, year=True)}"
         if self.kind == "month":
             return numbers.month(language, value)
         if self.kind == "weekday":

@@ -459,8 +459,10 @@ class HeatMap:
 Drawing = LineChart | ColumnChart | BarChart | HeatMap
 
 
-def spark_line(values: Sequence[float | None], *, open_from: int | None = None) -> str:
+def spark_line(values: Sequence[float | None], *, open_from: int | None = None, is_log: bool = False) -> str:
     """A line without axes, 112 by 28 px; decoration beside a figure, so hidden from screen readers."""
+    if is_log:
+        values = [None if value is None else math.log10(max(value, 1.0)) for value in values]
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return ""

@@ -6,9 +6,11 @@ What belongs here: its sentence, figures and charts. What does not: those that o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from crm_platform.serving.pages import numbers, shared
+from crm_platform.serving.pages.book import total
 from crm_platform.serving.pages.chart import Chart, Column, label
 from crm_platform.serving.pages.charts import Bar, BarChart, ColumnChart, Line, LineChart
 from crm_platform.serving.pages.figures import Figure, Source
@@ -24,7 +26,9 @@ def build(view: View) -> Content:
     contacts = _contacts(view, segment)
     first = [response, shared.answer_rate(view), shared.open_waits(view), shared.resolved(view), contacts]
     second = [_growth(view), _active_campaigns(view), _rate(view, "read"), _rate(view, "reply")]
-    sentence = f"{shared.say_first_response(view, response)}. {shared.say_waiting(view)}. {_say_contacts(view)}."
+    sentence = (
+        f"{shared.say_first_response(view, response)}. {shared.say_waiting(view)}. {_say_contacts(view, segment)}."
+    )
     drawn = [
         shared.response_trend(view, span=8, with_p90=False),
         shared.resolved_trend(view),
@@ -55,7 +59,7 @@ def _segment(view: View) -> dict[str, Any]:
     row = next(
         (one for one in view.book.rows("contacts_by_segment") if (one["field"], one["value"]) == (field, value)), {}
     )
-    view.chips.append(Chip(f"{view.say('filter.segment')}: {field} = {value}", view.href(drop=("segment",))))
+    view.chips.append(Chip(f"{field} = {label(view.language, value)}", view.href(drop=("segment",))))
     return row or {"field": field, "value": value}
 
 
@@ -84,6 +88,7 @@ def _contacts(view: View, segment: dict[str, Any]) -> Figure:
             coverage=segment.get("coverage"),
             is_provisional=bool(segment.get("is_provisional", True)),
             has_history=False,
+            tag=view.say("tag.now"),
         )
     latest = daily[-1] if daily else {}
     return Figure(
@@ -99,6 +104,7 @@ def _contacts(view: View, segment: dict[str, Any]) -> Figure:
         is_provisional=(latest.get("coverage") or 0) < 0.95,
         spark=[one.get("total_contacts") for one in daily],
         spark_open=view.period.open_from(shown),
+        tag=view.say("tag.now"),
     )
 
 
@@ -119,6 +125,7 @@ def _growth(view: View) -> Figure:
         coverage=last.get("coverage"),
         is_provisional=(last.get("coverage") or 0) < 0.95,
         spark=[one["monthly_growth_rate"] for one in whole[-_MONTHS:]],
+        tag=numbers.month(view.language, last["month"], year=False) if last else "",
     )
 
 
@@ -138,6 +145,7 @@ def _active_campaigns(view: View) -> Figure:
         is_provisional=not row,
         spark=[one["campaigns"] for one in months],
         spark_open=len(months) - 1 if months and months[-1]["is_provisional"] else None,
+        tag=view.say("tag.now"),
     )
 
 
@@ -146,7 +154,7 @@ def _rate(view: View, what: str) -> Figure:
     months = view.book.rows("engagement_monthly")[-_MONTHS:]
     column = f"{what}_per_delivered_30d"
     return Figure(
-        name=f"{what}_rate",
+        name=f"{what}_rate_settled",
         kind="rate",
         value=row.get(column),
         previous=row.get(f"{column}_previous"),
@@ -158,23 +166,30 @@ def _rate(view: View, what: str) -> Figure:
         is_provisional=bool(row.get("is_provisional", True)),
         spark=[one[f"{what}_per_delivered"] for one in months],
         spark_open=len(months) - 1 if months and months[-1]["is_provisional"] else None,
+        tag=view.say("tag.30d"),
     )
 
 
-def _say_contacts(view: View) -> str:
-    row = view.book.one("executive_summary")
-    now, before = row.get("total_contacts") or 0, row.get("total_contacts_previous")
-    words = view.say("say.contacts", n=numbers.count(now))
-    if before is not None and before != now:
-        words += view.say(
-            "say.contacts.more" if now > before else "say.contacts.fewer", n=numbers.count(abs(now - before))
-        )
-    return words
+def _say_contacts(view: View, segment: dict[str, Any]) -> str:
+    everyone = view.book.one("executive_summary").get("total_contacts") or 0
+    if segment:
+        name = f"{segment['field']} = {label(view.language, segment['value'])}"
+        return view.many("say.contacts.of", everyone, part=numbers.count(segment.get("contacts") or 0), name=name)
+    joined = total(view.book.by_day("contact_growth_daily", view.period.days), "new_contacts")
+    words = view.many("say.contacts", everyone)
+    return words if joined is None else words + view.many("say.joined", joined, when=view.when)
 
 
-def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str]]:
-    """What moved, worse first, then by how much: trend, whether it rose, words."""
-    moved = [figure for figure in figures if figure.trend in {"better", "worse", "more", "fewer"}]
+def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str, str]]:
+    """What moved, worse first, then by how much: trend, whether it rose, words, and of when.
+
+    Figures of now, of the last month or of 30 days are left out where the chosen days lie further back.
+    """
+    moved = [
+        figure
+        for figure in figures
+        if figure.trend in {"better", "worse", "more", "fewer"} and (view.period.is_current or not figure.tag)
+    ]
 
     def weight(figure: Figure) -> tuple[bool, float]:
         now, before = figure.value or 0, figure.previous or 0
@@ -190,6 +205,7 @@ def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str
                 value=view.value(figure.kind, figure.value),
                 before=view.value(figure.kind, figure.previous),
             ),
+            figure.tag or view.say(f"range.{view.period.name}"),
         )
         for figure in sorted(moved, key=weight)
     ][:6]
@@ -229,7 +245,7 @@ def _contacts_monthly(view: View) -> Chart:
 
 def _new_contacts(view: View) -> Chart:
     new = view.say("col.new")
-    return shared.daily_columns(
+    chart = shared.daily_columns(
         view,
         "new_contacts",
         "contact_growth_daily",
@@ -240,6 +256,10 @@ def _new_contacts(view: View) -> Chart:
             Column("total_contacts", view.say("col.contacts"), "count"),
         ),
     )
+    joined = total(view.book.by_day("contact_growth_daily", view.period.days), "new_contacts")
+    if joined is None:
+        return chart
+    return replace(chart, subtitle=f"{chart.subtitle}; {view.many('say.new', joined, when=view.when)}")
 
 
 def _engagement(view: View) -> Chart:

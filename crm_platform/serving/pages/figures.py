@@ -10,7 +10,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Final, Literal
 
 from crm_platform.serving.pages import charts, numbers
 from crm_platform.serving.pages.book import Book, Row, coverage, share, total
@@ -18,6 +18,11 @@ from crm_platform.serving.pages.period import Period
 
 Good = Literal["up", "down", "neither"]
 How = Literal["cell", "sum", "share", "median", "within", "count", "ratio", "return"]
+
+
+# Less than half a point of a rate, or a hundredth of anything else, is called no change.
+_LEAST_POINTS: Final = 0.005
+_LEAST_PART: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +68,17 @@ class Figure:
     spark: Sequence[float | None] = field(default=())
     spark_open: int | None = None
     has_history: bool = True  # False: published for now only, so there is nothing to compare with
+    tag: str = ""  # what it holds for, in a word or two, when that is not the chosen days
+    facts: Sequence[tuple[str, str]] = ()  # what else a reader asks of it: label and words
+    receipt: Source | None = None  # the figure, or all rows behind it, as receipts know it
 
     @property
     def trend(self) -> Literal["better", "worse", "more", "fewer", "same", "unknown"]:
-        """What the change means."""
+        """What the change means; one that is too small to speak of is none."""
         if self.value is None or self.previous is None:
             return "unknown"
-        if self.value == self.previous:
+        least = _LEAST_POINTS if self.kind in {"rate", "growth", "gap"} else _LEAST_PART * abs(self.previous)
+        if self.value == self.previous or abs(self.value - self.previous) < least:
             return "same"
         rises = self.value > self.previous
         if self.good == "neither":
@@ -83,8 +92,8 @@ class Figure:
 
     @property
     def spark_svg(self) -> str:
-        """Its spark line."""
-        return charts.spark_line(self.spark, open_from=self.spark_open)
+        """Its spark line; of durations, which go from minutes to days, on a logarithmic scale."""
+        return charts.spark_line(self.spark, open_from=self.spark_open, is_log=self.kind == "seconds")
 
 
 class Ranged:
@@ -93,15 +102,14 @@ class Ranged:
     def __init__(self, book: Book, period: Period, *, window: str) -> None:
         self.book, self.period, self.before = book, period, period.previous()
         self.window = window
-        self.shown = period.shown()
-        self.open_from = period.open_from(self.shown)
 
     def sum(self, name: str, table: str, column: str, *, good: Good, base: str = "") -> Figure:
-        """Sum of a column of a daily table."""
-        return self._figure(
+        """Sum of a column of a daily table. A day that is not over is not compared with whole ones."""
+        figure = self._figure(
             name, "count", table, Source(f"kpi.{table}", column, "sum"), column, good=good, base=base,
             value=lambda _, rows: total(rows, column),
         )  # fmt: skip
+        return replace(figure, previous=None) if self.period.holds_today else figure
 
     def share(self, name: str, table: str, part: str, rest: str, daily: str, *, good: Good, base: str) -> Figure:
         """Part / (part + rest) over the sums of both; the spark line shows the column `daily`."""
@@ -145,8 +153,10 @@ class Ranged:
         value: Callable[[Period, list[Row]], float | None],
     ) -> Figure:
         """Compute `value` of the range and of the one before; the spark line shows the column `daily` of `table`."""
-        rows, before = self.book.by_day(table, self.period.days), self.book.by_day(table, self.before.days)
+        days, rows = self.period.days, self.book.by_day(table, self.period.days)
+        before = self.book.by_day(table, self.before.days)
         seen = coverage(rows)
+        after = self.period.end + dt.timedelta(days=1)
         return Figure(
             name=name,
             kind=kind,
@@ -158,8 +168,9 @@ class Ranged:
             base=base,
             coverage=seen,
             is_provisional=seen is None or seen < 0.95 or self.period.holds_today,
-            spark=[row.get(daily) for row in self.book.by_day(table, self.shown)],
-            spark_open=self.open_from,
+            spark=[row.get(daily) for row in rows],
+            spark_open=self.period.open_from(days),
+            receipt=Source(f"kpi.{table}", daily, key=(("day_from", str(self.period.start)), ("day_to", str(after)))),
         )
 
     @staticmethod

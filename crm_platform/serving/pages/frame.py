@@ -42,7 +42,16 @@ PAGES: Final = ("executive", "campaigns", "support")
 
 # What the page of figures explains, in its order.
 EXPLAINED: Final = {
-    "support": ("first_response", "within_target", "answer_rate", "open_waits", "windows", "resolved"),
+    "support": (
+        "first_response",
+        "within_target",
+        "answer_rate",
+        "missed",
+        "trailing",
+        "open_waits",
+        "windows",
+        "resolved",
+    ),
     "contacts": ("total_contacts", "growth", "active_30d"),
     "campaigns": (
         "campaigns",
@@ -50,17 +59,11 @@ EXPLAINED: Final = {
         "delivery_rate",
         "read_rate",
         "reply_rate",
+        "read_rate_settled",
+        "reply_rate_settled",
         "active_campaigns",
         "return",
     ),
-}
-
-# Charts whose rows figures over a range sum up; figures of campaigns sum up the ranking.
-BEHIND: Final = {
-    "first_response": "first_response",
-    "answer_rate": "first_response",
-    "within_target": "first_response",
-    "resolved": "resolved",
 }
 
 # Figures older than two of these are called old.
@@ -104,6 +107,10 @@ class View:
     def say(self, key: str, **places: object) -> str:
         """Words in the reader's language."""
         return say(self.language, key, **places)
+
+    def many(self, key: str, number: float, **places: object) -> str:
+        """Words about so many, `{n}`; those of `key` with `.one` when it is one."""
+        return self.say(f"{key}.one" if number == 1 else key, n=numbers.count(number), **places)
 
     def value(self, kind: numbers.Kind, amount: float | None) -> str:
         """Write a value in the reader's language."""
@@ -152,10 +159,11 @@ class View:
         return self.href(f"/charts/{self.page}/{chart}.vl.json")
 
     def rows_href(self, figure: Figure) -> str:
-        """Address of the rows behind a figure: a published cell's receipt, else the CSV of the chart it sums up."""
-        if figure.source.how == "cell":
-            return receipt_href(figure.source.table, figure.source.column, dict(figure.source.key))
-        return self.csv_href(BEHIND.get(figure.name, "campaigns"))
+        """Address of the rows behind a figure: its receipt; of campaigns, which are rows themselves, the ranking."""
+        source = figure.receipt or figure.source
+        if source.how == "cell":
+            return receipt_href(source.table, source.column, dict(source.key))
+        return self.csv_href("campaigns")
 
     @property
     def target(self) -> str:
@@ -166,6 +174,8 @@ class View:
     def window(self) -> str:
         """The chosen days, in words."""
         start, end = self.day(self.period.start), self.day(self.period.end)
+        if self.period.length == 1:
+            return start
         if self.period.holds_today or self.period.name in {"custom", "month"}:
             return self.say("window.range", from_=start, to=end)
         return self.say("window.days", n=self.period.length, from_=start, to=end)
@@ -173,6 +183,8 @@ class View:
     @property
     def when(self) -> str:
         """The chosen days, as a sentence says them."""
+        if self.period.length == 1:
+            return self.say("when.day", day=self.day(self.period.start))
         if self.period.name in {"custom", "month"}:
             return self.say("when.range", from_=self.day(self.period.start), to=self.day(self.period.end))
         return self.say("when.days", n=self.period.length)
@@ -180,7 +192,7 @@ class View:
     @property
     def before(self) -> str:
         """The days before, as a sentence says them."""
-        return self.say("when.before", n=self.period.length)
+        return self.many("when.before", self.period.length)
 
     @property
     def ranges(self) -> list[tuple[str, str, bool]]:

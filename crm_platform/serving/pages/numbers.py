@@ -32,9 +32,20 @@ _UNITS: Final[dict[Language, tuple[tuple[int, str], ...]]] = {
 }
 
 
+_EVERY_WEEKDAY: Final[dict[Language, tuple[str, ...]]] = {
+    "en": ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays"),
+    "sw": ("Jumatatu", "Jumanne", "Jumatano", "Alhamisi", "Ijumaa", "Jumamosi", "Jumapili"),
+}
+
+
 def weekday(language: Language, number: int) -> str:
     """Short name of a weekday, 0 = Monday."""
     return _WEEKDAYS[language][number]
+
+
+def weekdays(language: Language, number: int) -> str:
+    """Name of a weekday as it comes every week, 0 = Monday: `Saturdays`."""
+    return _EVERY_WEEKDAY[language][number]
 
 
 def day(language: Language, date: dt.date, *, year: bool = False) -> str:

@@ -38,6 +38,11 @@ class Period:
         return [self.start + dt.timedelta(days=number) for number in range(self.length)]
 
     @property
+    def is_current(self) -> bool:
+        """Whether it reaches up to the last complete day, so that figures of now belong to it."""
+        return self.end >= self.today - dt.timedelta(days=1)
+
+    @property
     def holds_today(self) -> bool:
         """Whether its last day is still running."""
         return self.end >= self.today

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from crm_platform.serving.pages import numbers
@@ -24,26 +25,41 @@ LEAST_DAYS = 28  # a trend by day draws at least four weeks; the chosen days are
 
 def ranged(view: View) -> Ranged:
     """Figures over the chosen days."""
-    return Ranged(view.book, view.period, window=view.window)
+    return Ranged(view.book, view.period, window=f"{view.window}; {view.say('info.zone', zone=view.book.zone.key)}")
+
+
+def first_waits(view: View) -> tuple[int, int]:
+    """First waits of the chosen days that were answered, and that were missed."""
+    rows = view.book.by_day("response_times_daily", view.period.days)
+    return total(rows, "first_answered_waits") or 0, total(rows, "missed_waits") or 0
 
 
 def first_response(view: View) -> Figure:
-    """Median first response time."""
-    rows = view.book.by_day("response_times_daily", view.period.days)
-    answered = total(rows, "first_answered_waits") or 0
-    return ranged(view).first_response(base=view.say("base.first_answered", n=numbers.count(answered)))
+    """Median first response time, and how it stands to the target and to business hours."""
+    answered, missed = first_waits(view)
+    figure = ranged(view).first_response(base=view.many("base.first_answered", answered))
+    if figure.value is None:
+        return figure
+    target = view.settings.first_response_target_minutes * 60
+    within = view.book.within_target(view.period, target) / (answered + missed)
+    is_met = figure.value <= target
+    facts = [
+        (
+            view.say("info.good"),
+            view.say("verdict.met" if is_met else "verdict.over", target=view.target, share=view.value("rate", within)),
+        )
+    ]
+    if view.settings.business_hours.strip().lower() != "none":
+        inside = view.book.median_first_response(view.period, column="business_response_seconds")
+        hours = f"{view.value('seconds', inside)} ({view.settings.business_hours})"
+        facts.append((view.say("info.business"), hours))
+    return replace(figure, facts=facts)
 
 
 def answer_rate(view: View) -> Figure:
     """Answered / (answered + missed)."""
-    rows = view.book.by_day("response_times_daily", view.period.days)
-    answered, missed = total(rows, "first_answered_waits") or 0, total(rows, "missed_waits") or 0
-    base = view.say(
-        "base.first_all",
-        n=numbers.count(answered + missed),
-        answered=numbers.count(answered),
-        missed=numbers.count(missed),
-    )
+    answered, missed = first_waits(view)
+    places = {"answered": numbers.count(answered), "missed": numbers.count(missed)}
     return ranged(view).share(
         "answer_rate",
         "response_times_daily",
@@ -51,7 +67,7 @@ def answer_rate(view: View) -> Figure:
         "missed_waits",
         "answer_rate",
         good="up",
-        base=base,
+        base=view.many("base.first_all", answered + missed, **places),
     )
 
 
@@ -61,14 +77,14 @@ def within_target(view: View) -> Figure:
 
 
 def resolved(view: View) -> Figure:
-    """Conversations resolved."""
+    """Conversations resolved. More of them is only better when as many came in, so it is called neither."""
     return ranged(view).sum(
-        "resolved", "chats_resolved_daily", "resolved", good="up", base=view.say("base.conversations")
+        "resolved", "chats_resolved_daily", "resolved", good="neither", base=view.say("base.conversations")
     )
 
 
 def open_waits(view: View) -> Figure:
-    """Chats that wait now, against the end of the day a week ago."""
+    """Chats that wait now, beside the end of the day a week ago: another time of day, so neither better nor worse."""
     row = view.book.one("executive_summary")
     now = view.book.one("backlog_now")
     shown = view.period.shown()
@@ -78,25 +94,39 @@ def open_waits(view: View) -> Figure:
         value=row.get("open_waits"),
         previous=row.get("open_waits_previous"),
         source=Source("kpi.executive_summary", "open_waits"),
-        good="down",
+        good="neither",
         window=view.say("window.now"),
         base=view.say("base.open"),
         coverage=now.get("coverage"),
         is_provisional=bool(now.get("is_provisional", True)),
         spark=[one.get("open_waits_at_end") for one in view.book.by_day("backlog_daily", shown)],
         spark_open=view.period.open_from(shown),
+        tag=view.say("tag.now"),
     )
 
 
 def say_first_response(view: View, figure: Figure) -> str:
-    """Tell the first response time and how it moved, without a full stop."""
+    """Tell the first response time, whether it keeps to the target, how it moved, and who got none."""
     if figure.value is None:
-        return view.say("say.no_response", when=view.when)
+        return _say_none(view)
     words = view.say("say.first_response", value=view.value("seconds", figure.value), when=view.when)
-    if figure.previous is None:
-        return words
-    key = {"better": "say.faster", "worse": "say.slower"}.get(figure.trend, "say.same")
-    return words + view.say(key, change=view.difference(figure), before=view.before)
+    is_met = figure.value <= view.settings.first_response_target_minutes * 60
+    words += view.say("say.met" if is_met else "say.over", target=view.target)
+    if figure.previous is not None:
+        key = {"better": "say.faster", "worse": "say.slower"}.get(figure.trend, "say.same")
+        words += view.say(key, change=view.difference(figure), before=view.before)
+    within = within_target(view)
+    answered, missed = first_waits(view)
+    share = view.value("rate", within.value)
+    return f"{words}. {view.many('say.outcome', missed, share=share, of=numbers.count(answered + missed))}"
+
+
+def _say_none(view: View) -> str:
+    """Say that nobody had to be answered, or that the days are from before anything is known."""
+    first = view.book.first_day
+    if first is None or view.period.end >= first:
+        return view.say("say.no_response", when=view.when)
+    return view.say("say.unknown", when=view.when, day=view.day(first))
 
 
 def say_waiting(view: View) -> str:
@@ -105,10 +135,7 @@ def say_waiting(view: View) -> str:
     waiting, closing = row.get("open_waits", 0), row.get("windows_expiring_2h", 0)
     if not waiting:
         return view.say("say.waiting.none")
-    words = view.say("say.waiting.one") if waiting == 1 else view.say("say.waiting", n=numbers.count(waiting))
-    if closing:
-        words += view.say("say.windows.one") if closing == 1 else view.say("say.windows", n=numbers.count(closing))
-    return words
+    return view.many("say.waiting", waiting) + (view.many("say.windows", closing) if closing else "")
 
 
 def daily_lines(

@@ -9,7 +9,7 @@ import itertools
 from typing import Final
 
 from crm_platform.serving.pages import numbers, shared
-from crm_platform.serving.pages.book import total
+from crm_platform.serving.pages.book import Row, total
 from crm_platform.serving.pages.chart import Chart, Column
 from crm_platform.serving.pages.charts import Bar, BarChart, HeatMap
 from crm_platform.serving.pages.figures import Figure, Source
@@ -17,6 +17,7 @@ from crm_platform.serving.pages.frame import Content, View
 
 # Seconds: where the bands of response times and of ages end; the target is put between the first.
 _BANDS: Final = (60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0)
+_ENOUGH: Final = 10  # missed chats, before a weekday is named for them
 _AGES: Final = (900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 22 * 3600.0, 24 * 3600.0)
 
 
@@ -24,9 +25,6 @@ def build(view: View) -> Content:
     """Build the page."""
     response, within = shared.first_response(view), shared.within_target(view)
     figures = [response, within, shared.answer_rate(view), shared.open_waits(view), _windows(view)]
-    said = shared.say_first_response(view, response)
-    if within.value is not None:
-        said += view.say("say.within", share=view.value("rate", within.value), target=view.target)
     drawn = [
         shared.response_trend(view, span=8, with_p90=True),
         _within(view),
@@ -40,17 +38,29 @@ def build(view: View) -> Content:
         _agents(view),
     ]
     return Content(
-        sentence=f"{said}. {_say_missed(view)}. {shared.say_waiting(view)}.",
+        sentence=f"{shared.say_first_response(view, response)}.{_say_worst(view)} {shared.say_waiting(view)}.",
         figures=figures,
         charts={chart.name: chart for chart in drawn},
     )
 
 
-def _say_missed(view: View) -> str:
-    missed = total(view.book.by_day("response_times_daily", view.period.days), "missed_waits") or 0
-    if missed == 0:
-        return view.say("say.missed.none")
-    return view.say("say.missed.one") if missed == 1 else view.say("say.missed", n=numbers.count(missed))
+def _say_worst(view: View) -> str:
+    """Name the weekday on which chats are missed at least twice as often as on all days together, if there is one."""
+    rows = view.book.by_day("response_times_daily", view.period.shown(least=shared.LEAST_DAYS))
+    worst, share = None, 2 * _missed_share(rows)
+    for weekday in range(7):
+        own = [row for row in rows if row and row["day"].weekday() == weekday]
+        if _missed_share(own) >= share > 0 and (total(own, "missed_waits") or 0) >= _ENOUGH:
+            worst, share = weekday, _missed_share(own)
+    if worst is None:
+        return ""
+    day = numbers.weekdays(view.language, worst)
+    return f" {view.say('say.worst', day=day, share=numbers.percent(share), n=len(rows))}."
+
+
+def _missed_share(rows: list[Row]) -> float:
+    answered, missed = total(rows, "first_answered_waits") or 0, total(rows, "missed_waits") or 0
+    return missed / (answered + missed) if missed else 0.0
 
 
 def _windows(view: View) -> Figure:

@@ -136,12 +136,24 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "figure.open_waits": ("Chats waiting", "Mazungumzo yanayosubiri"),
     "figure.windows": ("Lose their window in 2 h", "Hupoteza dirisha ndani ya saa 2"),
     "figure.missed": ("Missed", "Yasiyojibiwa"),
+    "figure.trailing": (
+        "Thanks and the like",
+        "Shukrani na kadhalika",
+    ),
     "figure.total_contacts": ("Contacts", "Wateja"),
     "figure.active_30d": ("Active contacts", "Wateja hai"),
     "figure.growth": ("Monthly growth", "Ukuaji wa mwezi"),
     "figure.active_campaigns": ("Active campaigns", "Kampeni zinazoendelea"),
     "figure.read_rate": ("Read rate", "Kiwango cha kusomwa"),
     "figure.reply_rate": ("Reply rate", "Kiwango cha kujibiwa kwa kampeni"),
+    "figure.read_rate_settled": (
+        "Read rate, settled",
+        "Kusomwa, zilizotulia",
+    ),
+    "figure.reply_rate_settled": (
+        "Reply rate, settled",
+        "Kujibiwa, zilizotulia",
+    ),
     "figure.delivery_rate": ("Delivery rate", "Kiwango cha kufikishwa"),
     "figure.campaigns": ("Campaigns sent", "Kampeni zilizotumwa"),
     "figure.recipients": ("Recipients", "Wapokeaji"),
@@ -150,11 +162,45 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "trend.worse": ("worse", "mbaya zaidi"),
     "trend.more": ("more", "zaidi"),
     "trend.fewer": ("fewer", "pungufu"),
-    "trend.same": ("no change", "hakuna mabadiliko"),
+    "trend.same": (
+        "about the same",
+        "karibu sawa",
+    ),
     "trend.unknown": ("nothing to compare with yet", "bado hakuna cha kulinganisha"),
     "trend.was": ("was {value}", "ilikuwa {value}"),
     "info": ("About {name}", "Kuhusu {name}"),
-    "info.target": ("Target", "Lengo"),
+    "info.good": (
+        "Is it good?",
+        "Je, ni nzuri?",
+    ),
+    "info.business": (
+        "Business hours only",
+        "Saa za kazi tu",
+    ),
+    "info.zone": (
+        "days by {zone} time",
+        "siku kwa saa za {zone}",
+    ),
+    "verdict.met": (
+        (
+            "At the median yes: it is within the target of {target}. {share} of the chats that got a reply or were "
+            "missed had theirs in time."
+        ),
+        (
+            "Kwa thamani ya kati ndiyo: iko ndani ya lengo la {target}. {share} ya mazungumzo yaliyojibiwa au kukosa "
+            "jibu yalipata lake kwa wakati."
+        ),
+    ),
+    "verdict.over": (
+        (
+            "No: it is over the target of {target}. {share} of the chats that got a reply or were missed had theirs "
+            "in time."
+        ),
+        (
+            "Hapana: imezidi lengo la {target}. {share} ya mazungumzo yaliyojibiwa au kukosa jibu yalipata lake kwa "
+            "wakati."
+        ),
+    ),
     "info.base": ("Over", "Kati ya"),
     "info.window": ("Days", "Siku"),
     "info.coverage": ("Seen", "Imeonekana"),
@@ -166,9 +212,20 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "why.none": ("not known: nothing to divide by in these days", "haijulikani: hakuna cha kugawanya katika siku hizi"),
     "why.history": ("history is too short", "historia bado ni fupi"),
     # Windows.
+    "tag.now": (
+        "now",
+        "sasa",
+    ),
+    "tag.30d": (
+        "30 d",
+        "siku 30",
+    ),
     "window.days": ("last {n} full days, {from_} to {to}", "siku {n} kamili zilizopita, {from_} hadi {to}"),
     "window.range": ("{from_} to {to}", "{from_} hadi {to}"),
-    "window.now": ("now, against 7 days ago", "sasa, ikilinganishwa na siku 7 zilizopita"),
+    "window.now": (
+        "now, against the end of the day 7 days ago",
+        "sasa, ikilinganishwa na mwisho wa siku 7 zilizopita",
+    ),
     "window.now_only": ("now", "sasa"),
     "window.month": ("{month}, against the month before", "{month}, ikilinganishwa na mwezi uliotangulia"),
     "window.30d": (
@@ -176,10 +233,21 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "kampeni zilizokamilika za siku 30 zilizopita, ikilinganishwa na 30 zilizotangulia",
     ),
     # Bases: n, and of what.
-    "base.first_answered": ("{n} first waits that were answered", "kusubiri kwa kwanza {n} kulikojibiwa"),
+    "base.first_answered": (
+        "{n} first replies",
+        "majibu ya kwanza {n}",
+    ),
+    "base.first_answered.one": (
+        "1 first reply",
+        "jibu la kwanza 1",
+    ),
     "base.first_all": (
-        "{n} first waits, {answered} answered and {missed} missed",
-        "kusubiri kwa kwanza {n}: {answered} kulijibiwa na {missed} hakukujibiwa",
+        "{n} conversations: {answered} got a first reply, {missed} were missed",
+        "mazungumzo {n}: {answered} yalipata jibu la kwanza, {missed} hayakulipata",
+    ),
+    "base.first_all.one": (
+        "1 conversation: {answered} got a first reply, {missed} were missed",
+        "mazungumzo 1: {answered} yalipata jibu la kwanza, {missed} hayakulipata",
     ),
     "base.conversations": ("conversations that resolved on these days", "mazungumzo yaliyotatuliwa siku hizi"),
     "base.open": ("all chats, as far as each is known", "mazungumzo yote, kadiri kila moja linavyojulikana"),
@@ -187,55 +255,83 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "base.contacts_of": ("{n} contacts in all", "wateja {n} kwa jumla"),
     "base.growth": ("contacts at the start of the month: {n}", "wateja mwanzoni mwa mwezi: {n}"),
     "base.campaigns": ("{n} campaigns, {delivered} delivered messages", "kampeni {n}, ujumbe {delivered} uliofikishwa"),
+    "base.campaigns.one": (
+        "1 campaign, {delivered} delivered messages",
+        "kampeni 1, ujumbe {delivered} uliofikishwa",
+    ),
     "base.return": ("{n} campaigns with cost and value", "kampeni {n} zenye gharama na thamani"),
+    "base.return.one": (
+        "1 campaign with cost and value",
+        "kampeni 1 yenye gharama na thamani",
+    ),
     "base.delivered": ("messages delivered", "ujumbe uliofikishwa"),
     "base.all_campaigns": ("all campaigns the CRM lists", "kampeni zote zilizo kwenye CRM"),
     # Definitions, in the words of kpi-definitions.md.
     "define.first_response": (
         (
-            "How long a customer waits for the first reply of a conversation: from the oldest unanswered message to "
-            "the next reply, at the median. Half of the customers waited less, half more. Templates, failed messages "
-            "and named bots are no replies. Shorter is better."
+            "How long customers wait for the first reply of a conversation: from their oldest message without a reply"
+            " to the next reply by your team, day and night, weekends too. The figure is the median: of the first "
+            "replies to what was asked on these days half came sooner, half later. A conversation begins when a chat "
+            "was quiet for 24 hours. Not in it: chats that never got a reply (the answer rate tells those), chats "
+            "still waiting, templates of campaigns, messages that failed, and conversations whose beginning is not "
+            "known."
         ),
         (
-            "Muda ambao mteja husubiri jibu la kwanza la mazungumzo: kutoka ujumbe wa zamani zaidi usiojibiwa hadi "
-            "jibu linalofuata, kwa thamani ya kati. Nusu ya wateja walisubiri chini ya hapo. Violezo, ujumbe "
-            "ulioshindwa na roboti zilizotajwa si majibu. Mfupi ni bora."
+            "Muda ambao wateja husubiri jibu la kwanza la mazungumzo: kutoka ujumbe wao wa zamani zaidi usio na jibu "
+            "hadi jibu linalofuata la timu yako, mchana na usiku, hata wikendi. Takwimu ni thamani ya kati: kati ya "
+            "majibu ya kwanza kwa yaliyoulizwa siku hizi, nusu yalikuja mapema zaidi na nusu baadaye. Mazungumzo "
+            "huanza baada ya ukimya wa saa 24. Hayamo: yasiyojibiwa kabisa (tazama kiwango cha kujibiwa), "
+            "yanayosubiri bado, violezo vya kampeni, ujumbe ulioshindwa, na mazungumzo ambayo mwanzo wake "
+            "haujulikani."
         ),
+    ),
+    "define.bots": (
+        "Replies by bots count as replies: none is named in CRM_AUTOMATION_SENDERS.",
+        "Majibu ya roboti huhesabiwa kama majibu: hakuna iliyotajwa katika CRM_AUTOMATION_SENDERS.",
+    ),
+    "define.bots.named": (
+        "Messages of the bots named in CRM_AUTOMATION_SENDERS are no replies.",
+        "Ujumbe wa roboti zilizotajwa katika CRM_AUTOMATION_SENDERS si majibu.",
     ),
     "define.answer_rate": (
         (
-            "Of the conversations that wanted a first reply and are answered or over, the share that got one. Chats "
-            "that still wait count neither way. Higher is better."
+            "Of the conversations that wanted a first reply and either got one or are over (missed), the share that "
+            "got one. Chats that still wait count neither way. Higher is better."
         ),
         (
-            "Kati ya mazungumzo yaliyohitaji jibu la kwanza na yakajibiwa au kuisha, sehemu iliyopata jibu. "
-            "Yanayosubiri bado hayahesabiwi. Kubwa ni bora."
+            "Kati ya mazungumzo yaliyohitaji jibu la kwanza na ama yakalipata au yakaisha bila jibu, sehemu iliyopata"
+            " jibu. Yanayosubiri bado hayahesabiwi. Kubwa ni bora."
         ),
     ),
     "define.within_target": (
         (
-            "Of the conversations that were answered or missed, the share whose first reply came within the target. "
-            "Higher is better."
+            "Of the conversations that got a first reply or were missed, the share that got it within {target}. All "
+            "of them would be 100 %; no other goal is set for it. Higher is better."
         ),
         (
-            "Kati ya mazungumzo yaliyojibiwa au kukosa jibu, sehemu iliyopata jibu la kwanza ndani ya lengo. Kubwa "
-            "ni bora."
+            "Kati ya mazungumzo yaliyopata jibu la kwanza au kulikosa, sehemu iliyolipata ndani ya {target}. Yote "
+            "yangekuwa 100 %; hakuna lengo jingine lililowekwa. Kubwa ni bora."
         ),
     ),
     "define.resolved": (
         (
-            "Conversations that somebody marked as done, or that ended answered and stayed quiet for a day. More is "
-            "better when as many come in."
+            "Conversations that somebody marked as done, or that ended answered and stayed quiet for a day. More of "
+            "them says little by itself: look at how many came in, and at the chats waiting."
         ),
         (
             "Mazungumzo yaliyowekwa alama ya kukamilika, au yaliyoisha yakiwa yamejibiwa na kukaa kimya kwa siku "
-            "moja. Mengi ni bora."
+            "moja. Idadi pekee haitoshi: angalia pia yaliyoingia na yanayosubiri."
         ),
     ),
     "define.open_waits": (
-        "Customers who wrote and have no reply yet, in conversations that are not over. Fewer is better.",
-        "Wateja walioandika na bado hawajajibiwa, katika mazungumzo yasiyoisha. Machache ni bora.",
+        (
+            "Customers who wrote and have no reply yet, in conversations that are not over. It is compared with the "
+            "end of the day a week ago, which is another time of day."
+        ),
+        (
+            "Wateja walioandika na bado hawajajibiwa, katika mazungumzo yasiyoisha. Inalinganishwa na mwisho wa siku "
+            "wiki iliyopita, ambao ni wakati mwingine wa siku."
+        ),
     ),
     "define.windows": (
         (
@@ -248,8 +344,24 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         ),
     ),
     "define.missed": (
-        "Conversations that wanted a first reply, got none and are over. Fewer is better.",
-        "Mazungumzo yaliyohitaji jibu la kwanza, hayakulipata na yameisha. Machache ni bora.",
+        (
+            "Conversations that wanted a first reply, got none and are over: quiet for more than 24 hours. Fewer is "
+            "better."
+        ),
+        (
+            "Mazungumzo yaliyohitaji jibu la kwanza, hayakulipata na yameisha: kimya kwa zaidi ya saa 24. Machache ni"
+            " bora."
+        ),
+    ),
+    "define.trailing": (
+        (
+            "A customer wrote once more after your reply, nobody wrote back, and the conversation is over. Mostly a "
+            "thank-you, so it counts neither as answered nor as missed."
+        ),
+        (
+            "Mteja aliandika tena baada ya jibu lako, hakuna aliyejibu, na mazungumzo yameisha. Mara nyingi ni "
+            "shukrani, kwa hiyo hayahesabiwi kama yaliyojibiwa wala yaliyokosa jibu."
+        ),
     ),
     "define.total_contacts": (
         "Contacts the CRM lists now. Who was missing from two complete counts running has left.",
@@ -269,25 +381,60 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "define.active_campaigns": ("Campaigns that are active or in progress now.", "Kampeni zinazoendelea sasa."),
     "define.read_rate": (
         (
-            "Of the messages delivered by campaigns, the share that was read. Readers who hide their read receipts "
-            "count as not read. Higher is better."
+            "Of the messages delivered by the campaigns sent on these days, the share that was read. Campaigns that "
+            "are not settled are in it: their rates still rise. Readers who hide their read receipts count as not "
+            "read. Higher is better."
         ),
         (
-            "Kati ya ujumbe wa kampeni uliofikishwa, sehemu iliyosomwa. Wanaoficha alama ya kusoma huhesabiwa "
-            "hawajasoma. Kubwa ni bora."
+            "Kati ya ujumbe uliofikishwa wa kampeni zilizotumwa siku hizi, sehemu iliyosomwa. Kampeni zisizotulia "
+            "zimo: viwango vyake bado vinapanda. Wanaoficha alama ya kusoma huhesabiwa hawajasoma. Kubwa ni bora."
+        ),
+    ),
+    "define.read_rate_settled": (
+        (
+            "Of the messages delivered by settled campaigns of the last 30 full days, the share that was read. "
+            "Settled: completed or failed, and sent at least 72 hours ago. The campaigns page counts those that are "
+            "not settled too, so its rate differs. Higher is better."
+        ),
+        (
+            "Kati ya ujumbe uliofikishwa wa kampeni zilizotulia za siku 30 kamili zilizopita, sehemu iliyosomwa. "
+            "Zilizotulia: zimekamilika au kushindwa, na zilitumwa angalau saa 72 zilizopita. Ukurasa wa kampeni "
+            "huhesabu pia zisizotulia, kwa hiyo kiwango chake ni tofauti. Kubwa ni bora."
+        ),
+    ),
+    "define.reply_rate_settled": (
+        (
+            "Of the messages delivered by settled campaigns of the last 30 full days, the share that got a reply. "
+            "Settled: completed or failed, and sent at least 72 hours ago. Higher is better."
+        ),
+        (
+            "Kati ya ujumbe uliofikishwa wa kampeni zilizotulia za siku 30 kamili zilizopita, sehemu iliyopata jibu. "
+            "Zilizotulia: zimekamilika au kushindwa, na zilitumwa angalau saa 72 zilizopita. Kubwa ni bora."
         ),
     ),
     "define.reply_rate": (
-        "Of the messages delivered by campaigns, the share that got a reply. Higher is better.",
-        "Kati ya ujumbe wa kampeni uliofikishwa, sehemu iliyopata jibu. Kubwa ni bora.",
+        (
+            "Of the messages delivered by the campaigns sent on these days, the share that got a reply. Campaigns "
+            "that are not settled are in it: their rates still rise. Higher is better."
+        ),
+        (
+            "Kati ya ujumbe uliofikishwa wa kampeni zilizotumwa siku hizi, sehemu iliyopata jibu. Kampeni zisizotulia"
+            " zimo: viwango vyake bado vinapanda. Kubwa ni bora."
+        ),
     ),
     "define.delivery_rate": (
         "Of the recipients of campaigns, the share whose message was delivered. Higher is better.",
         "Kati ya wapokeaji wa kampeni, sehemu ambayo ujumbe wao ulifikishwa. Kubwa ni bora.",
     ),
     "define.campaigns": (
-        "Campaigns sent on these days, with recipients and a report that does not contradict itself.",
-        "Kampeni zilizotumwa siku hizi, zenye wapokeaji na ripoti isiyojipinga.",
+        (
+            "Campaigns sent on these days that have recipients and a report that does not contradict itself; drafts "
+            "and scheduled ones are not sent yet."
+        ),
+        (
+            "Kampeni zilizotumwa siku hizi zenye wapokeaji na ripoti isiyojipinga; rasimu na zilizopangwa bado "
+            "hazijatumwa."
+        ),
     ),
     "define.recipients": (
         "People these campaigns were sent to, counted once a campaign.",
@@ -319,11 +466,11 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "use.first_response": (
         (
             "Seeing whether customers are kept waiting. Compare it with the target, and look at the chart by day "
-            "before blaming anybody: a Sunday can make a week."
+            "before blaming anybody: on a day when nobody works the wait lasts until the next morning."
         ),
         (
             "Kuona kama wateja wanasubirishwa. Linganisha na lengo, na angalia chati ya kila siku kabla ya kulaumu: "
-            "Jumapili moja inaweza kubadilisha wiki."
+            "siku ambayo hakuna anayefanya kazi, kusubiri huendelea hadi asubuhi."
         ),
     ),
     "use.within_target": (
@@ -339,6 +486,20 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
             "Kuona kama kuna waliosahaulika. Jibu la haraka na kiwango kidogo cha kujibiwa humaanisha mazungumzo "
             "rahisi tu hujibiwa."
         ),
+    ),
+    "use.missed": (
+        (
+            "Finding days on which nobody answers. These chats are in no response time, so a day can look quick and "
+            "still leave half of its customers alone."
+        ),
+        (
+            "Kupata siku ambazo hakuna anayejibu. Mazungumzo haya hayamo kwenye muda wa majibu, kwa hiyo siku inaweza"
+            " kuonekana ya haraka na bado kuwaacha nusu ya wateja."
+        ),
+    ),
+    "use.trailing": (
+        "Nothing to chase: they are shown so that the counts add up.",
+        "Hakuna cha kufuatilia: zinaonyeshwa ili hesabu zikamilike.",
     ),
     "use.open_waits": (
         "Deciding who answers next. The chart of ages tells how many are old.",
@@ -375,6 +536,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Judging whether a campaign starts conversations. A delivered campaign needs three days to settle.",
         "Kupima kama kampeni huanzisha mazungumzo. Kampeni huhitaji siku tatu kutulia.",
     ),
+    "use.read_rate_settled": (
+        "Comparing months: only campaigns whose numbers have come to rest are in it.",
+        "Kulinganisha miezi: zimo kampeni ambazo namba zake zimetulia tu.",
+    ),
+    "use.reply_rate_settled": (
+        "Comparing months: only campaigns whose numbers have come to rest are in it.",
+        "Kulinganisha miezi: zimo kampeni ambazo namba zake zimetulia tu.",
+    ),
     "use.active_campaigns": ("Knowing what is being sent now.", "Kujua kinachotumwa sasa."),
     "use.return": (
         (
@@ -392,12 +561,54 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Thamani ya kati: nusu ziko chini, nusu juu. Jibu moja lililochelewa sana haliibadilishi.",
     ),
     "use.reading.points": (
-        "pp: percentage points. From 40 % to 42 % is 2 pp.",
-        "pp: pointi za asilimia. Kutoka 40 % hadi 42 % ni 2 pp.",
+        (
+            "pp: percentage points. From 40 % to 42 % is 2 pp. A change of less than half a point, or of less than 1 "
+            "% of anything but a rate, is called about the same."
+        ),
+        (
+            "pp: pointi za asilimia. Kutoka 40 % hadi 42 % ni 2 pp. Badiliko la chini ya nusu pointi, au la chini ya "
+            "1 % kwa kisicho kiwango, huitwa karibu sawa."
+        ),
     ),
     "use.reading.seen": (
         "Seen: the share of the messages that the platform has fetched so far. Under 95 % figures are provisional.",
         "Imeonekana: sehemu ya ujumbe ambayo mfumo umeleta hadi sasa. Chini ya 95 % takwimu ni za muda.",
+    ),
+    "use.reading.conversation": (
+        (
+            "Chat: everything with one customer, for life. Conversation: a part of it, from the first message after "
+            "24 quiet hours to the next such pause. Wait: from a customer's message to the reply; a conversation can "
+            "hold several, the first one counts for the first response time."
+        ),
+        (
+            "Mazungumzo na mteja mmoja hudumu daima; hapa mazungumzo ni sehemu yake, kutoka ujumbe wa kwanza baada ya"
+            " ukimya wa saa 24 hadi ukimya mwingine kama huo. Kusubiri: kutoka ujumbe wa mteja hadi jibu; mazungumzo "
+            "yanaweza kuwa na kadhaa, kwa muda wa jibu la kwanza huhesabiwa la kwanza."
+        ),
+    ),
+    "use.reading.settled": (
+        (
+            "Settled: a campaign that is completed or failed and was sent at least 72 hours ago. Before that its "
+            "numbers still rise."
+        ),
+        (
+            "Imetulia: kampeni iliyokamilika au kushindwa na iliyotumwa angalau saa 72 zilizopita. Kabla ya hapo "
+            "namba zake bado zinapanda."
+        ),
+    ),
+    "use.reading.named": (
+        "Nobody named: replies that the CRM hands over without saying who wrote them. The platform does not guess.",
+        "Hakuna aliyetajwa: majibu ambayo CRM inayatoa bila kusema nani aliandika. Mfumo haubahatishi.",
+    ),
+    "use.reading.window": (
+        (
+            "Window: WhatsApp lets you write freely for 24 hours after the customer's last message. Later only a "
+            "template reaches them."
+        ),
+        (
+            "Dirisha: WhatsApp hukuruhusu kuandika kwa uhuru kwa saa 24 baada ya ujumbe wa mwisho wa mteja. Baadaye "
+            "ni kiolezo tu kinachomfikia."
+        ),
     ),
     "use.reading.hatched": (
         "A hatched underline: the figure is provisional, it may still move.",
@@ -453,8 +664,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Wateja walisubiri jibu la kwanza kwa muda gani?",
     ),
     "chart.first_response.sub": (
-        "First response time by day, median over first waits answered",
-        "Muda wa jibu la kwanza kwa siku, thamani ya kati wa kusubiri kulikojibiwa",
+        "First response time by the day the customer wrote, median over the first replies",
+        "Muda wa jibu la kwanza kwa siku mteja alipoandika, thamani ya kati ya majibu ya kwanza",
     ),
     "chart.contacts_monthly": ("Is the audience growing?", "Je, idadi ya wateja inakua?"),
     "chart.contacts_monthly.sub": (
@@ -465,8 +676,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "chart.new_contacts.sub": ("New contacts per day", "Wateja wapya kwa siku"),
     "chart.engagement": ("Do people read and answer campaigns?", "Je, watu husoma na kujibu kampeni?"),
     "chart.engagement.sub": (
-        "Read and replied, in % of messages delivered, by month of sending",
-        "Uliosomwa na uliojibiwa, % ya ujumbe uliofikishwa, kwa mwezi wa kutumwa",
+        "Read and replied, in % of messages delivered, by month of sending; all campaigns with a consistent report",
+        "Uliosomwa na uliojibiwa, % ya ujumbe uliofikishwa, kwa mwezi wa kutumwa; kampeni zote zenye ripoti sahihi",
     ),
     "chart.segments": ("Who are the contacts, by {field}?", "Wateja ni akina nani, kwa {field}?"),
     "chart.segments.sub": ("Contacts now, and their share of all", "Wateja sasa, na sehemu yao ya wote"),
@@ -476,10 +687,13 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Wateja sasa kwa nchi ya namba yao, na sehemu yao ya wote",
     ),
     "chart.changes": ("What changed", "Nini kimebadilika"),
-    "chart.within_target": ("Is the promise kept?", "Je, ahadi inatimizwa?"),
+    "chart.within_target": (
+        "Are replies in time?",
+        "Je, majibu huja kwa wakati?",
+    ),
     "chart.within_target.sub": (
-        "First replies within {target}, in % of first waits answered or missed",
-        "Majibu ya kwanza ndani ya {target}, % ya kusubiri kulikojibiwa au kukosa jibu",
+        "First replies within {target}, in % of conversations that got one or were missed",
+        "Majibu ya kwanza ndani ya {target}, % ya mazungumzo yaliyolipata au kulikosa",
     ),
     "chart.spread": ("How are first replies spread?", "Majibu ya kwanza yametawanyika vipi?"),
     "chart.spread.sub": (
@@ -487,7 +701,16 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Mazungumzo kwa muda hadi jibu la kwanza, {window}",
     ),
     "chart.outcomes": ("What became of the waits?", "Kusubiri kuliishaje?"),
-    "chart.outcomes.sub": ("Waits by the day they began", "Kusubiri kwa siku kulipoanza"),
+    "chart.outcomes.sub": (
+        (
+            "Waits by the day they began. Missed: no first reply, and the conversation is over. Thanks and the like: "
+            "a last word after your reply"
+        ),
+        (
+            "Kusubiri kwa siku kulipoanza. Hakukujibiwa: hakuna jibu la kwanza, na mazungumzo yameisha. Shukrani na "
+            "kadhalika: neno la mwisho baada ya jibu lako"
+        ),
+    ),
     "chart.resolved": ("Are chats brought to an end?", "Je, mazungumzo yanakamilishwa?"),
     "chart.resolved.sub": ("Conversations resolved per day", "Mazungumzo yaliyotatuliwa kwa siku"),
     "chart.resolution": ("How long until a chat is resolved?", "Huchukua muda gani hadi kutatuliwa?"),
@@ -502,6 +725,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "chart.backlog.sub": ("Chats waiting at the end of each day", "Mazungumzo yanayosubiri mwisho wa kila siku"),
     "chart.ages": ("How long have those who wait now waited?", "Wanaosubiri sasa wamesubiri kwa muda gani?"),
     "chart.ages.sub": ("Chats waiting now, by age of the wait", "Mazungumzo yanayosubiri sasa, kwa umri wa kusubiri"),
+    "chart.changes.sub": (
+        "Against the same time before; what got worse stands first",
+        "Ikilinganishwa na kipindi kilichotangulia; kilichozorota kiko kwanza",
+    ),
     "chart.volume": ("When do customers write?", "Wateja huandika lini?"),
     "chart.volume.sub": (
         "Messages from contacts by weekday and hour, last 84 full days",
@@ -509,8 +736,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "chart.agents": ("Who did what?", "Nani alifanya nini?"),
     "chart.agents.sub": (
-        "Agents, last {n} full days; {share} of the replies name who wrote them",
-        "Wahudumu, siku {n} kamili zilizopita; {share} ya majibu yanamtaja mwandishi",
+        (
+            "Agents, last {n} full days. Only {share} of the replies name who wrote them, so compare with care: the "
+            "others stand as nobody named"
+        ),
+        (
+            "Wahudumu, siku {n} kamili zilizopita. {share} tu ya majibu yanamtaja mwandishi, kwa hiyo linganisha kwa "
+            "uangalifu: mengine yako kwa hakuna aliyetajwa"
+        ),
     ),
     "chart.agents.sub.none": ("Agents, last {n} full days", "Wahudumu, siku {n} kamili zilizopita"),
     "key.answered": ("answered", "kulijibiwa"),
@@ -523,7 +756,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "band.over": ("> {low}", "> {low}"),
     "band.missed": ("missed", "bila jibu"),
     "chart.funnel": ("How far do campaigns get?", "Kampeni zinafika wapi?"),
-    "chart.funnel.sub": ("People, over {n} campaigns that count", "Watu, kwa kampeni {n} zinazohesabiwa"),
+    "chart.funnel.sub": (
+        "People, over the {n} campaigns counted above",
+        "Watu, kwa kampeni {n} zilizohesabiwa juu",
+    ),
+    "chart.funnel.sub.one": (
+        "People, over the one campaign counted above",
+        "Watu, kwa kampeni moja iliyohesabiwa juu",
+    ),
     "chart.funnel.note": (
         "delivered in % of recipients, read and replied in % of delivered",
         "uliofikishwa kwa % ya wapokeaji, uliosomwa na uliojibiwa kwa % ya uliofikishwa",
@@ -537,8 +777,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Husomwa zaidi ikitumwa {weekday} saa {hour}",
     ),
     "chart.send_time.sub": (
-        "Read in % of delivered by weekday and hour of sending, over all campaigns, evened out for chance",
-        "Uliosomwa kwa % ya uliofikishwa kwa siku na saa ya kutuma, kampeni zote, ikisawazishwa kwa bahati",
+        (
+            "Read in % of delivered by weekday and hour of sending, over all campaigns; few messages are drawn "
+            "towards the mean of all"
+        ),
+        (
+            "Uliosomwa kwa % ya uliofikishwa kwa siku na saa ya kutuma, kampeni zote; penye ujumbe mchache huvutwa "
+            "kuelekea wastani wa zote"
+        ),
     ),
     "chart.send_time.note": (
         "struck through: not enough data (fewer than 3 campaigns or 1,000 delivered)",
@@ -572,6 +818,36 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "step.replied": ("Replied", "Uliojibiwa"),
     "flag.inconsistent": ("contradicts itself", "inajipinga"),
     "flag.unsettled": ("not settled", "haijatulia"),
+    "flag.unsent": (
+        "not sent yet",
+        "bado haijatumwa",
+    ),
+    "flag.outside": (
+        "not in the sums above",
+        "haimo kwenye jumla ya juu",
+    ),
+    "flag.unsettled.why": (
+        "Its numbers still rise: settled is what is completed or failed and was sent at least 72 hours ago.",
+        "Namba zake bado zinapanda: iliyotulia imekamilika au kushindwa na ilitumwa angalau saa 72 zilizopita.",
+    ),
+    "flag.outside.why": (
+        "The sums hold campaigns of complete days, with recipients and a report that does not contradict itself.",
+        "Jumla ina kampeni za siku kamili, zenye wapokeaji na ripoti isiyojipinga.",
+    ),
+    "flag.inconsistent.why": (
+        (
+            "Its report says what cannot be, such as more read than delivered. It is shown as the CRM gave it and is "
+            "in no sum."
+        ),
+        (
+            "Ripoti yake inasema kisichowezekana, kama uliosomwa kuzidi uliofikishwa. Inaonyeshwa kama CRM ilivyoitoa"
+            " na haimo kwenye jumla."
+        ),
+    ),
+    "flag.gap.why": (
+        "The CRM's own rate text differs from the rate that follows from its counts.",
+        "Kiwango kilichoandikwa na CRM kinatofautiana na kile kinachotokana na hesabu zake.",
+    ),
     "flag.unreported": ("no report yet", "bado hakuna ripoti"),
     "flag.gap": ("CRM says {gap} otherwise", "CRM inasema tofauti kwa {gap}"),
     "status.value.draft": ("draft", "rasimu"),
@@ -651,22 +927,45 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "First replies took {value} at the median {when}",
         "Majibu ya kwanza yalichukua {value} kwa thamani ya kati {when}",
     ),
+    "say.met": (
+        ", within the target of {target}",
+        ", ndani ya lengo la {target}",
+    ),
+    "say.over": (
+        ", over the target of {target}",
+        ", zaidi ya lengo la {target}",
+    ),
     "say.faster": (", {change} faster than {before}", ", {change} haraka zaidi kuliko {before}"),
     "say.slower": (", {change} slower than {before}", ", {change} polepole zaidi kuliko {before}"),
-    "say.same": (", as in {before}", ", sawa na {before}"),
-    "say.no_response": ("Nobody had to be answered {when}", "Hakuna aliyehitaji kujibiwa {when}"),
+    "say.same": (
+        ", much as in {before}",
+        ", karibu kama {before}",
+    ),
+    "say.no_response": (
+        "Nobody had to be answered {when}",
+        "Hakuna aliyehitaji kujibiwa {when}",
+    ),
+    "say.unknown": (
+        "Nothing is known of the messages {when}: the oldest day that is known is {day}",
+        "Hakuna kinachojulikana cha ujumbe {when}: siku ya zamani zaidi inayojulikana ni {day}",
+    ),
     "say.waiting": ("{n} chats wait now", "Mazungumzo {n} yanasubiri sasa"),
     "say.waiting.one": ("1 chat waits now", "Mazungumzo 1 yanasubiri sasa"),
     "say.waiting.none": ("No chat waits now", "Hakuna mazungumzo yanayosubiri sasa"),
     "say.windows": (", {n} of them lose their window within 2 hours", ", {n} kati yao hupoteza dirisha ndani ya saa 2"),
     "say.windows.one": (", 1 of them loses its window within 2 hours", ", 1 kati yao hupoteza dirisha ndani ya saa 2"),
-    "say.within": (
-        ", {share} of chats had theirs within {target}",
-        ", {share} ya mazungumzo yalipata lake ndani ya {target}",
+    "say.outcome": (
+        "{share} of the chats had theirs in time, {n} of {of} got none",
+        "{share} ya mazungumzo yalipata lake kwa wakati, {n} kati ya {of} hayakupata jibu",
     ),
-    "say.missed": ("{n} chats got no first reply", "Mazungumzo {n} hayakupata jibu la kwanza"),
-    "say.missed.one": ("1 chat got no first reply", "Mazungumzo 1 hayakupata jibu la kwanza"),
-    "say.missed.none": ("No chat was missed", "Hakuna mazungumzo yaliyokosa jibu"),
+    "say.outcome.one": (
+        "{share} of the chats had theirs in time, 1 of {of} got none",
+        "{share} ya mazungumzo yalipata lake kwa wakati, 1 kati ya {of} hayakupata jibu",
+    ),
+    "say.worst": (
+        "Worst are {day}: {share} of their chats got no reply in the last {n} days",
+        "Mbaya zaidi ni {day}: {share} ya mazungumzo yake hayakupata jibu katika siku {n} zilizopita",
+    ),
     "say.campaigns": (
         "{n} campaigns went to {recipients} people {when}",
         "Kampeni {n} zilitumwa kwa watu {recipients} {when}",
@@ -695,18 +994,72 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "1 kati yake haijatulia: takwimu zake bado zinapanda",
     ),
     "say.compare.clear": (
-        "{name} is read clearly more often than {other}: their intervals do not touch.",
-        "{name} husomwa waziwazi zaidi kuliko {other}: upeo wao haugusani.",
+        "{name} is {what} clearly more often than {other}: their intervals do not touch.",
+        "{name} {what} waziwazi zaidi kuliko {other}: upeo wao haugusani.",
     ),
     "say.compare.unclear": (
-        "{name} is read most, but not clearly more than {other}: their intervals overlap, so it may be chance.",
-        "{name} husomwa zaidi, lakini si waziwazi kuliko {other}: upeo wao unaingiliana, huenda ni bahati.",
+        "{name} is {what} most, but not clearly more than {other}: their intervals overlap, so it may be chance.",
+        "{name} {what} zaidi, lakini si waziwazi kuliko {other}: upeo wao unaingiliana, huenda ni bahati.",
+    ),
+    "compare.read": (
+        "read",
+        "husomwa",
+    ),
+    "compare.replied": (
+        "answered",
+        "hujibiwa",
+    ),
+    "compare.few": (
+        "Choose two or more campaigns to compare.",
+        "Chagua kampeni mbili au zaidi kulinganisha.",
+    ),
+    "search.none": (
+        "No campaign of these days is named like “{name}”.",
+        "Hakuna kampeni ya siku hizi yenye jina kama “{name}”.",
+    ),
+    "return.none": (
+        "No return is shown: costs and values are not given.",
+        "Faida haionyeshwi: gharama na thamani hazijatolewa.",
     ),
     "say.contacts": ("{n} contacts", "Wateja {n}"),
-    "say.contacts.more": (", {n} more than 7 days ago", ", {n} zaidi ya siku 7 zilizopita"),
-    "say.contacts.fewer": (", {n} fewer than 7 days ago", ", {n} pungufu ya siku 7 zilizopita"),
+    "say.contacts.one": (
+        "1 contact",
+        "Mteja 1",
+    ),
+    "say.contacts.of": (
+        "{part} of the {n} contacts are {name}",
+        "Wateja {part} kati ya {n} ni {name}",
+    ),
+    "say.contacts.of.one": (
+        "{part} of 1 contact is {name}",
+        "Mteja {part} kati ya 1 ni {name}",
+    ),
+    "say.joined": (
+        ", {n} joined {when}",
+        ", {n} walijiunga {when}",
+    ),
+    "say.joined.one": (
+        ", 1 joined {when}",
+        ", 1 alijiunga {when}",
+    ),
+    "say.new": (
+        "{n} {when}",
+        "{n} {when}",
+    ),
+    "say.new.one": (
+        "1 {when}",
+        "1 {when}",
+    ),
     "when.days": ("in the last {n} days", "katika siku {n} zilizopita"),
+    "when.day": (
+        "on {day}",
+        "tarehe {day}",
+    ),
     "when.before": ("in the {n} days before", "katika siku {n} zilizotangulia"),
+    "when.before.one": (
+        "the day before",
+        "siku iliyotangulia",
+    ),
     "when.range": ("from {from_} to {to}", "kuanzia {from_} hadi {to}"),
     "change.better": ("{name} got better: {value}, was {before}.", "{name} imekuwa bora: {value}, ilikuwa {before}."),
     "change.worse": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
@@ -26,6 +27,26 @@ def test_every_link_leads_to_a_receipt_that_agrees(site: Site):
         assert answer.status_code == 200, address
         assert read(answer.text).inline == []
         assert "computed again from them it is the same" in answer.text, address
+
+
+@pytest.mark.parametrize("days", ["range=7d", "range=28d", "range=month", "from=2026-09-03&to=2026-09-03"])
+def test_a_figure_over_a_range_is_the_one_its_rows_give(site: Site, days: str):
+    seen = set()
+    for page in PAGES:
+        for figure in site.get(f"{page}?{days}").text.split('<div class="figure')[1:]:
+            name = figure.partition('id="figure-')[2].partition('"')[0]
+            value = figure.partition('<data value="')[2].partition('"')[0]
+            link = re.search(r'href="/receipt\?([^"]*day_from[^"]*)"', figure)
+            if link is None:
+                continue
+            assert value, name
+            asked = dict(parse_qsl(html.unescape(link[1])))
+            table = asked.pop("table").removeprefix("kpi.")
+            answer = site.get(f"/api/v1/kpis/{table}/receipt?{urlencode(asked)}").json()
+            assert answer["value"] == pytest.approx(float(value), rel=1e-12), name
+            assert answer["row_count"] > 0 or answer["value"] == 0
+            seen.add(name)
+    assert seen >= ({"first_response", "within_target", "answer_rate"} if "range" in days else {"resolved"})
 
 
 @pytest.mark.parametrize("language", ["en", "sw"])

@@ -1,0 +1,118 @@
+"""What the pages say in words: whether it is good, over which days, of whom, and what is not known."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+
+import pytest
+
+from crm_platform.serving.pages.figures import Figure, Source
+from crm_platform.serving.pages.numbers import Kind
+from crm_platform.settings import Settings
+from crm_platform_tests.models.worlds import World
+from crm_platform_tests.serving.pages.site import Site, publish_world
+
+NOW = dt.datetime(2026, 11, 22, 11, 5, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+PAGES = ("/executive", "/campaigns", "/support")
+
+
+@pytest.fixture(scope="module")
+def saturdays(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Twelve customers write each day at noon for five weeks; on Saturdays nobody answers."""
+    folder: Path = tmp_path_factory.mktemp("saturdays")
+    world = World(folder, Settings(data_dir=folder))
+    chats = [f"c{number}" for number in range(12)]
+    world.sweep(NOW - dt.timedelta(hours=1), chats)
+    for chat in chats:
+        world.contact(chat, NOW - dt.timedelta(hours=1))
+        world.chat(chat, known_until=NOW)
+        world.fetch("list_messages", chat, NOW)
+    for ago in range(2, 37, 2):
+        asked = NOW.replace(hour=9, minute=0) - ago * DAY
+        for chat in chats:
+            world.message(chat, f"{chat}{ago}q", asked, "inbound")
+            if asked.weekday() != 5:
+                world.message(chat, f"{chat}{ago}a", asked + dt.timedelta(minutes=20), "outbound")
+    return publish_world(world, NOW)
+
+
+def sentence(site: Site, path: str, **headers: str) -> str:
+    found = re.search(r'<p class="sentence[^>]*>(.*?)</p>', site.get(path, **headers).text)
+    assert found is not None
+    return found[1].replace("\u00a0", " ")
+
+
+def test_the_sentence_judges(saturdays: Site):
+    told = sentence(saturdays, "/support?range=28d")
+    assert "took 20 min at the median in the last 28 days, over the target of 15 min" in told
+    assert "0.0 % of the chats had theirs in time, 24 of 168 got none" in told
+    assert "Worst are Saturdays: 100.0 % of their chats got no reply in the last 29 days" in told
+
+
+def test_a_figure_says_what_it_is_over_what_how_complete_and_whether_it_is_good(saturdays: Site):
+    page = saturdays.get("/support?range=28d").text.replace("\u00a0", " ")
+    sheet = page.partition('id="figure-first_response"')[2].partition('<div class="amount">')[0]
+    for words in (
+        "from their oldest message without a reply to the next reply by your team, day and night",
+        "A conversation begins when a chat was quiet for 24 hours",
+        "chats that never got a reply",
+        "none is named in CRM_AUTOMATION_SENDERS",
+        "No: it is over the target of 15 min",
+        "days by Africa/Nairobi time",
+        "144 first replies",
+        "<dt>Seen</dt>",
+        "Mon-Fri 08:00-17:00",
+        "Definition version 1",
+        "/receipt?table=kpi.response_times_daily",
+    ):
+        assert words in sheet, words
+
+
+def test_one_is_not_many(saturdays: Site):
+    told = sentence(saturdays, "/support?from=2026-11-20&to=2026-11-20")
+    assert "at the median on 20 Nov, over the target of 15 min" in told
+    for path in PAGES:
+        page = saturdays.get(f"{path}?from=2026-11-20&to=2026-11-20").text.replace("\u00a0", " ")
+        assert not re.search(r"\b1 (days|campaigns|conversations|contacts|first replies|rows)\b", page)
+        assert "20 Nov to 20 Nov" not in page
+
+
+def test_days_before_anything_is_known_are_not_called_quiet(saturdays: Site):
+    told = sentence(saturdays, "/support?from=2020-01-01&to=2020-01-05")
+    assert "Nothing is known of the messages from 1 Jan 2020 to 5 Jan 2020" in told
+    assert "got none" not in told
+    changed = saturdays.get("/executive?from=2020-01-01&to=2020-01-05").text.partition('<ul class="changes">')[2]
+    assert "Nothing moved" in changed.partition("</ul>")[0]
+
+
+def test_a_day_that_is_not_over_is_not_compared_with_whole_ones(saturdays: Site):
+    page = saturdays.get("/executive?from=2026-11-22&to=2026-11-22").text
+    tile = page.partition('id="figure-resolved"')[2].partition('id="figure-')[0]
+    assert "nothing to compare with" in tile
+
+
+def test_both_languages_know_the_sentences(saturdays: Site):
+    told = sentence(saturdays, "/support?range=28d", cookie="lang=sw")
+    assert "zaidi ya lengo la dk 15" in told
+    assert "Mbaya zaidi ni Jumamosi" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "now", "trend"),
+    [
+        ("rate", 0.859, 0.8586, "same"),
+        ("rate", 0.859, 0.849, "worse"),
+        ("seconds", 600, 604, "same"),
+        ("seconds", 600, 700, "worse"),
+        ("count", 2000, 2010, "same"),
+        ("count", 0, 1, "worse"),
+        ("count", 3, 3, "same"),
+    ],
+)
+def test_a_change_too_small_to_speak_of_is_none(kind: Kind, before: float, now: float, trend: str):
+    good = "up" if kind == "rate" else "down"
+    figure = Figure(name="x", kind=kind, value=now, previous=before, source=Source("kpi.x", "x"), good=good)
+    assert figure.trend == trend
