@@ -5,7 +5,8 @@ pages' content policy allows no inline style). A chart describes what is drawn, 
 `role="img"` with a title and a description; the numbers themselves stand in the table under each chart.
 
 A drawing is made once wide and once narrow, and CSS shows the one that fits: text keeps its size on a phone. Altair and
-vl-convert took 45 to 95 ms for one such line chart, these take under 1 ms.
+vl-convert took 45 to 95 ms for one such line chart, these take under 1 ms. The interactive view that lies on top when a
+reader asks for it is made from the same descriptions (vega.py).
 
 Shapes that stand for a row of the chart's table carry `data-row`; a chart by day carries `data-x0`, `data-step` and
 `data-rows` instead, so that the pointer finds the nearest day.

@@ -67,7 +67,7 @@ class Explored {
     this.told = document.createElement("p");
     this.told.className = "hidden";
     this.told.setAttribute("role", "status");
-    this.colours = specification.params.map(({ name }) => name);
+    this.colours = specification.params.filter(({ value }) => value).map(({ name }) => name);
     this.view = this.draw(specification, interpreter);
     this.box.append(this.stage, this.told);
     this.box.addEventListener("keydown", (event) => this.onKey(event));
@@ -84,7 +84,7 @@ class Explored {
     delete spec.description; // and the box as its label
     spec.config.aria = false;
     spec.config.font = getComputedStyle(this.panel).fontFamily;
-    spec.params.forEach((one) => { one.value = colour(one.name) || one.value; });
+    spec.params.forEach((one) => { if (one.value) one.value = colour(one.name); });
     const drawing = shownDrawing(this.panel);
     [spec.width, spec.height] = [drawing.clientWidth, drawing.clientHeight];
     const compiled = globalThis.vegaLite.compile(spec).spec;

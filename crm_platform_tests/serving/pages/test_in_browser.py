@@ -227,7 +227,7 @@ def test_before_anything_is_published(browser, tmp_path):
 
 # Explore.
 
-PAGES = ("/executive", "/campaigns", "/support?range=28d")
+PAGES = ("/executive", "/campaigns", "/support?range=28d", "/support?from=2026-11-22&to=2026-11-22")
 LIBRARY = ("/vega/vega.min.js", "/vega/vega-lite.min.js", "/vega/vega-interpreter.js")
 
 
@@ -269,10 +269,12 @@ def wait_for_axes(panel, *, other_than="", like=""):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
-def test_every_chart_can_be_explored_and_nothing_on_the_page_moves(browser, url, width, scheme):
+def test_every_chart_can_be_explored_and_nothing_on_the_page_moves(browser, site, url, width, scheme):
+    chosen = site.published("select campaign_id from kpi.campaign_performance where delivered > 0 order by all limit 3")
+    comparison = "/campaigns?" + "&".join(f"compare={row['campaign_id']}" for row in chosen)
     with visiting(browser, url, width=width, scheme=scheme) as visit:
         page = visit.page
-        for path in PAGES:
+        for path in (*PAGES, comparison):
             visit.go(path)
             panels = [panel for panel in page.locator(".panel[id]").all() if panel.locator(".drawing").count()]
             assert len(panels) > 1
