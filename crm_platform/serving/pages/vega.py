@@ -108,7 +108,7 @@ def _lines(drawing: LineChart, chart: Chart, rows: list[Json]) -> _Parts:
     for field, line in zip(fields, drawing.lines, strict=True):
         for row, value in zip(rows, line.values, strict=True):
             row[field] = value
-    x = _time(by)
+    x = _time(by, len(rows))
     x["scale"]["padding"] = 5  # px: the last point is drawn whole
     y: Json = {
         "field": "drawn",
@@ -151,12 +151,11 @@ def _lines(drawing: LineChart, chart: Chart, rows: list[Json]) -> _Parts:
             "mark": {"type": "point", "size": 40, "strokeWidth": 2, "filled": False, "fill": _colour("panel")},
         }
         layers += [part | {"encoding": shared} for part in (tail, ends)]
-    both = {"and": [{"param": "near", "empty": False}, {"param": "pick"}]}
-    is_near_and_picked = {"condition": {"test": both, "value": 1}, "value": 0}
+    found = {"and": [{"param": "near", "empty": False}, {"param": "pick"}]}
     near = {
-        "transform": [*long, {"filter": "isValid(datum.value)"}],
-        "mark": {"type": "point", "filled": True, "size": 44, "tooltip": None},
-        "encoding": {"x": x, "y": y, "color": colour, "opacity": is_near_and_picked},
+        "transform": [*long, {"filter": "isValid(datum.value)"}, {"filter": found}],
+        "mark": {"type": "point", "filled": True, "size": 44, "opacity": 1, "tooltip": None},
+        "encoding": {"x": x, "y": y, "color": colour},
     }
     pointer = {
         "name": "pointer",
@@ -214,7 +213,7 @@ def _columns(drawing: ColumnChart, chart: Chart, rows: list[Json]) -> _Parts:
     for field, line in zip(fields, drawing.stacks, strict=True):
         for row, value in zip(rows, line.values, strict=True):
             row[field] = value
-    x = _time_bands(by, chart.rows[-1][by])
+    x = _time_bands(by, len(rows), chart.rows[-1][by])
     scale = {"domain": [0, ticks[-1]], "nice": False, "zero": True}
     axis = _levels(ticks, [drawing.words(tick) for tick in ticks])
     y: Json = {"field": "value", "type": "quantitative", "title": None, "stack": "zero", "scale": scale, "axis": axis}
@@ -418,22 +417,22 @@ def _instant(day: dt.date) -> int:
     return int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp() * 1000)
 
 
-def _time(by: str) -> Json:
-    """The time axis. Between two days there is nothing to name: a mark there, when zoomed far in, goes without."""
+def _time(by: str, count: int) -> Json:
+    """The time axis of so many days or months. Marks between two of them, when zoomed far in, have no name."""
     midnight = "utchours(datum.value) == 0 && utcminutes(datum.value) == 0"
     when = midnight if by == "day" else f"utcdate(datum.value) == 1 && {midnight}"
     axis: Json = {"grid": False, "labelExpr": f"{when} ? datum.label : ''", "labelOverlap": True, "labelSeparation": 8}
     if by == "day":
-        axis |= {"format": "%-d %b", "tickCount": {"expr": "max(2, ceil(width / 90))"}}
+        axis |= {"format": "%-d %b" if count < 366 else "%-d %b %Y", "tickCount": {"expr": "max(2, ceil(width / 90))"}}
     else:
         axis |= {"format": "%b", "tickCount": {"interval": "month", "step": 1}}
     scale = {"type": "utc", "nice": False}
     return {"field": by, "type": "temporal", "title": None, "scale": scale, "axis": axis}
 
 
-def _time_bands(by: str, last: dt.date) -> Json:
+def _time_bands(by: str, count: int, last: dt.date) -> Json:
     """The time axis of columns, each as wide as its day or month, its name beneath its middle."""
-    x = _time(by)
+    x = _time(by, count)
     x["timeUnit"] = "utcyearmonthdate" if by == "day" else "utcyearmonth"
     half = _DAY // 2 if by == "day" else 15 * _DAY
     x["axis"]["labelOffset"] = {"expr": f"scale('x', {half}) - scale('x', 0)"}

@@ -86,7 +86,7 @@ class Explored {
     spec.config.font = getComputedStyle(this.panel).fontFamily;
     spec.params.forEach((one) => { if (one.value) one.value = colour(one.name); });
     const drawing = shownDrawing(this.panel);
-    [spec.width, spec.height] = [drawing.clientWidth, drawing.clientHeight];
+    [spec.width, spec.height] = this.size = [drawing.clientWidth, drawing.clientHeight];
     const compiled = globalThis.vegaLite.compile(spec).spec;
     this.signals = compiled.signals.map(({ name }) => name);
     const runtime = globalThis.vega.parse(compiled, null, { ast: true });
@@ -124,10 +124,10 @@ class Explored {
 
   fit() {
     this.move();
-    const { clientWidth: width, clientHeight: height } = this.box;
-    if (width && height && (width !== this.view.width() || height !== this.view.height())) {
-      this.view.width(width).height(height).resize().runAsync();
-    }
+    const [width, height] = [this.box.clientWidth, this.box.clientHeight];
+    if (!width || !height || (width === this.size[0] && height === this.size[1])) return;
+    this.size = [width, height];
+    this.view.width(width).height(height).resize().runAsync();
   }
 
   paint() {
@@ -143,9 +143,8 @@ class Explored {
 
   async goTo(place) {
     this.place = Math.min(Math.max(place, 0), this.count - 1);
-    let item = this.items()[this.place];
-    if (this.zoomed) await this.bringIn(item);
-    item = this.items()[this.place];
+    if (this.zoomed) await this.bringIn(this.items()[this.place]);
+    const item = this.items()[this.place];
     const fields = this.view.signal("near_tuple_fields");
     const values = fields.map(({ field }) => item.datum[field]);
     await this.view.signal("near_tuple", { unit: "", fields, values }).runAsync();

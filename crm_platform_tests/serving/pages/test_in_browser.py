@@ -411,9 +411,10 @@ def test_an_explored_chart_follows_the_theme_and_can_be_saved(browser, url):
         with page.expect_download() as png:
             panel.get_by_role("button", name="PNG").click()
         assert png.value.path().read_bytes().startswith(b"\x89PNG")
-        page.set_viewport_size({"width": 390, "height": 900})
-        panel.locator(".drawing.tiny .explored svg").wait_for()
-        assert box.bounding_box() == panel.locator(".drawing.tiny").bounding_box()
+        for width, look in ((390, "tiny"), (1280, "big"), (390, "tiny")):
+            page.set_viewport_size({"width": width, "height": 900})
+            panel.locator(f".drawing.{look} .explored svg").wait_for()
+            assert box.bounding_box() == panel.locator(f".drawing.{look}").bounding_box()
 
 
 def test_a_chart_that_cannot_be_fetched_leaves_its_drawing(browser, url):
