@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 # What `make test` leaves out: these need a program that pip does not bring, or minutes.
 HEAVY := services or slow
 
+# Tests start processes, and each would compile all it imports again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup setup-test setup-all demo test test-all simulate lint check format docs vega lock clean
 
 help:
@@ -47,9 +50,7 @@ demo: setup
 	@$(BIN)/crm demo $(if $(ONCE),--once)
 
 test: setup-test
-	@echo "Left to make test-all (Chromium, ClickHouse's engine, or minutes):"
-	@$(BIN)/pytest --collect-only --quiet -m "$(HEAVY)" | grep '::' | sed 's/^/  /'
-	$(BIN)/pytest -n auto --dist loadfile -m "not ($(HEAVY))"
+	$(BIN)/pytest -n auto --dist loadfile -m "not ($(HEAVY))" --tell-left-out
 
 test-all: setup-all
 	$(BIN)/pytest -n auto --dist loadfile

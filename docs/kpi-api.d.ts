@@ -272,6 +272,8 @@ export interface AgentLeaderboard {
   first_response_seconds_median: number | null;
   /** Replies with an agent / all replies of the window; the same on every row of it. */
   attributed_share: number | null;
+  /** First answered waits that the agent's reply closed: what the median is over. */
+  first_responses: number;
   /** The cut: nothing later counts. [UTC] */
   as_of: string;
   /** Share of what the figure is about that the platform has seen; NULL when not known. */
@@ -783,6 +785,9 @@ export interface KpiQueries {
     attributed_share?: number | number[];
     attributed_share_from?: number;
     attributed_share_to?: number;
+    first_responses?: number | number[];
+    first_responses_from?: number;
+    first_responses_to?: number;
     as_of?: string | string[];
     as_of_from?: string;
     as_of_to?: string;

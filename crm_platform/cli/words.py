@@ -9,6 +9,7 @@ import csv
 import datetime as dt
 import json
 import sys
+import unicodedata
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Form = Literal["table", "json", "csv"]
+
+# Characters, on a terminal: a longer cell is cut; a column with longer cells is wrapped, but never to fewer than these.
+_LONGEST = 120
+_LEAST = 20
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -85,9 +90,31 @@ def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: 
     from rich.table import Table as Drawn
     from rich.text import Text
 
+    cells = [["–" if value is None else _cut(str(_plain(value))) for value in row] for row in rows]
+    shown = _fitting(names, cells, width=out.width)
     drawn = Drawn(title=title or None, title_justify="left", header_style="bold")
-    for name in names:
+    for name in names[:shown]:
         drawn.add_column(name.replace("_", " "))
-    for row in rows:
-        drawn.add_row(*(Text("–" if value is None else str(_plain(value))) for value in row))
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row[:shown]))
     out.print(drawn)
+    if shown < len(names):
+        click.echo(f"{len(names) - shown} columns more: widen the terminal, or add --json or --csv", err=True)
+
+
+def _cut(text: str) -> str:
+    """A cell's text for a terminal: not too long, and without control characters, which a name may hold."""
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
+
+
+def _fitting(names: Sequence[str], cells: Sequence[Sequence[str]], *, width: int) -> int:
+    """How many columns, from the first on, a terminal can show without squeezing their words to nothing."""
+    left = width - 1
+    for number, name in enumerate(names):
+        longest = max((len(row[number]) for row in cells), default=0)
+        heading = max(map(len, name.split("_")))
+        left -= max(heading, min(_LEAST, longest)) + 3  # a rule and two blanks
+        if left < 0:
+            return max(1, number)
+    return len(names)

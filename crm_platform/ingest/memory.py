@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import pyarrow as pa
 
 from crm_platform.ingest.planner import CrawlPlanner, PlannerState, SeenMessage
@@ -25,6 +25,26 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
+
+
+_BLOCK = 20_000  # rows read as Python objects at a time: those of a million chats at once take 3 GB
+
+
+def _read(states: pa.ChunkedArray, empty: pa.Table) -> pa.Table | None:
+    """The chats of a saved planner in their order, from a JSON text each; None when one is not shaped as in `empty`."""
+    parts = [empty]
+    for first in range(0, len(states), _BLOCK):
+        rows = [json.loads(state) for state in states.slice(first, _BLOCK).to_pylist()]
+        if any(row.keys() != set(empty.column_names) for row in rows):
+            return None
+        parts.append(pa.Table.from_pylist(rows, schema=empty.schema))
+    chats = pa.concat_tables(parts).sort_by("position")
+    for name, values in {
+        "position": np.arange(len(chats)),  # a chat that was erased leaves no gap
+        "planned_at": np.full(len(chats), -np.inf),  # whoever was to visit it is no more
+    }.items():
+        chats = chats.set_column(chats.column_names.index(name), chats.schema.field(name), pa.array(values))
+    return chats
 
 
 class PlannerMemory:
@@ -41,7 +61,7 @@ class PlannerMemory:
         """Restore the planner from the warehouse, or begin a new one; limits and mode are those of the settings."""
         with warehouse.reading() as session:
             saved = session.query("select state from ops.planner_state where name = 'planner'")["state"].to_pylist()
-            chats = session.query("select state from ops.planner_chats")["state"].to_pylist()
+            states = session.query("select state from ops.planner_chats")["state"]
         minute, day, mode = settings.minute_limit, settings.day_limit, settings.crawl_mode
         fresh = CrawlPlanner(
             requests_per_minute=minute, requests_per_day=day, start=at, timezone=settings.timezone, mode=mode
@@ -50,22 +70,14 @@ class PlannerMemory:
         schema = fresh.to_arrow()
         if not saved:
             return cls(fresh)
-        rows = [json.loads(state) for state in chats]
-        shapes = {frozenset(row) for row in rows} | {frozenset(schema.chats.column_names)}
-        if len(shapes) > 1 or json.loads(saved[0]).keys() != set(schema.planner.column_names):
+        chats = _read(states, schema.chats)
+        if chats is None or json.loads(saved[0]).keys() != set(schema.planner.column_names):
             log.warning("the planner's memory was written by another version: it learns anew")
             return cls(fresh)
-        rows.sort(key=lambda row: row["position"])
-        for position, row in enumerate(rows):
-            row["position"] = position  # a chat that was erased leaves no gap
-            row["planned_at"] = -math.inf  # whoever was to visit it is no more
-        state = PlannerState(
-            pa.Table.from_pylist(rows, schema=schema.chats.schema),
-            pa.Table.from_pylist([json.loads(saved[0])], schema=schema.planner.schema),
-        )
+        state = PlannerState(chats, pa.Table.from_pylist([json.loads(saved[0])], schema=schema.planner.schema))
         planner = CrawlPlanner.from_arrow(state)
         planner.set_limits(requests_per_minute=minute, requests_per_day=day, mode=mode)
-        return cls(planner, (row["chat_id"] for row in rows))
+        return cls(planner, chats["chat_id"].to_pylist())
 
     def sighted(self, chat_ids: Iterable[str], *, at: datetime) -> None:
         """Tell of chats that a sweep or an event found."""

@@ -816,10 +816,9 @@ class CrawlPlanner:
             chats.add(chat_id)
         size = len(chats)
         for name, (kind, width) in chats.COLUMNS.items():
-            values = table[name].to_pylist()
-            getattr(chats, name)[..., :size] = (
-                np.array(values, dtype=kind).reshape((size, width) if width > 1 else size).T
-            )
+            values = table[name].combine_chunks()
+            flat = (values.flatten() if width > 1 else values).to_numpy(zero_copy_only=False)
+            getattr(chats, name)[..., :size] = flat.astype(kind).reshape((size, width) if width > 1 else size).T
         named_in = table["campaigns"].to_pylist()
         planner._campaigns = [
             _Campaign(

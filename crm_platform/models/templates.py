@@ -82,10 +82,17 @@ def vocabulary(*, dialect: str, settings: Settings, cut: Cut) -> dict[str, Any]:
 
 def dependencies(table: type[Table]) -> set[str]:
     """Full names of the tables that a template reads."""
+    path = template_path(table)
+    template = path.read_text(encoding="utf-8") if path else ""
+    return set(_references(table, template))  # type: ignore[arg-type] # a class is hashable
+
+
+@functools.lru_cache(maxsize=128)
+def _references(table: type[Table], _template: str) -> frozenset[str]:
     defaults = Settings.model_construct()  # no environment: what is read does not depend on it
     cut = Cut(as_of=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), rows={})
     sql = render(table, dialect="duckdb", settings=defaults, cut=cut)
-    return set(_REFERENCE.findall(_COMMENT.sub("", sql)))
+    return frozenset(_REFERENCE.findall(_COMMENT.sub("", sql)))
 
 
 def build_order() -> list[type[Table]]:

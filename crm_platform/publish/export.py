@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 Format = Literal["parquet", "csv", "xlsx"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
+_MEMORY: Final = "512MB"  # of the engine, which sorts a table by its key
 _BATCH: Final = 20_000  # rows held in memory at a time
 _EXCEL_ROWS: Final = 1_048_576  # of a sheet, header included
 _EXCEL_TEXT: Final = 32_767  # characters of a cell
@@ -81,7 +82,12 @@ def export(
         place.mkdir(parents=True, exist_ok=True)
         drafts = Path(tempfile.mkdtemp(prefix=".crm-export-", dir=place))
         try:
-            with duckdb.connect(str(snapshot.database), read_only=True) as connection:
+            # What does not fit is sorted on disk, beside the files: a snapshot's own folder is never written.
+            limits: dict[str, str | bool | int | float | list[str]] = {
+                "memory_limit": _MEMORY,
+                "temp_directory": str(drafts / "sorting"),
+            }
+            with duckdb.connect(str(snapshot.database), read_only=True, config=limits) as connection:
                 rows = _write(connection, tables, [drafts / target.name for target in targets], form, snapshot)
             audit = Audit(settings.audit_dir)
             audit.write("export", who=who, what=_what(tables, snapshot), rows=rows, format=form)

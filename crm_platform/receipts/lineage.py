@@ -263,6 +263,7 @@ _AGENT_LEADERBOARD = (
             extra=("work.agent as agent",),
         ),
         first_response_seconds_median="{{ median('response_seconds') }}",
+        first_responses="count(*)",
     )
     .of(_work("reply", "true"), attributed_share="{{ rate('count(agent)', 'count(*)') }}")
 )

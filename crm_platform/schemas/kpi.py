@@ -133,6 +133,7 @@ class AgentLeaderboard(KpiTable):
     replies = count("Replies, credited to the sender, else the assignee.")
     first_response_seconds_median = seconds("Median over first answered waits that the agent's reply closed.")
     attributed_share = rate("Replies with an agent / all replies of the window; the same on every row of it.")
+    first_responses = count("First answered waits that the agent's reply closed: what the median is over.")
 
 
 class MessageVolumeHourly(KpiTable):

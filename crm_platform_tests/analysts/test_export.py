@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import functools
 import json
 from pathlib import Path
 
@@ -27,10 +28,15 @@ ALL = published_tables()
 KPIS = [table for table in ALL if issubclass(table, KpiTable)]
 
 
+@functools.cache
+def opened(database: Path) -> duckdb.DuckDBPyConnection:
+    """The shared snapshot's database; to open it costs more than to ask it."""
+    return duckdb.connect(str(database), read_only=True)
+
+
 def published(snapshot, table):
     order = ", ".join(f'"{key}"' for key in table.key if key in published_columns(table)) or "all"
-    with duckdb.connect(str(snapshot.database), read_only=True) as connection:
-        return connection.execute(f"select * from {table.full_name()} order by {order}").fetchall()
+    return opened(snapshot.database).execute(f"select * from {table.full_name()} order by {order}").fetchall()
 
 
 def audited(settings) -> list[dict]:
@@ -416,3 +422,14 @@ def test_a_refusal_is_a_message_and_an_exit_code(run, tmp_path: Path, capsys):
         main(["export", "backlog_now", "--to", str(tmp_path / "a.csv")])
     assert ended.value.code == 1
     assert "exists already" in capsys.readouterr().err
+
+
+def test_memory_is_bounded_and_a_snapshots_folder_never_written(settings, snapshot, tmp_path, monkeypatch):
+    """The engine sorts on disk what does not fit, and by default would do so beside the database it reads."""
+    asked, connect = [], duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda *place, **how: asked.append(how) or connect(*place, **how))
+    export(settings, snapshot, [core.Messages], form="csv", to=tmp_path / "messages.csv", who="test")
+    (config,) = [how["config"] for how in asked if "config" in how]
+    assert config["memory_limit"] == "512MB"
+    assert Path(config["temp_directory"]).parent.parent == tmp_path
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["messages.csv"]

@@ -1,4 +1,4 @@
-"""One small platform that has been refreshed once, for all tests that look at what a run leaves behind."""
+"""One small platform refreshed once by Dagster, for what a run leaves behind; one without, for what commands read."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 from pydantic import SecretStr
 
+from crm_platform.cli import crm, platform
 from crm_platform.defs.home import prepare_dagster_home
 from crm_platform.defs.shell import ShellReporter, refresh_in_process
+from crm_platform.ingest import open_warehouse, refresh
 from crm_platform.settings import Settings, load_settings
 from crm_platform_tests.sandbox.running import running_sandbox
 
@@ -61,6 +64,19 @@ def refreshed(tmp_path_factory) -> Iterator[Refreshed]:
         listener = Listener()
         run_id = refresh_in_process(settings, reporter=listener, full_refresh=False, as_of=None, verbose=False)
         yield Refreshed(settings, run_id, listener)
+
+
+@pytest.fixture(scope="session")
+def stocked(tmp_path_factory) -> Iterator[Settings]:
+    """Settings of a platform that has been refreshed, built and published without Dagster, which takes a third."""
+    with running_sandbox(contacts=12, days=30) as crm_api, pytest.MonkeyPatch.context() as patch:
+        settings = settings_for(tmp_path_factory.mktemp("data"), base_url=crm_api.url, api_key=SecretStr(crm_api.key))
+        for _ in refresh(settings, open_warehouse(settings)):
+            pass
+        patch.setattr(platform, "current_settings", lambda: settings)
+        built = CliRunner().invoke(crm, ["build"])
+        assert built.exit_code == 0, built.output
+        yield settings
 
 
 @pytest.fixture

@@ -21,11 +21,11 @@ def test_without_a_quota_one_tick_fetches_everything(tmp_path):
 
 def test_a_crawl_keeps_the_limit_as_the_server_counts_it(tmp_path):
     crm = world(tmp_path, contacts=200, limits={"requests_per_minute": 20, "requests_per_day": 2000})
-    crm.crawl(minutes=20)
+    crm.crawl(minutes=8)
     stats = crm.sandbox.stats()
     assert stats.most_in_60s <= 20
     assert stats.requests > 20, "and it uses what it has"
-    crm.crawl(minutes=10)
+    crm.crawl(minutes=4)
     assert crm.sandbox.stats().most_in_60s <= 20
     assert crm.sandbox.stats().most_in_24h <= 2000
 

@@ -28,7 +28,7 @@ def disagreements(facts: Facts, folder: Path) -> dict[str, list[str]]:
     return {table: found for table, found in problems.items() if found}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_every_cell_agrees(seed: int, tmp_path: Path):
     assert disagreements(random_facts(seed), tmp_path) == {}
 

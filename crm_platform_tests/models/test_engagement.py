@@ -28,7 +28,7 @@ def test_one_campaign_of_each_kind(new_world: Worlds):
     world.report("impossible", NOW - HOUR, **{**REPORT, "read": 90})
     world.campaign("to nobody", [(sent, "completed")])
     world.report("to nobody", NOW - HOUR, total_recipients=0, delivered=0, read=0, replied=0, failed=0, read_rate="0%")
-    world.build(NOW)
+    world.freeze(NOW)
 
     plain = world.row("kpi.campaign_performance", campaign_id="plain")
     assert (plain["delivered"], plain["in_flight"], plain["is_consistent"], plain["is_settled"]) == (80, 10, True, True)
@@ -78,7 +78,7 @@ def test_shrinkage_draws_small_cells_further(new_world: Worlds):
         world.campaign(f"c{number}", [(at, "completed")])
         report = {"total_recipients": delivered, "delivered": delivered, "read": read, "replied": 0, "failed": 0}
         world.report(f"c{number}", NOW - HOUR, **report)
-    world.build(NOW)
+    world.freeze(NOW)
     cells = sorted(world.tables["kpi.send_time_performance"], key=lambda row: str(row["hour"]))
     drawn = [abs(row["read_per_delivered_shrunk"] - row["read_per_delivered"]) for row in cells]  # type: ignore[operator]
     assert drawn[2] > 10 * max(drawn[:2]) > 0
@@ -89,7 +89,7 @@ def test_a_report_that_lacks_a_figure_is_neither_consistent_nor_a_breach(new_wor
     world = new_world()
     world.campaign("partial", [(NOW - 9 * DAY, "completed")])
     world.report("partial", NOW - HOUR, **{**REPORT, "read": None})
-    world.build(NOW)
+    world.freeze(NOW)
     row = world.row("kpi.campaign_performance", campaign_id="partial")
     assert (row["is_consistent"], row["read_per_delivered"], row["delivery_rate"]) == (None, None, 0.8)
     assert world.tables["kpi.engagement_monthly"] == []
@@ -101,10 +101,10 @@ def test_a_cut_in_the_past_sees_the_report_and_status_of_then(new_world: Worlds)
     world.campaign("c", [(then - DAY, "in_progress"), (NOW - DAY, "completed")], created_at=then - DAY)
     world.report("c", then - HOUR, **{**REPORT, "read": 10}, last_fetched_at=NOW - 2 * DAY)
     world.report("c", NOW - HOUR, **REPORT)
-    world.build(NOW, as_of=then)
+    world.freeze(NOW, as_of=then)
     row = world.row("kpi.campaign_performance", campaign_id="c")
     assert (row["status"], row["read"], row["coverage"]) == ("in_progress", 10, 1)
     assert world.tables["kpi.executive_summary"][0]["active_campaigns"] == 1
-    world.build(NOW)
+    world.freeze(NOW)
     assert world.row("kpi.campaign_performance", campaign_id="c")["read"] == 40
     assert world.tables["kpi.executive_summary"][0]["active_campaigns_previous"] is None  # nothing was known then

@@ -42,7 +42,7 @@ def test_coming_and_going(new_world: Worlds):
         )
         if number == 2:
             world.sweep(day + 2 * HOUR, ["missed once"], is_complete=False)
-    world.build(NOW)
+    world.freeze(NOW)
     naive = [day.replace(tzinfo=None) for day in days]
     assert presence(world, "stays") == [(None, None)]
     assert presence(world, "gone") == [(None, naive[2])]
@@ -68,7 +68,7 @@ def test_days_before_the_first_sweep_are_estimated_from_creation_times(new_world
     for number, created_at in enumerate([NOW - 3 * DAY, NOW - 2 * DAY, NOW - HOUR]):
         world.contact(f"chat{number}", NOW - HOUR / 2, created_at=created_at)
     world.sweep(NOW - HOUR / 2, ["chat0", "chat1", "chat2"])
-    world.build(NOW)
+    world.freeze(NOW)
     columns = ("total_contacts", "new_contacts", "gone_contacts", "is_estimated")
     assert [tuple(row[name] for name in columns) for row in world.tables["kpi.contact_growth_daily"]] == [
         (1, 1, None, True),
@@ -83,7 +83,7 @@ def test_one_contact_without_a_creation_time_and_nothing_is_estimated(new_world:
     world.contact("old", NOW - DAY, created_at=NOW - 9 * DAY)
     world.contact("unknown", NOW - DAY)
     world.sweep(NOW - DAY, ["old", "unknown"])
-    world.build(NOW)
+    world.freeze(NOW)
     assert [(row["day"].day, row["total_contacts"]) for row in world.tables["kpi.contact_growth_daily"]] == [  # type: ignore[attr-defined]
         (19, 2),
         (20, 2),
@@ -97,7 +97,7 @@ def test_months(new_world: Worlds):
     for number, day in enumerate(births):
         world.contact(f"chat{number}", NOW, created_at=dt.datetime.fromisoformat(f"2026-{day}T01:00:00+03:00"))
     world.sweep(NOW - HOUR, [f"chat{number}" for number in range(len(births))])
-    world.build(NOW)
+    world.freeze(NOW)
     months = sorted(world.tables["kpi.contact_growth_monthly"], key=lambda row: str(row["month"]))
     columns = ("opening", "new_contacts", "closing", "monthly_growth_rate", "is_partial", "previous_to_date_rate")
     assert [tuple(row[name] for name in columns) for row in months] == [
@@ -116,7 +116,7 @@ def test_the_month_before_closes_at_its_last_day_where_it_is_shorter(new_world: 
     for number, day in enumerate(["01-10", "02-28"]):
         world.contact(f"chat{number}", now, created_at=dt.datetime.fromisoformat(f"2026-{day}T12:00:00+03:00"))
     world.sweep(now - HOUR, ["chat0", "chat1"])
-    world.build(now)
+    world.freeze(now)
     assert world.row("kpi.contact_growth_monthly", is_partial=True)["previous_to_date_rate"] == 1.0
 
 
@@ -133,7 +133,7 @@ def test_segments(new_world: Worlds):
     world.message("chat00", "m", NOW - 3 * DAY, "inbound")
     world.message("chat01", "m", NOW - HOUR, "inbound")
     world.message("chat02", "m", NOW - 3 * DAY, "outbound", type="template")
-    world.build(NOW)
+    world.freeze(NOW)
     rows = {row["value"]: row for row in world.tables["kpi.contacts_by_segment"] if row["field"] == "It's/odd~"}
     assert len(rows) == 52
     assert {rows[value]["contacts"] for value in ("v00", "v48")} == {1}
@@ -147,7 +147,7 @@ def test_countries(new_world: Worlds):
     world = new_world(segment_fields=())
     for number, region in enumerate(["KE", "KE", "TZ", None]):
         world.contact(f"chat{number}", region=region)
-    world.build(NOW)
+    world.freeze(NOW)
     shares = {row["region"]: (row["contacts"], row["share"]) for row in world.tables["kpi.contacts_by_country"]}
     assert shares == {"KE": (2, 0.5), "TZ": (1, 0.25), "(unknown)": (1, 0.25)}
     assert world.tables["kpi.contacts_by_segment"] == []

@@ -59,7 +59,7 @@ def test_waits(new_world: Worlds):
     world = new_world(automation_senders=("bot",))
     for case, (script, age, _) in CASES.items():
         chat(world, script, start=NOW - age, chat_id=case)
-    world.build(NOW)
+    world.freeze(NOW)
     found: dict[object, list[Row]] = {case: [] for case in CASES}
     for wait in sorted(world.tables[WAITS], key=lambda row: str(row["waiting_since"])):
         found[wait["chat_id"]].append(wait)
@@ -78,7 +78,7 @@ def minutes(seconds: object) -> float | None:
 def test_a_conversation_counts_its_messages(new_world: Worlds):
     world = new_world(automation_senders=("bot",))
     chat(world, "template@0 in@1 in@2 bot@2 failed@3 out@4", start=NOW - 3 * DAY)
-    world.build(NOW)
+    world.freeze(NOW)
     (talk,) = world.tables[TALKS]
     assert (talk["inbound_messages"], talk["replies"], talk["templates"]) == (2, 1, 1)
     assert (talk["initiated_by"], talk["first_message_id"], talk["is_over"]) == ("business", "m00", True)
@@ -104,7 +104,7 @@ def test_resolution(new_world: Worlds):
         chat(world, script, start=NOW - 5 * DAY, chat_id=case)
         if mark is not None:
             world.event("done", case, NOW - 5 * DAY + mark * MINUTE, "amina")
-    world.build(NOW)
+    world.freeze(NOW)
     assert {
         row["chat_id"]: (row["resolved_by"], row["state"], minutes(row["resolution_seconds"]))
         for row in world.tables[TALKS]
@@ -116,7 +116,7 @@ def test_the_last_mark_resolves(new_world: Worlds):
     chat(world, "in@0 out@5", start=NOW - 3 * DAY)
     world.event("done", "chat", NOW - 3 * DAY + 6 * MINUTE, "amina")
     world.event("done", "chat", NOW - 3 * DAY + 9 * MINUTE, None)
-    world.build(NOW)
+    world.freeze(NOW)
     (talk,) = world.tables[TALKS]
     assert (talk["marker"], talk["resolution_seconds"]) == (None, 9 * 60)
 
@@ -125,7 +125,7 @@ def test_what_is_said_of_a_chat_is_said_as_of_its_last_visit(new_world: Worlds):
     """A question three days old, in a chat that was read an hour after it, is still open: nobody has looked since."""
     world = new_world()
     chat(world, "in@0", start=NOW - 3 * DAY, known_until=NOW - 3 * DAY + HOUR)
-    world.build(NOW)
+    world.freeze(NOW)
     assert world.tables[WAITS][0]["state"] == "open"
     assert world.tables["kpi.backlog_now"][0]["open_waits"] == 1
     assert world.row("kpi.backlog_daily", day=dt.date(2026, 11, 20))["open_waits_at_end"] == 0  # the gap has passed
@@ -134,7 +134,7 @@ def test_what_is_said_of_a_chat_is_said_as_of_its_last_visit(new_world: Worlds):
 def test_left_truncated_conversations_stand_apart(new_world: Worlds):
     world = new_world()
     chat(world, "in@0 out@5 in@3000 out@3010", start=NOW - 6 * DAY, is_whole=False)
-    world.build(NOW)
+    world.freeze(NOW)
     assert [
         row["is_left_truncated"] for row in sorted(world.tables[WAITS], key=lambda row: str(row["waiting_since"]))
     ] == [
@@ -151,7 +151,7 @@ def test_a_message_from_the_future_is_kept_and_counts_nowhere(new_world: Worlds)
     world = new_world()
     chat(world, "in@0", start=NOW - HOUR)
     world.message("chat", "later", NOW + 2 * DAY, "outbound", is_future_dated=True)
-    world.build(NOW)
+    world.freeze(NOW)
     assert len(world.tables["core.messages"]) == 2
     assert world.tables["core.chats"][0]["stored_messages"] == 2
     assert world.tables[WAITS][0]["state"] == "open"
@@ -164,7 +164,7 @@ def test_a_wait_belongs_to_the_local_day_it_began_on(new_world: Worlds):
     chat(world, "in@0 out@1", start=midnight - SECOND)
     world.message("other", "x", midnight, "inbound")
     world.chat("other", known_until=NOW)
-    world.build(NOW)
+    world.freeze(NOW)
     assert world.row("kpi.response_times_daily", day=dt.date(2026, 10, 31))["answered_waits"] == 1
     assert world.row("kpi.response_times_daily", day=dt.date(2026, 11, 1))["missed_waits"] == 1
 
@@ -178,7 +178,7 @@ def test_days_of_23_and_25_hours(new_world: Worlds):
     world.message("chat", "s2", spring + 23 * HOUR, "outbound")
     world.message("chat", "a1", autumn, "inbound")
     world.message("chat", "a2", autumn + 24 * HOUR, "outbound")
-    world.build(NOW)
+    world.freeze(NOW)
     spring_wait, autumn_wait = sorted(world.tables[WAITS], key=lambda row: str(row["waiting_since"]))
     assert (
         spring_wait["response_seconds"] == spring_wait["business_response_seconds"] == pytest.approx(23 * 3600 + 1e-6)
@@ -217,7 +217,7 @@ def test_business_seconds(new_world: Worlds):
         world.chat(case, known_until=now)
         for number, (text, direction) in enumerate(((asked, "inbound"), (answered, "outbound"))):
             world.message(case, f"m{number}", dt.datetime.fromisoformat(f"2026-11-{text}:00+03:00"), direction)
-    world.build(now)
+    world.freeze(now)
     assert {row["chat_id"]: row["business_response_seconds"] for row in world.tables[WAITS]} == {
         case: hours * 3600 for case, (*_, hours) in BUSINESS.items()
     }
@@ -226,7 +226,7 @@ def test_business_seconds(new_world: Worlds):
 def test_no_business_hours_are_kept(new_world: Worlds):
     world = new_world(business_hours="none")
     chat(world, "in@0 out@5", start=NOW - 3 * DAY)
-    world.build(NOW)
+    world.freeze(NOW)
     assert world.tables[WAITS][0]["business_response_seconds"] is None
 
 
@@ -244,7 +244,7 @@ def test_the_censored_median_knows_that_waiting_is_not_over(new_world: Worlds):
         if answer is not None:
             world.message(chat_id, "answer", start + answer * SECOND, "outbound")
         world.chat(chat_id, known_until=NOW if known is None else start + known * SECOND)
-    world.build(NOW)
+    world.freeze(NOW)
     row = world.row("kpi.response_times_daily", day=dt.date(2026, 11, 17))
     assert row["first_response_seconds_median_censored"] == 600
     assert row["first_response_seconds_median"] == 120
@@ -259,7 +259,7 @@ def test_windows_that_are_about_to_lapse(new_world: Worlds):
     for chat_id, age in ages.items():
         world.message(chat_id, "m", NOW - age, "inbound")
         world.chat(chat_id, known_until=NOW)
-    world.build(NOW)
+    world.freeze(NOW)
     (row,) = world.tables["kpi.backlog_now"]
     assert (row["open_waits"], row["windows_expiring_2h"], row["oldest_open_wait_seconds"]) == (4, 2, 86400)
 
@@ -273,11 +273,11 @@ def test_a_cut_in_the_past_sees_what_was_known_then(new_world: Worlds):
     world.fetch("list_messages", "chat", NOW - HOUR, total=2)
     world.message("chat", "m1", then - HOUR, "inbound", first_fetched_at=then, fetched_at=then)
     world.message("chat", "m2", then + HOUR, "outbound", first_fetched_at=NOW - HOUR, fetched_at=NOW - HOUR)
-    world.build(NOW, as_of=then + MINUTE)
+    world.freeze(NOW, as_of=then + MINUTE)
     assert [row["state"] for row in world.tables[WAITS]] == ["open"]
     (chat_row,) = world.tables["core.chats"]
     assert (chat_row["known_until"], chat_row["is_history_whole"]) == (then.replace(tzinfo=None), True)
-    world.build(NOW)
+    world.freeze(NOW)
     assert [row["state"] for row in world.tables[WAITS]] == ["answered"]
 
 
@@ -288,9 +288,9 @@ def test_a_history_that_was_deepened_after_the_cut_was_not_whole_at_it(new_world
     world.fetch("list_messages", "chat", then)
     world.message("chat", "new", then - HOUR, "inbound", first_fetched_at=then, fetched_at=then)
     world.message("chat", "old", then - 9 * DAY, "inbound", first_fetched_at=NOW - HOUR, fetched_at=NOW - HOUR)
-    world.build(NOW, as_of=then + MINUTE)
+    world.freeze(NOW, as_of=then + MINUTE)
     assert not world.tables["core.chats"][0]["is_history_whole"]
-    world.build(NOW)
+    world.freeze(NOW)
     assert world.tables["core.chats"][0]["is_history_whole"]
 
 
@@ -310,7 +310,7 @@ def test_the_leaderboard_credits_sender_then_assignee_then_nobody(new_world: Wor
     world.message(
         "chat0", "both", NOW - 40 * DAY, "outbound", sender="amina@example.com", extra='{"agentId": "agent-1"}'
     )
-    world.build(NOW)
+    world.freeze(NOW)
     board = {row["agent"]: row for row in world.tables["kpi.agent_leaderboard"] if row["window_days"] == 7}
     assert {agent: row["replies"] for agent, row in board.items()} == {
         "amina@example.com": 2,

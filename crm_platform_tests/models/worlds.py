@@ -12,9 +12,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from crm_platform.ingest.batch import FUTURE_TOLERANCE, region_of
-from crm_platform.models import build_order, build_within, freeze
+from crm_platform.models import build_order, build_within, dependencies, freeze
 from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, core, ops, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
@@ -26,6 +27,22 @@ LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 def provenance(fetched_at: dt.datetime) -> Row:
     return {"first_fetched_at": fetched_at, "fetched_at": fetched_at, "first_fetch_id": 1, "fetch_id": 1}
+
+
+class Tables(dict[str, list[Row]]):
+    """Rows of the tables of a world's cut, by full name."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def __missing__(self, name: str) -> list[Row]:
+        order, needed = build_order(), {name}
+        for table in reversed(order):
+            if table.full_name() in needed:
+                needed |= dependencies(table)
+        self._world.fill(table for table in order if table.full_name() in needed)
+        return self[name]
 
 
 @dataclass
@@ -40,7 +57,7 @@ class World:
         root = self.folder
         self.live = DuckDbWarehouse(root / "warehouse.duckdb", lock_dir=root / "locks")
         self.models = DuckDbWarehouse(root / "models.duckdb", lock_dir=root / "locks")
-        self.tables: dict[str, list[Row]] = {}
+        self.tables = Tables(self)
 
     # The least a row needs, by hand.
 
@@ -179,7 +196,7 @@ class World:
                     session.execute(f"delete from {table.full_name()}")
                     session.append(table, table.rows(self.rows.get(table, [])))
 
-    def build(
+    def freeze(
         self,
         now: dt.datetime,
         *,
@@ -187,18 +204,27 @@ class World:
         expected_unseen: Mapping[dt.date, float] | None = None,
         aliases: Mapping[str, str] | None = None,
     ) -> None:
-        """Store, freeze and build every table."""
+        """Store and freeze. A table is built, after those it reads, when `tables` is first asked for it."""
         self.store()
         freeze(self.models, self.live, settings=self.settings, as_of=as_of, now=now, expected_unseen=expected_unseen)
-        order = build_order()
         with self.models.writing() as session:
             pairs = [{"alias": alias, "agent": agent} for alias, agent in (aliases or {}).items()]
             session.append(core.AgentPairs, core.AgentPairs.rows(pairs))
-            for table in order:
-                build_within(session, table, settings=self.settings)
-            self.tables = {
-                table.full_name(): session.query(f"select * from {table.full_name()}").to_pylist() for table in order
-            }
+        self.tables = Tables(self)
+
+    def build(self, now: dt.datetime, **options: Any) -> None:
+        """Store, freeze and build every table."""
+        self.freeze(now, **options)
+        self.fill(build_order())
+
+    def fill(self, tables: Iterable[type[Table]]) -> None:
+        """Build tables that have not been built at this cut, and read them."""
+        with self.models.writing() as session:
+            for table in tables:
+                if table.full_name() not in self.tables:
+                    build_within(session, table, settings=self.settings)
+                    rows = session.query(f"select * from {table.full_name()}").to_pylist()
+                    self.tables[table.full_name()] = rows
 
     def row(self, name: str, **key: object) -> Row:
         """The one row of a built table that has these values."""

@@ -258,4 +258,5 @@ def _leaderboard(
             "replies": replied[agent],
             "first_response_seconds_median": median(first_seconds[agent]),
             "attributed_share": attributed,
+            "first_responses": len(first_seconds[agent]),
         }

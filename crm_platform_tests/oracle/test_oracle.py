@@ -260,15 +260,18 @@ def test_message_volume_hourly():
 
 def test_agent_leaderboard():
     # Of three replies one is of nobody: d's at 08:00, before the assignment. f is credited to its last marker.
-    columns = "agent window_days chats_assigned chats_resolved replies first_response_seconds_median attributed_share"
+    columns = (
+        "agent window_days chats_assigned chats_resolved replies first_response_seconds_median attributed_share"
+        " first_responses"
+    )
     check(
         DESK,
         "kpi.agent_leaderboard",
         *rows_of(
             columns,
-            *[("(unassigned)", days, 0, 1, 1, None, 2 / 3) for days in (7, 30)],
-            *[("amina", days, 0, 0, 1, 1200, 2 / 3) for days in (7, 30)],
-            *[("brian", days, 1, 1, 1, None, 2 / 3) for days in (7, 30)],
+            *[("(unassigned)", days, 0, 1, 1, None, 2 / 3, 0) for days in (7, 30)],
+            *[("amina", days, 0, 0, 1, 1200, 2 / 3, 1) for days in (7, 30)],
+            *[("brian", days, 1, 1, 1, None, 2 / 3, 0) for days in (7, 30)],
         ),
     )
 

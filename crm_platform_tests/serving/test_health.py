@@ -18,10 +18,16 @@ from crm_platform_tests.serving.published import AS_OF, DAYS, NOW, SECRETS, Time
 RESPONSES = "/api/v1/kpis/response_times_daily"
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("published")
+    publish_rows(load_settings(data_dir=folder))
+    return folder
+
+
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    publish_rows(load_settings(data_dir=tmp_path))
-    return tmp_path
+def root(published: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(published, tmp_path, symlinks=True, dirs_exist_ok=True)
 
 
 def measured(client: httpx.Client, **headers: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

@@ -39,7 +39,8 @@ figures as (
         count(*) filter (where deed = 'assigned') as chats_assigned,
         count(*) filter (where deed = 'resolution') as chats_resolved,
         count(*) filter (where deed = 'reply') as replies,
-        {{ median("lasted") }} filter (where deed = 'first response') as first_response_seconds_median
+        {{ median("lasted") }} filter (where deed = 'first response') as first_response_seconds_median,
+        count(*) filter (where deed = 'first response') as first_responses
     from windowed
     group by coalesce(agent, '(unassigned)'), window_days
 )
@@ -51,6 +52,7 @@ select
     replies,
     first_response_seconds_median,
     shares.attributed_share as attributed_share,
+    first_responses,
     case
         when figures.window_days = 7 then {{ message_coverage(days_before(7), cut_day) }}
         else {{ message_coverage(days_before(30), cut_day) }}

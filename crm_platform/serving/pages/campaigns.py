@@ -44,14 +44,15 @@ def build(view: View) -> Content:
     """Build the page."""
     everything = view.book.rows("campaign_performance")
     costs = _costs(view, everything)
-    every = [row | _money(costs.get(row["campaign_id"])) for row in everything]
+    # Without costs nothing is added: a copy of each of 10,000 rows takes longer than the rest of the page.
+    every = [row | _money(costs.get(row["campaign_id"])) for row in everything] if costs else everything
     known = {row["campaign_id"]: row for row in every}
     only = [known[key] for key in view.all("campaign") if key in known]
     _tell_unknown(view, known)
-    chosen = only or [row for row in every if _sent_within(view, row, view.period)]
+    chosen = only or _sent_within(view, every, view.period)
     # Sums are over complete days; the ranking shows what went out today as well.
-    listed = only or [row for row in every if _sent_within(view, row, view.period.up_to_today())]
-    before = [] if only else [row for row in every if _sent_within(view, row, view.period.previous())]
+    listed = only or _sent_within(view, every, view.period.up_to_today())
+    before = [] if only else _sent_within(view, every, view.period.previous())
     for row in only:
         left = ",".join(key for key in view.all("campaign") if key != row["campaign_id"])
         href = view.href(campaign=left) if left else view.href(drop=("campaign",))
@@ -63,16 +64,20 @@ def build(view: View) -> Content:
     if costs:
         figures.append(_return(view, counted))
     ranking = _ranking(view, listed, has_costs=bool(costs))
+    page = _page(view, ranking.rows)
+    counted_ids = {row["campaign_id"] for row in counted}
     drawn = [_funnel(view, counted), _send_times(view), ranking, *_comparison(view, compared)]
     return Content(
         sentence=_sentence(view, counted, figures),
         figures=figures,
         charts={chart.name: chart for chart in drawn},
         more={
-            "ranking": _page(view, ranking.rows),
+            "ranking": page,
             "compared": compared,
             "verdict": " ".join(filter(None, (_verdict(view, compared, rate) for rate in _VERDICTS))),
-            "flags": {row["campaign_id"]: flags(view, row, is_counted=counts(row) and row in chosen) for row in listed},
+            "flags": {
+                row["campaign_id"]: flags(view, row, is_counted=row["campaign_id"] in counted_ids) for row in page.rows
+            },
             "sort": _sort(view),
             "interval": interval,
             "has_costs": bool(costs),
@@ -103,9 +108,9 @@ def _tell_unknown(view: View, known: dict[str, Row]) -> None:
         raise FixConfiguration(f"campaign {missing[0][:40]} is not known; choose one from the list")
 
 
-def _sent_within(view: View, row: Row, period: Period) -> bool:
+def _sent_within(view: View, rows: Sequence[Row], period: Period) -> list[Row]:
     first, after = period.bounds(view.book.zone)
-    return row["sent_at"] is not None and first <= row["sent_at"] < after
+    return [row for row in rows if row["sent_at"] is not None and first <= row["sent_at"] < after]
 
 
 # Costs.
@@ -341,11 +346,11 @@ def _ranking(view: View, rows: Sequence[Row], *, has_costs: bool) -> Chart:
     found = [row for row in rows if search in _name(row).casefold()]
     # What is not known stands at the end, whichever way it runs.
     known = sorted(
-        (row for row in found if row[column] is not None),
+        (row for row in found if row.get(column) is not None),
         key=lambda row: (row[column], row["campaign_id"]),
         reverse=is_down,
     )
-    ordered = known + [row for row in found if row[column] is None]
+    ordered = known + [row for row in found if row.get(column) is None]
     money = (
         Column("cost", view.say("col.cost"), "amount"),
         Column("value", view.say("col.worth"), "amount"),

@@ -24,6 +24,7 @@ CellKind = Literal[
     "count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour", "flag", "label", "amount"
 ]
 
+_ROOM: Final = 24  # characters that fit the first column on a phone
 NARROW: Final = 326  # px inside a phone of 390
 WIDTHS: Final = {12: 1150, 8: 744, 6: 544, 4: 344}  # px inside so many columns of the grid
 
@@ -126,7 +127,12 @@ class Chart:
                 told += ' class="n"' if column.is_number else ""
                 told += f' data-value="{escape(exact)}"' if exact != words else ""
                 bar = self.bar(column, row) if column.bar else ""
-                cells.append(f"<{tag}{told}>{bar}{escape(words)}</{tag}>")
+                shown = escape(words)
+                if column.kind in {"text", "label"}:
+                    # Somebody's words: they may run from right to left, and be too long for the cell.
+                    shown = f"<bdi>{shown}</bdi>"
+                    told += f' title="{escape(words)}"' if len(words) > _ROOM else ""
+                cells.append(f"<{tag}{told}>{bar}{shown}</{tag}>")
             lines.append("".join([*cells, "</tr>"]))
         return "\n".join(lines)
 

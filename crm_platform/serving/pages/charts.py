@@ -82,9 +82,13 @@ def _text(x: float, y: float, words: str, look: str = "", anchor: str = "start")
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{look}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
-def _clip(words: str, width: float) -> str:
+def _name(y: float, words: str, width: float) -> str:
+    """Write a name at the left edge; one that is too long is cut, whatever the font, and whole in its tool tip."""
     most = max(3, int(width / _LETTER))
-    return words if len(words) <= most else words[: most - 1].rstrip() + "…"
+    if len(words) <= most:
+        return _text(0, y, words, "name plain")
+    cut = _text(0, 12, words[: most - 1].rstrip() + "…", "name plain")
+    return f'<svg y="{y - 12:.1f}" width="{width:.1f}" height="16"><title>{escape(words)}</title>{cut}</svg>'
 
 
 def nice_ticks(top: float, *, about: int = 4, whole: bool = True) -> list[float]:
@@ -378,10 +382,7 @@ class BarChart:
         parts = []
         for index, bar in enumerate(self.bars):
             y = row * index + (20 if narrow else 7)
-            if narrow:
-                parts.append(_text(0, y - 6, _clip(bar.name, width), "name plain"))
-            else:
-                parts.append(_text(0, y + 12, _clip(bar.name, names - 8), "name plain"))
+            parts.append(_name(y - 6, bar.name, width) if narrow else _name(y + 12, bar.name, names - 8))
             long = room * min(1.0, (bar.value or 0) / most)
             parts.append(f'<rect class="track" x="{names:.1f}" y="{y:.1f}" width="{room:.1f}" height="16"/>')
             if bar.value is not None:

@@ -166,6 +166,11 @@ class View:
         return self.csv_href("campaigns")
 
     @property
+    def is_bare(self) -> bool:
+        """Whether no contact and no message is stored."""
+        return not self.book.one("executive_summary").get("total_contacts") and not self.book.rows("backlog_daily")
+
+    @property
     def target(self) -> str:
         """The first response target, in words."""
         return self.duration(self.settings.first_response_target_minutes * 60)

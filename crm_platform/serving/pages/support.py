@@ -270,6 +270,7 @@ def _agents(view: View) -> Chart:
             Column("agent", view.say("col.agent"), "label"),
             Column("replies", view.say("col.replies"), "count", bar=True),
             Column("first_response_seconds_median", view.say("col.first_median"), "seconds"),
+            Column("first_responses", view.say("col.first_replies"), "count"),
             Column("chats_resolved", view.say("col.resolved"), "count"),
             Column("chats_assigned", view.say("col.assigned"), "count"),
         ),

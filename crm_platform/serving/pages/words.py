@@ -117,6 +117,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "empty.do": ("This command fills it:", "Amri hii huijaza:"),
     "empty.chart": ("Nothing to draw in these days.", "Hakuna cha kuchora katika siku hizi."),
+    "empty.stored": (
+        "No contact and no message is stored yet. What fills these pages:",
+        "Bado hakuna mteja wala ujumbe uliohifadhiwa. Kinachojaza kurasa hizi:",
+    ),
     "broken.title": ("The newest figures cannot be read", "Takwimu mpya haziwezi kusomwa"),
     "broken.kept": (
         "Shown are the last good ones, as of {time}. Everything else works.",
@@ -209,7 +213,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "info.version": ("Definition version {version}", "Toleo la maelezo {version}"),
     "info.rows": ("Rows behind this", "Safu zilizo nyuma ya takwimu hii"),
     "info.provisional": ("Provisional", "Ya muda"),
-    "why.none": ("not known: nothing to divide by in these days", "haijulikani: hakuna cha kugawanya katika siku hizi"),
+    "why.none": ("not known: nothing to measure in these days", "haijulikani: hakuna cha kupima katika siku hizi"),
     "why.history": ("history is too short", "historia bado ni fupi"),
     # Windows.
     "tag.now": (
@@ -892,6 +896,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "col.agent": ("Agent", "Mhudumu"),
     "col.assigned": ("Chats assigned", "Yaliyokabidhiwa"),
     "col.resolved": ("Chats resolved", "Yaliyotatuliwa"),
+    "col.first_replies": ("Over first replies", "Kati ya majibu ya kwanza"),
     "col.first_median": ("First response, median", "Jibu la kwanza, thamani ya kati"),
     "value.unassigned": ("nobody named", "hakuna aliyetajwa"),
     "col.day": ("Day", "Siku"),

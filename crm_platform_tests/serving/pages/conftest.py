@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +17,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return published(facts, tmp_path_factory.mktemp("site"))
 
 
-@pytest.fixture
-def empty_site(tmp_path: Path) -> Site:
+@pytest.fixture(scope="session")
+def empty_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A snapshot of a CRM that has nobody in it."""
-    return published(random_facts(1, contacts=0, campaigns=0, as_of=AS_OF), tmp_path)
+    return published(random_facts(1, contacts=0, campaigns=0, as_of=AS_OF), tmp_path_factory.mktemp("empty"))

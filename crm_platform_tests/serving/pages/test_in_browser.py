@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import importlib.resources
+import json
 import shutil
 import socket
 import threading
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 import uvicorn
 
-from crm_platform_tests.models.worlds import from_facts
+from crm_platform.settings import Settings
+from crm_platform_tests.models.worlds import World, from_facts
 from crm_platform_tests.oracle.worlds import random_facts
 from crm_platform_tests.serving.pages.conftest import AS_OF
 from crm_platform_tests.serving.pages.site import Site, publish_world
@@ -223,6 +225,39 @@ def test_before_anything_is_published(browser, tmp_path):
     with serving(site) as address, visiting(browser, address) as visit:
         visit.go("/")
         assert visit.page.get_by_text("crm refresh").is_visible()
+
+
+def test_names_of_any_length_and_direction_are_seen_and_leave_room(browser, tmp_path):
+    """A name must neither vanish when it is long, nor push a phone's page wider than the phone."""
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    names = (
+        "x" * 300,
+        "A name that goes on and on " * 11,
+        "عرض نهاية الأسبوع للعملاء الكرام",
+        "<script>alert(1)</script>",
+    )
+    for number, name in enumerate(names):
+        world.campaign(f"c{number}", [(AS_OF, "completed")], name=name, created_at=AS_OF - dt.timedelta(days=9))
+        world.report(f"c{number}", AS_OF, total_recipients=900, delivered=800, read=number, replied=0, failed=0)
+    world.contact("chat", custom_fields=json.dumps({"Segment": names[0]}))
+    with serving(publish_world(world, AS_OF)) as url:
+        for width in (1280, 390):
+            with visiting(browser, url, width=width) as visit:
+                page = visit.page
+                visit.go("/campaigns")
+                for name in names:
+                    link = page.locator(".ranking tbody th a", has_text=name[:20])
+                    box = link.bounding_box()
+                    assert box is not None
+                    assert 100 < box["width"] < width / 2
+                    assert link.get_attribute("title") == name
+                filtered = f"/executive?segment=Segment:{names[0]}"
+                for path in ("/campaigns?campaign=c0,c1", "/campaigns?compare=c0,c1,c2", filtered):
+                    visit.go(path)
+                    assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+                visit.go("/executive")
+                page.get_by_text("+ Segment").click()
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 # Explore.

@@ -1,0 +1,42 @@
+"""Tells what `make test` leaves out, from the run itself: to collect everything again for it takes ten seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+_left_out = pytest.StashKey[list[str]]()
+_WORKER_OUTPUT = "left_out"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--tell-left-out", action="store_true", help="list the tests that -m and -k leave out")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_left_out] = []
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.config.stash[_left_out].append(item.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_WORKER_OUTPUT] = session.config.stash[_left_out]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Each of xdist's workers has collected the same."""
+    node.config.stash[_left_out] = getattr(node, "workeroutput", {}).get(_WORKER_OUTPUT, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--tell-left-out") and config.stash[_left_out]:
+        terminalreporter.section("left to make test-all (Chromium, ClickHouse's engine, or minutes)")
+        for name in config.stash[_left_out]:
+            terminalreporter.line(f"  {name}")
