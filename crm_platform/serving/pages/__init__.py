@@ -15,7 +15,9 @@ from starlette.routing import Route
 
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.serving.pages import campaigns, executive, support
-from crm_platform.serving.pages.frame import Build, Frame, preferences
+from crm_platform.serving.pages.chart import Chart
+from crm_platform.serving.pages.frame import Build, Frame, View, preferences
+from crm_platform.serving.pages.vega import specification
 from crm_platform.serving.problems import Refused
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ BUILDS: Final[Mapping[str, tuple[Build, str]]] = {
 
 
 def routes() -> list[BaseRoute]:
-    """Routes of all pages, and of their charts as CSV."""
+    """Routes of all pages, and of their charts as CSV and as Vega-Lite."""
     frame = Frame()
 
     def home(request: Request) -> Response:
@@ -51,7 +53,7 @@ def routes() -> list[BaseRoute]:
         except (InvalidRequest, NotFound) as problem:
             raise Refused(404, "no_such_figure", str(problem), hint="Follow a figure's rows from its page.") from None
 
-    def chart_csv(request: Request) -> Response:
+    def found(request: Request) -> tuple[View, Chart] | Response:
         name, chart = request.path_params["page"], request.path_params["chart"]
         book, _ = frame.book(request)
         if name not in BUILDS or book is None:
@@ -63,12 +65,29 @@ def routes() -> list[BaseRoute]:
             return PlainTextResponse(f"The page {name} has no chart {chart}; it has {', '.join(charts)}.\n", 404)
         if view.notice:
             return PlainTextResponse(f"{view.notice}\n", 400)
-        file = f"{name}-{chart}-{view.period.start}-{view.period.end}.csv"
+        return view, charts[chart]
+
+    def chart_csv(request: Request) -> Response:
+        one = found(request)
+        if isinstance(one, Response):
+            return one
+        view, chart = one
+        file = f"{view.page}-{chart.name}-{view.period.start}-{view.period.end}.csv"
         return Response(
-            charts[chart].csv(),
+            chart.csv(),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{file}"'},
         )
+
+    def chart_specification(request: Request) -> Response:
+        one = found(request)
+        if isinstance(one, Response):
+            return one
+        view, chart = one
+        specified = specification(chart, view.language)
+        if specified is None:
+            return PlainTextResponse(f"{chart.name} has nothing to draw in these days; its rows are its CSV.\n", 404)
+        return JSONResponse(specified, headers={"Vary": "Accept-Language, Cookie"})
 
     def state(request: Request) -> Response:
         book, _ = frame.book(request)
@@ -82,4 +101,5 @@ def routes() -> list[BaseRoute]:
         Route("/preferences", preferences),
         Route("/state.json", state),
         Route("/charts/{page}/{chart}.csv", chart_csv),
+        Route("/charts/{page}/{chart}.vl.json", chart_specification),
     ]
