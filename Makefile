@@ -74,7 +74,7 @@ docs: setup
 	$(BIN)/python -m crm_platform.api.postman
 	$(BIN)/python -m crm_platform.serving.documents
 
-# The published builds, as they are but for two edges: the interpreter finds Vega's helpers where vega.min.js leaves them,
+# The published builds, as they are but for two edits: the interpreter finds Vega's helpers where vega.min.js leaves them,
 # because a browser cannot look up a package by its name; and no file points at a source map that is not here.
 VEGA := crm_platform/serving/static/vega
 PACKED := tmp-vega
