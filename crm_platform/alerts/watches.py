@@ -19,7 +19,7 @@ import duckdb
 
 from crm_platform.alerts.alerter import Alert
 from crm_platform.alerts.words import day_of, figure, share_seen
-from crm_platform.schemas import KpiTable, Type
+from crm_platform.schemas import WELL_COVERED, KpiTable, Type
 from crm_platform.schemas.kpi import BacklogDaily, ChatsResolvedDaily, ContactGrowthDaily, ResponseTimesDaily
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ Rule = Literal["target", "range"]
 State = Literal["well", "broken", "held"]
 Row = dict[str, Any]
 
-WELL_COVERED: Final = 0.95  # as `is_provisional` has it
 WEEKS: Final = 8  # of the same weekday, before the day that is judged
 LEAST_WEEKS: Final = 4  # of them with a figure that counts
 LEAST_SAMPLE: Final = 10  # answers or conversations below which a median or a rate is mostly chance

@@ -82,12 +82,16 @@ def export(
         place.mkdir(parents=True, exist_ok=True)
         drafts = Path(tempfile.mkdtemp(prefix=".crm-export-", dir=place))
         try:
-            # What does not fit is sorted on disk, beside the files: a snapshot's own folder is never written.
+            # An engine of its own, whoever else in this process has the snapshot open. What does not fit is sorted on
+            # disk, beside the files: a snapshot's own folder is never written.
             limits: dict[str, str | bool | int | float | list[str]] = {
                 "memory_limit": _MEMORY,
                 "temp_directory": str(drafts / "sorting"),
             }
-            with duckdb.connect(str(snapshot.database), read_only=True, config=limits) as connection:
+            with duckdb.connect(config=limits) as connection:
+                path = str(snapshot.database).replace("'", "''")
+                connection.execute(f"attach '{path}' as snapshot (read_only)")
+                connection.execute("use snapshot")
                 rows = _write(connection, tables, [drafts / target.name for target in targets], form, snapshot)
             audit = Audit(settings.audit_dir)
             audit.write("export", who=who, what=_what(tables, snapshot), rows=rows, format=form)

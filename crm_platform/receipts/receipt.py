@@ -19,6 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -27,7 +28,7 @@ from crm_platform.models import Cut, expand, vocabulary
 from crm_platform.publish import Manifest, read_manifest
 from crm_platform.publish.manifest import DATABASE
 from crm_platform.receipts.lineage import FETCHES, FIGURES, POOLED, Figure
-from crm_platform.schemas import TABLES, KpiTable, Type
+from crm_platform.schemas import TABLES, WELL_COVERED, KpiTable, Type
 from crm_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -374,12 +375,15 @@ class Asked:
         rows = self.query(*own).to_pylist()
         if not rows or not is_range(key):
             return rows[0] if rows else None
-        seen = [row["coverage"] for row in rows]
+        # Of the whole range, not of its worst day.
+        span = self.expand("{{ message_coverage('$day_from', '$day_to') }}")
+        (seen,) = self.query(f"select {span} as coverage", own[1])["coverage"].to_pylist()
+        today = self.manifest.as_of.astimezone(ZoneInfo(self.manifest.timezone)).date()
         behind = self.behind(table, column, own)
         return {
             column: self.evaluate(FIGURES[table.full_name()][column], behind, limit=0).value,
-            "coverage": None if None in seen else min(seen),
-            "is_provisional": any(row["is_provisional"] for row in rows),
+            "coverage": seen,
+            "is_provisional": seen is None or seen < WELL_COVERED or max(row["day"] for row in rows) >= today,
             "definition_version": max(row["definition_version"] for row in rows),
         }
 

@@ -5,10 +5,22 @@ What belongs here: one class a table, by layer: raw.py, ops.py, core.py, kpi.py.
 """
 
 from crm_platform.schemas import core, kpi, ops, raw
-from crm_platform.schemas.base import TABLES, Check, Column, CoreTable, KpiTable, OpsTable, RawTable, Table, Type
+from crm_platform.schemas.base import (
+    TABLES,
+    WELL_COVERED,
+    Check,
+    Column,
+    CoreTable,
+    KpiTable,
+    OpsTable,
+    RawTable,
+    Table,
+    Type,
+)
 
 __all__ = [
     "TABLES",
+    "WELL_COVERED",
     "Check",
     "Column",
     "CoreTable",

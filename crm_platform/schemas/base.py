@@ -26,7 +26,7 @@ import enum
 import inspect
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import pyarrow as pa
 
@@ -60,6 +60,9 @@ ARROW: dict[Type, pa.DataType] = {
 
 Merge = Literal["newest", "first", "status"]
 Published = Literal["plain", "chat", "message", "no"]
+
+WELL_COVERED: Final = 0.95
+"""Coverage below which a figure is provisional."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,7 +327,6 @@ class CoverageDaily(CoreTable):
     """How much of the messages of each local day is stored, templates out of all."""
 
     key = ("day",)
-    is_published = False
 
     day = date("Local day.")
     stored = count("Counted messages stored.")

@@ -285,8 +285,8 @@ def _answer(question: Question, found: OpenSnapshot, parameters: list[tuple[str,
 def _receipt(request: Request) -> Response:
     table = find_table(request.path_params["table"])
     key = dict(request.query_params)
-    column, most = key.pop("column", ""), key.pop("limit", None)
-    limit = None if most is None else read_limit(most, most=MOST_ROWS, hint="Leave it out for all of them.")
+    column, most = key.pop("column", ""), key.pop("limit", str(MOST_ROWS))
+    limit = read_limit(most, most=MOST_ROWS, hint=f"Leave it out for the first {MOST_ROWS}.")
     found = _snapshot(request)
     etag = tag("receipt", found.snapshot.id, _software(), table.full_name(), str(request.query_params))
     headers = {"ETag": etag, **_CACHING}

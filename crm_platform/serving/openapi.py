@@ -281,8 +281,8 @@ def _parameters() -> Json:
             "receipt_limit": {
                 "name": "limit",
                 "in": "query",
-                "description": "Most rows and requests listed; all of them when it is left out.",
-                "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS},
+                "description": "Most rows and requests listed; figure and digest are of all of them.",
+                "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": MOST_ROWS},
             },
             "audit_limit": {
                 "name": "limit",

@@ -1,18 +1,22 @@
 """Files that never change while the process runs: styles, scripts, icons.
 
-What belongs here: reading serving/static/ once, addresses that carry a digest, caching. What does not: what is in the
-files.
+What belongs here: reading serving/static/ once, addresses that carry a digest, packing, caching. What does not: what
+is in the files.
+
+A file is packed when it is first asked for and kept so: packing the chart library takes 0.1 s.
 """
 
 from __future__ import annotations
 
 import functools
+import gzip
 import hashlib
 import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = Path(__file__).parent / "static"
 _FOREVER: Final = "public, max-age=31536000, immutable"
+_LEAST: Final = 1000  # bytes: less is not worth packing
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +51,29 @@ def _files() -> dict[str, _File]:
     return found
 
 
+@functools.cache
+def _packed(name: str) -> bytes:
+    return gzip.compress(_files()[name].content, mtime=0)
+
+
 def static_url(name: str) -> str:
     """The address of a file under serving/static/, new when its content is. Raises KeyError for an unknown one."""
     return f"/static/{name}?v={_files()[name].digest}"
 
 
 async def _serve(request: Request) -> Response:
-    file = _files().get(request.path_params["name"])
+    name = request.path_params["name"]
+    file = _files().get(name)
     if file is None:
         raise HTTPException(404)
     etag = tag(file.digest)
     caching = _FOREVER if request.query_params.get("v") == file.digest else "public, no-cache"
-    headers = {"ETag": etag, "Cache-Control": caching}
+    headers = {"ETag": etag, "Cache-Control": caching, "Vary": "Accept-Encoding"}
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)
+    if len(file.content) >= _LEAST and "gzip" in request.headers.get("accept-encoding", ""):
+        content = await run_in_threadpool(_packed, name)
+        return Response(content, media_type=file.media_type, headers=headers | {"Content-Encoding": "gzip"})
     return Response(file.content, media_type=file.media_type, headers=headers)
 
 

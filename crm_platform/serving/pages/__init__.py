@@ -15,7 +15,9 @@ from starlette.routing import Route
 
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.serving.pages import campaigns, executive, support
-from crm_platform.serving.pages.frame import Build, Frame, preferences
+from crm_platform.serving.pages.chart import Chart
+from crm_platform.serving.pages.frame import Build, Frame, View, preferences
+from crm_platform.serving.pages.vega import specification
 from crm_platform.serving.refused import Refused
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ BUILDS: Final[Mapping[str, tuple[Build, str]]] = {
 
 
 def routes() -> list[BaseRoute]:
-    """Routes of all pages, and of their charts as CSV."""
+    """Routes of all pages, and of their charts as CSV and as Vega-Lite."""
     frame = Frame()
 
     def home(request: Request) -> Response:
@@ -51,7 +53,7 @@ def routes() -> list[BaseRoute]:
         except (InvalidRequest, NotFound) as problem:
             raise Refused(404, "no_such_figure", str(problem), hint="Follow a figure's rows from its page.") from None
 
-    def chart_csv(request: Request) -> Response:
+    def found(request: Request) -> tuple[View, Chart]:
         name, chart = request.path_params["page"], request.path_params["chart"]
         book, _ = frame.book(request)
         if name not in BUILDS or book is None:
@@ -65,12 +67,24 @@ def routes() -> list[BaseRoute]:
             raise Refused(404, "no_such_chart", message, hint="Follow a chart's CSV from its page.")
         if view.notice:
             raise Refused(400, "bad_range", view.notice)
-        file = f"{name}-{chart}-{view.period.start}-{view.period.end}.csv"
+        return view, charts[chart]
+
+    def chart_csv(request: Request) -> Response:
+        view, chart = found(request)
+        file = f"{view.page}-{chart.name}-{view.period.start}-{view.period.end}.csv"
         return Response(
-            charts[chart].csv(),
+            chart.csv(),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{file}"'},
         )
+
+    def chart_specification(request: Request) -> Response:
+        view, chart = found(request)
+        specified = specification(chart, view.language)
+        if specified is None:
+            message = f"{chart.name} has nothing to draw in these days; its rows are its CSV."
+            raise Refused(404, "no_such_chart", message)
+        return JSONResponse(specified, headers={"Vary": "Accept-Language, Cookie"})
 
     def state(request: Request) -> Response:
         book, _ = frame.book(request)
@@ -84,4 +98,5 @@ def routes() -> list[BaseRoute]:
         Route("/preferences", preferences),
         Route("/state.json", state),
         Route("/charts/{page}/{chart}.csv", chart_csv),
+        Route("/charts/{page}/{chart}.vl.json", chart_specification),
     ]

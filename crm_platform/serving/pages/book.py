@@ -69,6 +69,24 @@ class Book:
         known = {row["day"]: row for row in self.rows(table)}
         return [known.get(day, {}) for day in days]
 
+    def coverage(self, period: Period) -> float | None:
+        """Share of the messages of a range that is stored, by kpi-definitions.md; None where it is not known.
+
+        Of the whole range, not of its worst day: when nobody wrote, a thousandth of a message is expected all the same.
+        """
+        if "core.coverage_daily" not in self.opened.manifest.tables:  # published by an earlier version
+            return smallest_coverage(self.by_day("response_times_daily", period.days))
+        rows = self._asked(
+            "select stored, expected_unseen, history_remainder from core.coverage_daily where day between ? and ?",
+            (period.start, period.end),
+        )
+        if not rows or any(row["expected_unseen"] is None for row in rows):
+            return None
+        stored = sum(row["stored"] for row in rows)
+        # What is missing of a chat's history counts for every day before its oldest stored message.
+        unseen = sum(row["expected_unseen"] for row in rows) + max(row["history_remainder"] for row in rows)
+        return stored / (stored + unseen) if stored + unseen else 1.0
+
     def median_first_response(self, period: Period, *, column: str = "response_seconds") -> float | None:
         """Median seconds over the pooled first answered waits of a range."""
         (row,) = self._asked(
@@ -134,7 +152,7 @@ def share(part: int | None, rest: int | None) -> float | None:
     return part / (part + rest)
 
 
-def coverage(rows: Iterable[Row]) -> float | None:
+def smallest_coverage(rows: Iterable[Row]) -> float | None:
     """Smallest coverage of rows; None when it is not known of one, or there is none."""
     values = [row["coverage"] for row in rows if row]
     return None if not values or None in values else min(values)

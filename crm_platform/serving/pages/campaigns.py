@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crm_platform.errors import FixConfiguration
+from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import Row, total
 from crm_platform.serving.pages.chart import Chart, Column
@@ -183,7 +184,7 @@ def _figures(view: View, rows: Sequence[Row], before: Sequence[Row], *, is_range
             window=view.window if is_range else "",
             base=base,
             coverage=None if is_unknown else coverage,
-            is_provisional=is_unknown or (coverage or 0) < 0.95 or any(not row["is_settled"] for row in rows),
+            is_provisional=is_unknown or (coverage or 0) < WELL_COVERED or any(not row["is_settled"] for row in rows),
             spark=[one[spark] for one in months] if is_range else [],
             spark_open=len(months) - 1 if months and months[-1]["is_provisional"] else None,
             has_history=is_range,

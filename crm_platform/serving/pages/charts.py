@@ -5,7 +5,8 @@ pages' content policy allows no inline style). A chart describes what is drawn, 
 `role="img"` with a title and a description; the numbers themselves stand in the table under each chart.
 
 A drawing is made once wide and once narrow, and CSS shows the one that fits: text keeps its size on a phone. Altair and
-vl-convert took 45 to 95 ms for one such line chart, these take under 1 ms.
+vl-convert took 45 to 95 ms for one such line chart, these take under 1 ms. The interactive view that lies on top when a
+reader asks for it is made from the same descriptions (vega.py).
 
 Shapes that stand for a row of the chart's table carry `data-row`; a chart by day carries `data-x0`, `data-step` and
 `data-rows` instead, so that the pointer finds the nearest day.
@@ -191,7 +192,7 @@ class LineChart:
 
     def svg(self, size: Size) -> str:
         """Draw it; an empty text when there is nothing to draw."""
-        ticks = self._ticks()
+        ticks = self.ticks
         if not ticks:
             return ""
         left = max(len(self.words(tick)) for tick in ticks) * _LETTER + 12
@@ -225,7 +226,9 @@ class LineChart:
         pointer += f'data-bottom="{plane.bottom}"'
         return _svg(size, self.title, self.description, parts, pointer)
 
-    def _ticks(self) -> list[float]:
+    @property
+    def ticks(self) -> list[float]:
+        """Levels that hold every line and the rule; none when there is nothing to draw."""
         known = [value for line in self.lines for value in line.values if value is not None]
         if self.rule is not None:
             known.append(self.rule.value)
@@ -297,8 +300,7 @@ class ColumnChart:
             return ""
         first = max(0, len(self.names) - self.narrow) if self.narrow and size.is_narrow else 0
         shown = range(first, len(self.names))
-        totals = {index: sum(line.values[index] or 0 for line in self.stacks) for index in shown}
-        ticks = nice_ticks(max([*totals.values(), 0]), about=3)
+        ticks = self.ticks(shown)
         left = max(len(self.words(tick)) for tick in ticks) * _LETTER + 12
         plane = _Plane(size, ticks, scale="zero", right=4, left=left)
         step = (plane.right - plane.left) / len(shown)
@@ -313,15 +315,22 @@ class ColumnChart:
             # Where labels would touch, only every second or third column has one, the last column always.
             every = math.ceil((max(len(self.labels[index]) for index in shown) * _LETTER + 4) / step)
             parts += [
-                _text(x(index), plane.y(totals[index]) - 5, self.labels[index], "label", "middle")
+                _text(x(index), plane.y(self._total(index)) - 5, self.labels[index], "label", "middle")
                 for index in shown
                 if (len(self.names) - 1 - index) % every == 0
             ]
-        for index in self._ticks(shown, plane, size):
+        for index in self._named(shown, plane, size):
             parts.append(_text(x(index), size.height - 6, self.names[index], "tick", "middle"))
         pointer = f' data-x0="{x(first):.1f}" data-step="{step:.3f}" data-rows="{len(shown)}" '
         pointer += f'data-row-from="{first}" data-top="{plane.top}" data-bottom="{plane.bottom}"'
         return _svg(size, self.title, self.description, parts, pointer)
+
+    def ticks(self, shown: range | None = None) -> list[float]:
+        """Levels from 0 that hold the columns, or some of them."""
+        return nice_ticks(max((self._total(index) for index in shown or range(len(self.names))), default=0), about=3)
+
+    def _total(self, index: int) -> float:
+        return sum(line.values[index] or 0 for line in self.stacks)
 
     def _column(self, index: int, plane: _Plane, middle: float, width: float) -> list[str]:
         parts, base, width = [], 0.0, max(1.0, width)
@@ -338,7 +347,7 @@ class ColumnChart:
             )
         return parts
 
-    def _ticks(self, shown: range, plane: _Plane, size: Size) -> Sequence[int]:
+    def _named(self, shown: range, plane: _Plane, size: Size) -> Sequence[int]:
         """Which columns are named."""
         if self.days is not None:
             return _day_ticks(self.days, size)
@@ -356,6 +365,11 @@ class BarChart:
     bars: Sequence[Bar]
     row: int = 30
 
+    @property
+    def most(self) -> float:
+        """Where the axis ends: the longest bar or interval; 1 when all are 0."""
+        return max((bar.high if bar.high is not None else bar.value or 0 for bar in self.bars), default=0) or 1
+
     def svg(self, size: Size) -> str:
         """Draw it as high as its bars ask for; an empty text when there are none."""
         if not self.bars:
@@ -364,7 +378,7 @@ class BarChart:
         row = 44 if narrow else self.row
         names = 0.0 if narrow else min(width * 0.36, max(len(bar.name) for bar in self.bars) * (_LETTER + 0.4) + 12)
         room = width - names - max(len(bar.text) for bar in self.bars) * (_LETTER + 0.2) - 12
-        most = max(bar.high if bar.high is not None else bar.value or 0 for bar in self.bars) or 1
+        most = self.most
         parts = []
         for index, bar in enumerate(self.bars):
             y = row * index + (20 if narrow else 7)
@@ -402,9 +416,18 @@ class HeatMap:
     low: float = 0.0
     row_of: Callable[[int, int], int] | None = None
 
+    @property
+    def high(self) -> float | None:
+        """The darkest cell; None when no cell has a value."""
+        return max((value for line in self.cells for value in line if value is not None), default=None)
+
+    def row(self, line: int, column: int) -> int:
+        """The row of the chart's table that stands for a cell."""
+        return self.row_of(line, column) if self.row_of else line * len(self.columns) + column
+
     def svg(self, size: Size) -> str:
         """Draw it; an empty text when no cell has a value."""
-        high = max((value for line in self.cells for value in line if value is not None), default=None)
+        high = self.high
         if high is None:
             return ""
         left = max(len(name) for name in self.rows) * _LETTER + 10
@@ -419,7 +442,7 @@ class HeatMap:
                 if value is None:
                     parts.append(f'<rect class="heat none" {box}/>')
                     continue
-                number = self.row_of(line, column) if self.row_of else line * len(self.columns) + column
+                number = self.row(line, column)
                 level = 0 if high <= self.low else min(8, int((value - self.low) / (high - self.low) * 8.999))
                 few = self.marks is not None and self.marks[line][column]
                 look = f"heat h{max(0, level)}{' thin' if few else ''}"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages import numbers, shared
 from crm_platform.serving.pages.book import total
 from crm_platform.serving.pages.chart import Chart, Column, label
@@ -101,7 +102,7 @@ def _contacts(view: View, segment: dict[str, Any]) -> Figure:
         window=view.say("window.now"),
         base=view.say("base.contacts"),
         coverage=latest.get("coverage"),
-        is_provisional=(latest.get("coverage") or 0) < 0.95,
+        is_provisional=(latest.get("coverage") or 0) < WELL_COVERED,
         spark=[one.get("total_contacts") for one in daily],
         spark_open=view.period.open_from(shown),
         tag=view.say("tag.now"),
@@ -123,7 +124,7 @@ def _growth(view: View) -> Figure:
         window=view.say("window.month", month=numbers.month(view.language, last["month"])) if last else "",
         base=view.say("base.growth", n=numbers.count(last["opening"])) if last else "",
         coverage=last.get("coverage"),
-        is_provisional=(last.get("coverage") or 0) < 0.95,
+        is_provisional=(last.get("coverage") or 0) < WELL_COVERED,
         spark=[one["monthly_growth_rate"] for one in whole[-_MONTHS:]],
         tag=numbers.month(view.language, last["month"], year=False) if last else "",
     )

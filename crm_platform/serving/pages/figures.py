@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages import charts, numbers
-from crm_platform.serving.pages.book import Book, Row, coverage, share, total
+from crm_platform.serving.pages.book import Book, Row, share, total
 from crm_platform.serving.pages.period import Period
 
 Good = Literal["up", "down", "neither"]
@@ -155,7 +156,7 @@ class Ranged:
         """Compute `value` of the range and of the one before; the spark line shows the column `daily` of `table`."""
         days, rows = self.period.days, self.book.by_day(table, self.period.days)
         before = self.book.by_day(table, self.before.days)
-        seen = coverage(rows)
+        seen = self.book.coverage(self.period)
         after = self.period.end + dt.timedelta(days=1)
         return Figure(
             name=name,
@@ -167,7 +168,7 @@ class Ranged:
             window=self.window,
             base=base,
             coverage=seen,
-            is_provisional=seen is None or seen < 0.95 or self.period.holds_today,
+            is_provisional=seen is None or seen < WELL_COVERED or self.period.holds_today,
             spark=[row.get(daily) for row in rows],
             spark_open=self.period.open_from(days),
             receipt=Source(f"kpi.{table}", daily, key=(("day_from", str(self.period.start)), ("day_to", str(after)))),

@@ -23,9 +23,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from crm_platform.errors import FixConfiguration, GiveUp
+from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.access import Visitor
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.book import Book, coverage
+from crm_platform.serving.pages.book import Book
 from crm_platform.serving.pages.chart import Chart, plain
 from crm_platform.serving.pages.costs import stamp
 from crm_platform.serving.pages.figures import Figure
@@ -164,6 +165,10 @@ class View:
         """Address of a chart's rows as CSV."""
         return self.href(f"/charts/{self.page}/{chart}.csv")
 
+    def specification_href(self, chart: str) -> str:
+        """Address of a chart as a Vega-Lite specification."""
+        return self.href(f"/charts/{self.page}/{chart}.vl.json")
+
     def rows_href(self, figure: Figure) -> str:
         """Address of the rows behind a figure: its receipt; of campaigns, which are rows themselves, the ranking."""
         source = figure.receipt or figure.source
@@ -226,7 +231,7 @@ class View:
 
     def status(self, now: dt.datetime, *, broken: str = "") -> Status:
         """Say how old, how complete and how real the figures are. `broken`: why newer ones cannot be shown."""
-        seen = coverage(self.book.by_day("response_times_daily", self.period.days))
+        seen = self.book.coverage(self.period)
         parts = [self.say("status.as_of", time=self.time(self.book.as_of))]
         if seen is None:
             parts.append(self.say("status.coverage.unknown"))
@@ -241,7 +246,7 @@ class View:
             return Status("stale", self.say("status.stale", age=self.duration(age.total_seconds() // 60 * 60)), parts)
         if seen is None:
             return Status("provisional", self.say("status.unknown"), parts)
-        if seen < 0.95:
+        if seen < WELL_COVERED:
             return Status("provisional", self.say("status.provisional"), parts)
         if self.period.holds_today:
             return Status("provisional", self.say("status.today", day=self.day(self.period.today)), parts)

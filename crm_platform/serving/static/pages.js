@@ -35,6 +35,7 @@ function showTip(panel, index, x, y) {
 
 function hideTip() {
   tip.hidden = true;
+  tip.removeAttribute("role");
   document.querySelectorAll(".cursor").forEach((line) => line.remove());
 }
 
@@ -66,6 +67,55 @@ document.querySelectorAll(".panel .chart").forEach((svg) => {
   svg.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") hideTip(); });
 });
 document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".panel .chart")) hideTip(); });
+
+// Explore: the chart as an interactive one, in the drawing's place. Its code is fetched at the first press.
+const { explore: exploreAddress, ...scripts } = document.currentScript.dataset;
+
+function say(panel, words) {
+  const box = panel.querySelector(".explored") || panel;
+  const { left, top } = box.getBoundingClientRect();
+  tip.textContent = words;
+  tip.hidden = false;
+  tip.style.transform = `translate(${Math.max(8, left + 8)}px, ${Math.max(8, top + 8)}px)`;
+}
+
+document.querySelectorAll(".tools .explore").forEach((button) => {
+  const panel = button.closest(".panel");
+  const words = button.textContent;
+  let explored;
+  const hint = () => [button.dataset.hint, explored.names.length ? button.dataset.names : ""].join(" ").trim();
+  button.hidden = false;
+  button.addEventListener("pointerenter", () => { if (explored) say(panel, hint()); });
+  button.addEventListener("pointerleave", hideTip);
+  button.addEventListener("blur", hideTip);
+  button.addEventListener("click", async () => {
+    if (explored) {
+      explored.close();
+      hideTip();
+      [explored, button.textContent] = [undefined, words];
+      return;
+    }
+    button.disabled = true;
+    try {
+      const { explore } = await import(exploreAddress);
+      explored = await explore(panel, {
+        specification: button.dataset.specification,
+        scripts,
+        tip: { show: (row, x, y) => showTip(panel, row, x, y), hide: hideTip, words: () => tip.innerText },
+      });
+      explored.box.setAttribute("aria-description", hint());
+      explored.box.addEventListener("focus", () => say(panel, hint()));
+      button.textContent = button.dataset.back;
+      say(panel, hint());
+    } catch (problem) {
+      reportError(problem);
+      tip.setAttribute("role", "alert");
+      say(panel, button.dataset.failed);
+    }
+    button.disabled = false;
+    button.focus({ preventScroll: true });
+  });
+});
 
 // PNG: the drawing with the colours it has on the page, twice its size.
 const LOOK = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "font-size", "font-weight", "font-family", "paint-order"];

@@ -36,7 +36,8 @@ def saturdays(tmp_path_factory: pytest.TempPathFactory) -> Site:
             world.message(chat, f"{chat}{ago}q", asked, "inbound")
             if asked.weekday() != 5:
                 world.message(chat, f"{chat}{ago}a", asked + dt.timedelta(minutes=20), "outbound")
-    return publish_world(world, NOW)
+    unseen = {(NOW - 3 * DAY).date(): 0.003, (NOW - 4 * DAY).date(): 6.0}
+    return publish_world(world, NOW, expected_unseen=unseen)
 
 
 def sentence(site: Site, path: str, **headers: str) -> str:
@@ -69,6 +70,23 @@ def test_a_figure_says_what_it_is_over_what_how_complete_and_whether_it_is_good(
         "/receipt?table=kpi.response_times_daily",
     ):
         assert words in sheet, words
+
+
+def test_coverage_is_of_the_range_and_not_of_its_quietest_day(saturdays: Site):
+    quiet = saturdays.published("select min(coverage) as c from kpi.response_times_daily where day < '2026-11-22'")
+    assert quiet[0]["c"] == 0.0
+    days = "day >= '2026-10-25' and day < '2026-11-22'"
+    (sums,) = saturdays.published(
+        f"select sum(stored) as stored, sum(expected_unseen) as unseen from core.coverage_daily where {days}"
+    )
+    expected = float(sums["stored"]) / (float(sums["stored"]) + sums["unseen"])
+    assert 0.97 < expected < 0.99
+    page = saturdays.get("/support?range=28d").text.replace("\u00a0", " ")
+    assert f"{expected * 1000 // 1 / 10:.1f} % of messages seen" in page
+    asked = "column=answer_rate&day_from=2026-10-25&day_to=2026-11-22"
+    receipt = saturdays.get(f"/api/v1/kpis/response_times_daily/receipt?{asked}").json()
+    assert receipt["coverage"] == pytest.approx(expected, rel=1e-12)
+    assert receipt["is_provisional"] is False
 
 
 def test_one_is_not_many(saturdays: Site):
