@@ -145,7 +145,7 @@ def test_who_sees_the_page_may_see_its_specifications():
 def test_what_has_nothing_to_draw_says_so(site: Site, empty_site: Site):
     for path, words in (
         ("/charts/support/nothing.vl.json", "has no chart nothing; it has first_response"),
-        ("/charts/nowhere/backlog.vl.json", "No such chart"),
+        ("/charts/nowhere/backlog.vl.json", "no such chart"),
         ("/charts/support/agents.vl.json", "nothing to draw"),
     ):
         answer = site.get(path)
