@@ -4,8 +4,12 @@
 
 const tip = document.querySelector(".tip");
 
+// Rows in the order the drawing knows them by, however a reader sorts the table.
+const drawnRows = new WeakMap();
+
 function rowsOf(panel) {
-  return panel.querySelectorAll(".behind tbody tr");
+  if (!drawnRows.has(panel)) drawnRows.set(panel, [...panel.querySelectorAll(".behind tbody tr")]);
+  return drawnRows.get(panel);
 }
 
 function showTip(panel, index, x, y) {
@@ -184,6 +188,40 @@ document.querySelectorAll("details.behind").forEach((details) => {
   details.addEventListener("toggle", () => {
     const row = details.querySelector("tr.chosen");
     if (details.open && row) details.querySelector(".scroll").scrollTop = row.offsetTop - row.closest("table").tHead.offsetHeight;
+  });
+});
+
+// Tables are sorted by their headings: first downwards, then upwards; what is not known stays last.
+function exactly(row, column) {
+  const cell = row.children[column];
+  return cell.dataset.value ?? cell.textContent.replace(/^[^\p{L}\p{N}]+$/u, "").replaceAll(",", "");
+}
+
+function sortBy(heading, column) {
+  const table = heading.closest("table");
+  const isDown = heading.getAttribute("aria-sort") !== "descending";
+  const rows = [...table.tBodies[0].rows];
+  rowsOf(table.closest(".panel"));
+  const direction = isDown ? -1 : 1;
+  rows.sort((one, other) => {
+    const [a, b] = [exactly(one, column), exactly(other, column)];
+    if (a === "" || b === "") return (a === "") - (b === "");
+    const difference = Number(a) - Number(b);
+    return direction * (Number.isNaN(difference) ? a.localeCompare(b, document.documentElement.lang) : difference);
+  });
+  table.tBodies[0].append(...rows);
+  table.querySelectorAll("th[aria-sort]").forEach((one) => one.removeAttribute("aria-sort"));
+  heading.setAttribute("aria-sort", isDown ? "descending" : "ascending");
+}
+
+document.querySelectorAll(".panel table:not(.ranking)").forEach((table) => {
+  [...table.tHead.rows[0].cells].forEach((heading, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "sort";
+    button.append(...heading.childNodes);
+    heading.append(button);
+    button.addEventListener("click", () => sortBy(heading, column));
   });
 });
 
