@@ -7,6 +7,7 @@ What belongs here: reading which figure is asked for, and writing its receipt fo
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -73,7 +74,8 @@ class Behind:
     `name`: of the figure; `of`: which of its kind, empty where there is one; `amount`: its value; `meaning`: its
     definition, empty where only the English one of the tables exists. `made_of`: how many rows; `columns`, `rows`: the
     rows behind it; `taken`: words and address of each figure it is taken from; `was`: its earlier value, and `reasons`:
-    why it moved since; `api`: the address of the same for programs.
+    why it moved since; `api`: the address of the same for programs; `command`: names the chats behind it, for whoever
+    may, empty where there are none.
     """
 
     receipt: Receipt
@@ -88,6 +90,7 @@ class Behind:
     was: str
     reasons: tuple[str, ...]
     api: str
+    command: str
 
 
 def behind(view: View) -> Behind:
@@ -125,7 +128,14 @@ def behind(view: View) -> Behind:
         reasons=tuple(_reasons(view, movement)),
         api=f"/api/v1/kpis/{found.table.removeprefix('kpi.')}/receipt?"
         + urlencode({"column": column, **{name: str(part) for name, part in found.key.items()}}),
+        command=_naming(found) if "chat_id" in found.row_key else "",
     )
+
+
+def _naming(found: Receipt) -> str:
+    key = [f"--key {shlex.quote(f'{name}={part}')}" for name, part in found.key.items()]
+    table = found.table.removeprefix("kpi.")
+    return " ".join(["crm explain", table, *key, f"--column {found.column}", "--privileged"])
 
 
 def figure_name(view: View, table: str, column: str) -> str:

@@ -191,6 +191,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "{n} of {of}. Chats and messages go by pseudonyms.",
         "{n} kati ya {of}. Mazungumzo na ujumbe vina majina bandia.",
     ),
+    "receipt.who": (
+        "Whoever runs the platform sees which customers these are, and the audit log notes it:",
+        "Anayeendesha mfumo huona wateja hawa ni akina nani, na kumbukumbu ya ukaguzi huandika hilo:",
+    ),
     "receipt.all": ("All of them as JSON", "Zote kama JSON"),
     "receipt.computed": ("How it is computed", "Jinsi inavyohesabiwa"),
     "receipt.sql": ("SQL that filled its table", "SQL iliyojaza jedwali lake"),

@@ -162,3 +162,12 @@ def test_rows_begin_with_when_and_campaigns_go_by_their_names(site: Site):
     )
     page = site.get(f"/receipt?table=kpi.campaign_performance&column=delivered&campaign_id={campaign['campaign_id']}")
     assert f'<span class="quiet">· <bdi>{html.escape(campaign["name"])}</bdi></span>' in page.text
+
+
+def test_it_says_how_to_name_the_chats_behind_it(site: Site):
+    days = "day_from=2026-11-15&day_to=2026-11-22"
+    page = html.unescape(site.get(f"/receipt?table=kpi.response_times_daily&column=waits&{days}").text)
+    named = "crm explain response_times_daily --key day_from=2026-11-15 --key day_to=2026-11-22 --column waits"
+    assert f"{named} --privileged" in page
+    growth = site.get("/receipt?table=kpi.executive_summary&column=monthly_growth_rate").text
+    assert "--privileged" not in growth
