@@ -379,8 +379,13 @@ class Settings(BaseSettings):
 
     @property
     def stale_after(self) -> dt.timedelta:
-        """Figures whose cut is longer ago are old: two refresh intervals, of 15 minutes or of a night."""
+        """Figures whose cut is longer ago are called old: two refresh intervals, of 15 minutes or of a night."""
         return 2 * (dt.timedelta(days=1) if self.crawl_mode == "nightly" else dt.timedelta(minutes=15))
+
+    @property
+    def overdue_after(self) -> dt.timedelta:
+        """Figures whose cut is longer ago say that something is broken: more than a long crawl or build explains."""
+        return max(self.stale_after, dt.timedelta(hours=2))
 
     @property
     def zone(self) -> ZoneInfo:

@@ -22,6 +22,8 @@ from crm_platform.settings import Settings
 # Of the 15 minutes between two schedules: the run has ended, worker and all, when the next one looks.
 INGEST_MINUTES: Final = 13.5
 BUILD_EVERY: Final = dt.timedelta(minutes=15)
+# Time alone moves figures: waits grow older, windows lapse. Less than the half hour after which figures are called old.
+QUIET_BUILD_EVERY: Final = dt.timedelta(minutes=25)
 
 CRAWLERS: Final = ("ingest", "refresh_all")
 BUILDERS: Final = ("kpis", "refresh_all")
@@ -107,7 +109,7 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         job=kpis,
         minimum_interval_seconds=60,
         default_status=status,
-        description="KPIs follow raw data that changed, whoever fetched it, at most every 15 minutes.",
+        description="KPIs follow raw data that changed, whoever fetched it, and the clock; at most every 15 minutes.",
     )
     def kpis_follow_raw(
         context: dg.SensorEvaluationContext,
@@ -128,7 +130,8 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
             return dg.SkipReason(str(problem))
         if changed is None:
             return dg.SkipReason("nothing has been fetched yet")
-        if built is not None and changed <= built:
+        is_due = settings.crawl_mode == "continuous" and built is not None and now - built >= QUIET_BUILD_EVERY
+        if built is not None and changed <= built and not is_due:
             return dg.SkipReason(f"nothing has changed since the build of {built:%Y-%m-%d %H:%M:%S} UTC")
         last = max((moment for moment in (asked, built) if moment is not None), default=None)
         if last is not None and now - last < BUILD_EVERY:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def _healthz(request: Request) -> Response:
     state = request.app.state
-    limit = state.settings.stale_after
+    limit = state.settings.overdue_after
     reasons = []
-    told: dict[str, object] = {"stale_after_seconds": limit.total_seconds()}
+    told: dict[str, object] = {"overdue_after_seconds": limit.total_seconds()}
     try:
         found = state.snapshots.current()
     except CrmPlatformError as problem:

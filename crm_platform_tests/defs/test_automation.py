@@ -173,6 +173,16 @@ def test_kpis_follow_raw_data_that_changed(evaluate, settings, clock, instance):
     assert isinstance(evaluate("kpis_follow_raw"), dg.RunRequest)
 
 
+def test_waits_grow_older_on_a_quiet_day_too(evaluate, settings, clock):
+    fetch_contact(settings, at=NOON - QUARTER)
+    build_began(settings, at=NOON)
+    clock.time = NOON + QUARTER
+    assert "nothing has changed" in evaluate("kpis_follow_raw").skip_message
+    clock.time = NOON + dt.timedelta(minutes=25)
+    assert isinstance(evaluate("kpis_follow_raw"), dg.RunRequest)
+    assert "less than 15 minutes" in evaluate("kpis_follow_raw").skip_message, "asked for once, not every minute"
+
+
 def test_kpis_wait_15_minutes_after_any_build(evaluate, settings, clock):
     build_began(settings, at=NOON)
     clock.time = NOON + dt.timedelta(minutes=5)

@@ -53,7 +53,7 @@ def test_a_fresh_snapshot_is_well(root: Path):
         "age_seconds": 300.0,
         "coverage": 0.62,
         "is_sandbox": True,
-        "stale_after_seconds": 1800.0,
+        "overdue_after_seconds": 7200.0,
     }
     assert response.headers["cache-control"] == "no-store"
 
@@ -64,24 +64,27 @@ def test_nothing_published_yet_is_not_well(tmp_path: Path):
     assert response.json() == {
         "status": "unwell",
         "reasons": ["nothing has been published yet: run `crm refresh`"],
-        "stale_after_seconds": 1800.0,
+        "overdue_after_seconds": 7200.0,
     }
 
 
 @pytest.mark.parametrize(
-    ("mode", "limit", "words"), [("continuous", 0.5, "1.5 h old, more than 0.5 h"), ("nightly", 48, "49 h old, more")]
+    ("mode", "grey", "limit", "words"),
+    [("continuous", 0.5, 2, "3 h old, more than 2 h"), ("nightly", 48, 48, "49 h old, more than 48 h")],
 )
-def test_an_old_snapshot_is_not_well_but_is_shown(root: Path, mode: str, limit: float, words: str):
+def test_an_old_snapshot_is_not_well_but_is_shown(root: Path, mode: str, grey: float, limit: float, words: str):
     time = Time()
     client = client_of(root, now=time, crawl_mode=mode)
+    time.now = AS_OF + dt.timedelta(hours=grey)
+    assert 'class="status stale"' not in client.get("/support").text
+    time.now += dt.timedelta(minutes=1)
+    assert 'class="status stale"' in client.get("/support").text
     time.now = AS_OF + dt.timedelta(hours=limit)
     assert client.get("/healthz").status_code == 200
-    assert 'class="status stale"' not in client.get("/support").text
     time.now += dt.timedelta(hours=1)
     response = client.get("/healthz")
     assert response.status_code == 503
     assert words in response.json()["reasons"][0]
-    assert 'class="status stale"' in client.get("/support").text
     assert client.get(RESPONSES).status_code == 200
 
 
