@@ -42,10 +42,14 @@ def created_at(snapshot_id: str) -> dt.datetime | None:
 
 def kept(settings: Settings) -> list[Path]:
     """Folders of the snapshots that are kept, newest first."""
-    folder = settings.published_dir
+    return [path for _, path in _snapshots(settings.published_dir)]
+
+
+def _snapshots(folder: Path) -> list[tuple[dt.datetime, Path]]:
+    """When each snapshot in a folder was made, and its folder, newest first."""
     if not folder.is_dir():
         return []
-    return sorted((path for path in folder.iterdir() if created_at(path.name)), reverse=True)
+    return sorted(((made, path) for path in folder.iterdir() if (made := created_at(path.name))), reverse=True)
 
 
 def publishing_lease(settings: Settings) -> Path:
@@ -65,13 +69,10 @@ def purge(settings: Settings, *, now: dt.datetime, keep_days: int = 14, keep_at_
     with lease(publishing_lease(settings), purpose="purge", wait=_WAIT_SECONDS):
         remove_leftovers(folder)
         current = (folder / CURRENT).resolve().name
-        found = sorted(
-            ((made, path) for path in folder.iterdir() if (made := created_at(path.name)) is not None), reverse=True
-        )
         removed: list[str] = []
         days_kept: set[dt.date] = set()
         superseded_at = now
-        for rank, (made, path) in enumerate(found):
+        for rank, (made, path) in enumerate(_snapshots(folder)):
             day = made.astimezone(settings.zone).date()
             is_last_of_day = day not in days_kept and now - made <= dt.timedelta(days=keep_days)
             days_kept.add(day)
