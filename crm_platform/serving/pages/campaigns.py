@@ -7,6 +7,7 @@ What belongs here: its sentence, figures, funnel, ranking and comparison. What d
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -462,9 +463,21 @@ def _verdict(view: View, rows: Sequence[Row], rate: str) -> str:
     if len(known) < 2:
         return ""
     best, following = known[0], known[1]
-    is_clear = best[f"{rate}_low"] > following[f"{rate}_high"]
-    key = "say.compare.clear" if is_clear else "say.compare.unclear"
-    return view.say(key, what=view.say(_VERDICTS[rate]), name=_name(best), other=_name(following))
+    change = best[rate] - following[rate]
+    if change == 0:
+        return ""
+    low, high = difference(best, following, rate)
+    places = {name: view.value("points", amount) for name, amount in (("change", change), ("low", low), ("high", high))}
+    key = "say.compare.clear" if low > 0 else "say.compare.unclear"
+    return view.say(key, what=view.say(_VERDICTS[rate]), name=_name(best), other=_name(following), **places)
+
+
+def difference(one: Row, other: Row, rate: str) -> tuple[float, float]:
+    """95 % interval of the difference of two rates from their Wilson intervals (Newcombe 1998, method 10)."""
+    change = one[rate] - other[rate]
+    down = math.hypot(one[rate] - one[f"{rate}_low"], other[f"{rate}_high"] - other[rate])
+    up = math.hypot(one[f"{rate}_high"] - one[rate], other[rate] - other[f"{rate}_low"])
+    return change - down, change + up
 
 
 def sent(view: View, moment: dt.datetime | None) -> str:

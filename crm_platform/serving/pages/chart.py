@@ -152,7 +152,7 @@ class Chart:
         writer.writerow(column.name for column in self.columns)
         for row in self.rows:
             values = [row.get(column.name) for column in self.columns]
-            writer.writerow(spreadsheet_safe(one) if isinstance(one, str) else plain(one) for one in values)
+            writer.writerow(_csv_cell(one) for one in values)
         return out.getvalue()
 
 
@@ -160,6 +160,12 @@ def label(language: Language, value: str) -> str:
     """Write a text from the tables; the names of what is absent, in the reader's language."""
     key = f"value.{value[1:-1]}"
     return say(language, key) if value in {"(none)", "(other)", "(unknown)", "(unassigned)"} else value
+
+
+def _csv_cell(value: object) -> str:
+    if isinstance(value, dt.datetime):
+        return f"{value.isoformat()}Z"  # tables hold UTC without saying so
+    return spreadsheet_safe(value) if isinstance(value, str) else plain(value)
 
 
 def plain(value: object) -> str:

@@ -45,7 +45,7 @@ def build(view: View) -> Content:
         charts={chart.name: chart for chart in drawn},
         more={
             "second": second,
-            "changes": _changes(view, [*first, *second]),
+            "changes": _changes(view, [*first, shared.within_target(view), *second]),
             "segments": _segment_choices(view),
             "segment": segment,
         },
@@ -202,7 +202,7 @@ def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str
             figure.rises,
             view.say(
                 f"change.{figure.trend}",
-                name=view.say(f"figure.{figure.name}"),
+                name=view.say(f"figure.{figure.name}", target=view.target),
                 value=view.value(figure.kind, figure.value),
                 before=view.value(figure.kind, figure.previous),
             ),

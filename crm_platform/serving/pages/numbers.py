@@ -12,7 +12,7 @@ import math
 from typing import Final, Literal
 
 Language = Literal["en", "sw"]
-Kind = Literal["count", "rate", "seconds", "growth", "gap"]
+Kind = Literal["count", "rate", "seconds", "growth", "gap", "points"]
 
 NONE: Final = "–"
 _SPACE: Final = "\u00a0"  # keeps a number and its unit on one line
@@ -117,6 +117,8 @@ def value(language: Language, kind: Kind, amount: float | None) -> str:
         return sign + percent(amount)
     if kind == "gap":
         return f"{amount:.2f}{_SPACE}pp"
+    if kind == "points":
+        return f"{amount * 100:.1f}{_SPACE}pp".replace("-", "\u2212")
     return duration(language, amount) if kind == "seconds" else count(amount)
 
 

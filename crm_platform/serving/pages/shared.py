@@ -60,6 +60,10 @@ def answer_rate(view: View) -> Figure:
     """Answered / (answered + missed)."""
     answered, missed = first_waits(view)
     places = {"answered": numbers.count(answered), "missed": numbers.count(missed)}
+    base = view.many("base.first_all", answered + missed, **places)
+    every = total(view.book.by_day("response_times_daily", view.period.days), "first_waits") or 0
+    if every > answered + missed:
+        base += view.many("base.still", every - answered - missed)
     return ranged(view).share(
         "answer_rate",
         "response_times_daily",
@@ -67,7 +71,7 @@ def answer_rate(view: View) -> Figure:
         "missed_waits",
         "answer_rate",
         good="up",
-        base=view.many("base.first_all", answered + missed, **places),
+        base=base,
     )
 
 
@@ -106,19 +110,18 @@ def open_waits(view: View) -> Figure:
 
 
 def say_first_response(view: View, figure: Figure) -> str:
-    """Tell the first response time, whether it keeps to the target, how it moved, and who got none."""
+    """Tell the first response time, how it moved, how many were in time, and how many got none."""
     if figure.value is None:
         return _say_none(view)
     words = view.say("say.first_response", value=view.value("seconds", figure.value), when=view.when)
-    is_met = figure.value <= view.settings.first_response_target_minutes * 60
-    words += view.say("say.met" if is_met else "say.over", target=view.target)
     if figure.previous is not None:
         key = {"better": "say.faster", "worse": "say.slower"}.get(figure.trend, "say.same")
         words += view.say(key, change=view.difference(figure), before=view.before)
     within = within_target(view)
     answered, missed = first_waits(view)
     share = view.value("rate", within.value)
-    return f"{words}. {view.many('say.outcome', missed, share=share, of=numbers.count(answered + missed))}"
+    of = numbers.count(answered + missed)
+    return f"{words}. {view.many('say.outcome', missed, share=share, of=of, target=view.target)}"
 
 
 def _say_none(view: View) -> str:
@@ -126,7 +129,7 @@ def _say_none(view: View) -> str:
     first = view.book.first_day
     if first is None or view.period.end >= first:
         return view.say("say.no_response", when=view.when)
-    return view.say("say.unknown", when=view.when, day=view.day(first))
+    return view.say("say.unknown", when=view.when, day=numbers.day(view.language, first, year=True))
 
 
 def say_waiting(view: View) -> str:

@@ -46,7 +46,8 @@ def build(view: View) -> Content:
 
 def _say_worst(view: View) -> str:
     """Name the weekday on which chats are missed at least twice as often as on all days together, if there is one."""
-    rows = view.book.by_day("response_times_daily", view.period.shown(least=shared.LEAST_DAYS))
+    days = [day for day in view.period.shown(least=shared.LEAST_DAYS) if day < view.period.today]
+    rows = view.book.by_day("response_times_daily", days)
     worst, share = None, 2 * _missed_share(rows)
     for weekday in range(7):
         own = [row for row in rows if row and row["day"].weekday() == weekday]
@@ -54,8 +55,8 @@ def _say_worst(view: View) -> str:
             worst, share = weekday, _missed_share(own)
     if worst is None:
         return ""
-    day = numbers.weekdays(view.language, worst)
-    return f" {view.say('say.worst', day=day, share=numbers.percent(share), n=len(rows))}."
+    places = {"from_": view.day(days[0]), "to": view.day(days[-1]), "share": numbers.percent(share)}
+    return f" {view.say('say.worst', day=numbers.weekdays(view.language, worst), **places)}."
 
 
 def _missed_share(rows: list[Row]) -> float:
@@ -129,7 +130,7 @@ def _spread(view: View) -> Chart:
         key=("band",),
         columns=(
             Column("band", view.say("col.band"), "text"),
-            Column("conversations", view.say("col.chats"), "count"),
+            Column("conversations", view.say("col.conversations"), "count"),
         ),
         rows=rows,
         keys=(
@@ -260,6 +261,11 @@ def _agents(view: View) -> Chart:
         subtitle = view.say("chart.agents.sub.none", n=window)
     else:
         subtitle = view.say("chart.agents.sub", n=window, share=numbers.percent(attributed))
+    if view.period.name != "7d":
+        subtitle += view.say("chart.agents.other")
+    # A column in which nobody has anything says nothing of anybody: the CRM does not hand it over.
+    named = [row for row in rows if row["agent"] != "(unassigned)"]
+    deeds = (("chats_resolved", "col.resolved"), ("chats_assigned", "col.assigned"))
     return Chart(
         name="agents",
         title=view.say("chart.agents"),
@@ -271,8 +277,7 @@ def _agents(view: View) -> Chart:
             Column("replies", view.say("col.replies"), "count", bar=True),
             Column("first_response_seconds_median", view.say("col.first_median"), "seconds"),
             Column("first_responses", view.say("col.first_replies"), "count"),
-            Column("chats_resolved", view.say("col.resolved"), "count"),
-            Column("chats_assigned", view.say("col.assigned"), "count"),
+            *(Column(name, view.say(key), "count") for name, key in deeds if any(row[name] for row in named)),
         ),
         rows=rows,
         span=12,

@@ -41,8 +41,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "filter.campaign": ("Campaign", "Kampeni"),
     "filter.remove": ("Remove filter {name}", "Ondoa kichujio {name}"),
     "filter.segment.note": (
-        "Contacts are those with {name}. Replies and campaigns are of everyone: they are not published by segment.",
-        "Wateja ni wale wa {name}. Majibu na kampeni ni za wateja wote: hazichapishwi kwa makundi.",
+        "Contacts are those with {name}. Everything else on this page is of everyone.",
+        "Wateja ni wale wa {name}. Mengine yote kwenye ukurasa huu ni ya wateja wote.",
     ),
     "language": ("Language", "Lugha"),
     "theme": ("Theme", "Mwonekano"),
@@ -70,8 +70,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Ya muda: bado haijulikani ni kiasi gani cha siku hizi kimeonekana.",
     ),
     "status.stale": (
-        "Old: published {age} ago. What came since is not in these figures; look at crm status.",
-        "Ya zamani: ilichapishwa {age} zilizopita. Yaliyotokea baadaye hayamo; angalia crm status.",
+        "Old: published {age} ago. What came since is not in these figures; tell whoever runs the platform.",
+        "Ya zamani: ilichapishwa {age} zilizopita. Yaliyotokea baadaye hayamo; mwambie anayeendesha mfumo.",
     ),
     "status.unasked": (
         "Not what the address asks for: the days shown are this page's own.",
@@ -340,7 +340,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "figure.resolved": ("Chats resolved", "Mazungumzo yaliyotatuliwa"),
     "figure.open_waits": ("Chats waiting", "Mazungumzo yanayosubiri"),
     "figure.windows": ("Lose their window in 2 h", "Hupoteza dirisha ndani ya saa 2"),
-    "figure.missed": ("Missed", "Yasiyojibiwa"),
+    "figure.missed": (
+        "Missed",
+        "Bila jibu",
+    ),
     "figure.trailing": (
         "Thanks and the like",
         "Shukrani na kadhalika",
@@ -388,23 +391,17 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "verdict.met": (
         (
-            "At the median yes: it is within the target of {target}. {share} of the chats that got a reply or were "
-            "missed had theirs in time."
+            "At the median yes: it is within the target of {target}. But {share} of all conversations that are "
+            "decided got theirs in time."
         ),
         (
-            "Kwa thamani ya kati ndiyo: iko ndani ya lengo la {target}. {share} ya mazungumzo yaliyojibiwa au kukosa "
-            "jibu yalipata lake kwa wakati."
+            "Kwa thamani ya kati ndiyo: iko ndani ya lengo la {target}. Lakini {share} ya mazungumzo yote "
+            "yaliyoamuliwa yalipata lake kwa wakati."
         ),
     ),
     "verdict.over": (
-        (
-            "No: it is over the target of {target}. {share} of the chats that got a reply or were missed had theirs "
-            "in time."
-        ),
-        (
-            "Hapana: imezidi lengo la {target}. {share} ya mazungumzo yaliyojibiwa au kukosa jibu yalipata lake kwa "
-            "wakati."
-        ),
+        "No: it is over the target of {target}. {share} of all conversations that are decided got theirs in time.",
+        "Hapana: imezidi lengo la {target}. {share} ya mazungumzo yote yaliyoamuliwa yalipata lake kwa wakati.",
     ),
     "info.base": ("Over", "Kati ya"),
     "info.window": ("Days", "Siku"),
@@ -454,7 +451,18 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "1 conversation: {answered} got a first reply, {missed} were missed",
         "mazungumzo 1: {answered} yalipata jibu la kwanza, {missed} hayakulipata",
     ),
-    "base.conversations": ("conversations that resolved on these days", "mazungumzo yaliyotatuliwa siku hizi"),
+    "base.still": (
+        "; {n} still wait and are not in it",
+        "; {n} bado yanasubiri na hayamo",
+    ),
+    "base.still.one": (
+        "; 1 still waits and is not in it",
+        "; 1 bado yanasubiri na hayamo",
+    ),
+    "base.conversations": (
+        "conversations that were resolved on these days",
+        "mazungumzo yaliyotatuliwa siku hizi",
+    ),
     "base.open": ("all chats, as far as each is known", "mazungumzo yote, kadiri kila moja linavyojulikana"),
     "base.contacts": ("all contacts present", "wateja wote waliopo"),
     "base.contacts_of": ("{n} contacts in all", "wateja {n} kwa jumla"),
@@ -656,12 +664,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "use.title": ("What the figures mean", "Maana ya takwimu"),
     "use.intro": (
         (
-            "What each figure on these pages says, and what it is good for. No figure is an average of averages, "
-            "none is filled in: what is not known is a dash, with the reason."
+            "What each figure on these pages says, and what it is good for. No figure is an average of averages, none"
+            " is filled in: what is not known is a dash, with the reason."
         ),
         (
-            "Kila takwimu kwenye kurasa hizi inasema nini, na ni ya nini. Hakuna takwimu iliyokadiriwa kwa kuficha: "
-            "kisichojulikana ni kistari, pamoja na sababu."
+            "Kila takwimu kwenye kurasa hizi inasema nini, na ni ya nini. Hakuna takwimu iliyo wastani wa wastani, "
+            "wala iliyojazwa kwa kukisia: kisichojulikana ni kistari, pamoja na sababu."
         ),
     ),
     "use.group.support": ("Support", "Huduma"),
@@ -734,8 +742,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Kupata namba zisizofanya kazi na violezo vilivyozuiwa.",
     ),
     "use.read_rate": (
-        "Judging subject and time of sending. Compare campaigns only where their intervals do not touch.",
-        "Kupima mada na wakati wa kutuma. Linganisha kampeni pale tu upeo wao usipogusana.",
+        (
+            "Judging subject and time of sending. Choose campaigns and compare them: the page says whether the "
+            "difference may be chance."
+        ),
+        (
+            "Kupima mada na wakati wa kutuma. Chagua kampeni na uzilinganishe: ukurasa unasema kama tofauti huenda ni"
+            " bahati."
+        ),
     ),
     "use.reply_rate": (
         "Judging whether a campaign starts conversations. A delivered campaign needs three days to settle.",
@@ -764,6 +778,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "use.reading.median": (
         "Median: half are below it, half above. One very late reply does not move it.",
         "Thamani ya kati: nusu ziko chini, nusu juu. Jibu moja lililochelewa sana haliibadilishi.",
+    ),
+    "use.reading.p90": (
+        "9 of 10: nine of ten first replies took at most so long, one of ten took longer.",
+        "9 kati ya 10: majibu tisa kati ya kumi yalichukua muda huo au pungufu, moja lilichukua zaidi.",
     ),
     "use.reading.points": (
         (
@@ -817,7 +835,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "use.reading.hatched": (
         "A hatched underline: the figure is provisional, it may still move.",
-        "Mstari wa mlalo chini: takwimu ni ya muda, inaweza kubadilika.",
+        "Mstari wenye michirizi chini ya takwimu: ni ya muda, inaweza kubadilika.",
     ),
     "use.reading.hollow": (
         "A hollow point or column: the day or month is not over.",
@@ -950,11 +968,18 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
             "uangalifu: mengine yako kwa hakuna aliyetajwa"
         ),
     ),
+    "chart.agents.other": (
+        " · not the chosen days",
+        " · si siku zilizochaguliwa",
+    ),
     "chart.agents.sub.none": ("Agents, last {n} full days", "Wahudumu, siku {n} kamili zilizopita"),
     "key.answered": ("answered", "kulijibiwa"),
     "key.trailing": ("thanks and the like", "shukrani na kadhalika"),
     "key.open": ("still waiting", "bado kunasubiri"),
-    "key.missed": ("missed", "hakukujibiwa"),
+    "key.missed": (
+        "missed",
+        "bila jibu",
+    ),
     "key.inside": ("within {target}", "ndani ya {target}"),
     "key.later": ("later", "baadaye"),
     "band.under": ("< {high}", "< {high}"),
@@ -965,12 +990,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "legend.none": ("no data", "hakuna data"),
     "chart.funnel": ("How far do campaigns get?", "Kampeni zinafika wapi?"),
     "chart.funnel.sub": (
-        "People, over the {n} campaigns counted above",
-        "Watu, kwa kampeni {n} zilizohesabiwa juu",
+        "Recipients, counted once a campaign, over the {n} campaigns counted above",
+        "Wapokeaji, mara moja kwa kila kampeni, kwa kampeni {n} zilizohesabiwa juu",
     ),
     "chart.funnel.sub.one": (
-        "People, over the one campaign counted above",
-        "Watu, kwa kampeni moja iliyohesabiwa juu",
+        "Recipients of the one campaign counted above",
+        "Wapokeaji wa kampeni moja iliyohesabiwa juu",
     ),
     "chart.funnel.note": (
         "delivered in % of recipients, read and replied in % of delivered",
@@ -1071,7 +1096,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "col.status": ("Status", "Hali"),
     "col.sent": ("Sent", "Ilitumwa"),
     "col.step": ("Step", "Hatua"),
-    "col.people": ("People", "Watu"),
+    "col.people": (
+        "Recipients",
+        "Wapokeaji",
+    ),
     "col.low": ("At least", "Angalau"),
     "col.high": ("At most", "Isizidi"),
     "col.read_shrunk": ("Read rate, evened out", "Kusomwa, kumesawazishwa"),
@@ -1091,6 +1119,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "col.left": ("Left at the end", "Wanaobaki"),
     "col.oldest": ("Oldest wait", "Kusubiri kwa muda mrefu"),
     "col.band": ("Time", "Muda"),
+    "col.conversations": (
+        "Conversations",
+        "Mazungumzo",
+    ),
     "col.chats": ("Chats", "Mazungumzo"),
     "col.weekday": ("Weekday", "Siku ya wiki"),
     "col.hour": ("Hour", "Saa"),
@@ -1136,14 +1168,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "First replies took {value} at the median {when}",
         "Majibu ya kwanza yalichukua {value} kwa thamani ya kati {when}",
     ),
-    "say.met": (
-        ", within the target of {target}",
-        ", ndani ya lengo la {target}",
-    ),
-    "say.over": (
-        ", over the target of {target}",
-        ", zaidi ya lengo la {target}",
-    ),
     "say.faster": (", {change} faster than {before}", ", {change} haraka zaidi kuliko {before}"),
     "say.slower": (", {change} slower than {before}", ", {change} polepole zaidi kuliko {before}"),
     "say.same": (
@@ -1164,28 +1188,28 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "say.windows": (", {n} of them lose their window within 2 hours", ", {n} kati yao hupoteza dirisha ndani ya saa 2"),
     "say.windows.one": (", 1 of them loses its window within 2 hours", ", 1 kati yao hupoteza dirisha ndani ya saa 2"),
     "say.outcome": (
-        "{share} of the chats had theirs in time, {n} of {of} got none",
-        "{share} ya mazungumzo yalipata lake kwa wakati, {n} kati ya {of} hayakupata jibu",
+        "{share} of the conversations got theirs within the target of {target}, {n} of {of} got none",
+        "{share} ya mazungumzo yalipata lake ndani ya lengo la {target}, {n} kati ya {of} hayakupata jibu",
     ),
     "say.outcome.one": (
-        "{share} of the chats had theirs in time, 1 of {of} got none",
-        "{share} ya mazungumzo yalipata lake kwa wakati, 1 kati ya {of} hayakupata jibu",
+        "{share} of the conversations got theirs within the target of {target}, 1 of {of} got none",
+        "{share} ya mazungumzo yalipata lake ndani ya lengo la {target}, 1 kati ya {of} hayakupata jibu",
     ),
     "say.worst": (
-        "Worst are {day}: {share} of their chats got no reply in the last {n} days",
-        "Mbaya zaidi ni {day}: {share} ya mazungumzo yake hayakupata jibu katika siku {n} zilizopita",
+        "{share} of those of {day} got none from {from_} to {to}, more than on any other day",
+        "{share} ya yale ya {day} hayakupata jibu kuanzia {from_} hadi {to}, zaidi ya siku nyingine yoyote",
     ),
     "say.campaigns": (
-        "{n} campaigns went to {recipients} people {when}",
-        "Kampeni {n} zilitumwa kwa watu {recipients} {when}",
+        "{n} campaigns went to {recipients} recipients {when}",
+        "Kampeni {n} zilitumwa kwa wapokeaji {recipients} {when}",
     ),
     "say.campaigns.one": (
-        "1 campaign went to {recipients} people {when}",
-        "Kampeni 1 ilitumwa kwa watu {recipients} {when}",
+        "1 campaign went to {recipients} recipients {when}",
+        "Kampeni 1 ilitumwa kwa wapokeaji {recipients} {when}",
     ),
     "say.campaigns.chosen": (
-        "Campaigns chosen: {n}, to {recipients} people",
-        "Kampeni zilizochaguliwa: {n}, kwa watu {recipients}",
+        "Campaigns chosen: {n}, to {recipients} recipients",
+        "Kampeni zilizochaguliwa: {n}, kwa wapokeaji {recipients}",
     ),
     "say.no_campaigns": ("No campaign that counts was sent {when}.", "Hakuna kampeni inayohesabiwa iliyotumwa {when}."),
     "say.read": (
@@ -1203,12 +1227,18 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "1 kati yake haijatulia: takwimu zake bado zinapanda",
     ),
     "say.compare.clear": (
-        "{name} is {what} clearly more often than {other}: their intervals do not touch.",
-        "{name} {what} waziwazi zaidi kuliko {other}: upeo wao haugusani.",
+        "{name} is {what} more often than {other}: {change} more, with 95 % certainty between {low} and {high}.",
+        "{name} {what} zaidi kuliko {other}: kwa {change}, kwa uhakika wa 95 % kati ya {low} na {high}.",
     ),
     "say.compare.unclear": (
-        "{name} is {what} most, but not clearly more than {other}: their intervals overlap, so it may be chance.",
-        "{name} {what} zaidi, lakini si waziwazi kuliko {other}: upeo wao unaingiliana, huenda ni bahati.",
+        (
+            "{name} is {what} most, but the lead over {other} may be chance: {change} more, with 95 % certainty "
+            "between {low} and {high}."
+        ),
+        (
+            "{name} {what} zaidi, lakini tofauti na {other} huenda ni bahati: {change} zaidi, kwa uhakika wa 95 % "
+            "kati ya {low} na {high}."
+        ),
     ),
     "compare.read": (
         "read",
@@ -1270,10 +1300,13 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "siku iliyotangulia",
     ),
     "when.range": ("from {from_} to {to}", "kuanzia {from_} hadi {to}"),
-    "change.better": ("{name} got better: {value}, was {before}.", "{name} imekuwa bora: {value}, ilikuwa {before}."),
+    "change.better": (
+        "{name} got better: {value}, was {before}.",
+        "{name}: {value}, bora kuliko {before}.",
+    ),
     "change.worse": (
         "{name} got worse: {value}, was {before}.",
-        "{name} imekuwa mbaya zaidi: {value}, ilikuwa {before}.",
+        "{name}: {value}, mbaya kuliko {before}.",
     ),
     "change.more": ("{name}: {value}, up from {before}.", "{name}: {value}, kutoka {before}."),
     "change.fewer": ("{name}: {value}, down from {before}.", "{name}: {value}, kutoka {before}."),

@@ -191,7 +191,7 @@ document.querySelectorAll("details.behind").forEach((details) => {
   });
 });
 
-// Tables are sorted by their headings: first downwards, then upwards; what is not known stays last.
+// Tables are sorted by their headings, numbers from the largest, words from A; what is not known stays last.
 function exactly(row, column) {
   const cell = row.children[column];
   return cell.dataset.value ?? cell.textContent.replace(/^[^\p{L}\p{N}]+$/u, "").replaceAll(",", "");
@@ -199,7 +199,8 @@ function exactly(row, column) {
 
 function sortBy(heading, column) {
   const table = heading.closest("table");
-  const isDown = heading.getAttribute("aria-sort") !== "descending";
+  const before = heading.getAttribute("aria-sort");
+  const isDown = before ? before === "ascending" : heading.classList.contains("n");
   const rows = [...table.tBodies[0].rows];
   rowsOf(table.closest(".panel"));
   const direction = isDown ? -1 : 1;
