@@ -1196,8 +1196,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "{share} ya mazungumzo yalipata lake ndani ya lengo la {target}, 1 kati ya {of} hayakupata jibu",
     ),
     "say.worst": (
-        "{share} of those of {day} got none from {from_} to {to}, more than on any other day",
-        "{share} ya yale ya {day} hayakupata jibu kuanzia {from_} hadi {to}, zaidi ya siku nyingine yoyote",
+        "On {day} {share} got none ({from_} to {to}), more than on any other weekday",
+        "Siku za {day}, {share} hayakupata jibu ({from_} hadi {to}), zaidi ya siku nyingine yoyote",
     ),
     "say.campaigns": (
         "{n} campaigns went to {recipients} recipients {when}",
