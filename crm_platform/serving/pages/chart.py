@@ -21,8 +21,9 @@ from crm_platform.serving.pages.numbers import Language
 from crm_platform.serving.pages.words import say
 
 CellKind = Literal[
-    "count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour", "flag", "label", "amount"
-]
+    "count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour", "flag", "label", "region",
+    "amount",
+]  # fmt: skip
 
 _ROOM: Final = 24  # characters that fit the first column on a phone
 NARROW: Final = 326  # px inside a phone of 390
@@ -56,6 +57,8 @@ class Column:
             return say(language, "value.yes" if value else "value.no")
         if self.kind == "label":
             return label(language, value)
+        if self.kind == "region":
+            return country(language, value)
         if self.kind == "amount":
             return f"{value:,.0f}"
         return numbers.value(language, self.kind, value)
@@ -137,7 +140,7 @@ class Chart:
                 told += f' data-value="{escape(exact)}"' if exact != words else ""
                 bar = self.bar(column, row) if column.bar else ""
                 shown = escape(words)
-                if column.kind in {"text", "label"}:
+                if column.kind in {"text", "label", "region"}:
                     # Somebody's words: they may run from right to left, and be too long for the cell.
                     shown = f"<bdi>{shown}</bdi>"
                     told += f' title="{escape(words)}"' if len(words) > _ROOM else ""
@@ -160,6 +163,11 @@ def label(language: Language, value: str) -> str:
     """Write a text from the tables; the names of what is absent, in the reader's language."""
     key = f"value.{value[1:-1]}"
     return say(language, key) if value in {"(none)", "(other)", "(unknown)", "(unassigned)"} else value
+
+
+def country(language: Language, code: str) -> str:
+    """Write a country of the tables."""
+    return label(language, code) if code.startswith("(") else numbers.region(language, code)
 
 
 def _csv_cell(value: object) -> str:

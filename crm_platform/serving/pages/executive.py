@@ -328,7 +328,7 @@ def _countries(view: View) -> Chart:
         table="kpi.contacts_by_country",
         key=("region",),
         rows=view.book.rows("contacts_by_country"),
-        columns=(Column("region", view.say("col.country"), "label"),),
+        columns=(Column("region", view.say("col.country"), "region"),),
         chosen="",
     )
 
@@ -348,7 +348,7 @@ def _ranked(
     ordered = sorted(rows, key=lambda row: (-row["contacts"], row[key[-1]]))
     bars = [
         Bar(
-            label(view.language, row[key[-1]]),
+            columns[-1].write(view.language, row[key[-1]]),
             row["contacts"],
             f"{numbers.count(row['contacts'])} · {numbers.percent(row['share'] or 0)}",
             look="first" if not chosen or row[key[-1]] == chosen else "quiet",

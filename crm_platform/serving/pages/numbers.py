@@ -11,6 +11,8 @@ import itertools
 import math
 from typing import Final, Literal
 
+from babel import Locale
+
 Language = Literal["en", "sw"]
 Kind = Literal["count", "rate", "seconds", "growth", "gap", "points"]
 
@@ -41,6 +43,11 @@ _EVERY_WEEKDAY: Final[dict[Language, tuple[str, ...]]] = {
 def weekday(language: Language, number: int) -> str:
     """Short name of a weekday, 0 = Monday."""
     return _WEEKDAYS[language][number]
+
+
+def region(language: Language, code: str) -> str:
+    """Name of a country by its ISO code: `Kenya`; the code itself where there is none."""
+    return str(Locale(language).territories.get(code, code))
 
 
 def weekdays(language: Language, number: int) -> str:

@@ -17,7 +17,7 @@ from crm_platform.receipts import Movement, Receipt, moved_since, receipt
 from crm_platform.receipts.moved import WORDS as REASONS
 from crm_platform.schemas import TABLES, Column, Type
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.chart import label
+from crm_platform.serving.pages.chart import country, label
 from crm_platform.serving.pages.words import WORDS
 
 if TYPE_CHECKING:
@@ -212,6 +212,8 @@ def _cell(view: View, name: str, column: Column | None, value: object) -> str:
         rows = view.book.rows("campaign_performance")
         named = (row["name"] for row in rows if row["campaign_id"] == value)
         return next(named, None) or str(value)
+    if name == "region":
+        return country(view.language, str(value))
     if isinstance(value, str):
         said = f"{name}.value.{value}"
         return view.say(said) if said in WORDS else label(view.language, value)

@@ -55,6 +55,7 @@ def serving(site: Site) -> Iterator[str]:
     """Serve an app on a free port until the block ends."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # who comes before the server runs waits for it
         server = uvicorn.Server(uvicorn.Config(site.app, log_level="error"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

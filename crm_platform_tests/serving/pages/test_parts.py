@@ -15,6 +15,7 @@ import pytest
 from crm_platform.errors import FixConfiguration
 from crm_platform.serving import pages
 from crm_platform.serving.pages import charts, numbers
+from crm_platform.serving.pages.chart import country
 from crm_platform.serving.pages.charts import Bar, Line, Rule, Size
 from crm_platform.serving.pages.costs import parse_costs
 from crm_platform.serving.pages.period import read_period
@@ -214,3 +215,18 @@ def test_costs_by_id_win_and_shared_names_count_for_none(tmp_path):
     assert set(found) == {"c0", "c1"}
     assert found["c1"].gain == 0.5
     assert found["c0"].gain is None
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "words"),
+    [
+        ("en", "KE", "Kenya"),
+        ("en", "DE", "Germany"),
+        ("sw", "DE", "Ujerumani"),
+        ("en", "XX", "XX"),
+        ("en", "001", "world"),
+    ],
+)
+def test_a_country_is_called_by_its_name(language: numbers.Language, code: str, words: str):
+    assert numbers.region(language, code) == words
+    assert country(language, "(unknown)") in {"not known", "haijulikani"}
