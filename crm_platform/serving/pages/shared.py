@@ -36,19 +36,13 @@ def first_waits(view: View) -> tuple[int, int]:
 
 def first_response(view: View) -> Figure:
     """Median first response time, and how it stands to the target and to business hours."""
-    answered, missed = first_waits(view)
+    answered, _ = first_waits(view)
     figure = ranged(view).first_response(base=view.many("base.first_answered", answered))
     if figure.value is None:
         return figure
-    target = view.settings.first_response_target_minutes * 60
-    within = view.book.within_target(view.period, target) / (answered + missed)
-    is_met = figure.value <= target
-    facts = [
-        (
-            view.say("info.good"),
-            view.say("verdict.met" if is_met else "verdict.over", target=view.target, share=view.value("rate", within)),
-        )
-    ]
+    verdict = "verdict.met" if figure.value <= view.settings.first_response_target_minutes * 60 else "verdict.over"
+    share = view.value("rate", within_target(view).value)
+    facts = [(view.say("info.good"), view.say(verdict, target=view.target, share=share))]
     if view.settings.business_hours.strip().lower() != "none":
         inside = view.book.median_first_response(view.period, column="business_response_seconds")
         hours = f"{view.value('seconds', inside)} ({view.settings.business_hours})"
