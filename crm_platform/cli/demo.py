@@ -7,6 +7,7 @@ does not: any of their work; each is a `crm` command of its own, run as a proces
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -44,6 +45,9 @@ def demo(*, once: bool, port: int, dashboards_port: int) -> None:
 
     Without CRM_BASE_URL the CRM is a sandbox: 2,000 made-up contacts with 180 days of messages.
     """
+    # Whoever ends the demo ends all of its processes: by SIGTERM too, and where a shell began it in the background.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     settings = load_settings()
     environment = environment_with(CRM_AUTOMATION="on")
     if not once:
