@@ -381,7 +381,7 @@ class Asked:
         today = self.manifest.as_of.astimezone(ZoneInfo(self.manifest.timezone)).date()
         behind = self.behind(table, column, own)
         return {
-            column: self.evaluate(FIGURES[table.full_name()][column], behind, limit=0).value,
+            column: self.value(FIGURES[table.full_name()][column], behind),
             "coverage": seen,
             "is_provisional": seen is None or seen < WELL_COVERED or max(row["day"] for row in rows) >= today,
             "definition_version": max(row["definition_version"] for row in rows),
@@ -409,17 +409,26 @@ class Asked:
         rows = f"select {columns} from k cross join {self.expand(figure.rows.rows)} and ({self.expand(figure.where)})"
         return Behind(own[0], rows, own[1], figure.rows.source, figure.rows.key, figure.rows.takes)
 
+    def value(self, figure: Figure, behind: Behind) -> object:
+        """The figure from its rows."""
+        (value,) = self.query(behind.asking(f"select ({self._computed(figure)}) as value"), behind.parameters)[
+            "value"
+        ].to_pylist()
+        return _narrow(value)
+
+    def _computed(self, figure: Figure) -> str:
+        """SELECT the figure from `behind`."""
+        value = self.expand(figure.value)
+        return value if value.startswith(("select ", "with ")) else f"select {value} from behind"
+
     def evaluate(self, figure: Figure, behind: Behind, *, limit: int | None) -> _Found:
         """The figure from its rows, and those rows."""
-        value = self.expand(figure.value)
-        if not value.startswith(("select ", "with ")):
-            value = f"select {value} from behind"
         columns = ", ".join(f'"{name}"' for name in dict.fromkeys((*figure.rows.key, *figure.rows.used)))
         # A row's line is a JSON object of its key and used values; the lines are hashed in their own order.
         row = self.query(
             behind.asking(f"""
                 select
-                    ({value}) as value,
+                    ({self._computed(figure)}) as value,
                     (select count(*) from behind) as row_count,
                     (
                         select sha256(coalesce(string_agg(line, chr(10) order by line), ''))
@@ -434,9 +443,7 @@ class Asked:
         order = ", ".join(f'"{name}"' for name in figure.rows.key) or "all"
         some = "" if limit is None else f" limit {int(limit)}"
         listed = self.query(behind.asking(f"select {columns} from behind order by {order}{some}"), behind.parameters)
-        # DuckDB sums whole numbers into 128 bits, which Arrow hands over as decimals.
-        recomputed = int(row["value"]) if isinstance(row["value"], Decimal) else row["value"]
-        return _Found(recomputed, row["row_count"], tuple(listed.to_pylist()), row["digest"])
+        return _Found(_narrow(row["value"]), row["row_count"], tuple(listed.to_pylist()), row["digest"])
 
     def fetch_ids(self, behind: Behind) -> str:
         """SELECT the ids of the requests that rows came from; empty where they came from none."""
@@ -480,6 +487,11 @@ class Asked:
             by_operation=MappingProxyType(dict(sorted(operations.items()))),
             listed=tuple(found.slice(0, limit).to_pylist()),
         )
+
+
+def _narrow(value: object) -> object:
+    """DuckDB sums whole numbers into 128 bits, which Arrow hands over as decimals."""
+    return int(value) if isinstance(value, Decimal) else value
 
 
 def typed(table: type[KpiTable], key: Mapping[str, object]) -> dict[str, object]:
