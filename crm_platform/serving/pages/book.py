@@ -7,6 +7,7 @@ figures gives. What does not: how anything looks.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import itertools
 import threading
 from collections.abc import Iterable
@@ -95,6 +96,11 @@ class Book:
             period.bounds(self.zone),
         )
         return None if row["median"] is None else float(row["median"])
+
+    @functools.cached_property
+    def campaign_names(self) -> dict[str, str | None]:
+        """Names of the campaigns by id; None for one that has none."""
+        return {row["campaign_id"]: row["name"] for row in self.rows("campaign_performance")}
 
     @property
     def first_day(self) -> dt.date | None:

@@ -209,9 +209,7 @@ def _cell(view: View, name: str, column: Column | None, value: object) -> str:
     if isinstance(value, bool):
         return view.say("value.yes" if value else "value.no")
     if name == "campaign_id":
-        rows = view.book.rows("campaign_performance")
-        named = (row["name"] for row in rows if row["campaign_id"] == value)
-        return next(named, None) or str(value)
+        return view.book.campaign_names.get(str(value)) or str(value)
     if name == "region":
         return country(view.language, str(value))
     if isinstance(value, str):
