@@ -190,6 +190,13 @@ class LineChart:
     whole: bool = True
     top: float | None = None
 
+    @property
+    def shaded(self) -> tuple[int, int] | None:
+        """The band, where more than it and today is drawn."""
+        if self.band and (self.band[0] > 0 or self.band[1] < len(self.days) - 2):
+            return self.band
+        return None
+
     def svg(self, size: Size) -> str:
         """Draw it; an empty text when there is nothing to draw."""
         ticks = self.ticks
@@ -205,9 +212,9 @@ class LineChart:
             return plane.left + (step * index if count > 1 else (plane.right - plane.left) / 2)
 
         parts = []
-        if self.band and (self.band[0] > 0 or self.band[1] < count - 2):
-            start = max(plane.left, x(self.band[0]) - step / 2)
-            width = min(plane.right, x(self.band[1]) + step / 2) - start
+        if self.shaded:
+            start = max(plane.left, x(self.shaded[0]) - step / 2)
+            width = min(plane.right, x(self.shaded[1]) + step / 2) - start
             parts.append(
                 f'<rect class="band" x="{start:.1f}" y="{plane.top}" width="{width:.1f}" '
                 f'height="{plane.bottom - plane.top:.1f}"/>'

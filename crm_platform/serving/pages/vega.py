@@ -140,7 +140,7 @@ def _lines(drawing: LineChart, chart: Chart, rows: list[Json]) -> _Parts:
             "name": "drawn",
             "transform": [*long, {"filter": f"datum.row < {edge}"}],
             "mark": stroke,
-            "params": [{"name": "pick", "select": {"type": "point", "fields": ["series"]}, "bind": "legend"}],
+            "params": [_pick()],
             "encoding": shared,
         },
     ]
@@ -168,10 +168,9 @@ def _lines(drawing: LineChart, chart: Chart, rows: list[Json]) -> _Parts:
 
 def _band(drawing: LineChart, x: Json) -> list[Json]:
     """The chosen range, shaded when more than that is drawn; from midnight to midnight around its days."""
-    count = len(drawing.days)
-    if not drawing.band or (drawing.band[0] == 0 and drawing.band[1] >= count - 2):
+    if drawing.shaded is None:
         return []
-    first, last = (_instant(drawing.days[number]) for number in drawing.band)
+    first, last = (_instant(drawing.days[number]) for number in drawing.shaded)
     lowest, highest = _instant(drawing.days[0]), _instant(drawing.days[-1])
     place = {"from": max(lowest, first - _DAY // 2), "to": min(highest, last + _DAY // 2)}
     return [
@@ -232,7 +231,7 @@ def _columns(drawing: ColumnChart, chart: Chart, rows: list[Json]) -> _Parts:
             {"filter": "datum.value > 0"},
         ],
         "mark": {"type": "bar", "width": {"band": 0.76}, "tooltip": None},
-        "params": [{"name": "pick", "select": {"type": "point", "fields": ["series"]}, "bind": "legend"}],
+        "params": [_pick()],
         "encoding": {
             "x": x,
             "y": y,
@@ -298,7 +297,7 @@ def _bars(drawing: BarChart, chart: Chart, rows: list[Json]) -> _Parts:
         {
             "name": "drawn",
             "mark": bar_mark,
-            "params": [{"name": "pick", "select": {"type": "point", "fields": ["series"]}, "bind": "legend"}],
+            "params": [_pick()],
             "encoding": {
                 "y": y,
                 "x": {"field": "bar_value", **across, "scale": scale},
@@ -455,6 +454,11 @@ def _series(names: Sequence[str], colours: Sequence[str]) -> Json:
     legend = {"legend": None} if len(names) < 2 else {}
     scale = {"domain": list(names), "range": [_colour(colour) for colour in colours]}
     return {"field": "series", "type": "nominal", "title": None, "scale": scale, **legend}
+
+
+def _pick() -> Json:
+    """What a press on the legend singles out."""
+    return {"name": "pick", "select": {"type": "point", "fields": ["series"]}, "bind": "legend"}
 
 
 def _picked() -> Json:
