@@ -23,13 +23,15 @@ _MONTHS = 12
 def build(view: View) -> Content:
     """Build the page."""
     segment = _segment(view)
-    response = shared.first_response(view)
+    within = shared.within_target(view)
+    response = shared.first_response(view, within)
     contacts = _contacts(view, segment)
     first = [response, shared.answer_rate(view), shared.open_waits(view), shared.resolved(view), contacts]
     second = [_growth(view), _active_campaigns(view), _rate(view, "read"), _rate(view, "reply")]
-    sentence = (
-        f"{shared.say_first_response(view, response)}. {shared.say_waiting(view)}. {_say_contacts(view, segment)}."
-    )
+    said = (
+        shared.say_first_response(view, response, within), shared.say_waiting(view), _say_contacts(view, segment)
+    )  # fmt: skip
+    sentence = " ".join(f"{one}." for one in said)
     drawn = [
         shared.response_trend(view, span=8, with_p90=False),
         shared.resolved_trend(view),
@@ -45,7 +47,7 @@ def build(view: View) -> Content:
         charts={chart.name: chart for chart in drawn},
         more={
             "second": second,
-            "changes": _changes(view, [*first, shared.within_target(view), *second]),
+            "changes": _changes(view, [*first, within, *second]),
             "segments": _segment_choices(view),
             "segment": segment,
         },
@@ -171,12 +173,17 @@ def _rate(view: View, what: str) -> Figure:
     )
 
 
+def _joined(view: View) -> int | None:
+    """Contacts that are new on the chosen days; None when it is not known."""
+    return total(view.book.by_day("contact_growth_daily", view.period.days), "new_contacts")
+
+
 def _say_contacts(view: View, segment: dict[str, Any]) -> str:
     everyone = view.book.one("executive_summary").get("total_contacts") or 0
     if segment:
         name = f"{segment['field']} = {label(view.language, segment['value'])}"
         return view.many("say.contacts.of", everyone, part=numbers.count(segment.get("contacts") or 0), name=name)
-    joined = total(view.book.by_day("contact_growth_daily", view.period.days), "new_contacts")
+    joined = _joined(view)
     words = view.many("say.contacts", everyone)
     return words if joined is None else words + view.many("say.joined", joined, when=view.when)
 
@@ -257,7 +264,7 @@ def _new_contacts(view: View) -> Chart:
             Column("total_contacts", view.say("col.contacts"), "count"),
         ),
     )
-    joined = total(view.book.by_day("contact_growth_daily", view.period.days), "new_contacts")
+    joined = _joined(view)
     if joined is None:
         return chart
     return replace(chart, subtitle=f"{chart.subtitle}; {view.many('say.new', joined, when=view.when)}")

@@ -34,14 +34,14 @@ def first_waits(view: View) -> tuple[int, int]:
     return total(rows, "first_answered_waits") or 0, total(rows, "missed_waits") or 0
 
 
-def first_response(view: View) -> Figure:
-    """Median first response time, and how it stands to the target and to business hours."""
+def first_response(view: View, within: Figure) -> Figure:
+    """Median first response time, how it stands to the target and to business hours. `within`: the share in time."""
     answered, _ = first_waits(view)
     figure = ranged(view).first_response(base=view.many("base.first_answered", answered))
     if figure.value is None:
         return figure
     verdict = "verdict.met" if figure.value <= view.settings.first_response_target_minutes * 60 else "verdict.over"
-    share = view.value("rate", within_target(view).value)
+    share = view.value("rate", within.value)
     facts = [(view.say("info.good"), view.say(verdict, target=view.target, share=share))]
     if view.settings.business_hours.strip().lower() != "none":
         inside = view.book.median_first_response(view.period, column="business_response_seconds")
@@ -50,14 +50,19 @@ def first_response(view: View) -> Figure:
     return replace(figure, facts=facts)
 
 
-def answer_rate(view: View) -> Figure:
-    """Answered / (answered + missed)."""
+def _decided(view: View) -> str:
+    """How many first waits are answered or missed, and how many still wait, in words."""
     answered, missed = first_waits(view)
     places = {"answered": numbers.count(answered), "missed": numbers.count(missed)}
     base = view.many("base.first_all", answered + missed, **places)
     every = total(view.book.by_day("response_times_daily", view.period.days), "first_waits") or 0
     if every > answered + missed:
         base += view.many("base.still", every - answered - missed)
+    return base
+
+
+def answer_rate(view: View) -> Figure:
+    """Answered / (answered + missed)."""
     return ranged(view).share(
         "answer_rate",
         "response_times_daily",
@@ -65,13 +70,13 @@ def answer_rate(view: View) -> Figure:
         "missed_waits",
         "answer_rate",
         good="up",
-        base=base,
+        base=_decided(view),
     )
 
 
 def within_target(view: View) -> Figure:
     """Share of first waits answered within the target."""
-    return ranged(view).within_target(view.settings.first_response_target_minutes * 60, base=answer_rate(view).base)
+    return ranged(view).within_target(view.settings.first_response_target_minutes * 60, base=_decided(view))
 
 
 def resolved(view: View) -> Figure:
@@ -103,7 +108,7 @@ def open_waits(view: View) -> Figure:
     )
 
 
-def say_first_response(view: View, figure: Figure) -> str:
+def say_first_response(view: View, figure: Figure, within: Figure) -> str:
     """Tell the first response time, how it moved, how many were in time, and how many got none."""
     if figure.value is None:
         return _say_none(view)
@@ -111,7 +116,6 @@ def say_first_response(view: View, figure: Figure) -> str:
     if figure.previous is not None:
         key = {"better": "say.faster", "worse": "say.slower"}.get(figure.trend, "say.same")
         words += view.say(key, change=view.difference(figure), before=view.before)
-    within = within_target(view)
     answered, missed = first_waits(view)
     share = view.value("rate", within.value)
     of = numbers.count(answered + missed)

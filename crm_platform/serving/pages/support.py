@@ -23,7 +23,8 @@ _AGES: Final = (900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 22 * 3600.0, 24 * 3600.0
 
 def build(view: View) -> Content:
     """Build the page."""
-    response, within = shared.first_response(view), shared.within_target(view)
+    within = shared.within_target(view)
+    response = shared.first_response(view, within)
     figures = [response, within, shared.answer_rate(view), shared.open_waits(view), _windows(view)]
     drawn = [
         shared.response_trend(view, span=8, with_p90=True),
@@ -38,7 +39,7 @@ def build(view: View) -> Content:
         _agents(view),
     ]
     return Content(
-        sentence=f"{shared.say_first_response(view, response)}.{_say_worst(view)} {shared.say_waiting(view)}.",
+        sentence=f"{shared.say_first_response(view, response, within)}.{_say_worst(view)} {shared.say_waiting(view)}.",
         figures=figures,
         charts={chart.name: chart for chart in drawn},
     )
