@@ -458,6 +458,15 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting b
         raise FixConfiguration(message) from None
 
 
+def environment_without_secrets() -> dict[str, str]:
+    """Give what a child of this process needs to find its libraries, and nothing else of the environment."""
+    return {
+        name: os.environ[name]
+        for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
+        if name in os.environ
+    }
+
+
 def environment_with(**defaults: str) -> dict[str, str]:
     """Give this process's environment for a child, with `defaults` for variables that are not set."""
     return {**defaults, **os.environ}

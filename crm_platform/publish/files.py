@@ -21,10 +21,15 @@ TURNING = ".turning"
 def seal(path: Path) -> FileEntry:
     """Sync a finished file to disk, make it read-only and take its digest."""
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
     path.chmod(0o444)  # a tool that opens the database for writing would change a snapshot under its readers
-    return FileEntry(bytes=path.stat().st_size, sha256=digest)
+    return entry_of(path)
+
+
+def entry_of(path: Path) -> FileEntry:
+    """A file's size and digest, as they are."""
+    with path.open("rb") as file:
+        return FileEntry(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def sync_folder(path: Path) -> None:

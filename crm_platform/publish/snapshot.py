@@ -17,7 +17,8 @@ from pathlib import Path
 import duckdb
 
 from crm_platform.errors import Breach, ContractBreach, GiveUp
-from crm_platform.publish.files import BUILDING, link_or_copy, remove_leftovers, seal, sync_folder, turn
+from crm_platform.publish.database import quoted, write_database
+from crm_platform.publish.files import BUILDING, entry_of, link_or_copy, remove_leftovers, seal, sync_folder, turn
 from crm_platform.publish.manifest import (
     CURRENT,
     DATABASE,
@@ -41,13 +42,6 @@ _log = logging.getLogger(__name__)
 
 # Large, and old months hardly change: Parquet by local month of this column.
 BY_MONTH = {"core.messages": "timestamp"}
-
-# Pages ask for ranges of days. In the order of this column the engine reads those days and passes over the others: of
-# 1.7 million waits a week's median takes 3 ms, not 13.
-BY_TIME = {"core.response_waits": "waiting_since"}
-
-# Analysts' tools bring DuckDB versions of their own; the file is 2 % larger for it.
-_READABLE_SINCE = "v1.0.0"
 
 _REBUILD = "materialise all of core/… and kpi/… in one run (crm build)"
 _WAIT_SECONDS = 60.0  # for another publisher
@@ -100,17 +94,18 @@ def publish(
 
         building = folder / BUILDING
         building.mkdir()
-        database = DuckDbWarehouse(building / DATABASE, lock_dir=settings.lock_dir, storage_version=_READABLE_SINCE)
-        with database.writing(source=models) as session:
-            if _cut(session, tables, catalog="live") != cut:
+        with models.reading() as session:
+            if _cut(session, tables) != cut:
                 raise GiveUp(f"another build began while this one was validated: {_REBUILD}")
-            _fill(session, tables, key=pseudonym_key(settings))
-        with database.reading() as session:
-            sql = _sql(tables, cut)
-            entries = {table.full_name(): _describe(session, table, sql=sql.get(table.full_name())) for table in tables}
+            bind_key(session, pseudonym_key(settings))
             months, linked = _write_parquet(
                 session, tables, building, previous=_previous(folder), zone=settings.timezone
             )
+        database = DuckDbWarehouse(building / DATABASE, lock_dir=settings.lock_dir)
+        write_database(database.path, {table: published_columns(table) for table in tables}, building)
+        with database.reading() as session:
+            sql = _sql(tables, cut)
+            entries = {table.full_name(): _describe(session, table, sql=sql.get(table.full_name())) for table in tables}
         files = {
             name: linked.get(name) or seal(path)
             for path in sorted(building.rglob("*"))
@@ -146,15 +141,12 @@ def _contract() -> Validate:
     return models.validate
 
 
-def _cut(session: DuckDbSession, tables: Sequence[type[Table]], *, catalog: str | None = None) -> _Cut:
+def _cut(session: DuckDbSession, tables: Sequence[type[Table]]) -> _Cut:
     """The one cut that all tables share. Raises GiveUp when something is missing or was built at another one."""
-    place = f"{catalog}." if catalog else ""
     known = {
         (f"{schema}.{table}", column)
         for schema, table, column in session.connection.execute(
-            "select schema_name, table_name, column_name from duckdb_columns()"
-            " where database_name = coalesce(?, current_database())",
-            [catalog],
+            "select schema_name, table_name, column_name from duckdb_columns() where database_name = current_database()"
         ).fetchall()
     }
     missing = [
@@ -164,7 +156,7 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]], *, catalog: str 
     ]
     build = (
         session.connection.execute(
-            f"select as_of, is_sandbox, settings from {place}ops.builds order by started_at desc limit 1"
+            "select as_of, is_sandbox, settings from ops.builds order by started_at desc limit 1"
         ).fetchone()
         if ("ops.builds", "as_of") in known
         else None
@@ -177,7 +169,7 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]], *, catalog: str 
         for table in tables
         if issubclass(table, KpiTable)
         and session.connection.execute(
-            f"select 1 from {place}{table.full_name()} where as_of is distinct from ? limit 1", [as_of]
+            f"select 1 from {table.full_name()} where as_of is distinct from ? limit 1", [as_of]
         ).fetchone()
     ]
     if stale:
@@ -185,41 +177,15 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]], *, catalog: str 
     return _Cut(as_of.replace(tzinfo=dt.UTC), is_sandbox, figure_settings)
 
 
-def _fill(session: DuckDbSession, tables: Sequence[type[Table]], *, key: bytes) -> None:
-    """Copy the published columns of every table into the snapshot's database, ids as pseudonyms, with comments."""
-    bind_key(session, key)
-    for table in tables:
-        name = table.full_name()
-        session.execute(f"create schema if not exists {table.schema}")
-        columns = published_columns(table)
-        selected = ", ".join(f'{_expression(column, declared)} as "{column}"' for column, declared in columns.items())
-        order = f' order by "{BY_TIME[name]}"' if name in BY_TIME else ""
-        session.execute(f"create table {name} as select {selected} from live.{name}{order}")
-        session.execute(f"comment on table {name} is {_quoted(_table_comment(table))}")
-        for column, declared in columns.items():
-            session.execute(f'comment on column {name}."{column}" is {_quoted(_column_comment(declared))}')
+def _published(table: type[Table]) -> str:
+    """What leaves of a table, as a relation: its published columns, ids as pseudonyms."""
+    columns = ", ".join(f'{_expression(name, column)} as "{name}"' for name, column in published_columns(table).items())
+    return f"(select {columns} from {table.full_name()})"
 
 
 def _expression(column: str, declared: Column) -> str:
-    quoted = f'"{column}"'
-    if declared.published in ("chat", "message"):
-        return pseudonym_sql(quoted, declared.published)
-    return quoted
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _table_comment(table: type[Table]) -> str:
-    version = f" Definition version {table.version}." if issubclass(table, KpiTable) else ""
-    return f"{table.description()} Key: {', '.join(table.key) or 'one row'}.{version}"
-
-
-def _column_comment(column: Column) -> str:
-    unit = f" [{column.unit}]" if column.unit else ""
-    what = " A keyed pseudonym." if column.published in ("chat", "message") else ""
-    return f"{column.description}{what}{unit}"
+    name = f'"{column}"'
+    return pseudonym_sql(name, declared.published) if declared.published in ("chat", "message") else name
 
 
 def _sql(tables: Sequence[type[Table]], cut: _Cut) -> dict[str, str]:
@@ -268,7 +234,7 @@ def _write_parquet(
     previous: tuple[Path, Manifest] | None,
     zone: str,
 ) -> tuple[dict[str, MonthEntry], dict[str, FileEntry]]:
-    """Write Parquet files beside the database, streaming; returns the months, and the files shared with `previous`."""
+    """Write the Parquet files, streaming; returns the months, and the files shared with `previous`."""
     months: dict[str, MonthEntry] = {}
     linked: dict[str, FileEntry] = {}
     for table in tables:
@@ -277,7 +243,7 @@ def _write_parquet(
         folder.mkdir(exist_ok=True)
         order = ", ".join(f'"{column}"' for column in table.key if column in published_columns(table)) or "all"
         if name not in BY_MONTH:
-            _copy(session, f"select * from {name} order by {order}", folder / f"{table.table}.parquet")
+            _copy(session, f"from {_published(table)} order by {order}", folder / f"{table.table}.parquet")
             continue
         folder = folder / table.table
         folder.mkdir()
@@ -288,14 +254,14 @@ def _write_parquet(
             inside = file.relative_to(building).as_posix()
             if previous is not None and previous[1].months.get(month) == entry:
                 source, known = previous[0] / inside, previous[1].files.get(inside)
-                if known is not None and source.is_file() and source.stat().st_size == known.bytes:
+                if known is not None and source.is_file() and entry_of(source) == known:
                     link_or_copy(source, file)
                     linked[inside] = known
                     continue
-            _copy(session, f"select * from {name} where {month_of} = '{month}' order by {order}", file)
+            _copy(session, f"from {_published(table)} where {month_of} = '{month}' order by {order}", file)
         if not any(folder.iterdir()):
             # Readers of folder/*.parquet find the columns all the same.
-            _copy(session, f"select * from {name}", folder / "empty.parquet")
+            _copy(session, f"from {_published(table)}", folder / "empty.parquet")
     return months, linked
 
 
@@ -304,7 +270,7 @@ def _months(session: DuckDbSession, table: type[Table], month_of: str, *, zone: 
     columns = ", ".join(f'"{column}"' for column in published_columns(table))
     rows = session.connection.execute(
         f"select {month_of} as month, count(*), sum(hash({columns}))::varchar, bit_xor(hash({columns}))::varchar"
-        f" from {table.full_name()} group by month order by month"
+        f" from {_published(table)} group by month order by month"
     ).fetchall()
     # What else decides a file's content; hash() may change its meaning between DuckDB versions.
     frame = f"{duckdb.__version__}|{zone}|{columns}"
@@ -315,4 +281,4 @@ def _months(session: DuckDbSession, table: type[Table], month_of: str, *, zone: 
 
 
 def _copy(session: DuckDbSession, select: str, file: Path) -> None:
-    session.execute(f"copy ({select}) to {_quoted(str(file))} (format parquet, compression zstd)")
+    session.execute(f"copy ({select}) to {quoted(str(file))} (format parquet, compression zstd)")

@@ -169,10 +169,7 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
 
 
 class DuckDbWarehouse:
-    """A Warehouse in one DuckDB file. `memory_limit`: most memory the engine takes before it spills to disk.
-
-    `storage_version`: oldest DuckDB that shall be able to read a file made here.
-    """
+    """A Warehouse in one DuckDB file. `memory_limit`: most memory the engine takes before it spills to disk."""
 
     dialect = "duckdb"
 
@@ -184,7 +181,6 @@ class DuckDbWarehouse:
         timeout: float = 120.0,
         memory_limit: str = "256MB",
         threads: int = 2,
-        storage_version: str = "latest",
     ) -> None:
         self.path = path
         self._lock = lock_dir / f"{path.stem}.lock"
@@ -192,9 +188,10 @@ class DuckDbWarehouse:
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": threads,
-            "storage_compatibility_version": storage_version,
+            "storage_compatibility_version": "latest",
             "temp_directory": f"{path}.tmp",
             "preserve_insertion_order": False,
+            "allocator_background_threads": True,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }

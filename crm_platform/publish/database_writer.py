@@ -1,0 +1,39 @@
+"""A program of its own: makes the snapshot's DuckDB file by the statements it is given, having seen nothing private.
+
+What belongs here: as little as possible, and nothing of this package. What does not: what is in the file (database.py).
+
+A line of JSON on standard input says what to do. Standard input stays open for as long as somebody wants the result: a
+publisher that was killed takes this process with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+
+import duckdb
+
+
+def _end_with_the_publisher() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+def main() -> None:
+    """Write the file, or die with what stood in the way on standard error."""
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_publisher, daemon=True).start()
+    try:
+        with duckdb.connect(job["path"], config=job["config"]) as connection:
+            connection.begin()
+            for statement in job["statements"]:
+                connection.execute(statement)
+            connection.commit()
+    except duckdb.Error as problem:
+        sys.exit(str(problem).splitlines()[0])
+
+
+if __name__ == "__main__":
+    main()
