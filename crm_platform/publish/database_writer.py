@@ -27,10 +27,11 @@ def main() -> None:
     threading.Thread(target=_end_with_the_publisher, daemon=True).start()
     try:
         with duckdb.connect(job["path"], config=job["config"]) as connection:
-            connection.begin()
-            for statement in job["statements"]:
-                connection.execute(statement)
-            connection.commit()
+            for table in job["tables"]:
+                connection.begin()  # for each, so that memory holds one
+                for statement in table:
+                    connection.execute(statement)
+                connection.commit()
     except duckdb.Error as problem:
         sys.exit(str(problem).splitlines()[0])
 

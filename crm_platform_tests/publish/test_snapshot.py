@@ -172,11 +172,8 @@ def test_who_writes_the_database_knows_the_parquet_files_alone(build, monkeypatc
 
 
 def test_a_publisher_that_is_killed_takes_the_writer_with_it(tmp_path):
-    job = {
-        "path": str(tmp_path / "a.duckdb"),
-        "config": {},
-        "statements": ["select sum(i) from range(10000000000000) t(i)"],
-    }
+    endless = "select sum(i) from range(10000000000000) as numbers(i)"
+    job = {"path": str(tmp_path / "a.duckdb"), "config": {}, "tables": [[endless]]}
     command = [sys.executable, database_module.database_writer.__file__]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as writer:
         writer.stdin.write(json.dumps(job) + "\n")
