@@ -18,6 +18,7 @@ from crm_platform.serving.pages import campaigns, executive, support
 from crm_platform.serving.pages.chart import Chart
 from crm_platform.serving.pages.frame import Build, Frame, View, preferences
 from crm_platform.serving.pages.vega import specification
+from crm_platform.serving.pages.words import BadAddress
 from crm_platform.serving.refused import Refused
 
 if TYPE_CHECKING:
@@ -61,12 +62,15 @@ def routes() -> list[BaseRoute]:
             raise Refused(404, "no_such_chart", message, hint="Run crm refresh.")
         build, default = BUILDS[name]
         view = frame.view(request, book, page=name, default=default)
-        charts = build(view).charts
+        if view.notice:
+            raise Refused(400, "bad_range", view.notice.text)
+        try:
+            charts = build(view).charts
+        except BadAddress as problem:
+            raise Refused(400, "bad_range", str(problem)) from None
         if chart not in charts:
             message = f"The page {name} has no chart {chart}; it has {', '.join(charts)}."
             raise Refused(404, "no_such_chart", message, hint="Follow a chart's CSV from its page.")
-        if view.notice:
-            raise Refused(400, "bad_range", view.notice)
         return view, charts[chart]
 
     def chart_csv(request: Request) -> Response:

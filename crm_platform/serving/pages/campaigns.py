@@ -20,8 +20,9 @@ from crm_platform.serving.pages.chart import Chart, Column
 from crm_platform.serving.pages.charts import Bar, BarChart, HeatMap
 from crm_platform.serving.pages.costs import Cost, read_costs
 from crm_platform.serving.pages.figures import Figure, How, Source
-from crm_platform.serving.pages.frame import Chip, Content, View
+from crm_platform.serving.pages.frame import Chip, Content, Notice, View
 from crm_platform.serving.pages.period import Period
+from crm_platform.serving.pages.words import BadAddress
 
 PAGE_ROWS: Final = 50
 _RATES: Final = ("delivery_rate", "read_per_delivered", "reply_per_delivered")
@@ -107,7 +108,7 @@ def _name(row: Row) -> str:
 def _tell_unknown(view: View, known: dict[str, Row]) -> None:
     missing = [key for name in ("campaign", "compare") for key in view.all(name) if key not in known]
     if missing:
-        raise FixConfiguration(f"campaign {missing[0][:40]} is not known; choose one from the list")
+        raise BadAddress("bad.campaign", name=missing[0][:40])
 
 
 def _sent_within(view: View, rows: Sequence[Row], period: Period) -> list[Row]:
@@ -122,7 +123,7 @@ def _costs(view: View, rows: Sequence[Row]) -> dict[str, Cost]:
     try:
         costs = read_costs(view.settings.root)
     except FixConfiguration as problem:
-        view.notice = view.notice or str(problem)
+        view.notice = view.notice or Notice(view.say("notice.costs"), str(problem), "en")
         return {}
     return costs.of(rows) if costs else {}
 
@@ -338,7 +339,7 @@ def _sort(view: View) -> tuple[str, bool]:
     """Column and whether it runs down."""
     column = view.get("sort") or "sent_at"
     if column not in SORTS:
-        raise FixConfiguration(f"sort={column[:30]} is not known; choose one of {', '.join(SORTS)}")
+        raise BadAddress("bad.sort", name=column[:30], names=", ".join(SORTS))
     return column, view.get("dir") != "asc"
 
 

@@ -26,6 +26,18 @@ _LEAST_POINTS: Final = 0.005
 _LEAST_PART: Final = 0.01
 
 
+# What coverage is a share of, by figure or by its table, where that is not messages.
+_SEEN_OF: Final = {
+    "total_contacts": "contacts",
+    "growth": "contacts",
+    "kpi.contacts_by_segment": "contacts",
+    "active_campaigns": "campaigns",
+    "kpi.campaign_performance": "reports",
+    "read_rate_settled": "least",
+    "reply_rate_settled": "least",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a value stands: a cell of `table`, or what follows from its rows of the days from `start` to `end`.
@@ -85,6 +97,11 @@ class Figure:
         if self.good == "neither":
             return "more" if rises else "fewer"
         return "better" if rises == (self.good == "up") else "worse"
+
+    @property
+    def seen_of(self) -> str:
+        """What its coverage is a share of: a key of `seen.…` in words.py."""
+        return _SEEN_OF.get(self.name) or _SEEN_OF.get(self.source.table, "messages")
 
     @property
     def rises(self) -> bool:

@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from crm_platform.errors import FixConfiguration, GiveUp
+from crm_platform.errors import GiveUp
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.access import Visitor
 from crm_platform.serving.pages import numbers
@@ -33,7 +33,7 @@ from crm_platform.serving.pages.figures import Figure
 from crm_platform.serving.pages.numbers import Language
 from crm_platform.serving.pages.period import NAMES, Period, read_period
 from crm_platform.serving.pages.receipt import behind, receipt_href
-from crm_platform.serving.pages.words import LANGUAGES, WORDS, say
+from crm_platform.serving.pages.words import LANGUAGES, WORDS, BadAddress, say
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.serving.static import static_url
 from crm_platform.settings import Settings
@@ -99,6 +99,15 @@ class Chip:
     href: str
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a page says of itself before all else: something it was given cannot be used."""
+
+    title: str
+    text: str
+    language: Language
+
+
 @dataclass(slots=True)
 class View:
     """One request for one page: how it is to be said, over which days, and the words and numbers that follow."""
@@ -112,7 +121,7 @@ class View:
     book: Book
     period: Period
     visitor: Visitor
-    notice: str = ""
+    notice: Notice | None = None
     chips: list[Chip] = field(default_factory=list)
 
     def say(self, key: str, **places: object) -> str:
@@ -279,6 +288,10 @@ def language_of(request: Request) -> Language:
     return "sw" if wishes[1] == "sw" else "en"
 
 
+def _told(problem: BadAddress, language: Language) -> Notice:
+    return Notice(say(language, "bad.title"), say(language, problem.key, **problem.places), language)
+
+
 def theme_of(request: Request) -> Theme:
     """The theme chosen, else the system's."""
     return next((theme for theme in THEMES if theme == request.cookies.get("theme")), "auto")
@@ -323,8 +336,9 @@ class Frame:
         )
         try:
             return make(period=read_period(dict(query), today=book.today, default=default))
-        except FixConfiguration as problem:
-            return make(period=read_period({}, today=book.today, default=default), notice=str(problem))
+        except BadAddress as problem:
+            period = read_period({}, today=book.today, default=default)
+            return make(period=period, notice=_told(problem, language_of(request)))
 
     async def answer(self, request: Request, *, page: str, default: str, build: Build) -> Response:
         """Answer a page: at once when it is kept, else drawn in a thread."""
@@ -360,8 +374,8 @@ class Frame:
         is_bad = bool(view.notice)
         try:
             content = build(view)
-        except FixConfiguration as problem:
-            view.query, view.notice, is_bad = [], str(problem), True
+        except BadAddress as problem:
+            view.query, view.notice, is_bad = [], _told(problem, view.language), True
             content = build(view)
         if is_bad and status.look == "good":
             status = replace(status, look="provisional", words=view.say("status.unasked"))

@@ -132,7 +132,7 @@ def value(language: Language, kind: Kind, amount: float | None) -> str:
 def difference(language: Language, kind: Kind, now: float, before: float) -> str:
     """Write a change without its sign: a share's in points, a duration's in time, a count's in per cent of before."""
     if kind in {"rate", "growth", "gap"}:
-        return points(now - before)
+        return points(round(now, 3) - round(before, 3))  # of what is written: who subtracts on sight gets the same
     if kind == "seconds":
         return duration(language, now - before)
     return count(abs(now - before)) if before == 0 else percent(abs(now - before) / before)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from crm_platform.errors import FixConfiguration
+from crm_platform.serving.pages.words import BadAddress
 
 LENGTHS: Final[dict[str, int]] = {"7d": 7, "28d": 28, "90d": 90}
 NAMES: Final = (*LENGTHS, "month", "custom")
@@ -76,7 +76,7 @@ class Period:
 
 
 def read_period(query: Mapping[str, str], *, today: dt.date, default: str) -> Period:
-    """Read `range`, and `from` and `to` when it is custom. Raises FixConfiguration with what to write instead.
+    """Read `range`, and `from` and `to` when it is custom. Raises BadAddress with what to write instead.
 
     The named ranges end with the last complete day. `month` on its first day, before any day is complete, is that day.
     """
@@ -87,13 +87,13 @@ def read_period(query: Mapping[str, str], *, today: dt.date, default: str) -> Pe
     if name == "month":
         return Period(name, today.replace(day=1), max(today.replace(day=1), yesterday), today)
     if name != "custom":
-        raise FixConfiguration(f"range={name} is not known; write range=7d, 28d, 90d, month, or from=… and to=…")
+        raise BadAddress("bad.range", name=name)
     start = _date(query, "from", yesterday - dt.timedelta(days=6))
     end = min(_date(query, "to", yesterday), today)
     if start > end:
-        raise FixConfiguration(f"from={start} is after to={end}; swap them, or choose days up to {today}")
+        raise BadAddress("bad.order", start=start, end=end, today=today)
     if (end - start).days >= _LONGEST:
-        raise FixConfiguration(f"from={start} to={end} is longer than ten years; choose fewer days")
+        raise BadAddress("bad.length", start=start, end=end)
     return Period(name, start, end, today)
 
 
@@ -104,4 +104,4 @@ def _date(query: Mapping[str, str], name: str, default: dt.date) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise FixConfiguration(f"{name}={text[:20]} is no date; write {name}=2026-11-01") from None
+        raise BadAddress("bad.date", name=name, text=text[:20]) from None

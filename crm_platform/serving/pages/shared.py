@@ -16,6 +16,7 @@ from crm_platform.serving.pages.chart import Chart, Column
 from crm_platform.serving.pages.charts import ColumnChart, Line, LineChart, Rule, Words
 from crm_platform.serving.pages.figures import Figure, Ranged, Source
 from crm_platform.serving.pages.frame import View
+from crm_platform.serving.pages.period import read_period
 
 Series = tuple[str, str, str]
 """A column of a daily table, its name in words, its class in the style sheet."""
@@ -36,29 +37,39 @@ def first_waits(view: View) -> tuple[int, int]:
 
 def first_response(view: View, within: Figure) -> Figure:
     """Median first response time, how it stands to the target and to business hours. `within`: the share in time."""
-    answered, _ = first_waits(view)
-    figure = ranged(view).first_response(base=view.many("base.first_answered", answered))
+    answered, missed = first_waits(view)
+    base = view.many("base.first_answered", answered) + (view.many("base.none", missed) if missed else "")
+    figure = ranged(view).first_response(base=base + _left_out(view))
     if figure.value is None:
         return figure
     verdict = "verdict.met" if figure.value <= view.settings.first_response_target_minutes * 60 else "verdict.over"
-    share = view.value("rate", within.value)
-    facts = [(view.say("info.good"), view.say(verdict, target=view.target, share=share))]
+    share, late = view.value("rate", within.value), view.value("rate", 1 - (within.value or 0))
+    facts = [(view.say("info.good"), view.say(verdict, target=view.target, share=share, late=late))]
+    if view.period.is_current and view.period.length < LEAST_DAYS:
+        four_weeks = read_period({"range": "28d"}, today=view.period.today, default="28d")
+        longer = view.book.median_first_response(four_weeks)
+        facts.append((view.say("info.longer"), view.value("seconds", longer)))
     if view.settings.business_hours.strip().lower() != "none":
         inside = view.book.median_first_response(view.period, column="business_response_seconds")
-        hours = f"{view.value('seconds', inside)} ({view.settings.business_hours})"
-        facts.append((view.say("info.business"), hours))
+        places = {"value": view.value("seconds", inside), "hours": view.settings.business_hours}
+        facts.append((view.say("info.business"), view.say("info.business.value", **places)))
     return replace(figure, facts=facts)
 
 
 def _decided(view: View) -> str:
-    """How many first waits are answered or missed, and how many still wait, in words."""
+    """How many first waits are answered or missed, and what is left out, in words."""
     answered, missed = first_waits(view)
     places = {"answered": numbers.count(answered), "missed": numbers.count(missed)}
-    base = view.many("base.first_all", answered + missed, **places)
-    every = total(view.book.by_day("response_times_daily", view.period.days), "first_waits") or 0
-    if every > answered + missed:
-        base += view.many("base.still", every - answered - missed)
-    return base
+    return view.many("base.first_all", answered + missed, **places) + _left_out(view)
+
+
+def _left_out(view: View) -> str:
+    """How many first waits go on, and how many waits are of conversations whose beginning is not known, in words."""
+    rows = view.book.by_day("response_times_daily", view.period.days)
+    waiting = (total(rows, "first_waits") or 0) - sum(first_waits(view))
+    truncated = total(rows, "left_truncated_waits") or 0
+    words = view.many("base.still", waiting) if waiting > 0 else ""
+    return words + (view.many("base.truncated", truncated) if truncated else "")
 
 
 def answer_rate(view: View) -> Figure:
@@ -271,11 +282,15 @@ def response_trend(view: View, *, span: int, with_p90: bool) -> Chart:
 def resolved_trend(view: View) -> Chart:
     """Conversations resolved by day."""
     quietly, by_operator = view.say("key.quiet"), view.say("key.operator")
+    stacks: list[Series] = [("resolved_quietly", quietly, "first")]
+    # What nobody ever did is no part of the drawing: an entry of the legend without a bar makes readers look for it.
+    if any(row.get("resolved_by_operator") for row in _daily(view, "chats_resolved_daily")[1]):
+        stacks.append(("resolved_by_operator", by_operator, "second"))
     return daily_columns(
         view,
         "resolved",
         "chats_resolved_daily",
-        (("resolved_quietly", quietly, "first"), ("resolved_by_operator", by_operator, "second")),
+        stacks,
         (
             Column("resolved", view.say("col.resolved"), "count"),
             Column("resolved_quietly", quietly, "count"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from crm_platform.errors import CrmPlatformError
 from crm_platform.serving.pages.column_words import COLUMN_WORDS
 from crm_platform.serving.pages.numbers import Language
 
@@ -52,7 +53,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "status.as_of": ("As of {time}", "Hadi {time}"),
     "status.coverage": ("{share} of messages seen", "{share} ya ujumbe imeonekana"),
     "status.coverage.unknown": ("share of messages seen not known", "sehemu ya ujumbe iliyoonekana haijulikani"),
-    "status.sandbox": ("sandbox data", "data ya majaribio"),
+    "status.sandbox": ("sandbox data, made up", "data ya majaribio, ya kubuni"),
     "status.good": ("Up to date", "Ya sasa"),
     "status.provisional": (
         (
@@ -201,8 +202,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "footer.snapshot": ("Snapshot {id}", "Toleo {id}"),
     "footer.definitions": ("Definitions, version {version}", "Maelezo, toleo la {version}"),
     "footer.automation": (
-        "Replies by bots count as replies unless CRM_AUTOMATION_SENDERS names them.",
-        "Majibu ya roboti huhesabiwa kama majibu hadi yatajwe katika CRM_AUTOMATION_SENDERS.",
+        "Replies by bots count as replies unless whoever runs the platform has named the bots.",
+        "Majibu ya roboti huhesabiwa kama majibu isipokuwa anayeendesha mfumo amezitaja roboti hizo.",
     ),
     # States.
     "empty.title": ("Nothing is published yet", "Bado hakuna kilichochapishwa"),
@@ -232,6 +233,28 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Hakuna takwimu za awali. Chapisha tena kwa crm build, kisha pakia ukurasa upya.",
     ),
     "bad.title": ("This address cannot be shown as asked", "Anwani hii haiwezi kuonyeshwa kama ilivyoombwa"),
+    "bad.range": (
+        "range={name} is not known; write range=7d, 28d, 90d, month, or from= and to= with dates",
+        "range={name} haijulikani; andika range=7d, 28d, 90d, month, au from= na to= pamoja na tarehe",
+    ),
+    "bad.order": (
+        "from={start} is after to={end}; swap them, or choose days up to {today}",
+        "from={start} iko baada ya to={end}; zibadilishane, au chagua siku hadi {today}",
+    ),
+    "bad.length": (
+        "from={start} to={end} is longer than ten years; choose fewer days",
+        "from={start} to={end} ni zaidi ya miaka kumi; chagua siku chache zaidi",
+    ),
+    "bad.date": (
+        "{name}={text} is no date; write {name}=2026-11-01",
+        "{name}={text} si tarehe; andika {name}=2026-11-01",
+    ),
+    "bad.campaign": (
+        "campaign {name} is not known; choose one from the list",
+        "kampeni {name} haijulikani; chagua moja kutoka kwenye orodha",
+    ),
+    "bad.sort": ("sort={name} is not known; choose one of {names}", "sort={name} haijulikani; chagua moja ya {names}"),
+    "notice.costs": ("The costs of campaigns are left out", "Gharama za kampeni zimeachwa"),
     # The door.
     "login.title": ("Log in", "Ingia"),
     "login.secret": ("Your role's secret", "Siri ya jukumu lako"),
@@ -389,23 +412,54 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "days by {zone} time",
         "siku kwa saa za {zone}",
     ),
+    "info.business.value": (
+        "{value}: the same waits, with only the time within {hours} counted",
+        "{value}: subira zilezile, ikihesabiwa tu ile ndani ya {hours}",
+    ),
+    "info.longer": ("Over the last 28 full days", "Siku 28 kamili zilizopita"),
     "verdict.met": (
         (
-            "At the median yes: it is within the target of {target}. But {share} of all conversations that are "
-            "decided got theirs in time."
+            "At the median yes: it is within the target of {target}. Of all conversations that are decided {share} "
+            "got theirs in time, {late} waited longer or got none."
         ),
         (
-            "Kwa thamani ya kati ndiyo: iko ndani ya lengo la {target}. Lakini {share} ya mazungumzo yote "
-            "yaliyoamuliwa yalipata lake kwa wakati."
+            "Kwa thamani ya kati ndiyo: iko ndani ya lengo la {target}. Kati ya mazungumzo yote yaliyoamuliwa {share} "
+            "yalipata lake kwa wakati, {late} yalisubiri zaidi au hayakulipata."
         ),
     ),
     "verdict.over": (
-        "No: it is over the target of {target}. {share} of all conversations that are decided got theirs in time.",
-        "Hapana: imezidi lengo la {target}. {share} ya mazungumzo yote yaliyoamuliwa yalipata lake kwa wakati.",
+        (
+            "No: it is over the target of {target}. Of all conversations that are decided {share} got theirs in time, "
+            "{late} waited longer or got none."
+        ),
+        (
+            "Hapana: imezidi lengo la {target}. Kati ya mazungumzo yote yaliyoamuliwa {share} yalipata lake kwa "
+            "wakati, {late} yalisubiri zaidi au hayakulipata."
+        ),
     ),
     "info.base": ("Over", "Kati ya"),
     "info.window": ("Days", "Siku"),
     "info.coverage": ("Seen", "Imeonekana"),
+    "seen.messages": (
+        "{share} of the messages that should be there are fetched",
+        "{share} ya ujumbe unaotarajiwa kuwepo umeletwa",
+    ),
+    "seen.contacts": (
+        "{share} of the contacts that the CRM says it has are fetched",
+        "{share} ya wateja ambao CRM inasema inao wameletwa",
+    ),
+    "seen.campaigns": (
+        "{share} of the campaigns that the CRM lists are fetched",
+        "{share} ya kampeni zilizoorodheshwa na CRM zimeletwa",
+    ),
+    "seen.least": (
+        "{share}, the smallest of the shares of messages, contacts and reports that are fetched",
+        "{share}, ndogo zaidi kati ya sehemu za ujumbe, wateja na ripoti zilizoletwa",
+    ),
+    "seen.reports": (
+        "{share} of the campaigns have a report that is newer than their last change",
+        "{share} ya kampeni zina ripoti mpya kuliko badiliko lao la mwisho",
+    ),
     "info.coverage.none": ("not known", "haijulikani"),
     "info.before": ("Before", "Kabla"),
     "info.version": ("Definition version {version}", "Toleo la maelezo {version}"),
@@ -451,13 +505,23 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "1 conversation: {answered} got a first reply, {missed} were missed",
         "mazungumzo 1: {answered} yalipata jibu la kwanza, {missed} hayakulipata",
     ),
+    "base.none": ("; {n} conversations got none", "; mazungumzo {n} hayakulipata"),
+    "base.none.one": ("; 1 conversation got none", "; mazungumzo 1 hayakulipata"),
     "base.still": (
-        "; {n} still wait and are not in it",
-        "; {n} bado yanasubiri na hayamo",
+        "; {n} still wait for a first reply and are not in it",
+        "; {n} bado yanasubiri jibu la kwanza na hayamo",
     ),
     "base.still.one": (
-        "; 1 still waits and is not in it",
-        "; 1 bado yanasubiri na hayamo",
+        "; 1 still waits for a first reply and is not in it",
+        "; 1 bado yanasubiri jibu la kwanza na hayamo",
+    ),
+    "base.truncated": (
+        "; {n} messages that waited are left out, because the beginning of their conversation is not known",
+        "; ujumbe {n} uliosubiri umeachwa, kwa kuwa mwanzo wa mazungumzo yake haujulikani",
+    ),
+    "base.truncated.one": (
+        "; 1 message that waited is left out, because the beginning of its conversation is not known",
+        "; ujumbe 1 uliosubiri umeachwa, kwa kuwa mwanzo wa mazungumzo yake haujulikani",
     ),
     "base.conversations": (
         "conversations that were resolved on these days",
@@ -499,12 +563,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         ),
     ),
     "define.bots": (
-        "Replies by bots count as replies: none is named in CRM_AUTOMATION_SENDERS.",
-        "Majibu ya roboti huhesabiwa kama majibu: hakuna iliyotajwa katika CRM_AUTOMATION_SENDERS.",
+        "If bots reply, their replies count too: none is known; whoever runs the platform can name them.",
+        "Roboti zikijibu, majibu yao pia huhesabiwa: hakuna inayojulikana; anayeendesha mfumo anaweza kuzitaja.",
     ),
     "define.bots.named": (
-        "Messages of the bots named in CRM_AUTOMATION_SENDERS are no replies.",
-        "Ujumbe wa roboti zilizotajwa katika CRM_AUTOMATION_SENDERS si majibu.",
+        "Messages of the senders known to be bots are no replies.",
+        "Ujumbe wa watumaji wanaojulikana kuwa roboti si majibu.",
     ),
     "define.answer_rate": (
         (
@@ -947,10 +1011,13 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "chart.backlog": ("How many are left at the end of the day?", "Ni wangapi wanabaki mwisho wa siku?"),
     "chart.backlog.sub": ("Chats waiting at the end of each day", "Mazungumzo yanayosubiri mwisho wa kila siku"),
     "chart.ages": ("How long have those who wait now waited?", "Wanaosubiri sasa wamesubiri kwa muda gani?"),
-    "chart.ages.sub": ("Chats waiting now, by age of the wait", "Mazungumzo yanayosubiri sasa, kwa umri wa kusubiri"),
+    "chart.ages.sub": (
+        "Chats waiting now, by the age of the oldest message without a reply; the 24-hour window runs from the newest",
+        "Yanayosubiri sasa, kwa umri wa ujumbe wa zamani zaidi usiojibiwa; dirisha la saa 24 huanza na mpya zaidi",
+    ),
     "chart.changes.sub": (
-        "Against the same time before; what got worse stands first",
-        "Ikilinganishwa na kipindi kilichotangulia; kilichozorota kiko kwanza",
+        "Against as many days before, or a week ago for what is of now; what got worse stands first",
+        "Ikilinganishwa na siku kama hizo zilizotangulia, au wiki iliyopita kwa ya sasa; kilichozorota kwanza",
     ),
     "chart.volume": ("When do customers write?", "Wateja huandika lini?"),
     "chart.volume.sub": (
@@ -1218,6 +1285,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "say.read.more": ("; {change} more was read than {before}", "; uliosomwa ni {change} zaidi kuliko {before}"),
     "say.read.fewer": ("; {change} less was read than {before}", "; uliosomwa ni {change} pungufu kuliko {before}"),
+    "sent.planned": ("due {time}", "itatumwa {time}"),
     "say.unsettled": (
         "{n} of them are not settled: their figures still rise",
         "{n} kati yake hazijatulia: takwimu zake bado zinapanda",
@@ -1318,3 +1386,12 @@ def say(language: Language, key: str, **places: object) -> str:
     """Words of a key with its places filled."""
     words = WORDS[key][0 if language == "en" else 1]
     return words.format(**places) if places else words
+
+
+class BadAddress(CrmPlatformError):
+    """The address asks for what cannot be shown; `key` and `places` are those of the words that say what to write."""
+
+    def __init__(self, key: str, **places: object) -> None:
+        super().__init__(WORDS[key][0].format(**places))
+        self.key = key
+        self.places = places

@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import gzip
 import io
+import re
 
 import pytest
 
@@ -96,6 +97,15 @@ def test_a_bad_address_is_answered_with_what_to_do_and_the_page(site: Site, path
     assert words in answer.text
     assert 'class="status good"' not in answer.text
     assert read(answer.text).figures
+    swahili = site.get(path, **{"accept-language": "sw"})
+    assert swahili.status_code == 400
+    assert re.search(r'<strong>Anwani hii .*</strong> <span lang="sw">', swahili.text)
+
+
+def test_a_chart_of_a_bad_address_is_refused(site: Site):
+    for query in ("range=week", "sort=colour"):
+        answer = site.get(f"/charts/campaigns/funnel.csv?{query}")
+        assert answer.status_code == 400, query
 
 
 def test_what_a_reader_types_is_never_html(site: Site):
@@ -266,7 +276,10 @@ def test_costs_show_a_return_only_if_they_are_given(tmp_path):
     assert "+150.0\u00a0%" in told.words
     assert "200 KES" in told.words
     file.write_text("name,cost,value\nspring,cheap,500\n", encoding="utf-8")
-    assert "line 2: cost &#39;cheap&#39; is no amount" in shown.get("/campaigns").text
+    wrong = shown.get("/campaigns").text
+    assert "line 2: cost &#39;cheap&#39; is no amount" in wrong
+    assert "The costs of campaigns are left out" in wrong
+    assert shown.get("/charts/campaigns/funnel.csv").status_code == 200
 
 
 def test_a_page_is_packed_for_whoever_can_unpack_it(site: Site):
