@@ -461,9 +461,7 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting b
 def environment_without_secrets() -> dict[str, str]:
     """Give what a child of this process needs to find its libraries, and nothing else of the environment."""
     return {
-        name: os.environ[name]
-        for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
-        if name in os.environ
+        name: os.environ[name] for name in ("PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if name in os.environ
     }
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from crm_platform.errors import GiveUp
 from crm_platform.publish import database_writer
+from crm_platform.publish.files import literal
 from crm_platform.schemas import Column, KpiTable, Table
 from crm_platform.settings import environment_without_secrets
 from crm_platform.warehouse.duckdb import TYPES
@@ -34,18 +35,20 @@ _CONFIG = {
 }
 
 
-def write_database(path: Path, tables: Mapping[type[Table], Mapping[str, Column]], folder: Path) -> None:
-    """Make the file at `path` of the Parquet files under `folder`: these tables with these columns, and comments.
+def write_database(path: Path, tables: Mapping[type[Table], Mapping[str, Column]]) -> None:
+    """Make the file at `path` of the Parquet files in its folder: these tables with these columns, and comments.
 
     Raises GiveUp with DuckDB's words when it cannot be written.
     """
     job = {
-        "path": str(path),
+        "file": path.name,
         "config": _CONFIG,
-        "tables": [list(_statements(table, columns, folder)) for table, columns in tables.items()],
+        "tables": [list(_statements(table, columns, path.parent)) for table, columns in tables.items()],
     }
+    # In the folder itself, because a path to it may hold what DuckDB takes for a pattern.
     with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-P", database_writer.__file__],
+        cwd=path.parent,
         env=environment_without_secrets(),
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -54,9 +57,12 @@ def write_database(path: Path, tables: Mapping[type[Table], Mapping[str, Column]
     ) as process:
         assert process.stdin is not None
         assert process.stderr is not None
-        with contextlib.suppress(BrokenPipeError):  # it has ended already, and says why
+        try:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
+        except BrokenPipeError:  # it has ended already, and says why
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
         said = process.stderr.read().strip()
     if process.returncode != 0:
         raise GiveUp(f"{path.name} could not be written: {said or f'its writer ended with {process.returncode}'}")
@@ -66,22 +72,17 @@ def _statements(table: type[Table], columns: Mapping[str, Column], folder: Path)
     name = table.full_name()
     yield f"create schema if not exists {table.schema}"
     selected = ", ".join(f'"{column}"::{TYPES[declared.type]} as "{column}"' for column, declared in columns.items())
-    source = f"read_parquet([{', '.join(quoted(str(file)) for file in parquet_files(table, folder))}])"
-    yield f"create table {name} as select {selected} from {source}"
-    yield f"comment on table {name} is {quoted(_table_comment(table))}"
+    files = ", ".join(literal(file.relative_to(folder).as_posix()) for file in _parquet_files(table, folder))
+    yield f"create table {name} as select {selected} from read_parquet([{files}], hive_partitioning = false)"
+    yield f"comment on table {name} is {literal(_table_comment(table))}"
     for column, declared in columns.items():
-        yield f'comment on column {name}."{column}" is {quoted(_column_comment(declared))}'
+        yield f'comment on column {name}."{column}" is {literal(_column_comment(declared))}'
 
 
-def parquet_files(table: type[Table], folder: Path) -> Sequence[Path]:
-    """The files of a snapshot that hold a table: one, or one for each local month."""
+def _parquet_files(table: type[Table], folder: Path) -> Sequence[Path]:
+    """One file, or one for each local month."""
     file = folder / table.schema / f"{table.table}.parquet"
     return [file] if file.exists() else sorted(file.with_suffix("").glob("*.parquet"))
-
-
-def quoted(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _table_comment(table: type[Table]) -> str:

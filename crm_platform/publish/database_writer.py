@@ -17,7 +17,7 @@ import duckdb
 
 
 def _end_with_the_publisher() -> None:
-    sys.stdin.read()
+    os.read(0, 1)  # nobody writes there: it returns when the other end is gone
     os._exit(1)
 
 
@@ -26,12 +26,13 @@ def main() -> None:
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_publisher, daemon=True).start()
     try:
-        with duckdb.connect(job["path"], config=job["config"]) as connection:
+        with duckdb.connect(job["file"], config=job["config"]) as connection:
             for table in job["tables"]:
                 connection.begin()  # for each, so that memory holds one
                 for statement in table:
                     connection.execute(statement)
                 connection.commit()
+            connection.execute("checkpoint")  # closing does the same, but says nothing when it fails
     except duckdb.Error as problem:
         sys.exit(str(problem).splitlines()[0])
 

@@ -25,7 +25,7 @@ import duckdb
 
 from crm_platform.errors import GiveUp, InvalidRequest
 from crm_platform.publish.audit import Audit
-from crm_platform.publish.files import sync_folder
+from crm_platform.publish.files import literal, sync_folder
 from crm_platform.publish.manifest import Manifest, Snapshot, read_manifest
 from crm_platform.publish.snapshot import published_columns
 from crm_platform.schemas import Column, KpiTable, Table, Type
@@ -216,15 +216,11 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, table: type[Table], pa
     }
     if issubclass(table, KpiTable):
         about["definition_version"] = str(table.version)
-    pairs = ", ".join(f"{_literal(key)}: {_literal(value)}" for key, value in about.items())
+    pairs = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in about.items())
     connection.execute(
-        f"copy ({_select(table)}) to {_literal(str(path))} (format parquet, compression zstd, kv_metadata {{{pairs}}})"
+        f"copy ({_select(table)}) to {literal(str(path))} (format parquet, compression zstd, kv_metadata {{{pairs}}})"
     )
     return manifest.tables[table.full_name()].rows
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _write_csv(connection: duckdb.DuckDBPyConnection, table: type[Table], path: Path, _manifest: Manifest) -> int:

@@ -18,6 +18,11 @@ PURGING = ".purging-"
 TURNING = ".turning"
 
 
+def literal(text: str) -> str:
+    """A text, such as a file's path, as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def seal(path: Path) -> FileEntry:
     """Sync a finished file to disk, make it read-only and take its digest."""
     with path.open("rb") as file:

@@ -17,8 +17,17 @@ from pathlib import Path
 import duckdb
 
 from crm_platform.errors import Breach, ContractBreach, GiveUp
-from crm_platform.publish.database import quoted, write_database
-from crm_platform.publish.files import BUILDING, entry_of, link_or_copy, remove_leftovers, seal, sync_folder, turn
+from crm_platform.publish.database import write_database
+from crm_platform.publish.files import (
+    BUILDING,
+    entry_of,
+    link_or_copy,
+    literal,
+    remove_leftovers,
+    seal,
+    sync_folder,
+    turn,
+)
 from crm_platform.publish.manifest import (
     CURRENT,
     DATABASE,
@@ -106,7 +115,7 @@ def publish(
                 session, tables, building, previous=_previous(folder), zone=settings.timezone
             )
         database = DuckDbWarehouse(building / DATABASE, lock_dir=settings.lock_dir)
-        write_database(database.path, {table: published_columns(table) for table in tables}, building)
+        write_database(database.path, {table: published_columns(table) for table in tables})
         with database.reading() as session:
             sql = _sql(tables, cut)
             entries = {table.full_name(): _describe(session, table, sql=sql.get(table.full_name())) for table in tables}
@@ -181,10 +190,13 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]]) -> _Cut:
     return _Cut(as_of.replace(tzinfo=dt.UTC), is_sandbox, figure_settings)
 
 
-def _published(table: type[Table]) -> str:
-    """What leaves of a table, as a relation: its published columns, ids as pseudonyms."""
+def _published(table: type[Table], *, where: str = "true") -> str:
+    """What leaves of a table, as a relation: its published columns, ids as pseudonyms.
+
+    `where`: which rows. It stands inside, because DuckDB makes the pseudonyms of all rows before it looks outside.
+    """
     columns = ", ".join(f'{_expression(name, column)} as "{name}"' for name, column in published_columns(table).items())
-    return f"(select {columns} from {table.full_name()})"
+    return f"(select {columns} from {table.full_name()} where {where})"
 
 
 def _expression(column: str, declared: Column) -> str:
@@ -252,17 +264,17 @@ def _write_parquet(
         folder = folder / table.table
         folder.mkdir()
         month_of = f"strftime(timezone('{zone}', timezone('UTC', \"{BY_MONTH[name]}\")), '%Y-%m')"
-        for month, entry in _months(session, table, month_of, zone=zone).items():
+        for month, (entry, where) in _months(session, table, month_of, zone=zone).items():
             months[month] = entry
             file = folder / f"{month}.parquet"
             inside = file.relative_to(building).as_posix()
             if previous is not None and previous[1].months.get(month) == entry:
                 source, known = previous[0] / inside, previous[1].files.get(inside)
-                if known is not None and source.is_file() and entry_of(source) == known:
+                if known is not None and _is_whole(source, known):
                     link_or_copy(source, file)
                     linked[inside] = known
                     continue
-            _copy(session, f"from {_published(table)} where {month_of} = '{month}' order by {order}", file)
+            _copy(session, f"from {_published(table, where=where)} order by {order}", file)
         if not any(folder.iterdir()):
             # Readers of folder/*.parquet find the columns all the same.
             _copy(session, f"from {_published(table)}", folder / "empty.parquet")
@@ -274,20 +286,35 @@ def _order(table: type[Table]) -> list[str]:
     return first + [column for column in table.key if column in published_columns(table)]
 
 
-def _months(session: DuckDbSession, table: type[Table], month_of: str, *, zone: str) -> dict[str, MonthEntry]:
-    """Rows and content digest of each local month, whatever the order of its rows."""
+def _is_whole(file: Path, known: FileEntry) -> bool:
+    try:
+        return entry_of(file) == known
+    except OSError:
+        return False
+
+
+def _months(
+    session: DuckDbSession, table: type[Table], month_of: str, *, zone: str
+) -> dict[str, tuple[MonthEntry, str]]:
+    """Of each local month rows and content digest, whatever the order of its rows, and which rows these are."""
     columns = ", ".join(f'"{column}"' for column in published_columns(table))
+    moment = f'"{BY_MONTH[table.full_name()]}"'
     rows = session.connection.execute(
-        f"select {month_of} as month, count(*), sum(hash({columns}))::varchar, bit_xor(hash({columns}))::varchar"
+        f"select {month_of} as month, count(*), sum(hash({columns}))::varchar, bit_xor(hash({columns}))::varchar,"
+        f" min({moment})::varchar, max({moment})::varchar"
         f" from {_published(table)} group by month order by month"
     ).fetchall()
     # What else decides a file's content; hash() may change its meaning between DuckDB versions.
     frame = f"{duckdb.__version__}|{zone}|{columns}"
     return {
-        month: MonthEntry(rows=count, content=hashlib.sha256(f"{frame}|{count}|{total}|{mix}".encode()).hexdigest())
-        for month, count, total, mix in rows
+        month: (
+            MonthEntry(rows=count, content=hashlib.sha256(f"{frame}|{count}|{total}|{mix}".encode()).hexdigest()),
+            # Instants are cheaper to compare than to name the month of: it is named only for those between.
+            f"{moment} between '{first}' and '{last}' and {month_of} = '{month}'",
+        )
+        for month, count, total, mix, first, last in rows
     }
 
 
 def _copy(session: DuckDbSession, select: str, file: Path) -> None:
-    session.execute(f"copy ({select}) to {quoted(str(file))} (format parquet, compression zstd)")
+    session.execute(f"copy ({select}) to {literal(str(file))} (format parquet, compression zstd)")

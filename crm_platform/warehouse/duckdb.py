@@ -191,7 +191,6 @@ class DuckDbWarehouse:
             "storage_compatibility_version": "latest",
             "temp_directory": f"{path}.tmp",
             "preserve_insertion_order": False,
-            "allocator_background_threads": True,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
@@ -246,6 +245,8 @@ class DuckDbWarehouse:
                 connection.execute(f"attach '{path}' as \"{name}\" (read_{'only' if read_only else 'write'})")
                 connection.execute(f'use "{name}"')
                 connection.execute("set timezone = 'UTC'")
+                # Gives idle memory back: for the whole process, until any engine in it closes. So it is said each time.
+                connection.execute("set allocator_background_threads = true")
                 yield DuckDbSession(connection)
             engine.execute(f'detach "{name}"')
         except BaseException:

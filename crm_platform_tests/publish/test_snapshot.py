@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +18,14 @@ from crm_platform.publish import current, pseudonym, pseudonym_key, publish, pub
 from crm_platform.publish import database as database_module
 from crm_platform.publish import files as files_module
 from crm_platform.publish import snapshot as snapshot_module
-from crm_platform.warehouse import lease
+from crm_platform.warehouse import DuckDbWarehouse, lease
 
 from .conftest import AS_OF, CHAT, EMAIL, MESSAGE, NOW, NUMBER, SENDER
 
 HOUR = dt.timedelta(hours=1)
+
+# What DuckDB's allocator fills memory with where it is asked to (DUCKDB_JE_MALLOC_CONF=junk:true).
+UNWRITTEN = b"\xa5" * 8
 
 
 def rows(path: Path, sql: str):
@@ -149,8 +153,26 @@ def test_what_memory_held_before_is_in_no_published_byte(build):
         SENDER,
     )
     for name, content in files(build.publish().path).items():
-        for secret in (CHAT, MESSAGE, SENDER):
-            assert secret.encode() not in content, f"{secret} stands in {name}"
+        for secret in (CHAT.encode(), MESSAGE.encode(), SENDER.encode(), UNWRITTEN):
+            assert secret not in content, f"{secret!r} stands in {name}"
+
+
+def test_no_memory_is_published_that_nobody_wrote_to():
+    """The test above, where DuckDB's allocator fills all memory that it hands out: what is not overwritten is seen."""
+    outcome = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            f"{__file__}::{test_what_memory_held_before_is_in_no_published_byte.__name__}",
+        ],
+        env={**os.environ, "DUCKDB_JE_MALLOC_CONF": "junk:true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in outcome.stdout, outcome.stdout[-2000:]
 
 
 def test_who_writes_the_database_knows_the_parquet_files_alone(build, monkeypatch, tmp_path):
@@ -166,14 +188,15 @@ def test_who_writes_the_database_knows_the_parquet_files_alone(build, monkeypatc
         build.publish()
     assert current(build.settings) is None
     seen = (tmp_path / "seen").read_text()
-    assert "/.building/core/waits.parquet" in seen
-    for secret in ("a-key-of-the-crm", build.models.path.name, pseudonym_key(build.settings).decode(), "CRM_"):
+    assert "'core/waits.parquet'" in seen
+    key = pseudonym_key(build.settings).decode()
+    for secret in ("a-key-of-the-crm", "CRM_", key, build.models.path.name):
         assert secret not in seen
 
 
 def test_a_publisher_that_is_killed_takes_the_writer_with_it(tmp_path):
     endless = "select sum(i) from range(10000000000000) as numbers(i)"
-    job = {"path": str(tmp_path / "a.duckdb"), "config": {}, "tables": [[endless]]}
+    job = {"file": str(tmp_path / "a.duckdb"), "config": {}, "tables": [[endless]]}
     command = [sys.executable, database_module.database_writer.__file__]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as writer:
         writer.stdin.write(json.dumps(job) + "\n")
@@ -182,6 +205,61 @@ def test_a_publisher_that_is_killed_takes_the_writer_with_it(tmp_path):
             writer.wait(1)
         writer.stdin.close()
         assert writer.wait(20) == 1
+
+
+@pytest.mark.parametrize("program", ["", "import sys; sys.stdin.close(); sys.exit(3)"])
+def test_a_writer_that_ends_at_once_is_told(build, monkeypatch, tmp_path, program):
+    (tmp_path / "writer.py").write_text(program)
+    monkeypatch.setattr(
+        database_module.database_writer, "__file__", str(tmp_path / ("writer.py" if program else "none"))
+    )
+    with pytest.raises(GiveUp, match=r"analytics\.duckdb could not be written"):
+        build.publish()
+    assert current(build.settings) is None
+
+
+def test_a_disk_that_is_full_is_told_and_no_half_of_a_file_is_left_as_whole(tmp_path):
+    limited = (
+        "import resource, runpy, sys; size = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size));"
+        " runpy.run_path(sys.argv[2], run_name='__main__')"
+    )
+    tables = [[f"create table t{number} as select range as i from range(40000)"] for number in range(4)]
+    job = json.dumps({"file": "a.duckdb", "config": {}, "tables": tables}) + "\n"
+    codes = []
+    for number, kilobytes in enumerate(range(100, 2200, 300)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        size = kilobytes * 1024
+        # Standard input stays open, as a publisher keeps it.
+        with subprocess.Popen(
+            [sys.executable, "-c", limited, str(size), database_module.database_writer.__file__],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as writer:
+            writer.stdin.write(job)
+            writer.stdin.flush()
+            said = writer.stderr.read()
+        codes.append(writer.returncode)
+        if writer.returncode == 0:
+            assert [file.name for file in folder.iterdir()] == ["a.duckdb"]
+            assert rows(folder / "a.duckdb", "select count(*) from duckdb_tables()") == [(4,)]
+        else:
+            assert "Error" in said
+    assert 0 in codes
+    assert 1 in codes
+
+
+def test_a_data_folder_may_have_any_name(build, tmp_path):
+    """DuckDB reads columns out of folders called `name=value`, and patterns out of others."""
+    folder = tmp_path / "status=prod" / "it's [a] *"
+    folder.mkdir(parents=True)
+    settings = build.settings.model_copy(update={"data_dir": folder})
+    models = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir)
+    models.path.write_bytes(build.models.path.read_bytes())
+    snapshot = publish(models, settings=settings, now=NOW, validate=lambda *_: [])
+    assert rows(snapshot.database, "select distinct status from core.messages") == [("sent",)]
 
 
 def test_the_key_stands_in_no_log_and_no_sql(build, caplog, monkeypatch):

@@ -28,6 +28,8 @@ _LEAST_PART: Final = 0.01
 
 # What coverage is a share of, by figure or by its table, where that is not messages.
 _SEEN_OF: Final = {
+    "open_waits": "now",
+    "windows": "now",
     "total_contacts": "contacts",
     "growth": "contacts",
     "kpi.contacts_by_segment": "contacts",

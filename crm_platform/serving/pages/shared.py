@@ -44,7 +44,8 @@ def first_response(view: View, within: Figure) -> Figure:
         return figure
     verdict = "verdict.met" if figure.value <= view.settings.first_response_target_minutes * 60 else "verdict.over"
     share, late = view.value("rate", within.value), view.value("rate", 1 - (within.value or 0))
-    facts = [(view.say("info.good"), view.say(verdict, target=view.target, share=share, late=late))]
+    n = numbers.count(answered + missed)
+    facts = [(view.say("info.good"), view.say(verdict, target=view.target, n=n, share=share, late=late))]
     if view.period.is_current and view.period.length < LEAST_DAYS:
         four_weeks = read_period({"range": "28d"}, today=view.period.today, default="28d")
         longer = view.book.median_first_response(four_weeks)
@@ -69,7 +70,7 @@ def _left_out(view: View) -> str:
     waiting = (total(rows, "first_waits") or 0) - sum(first_waits(view))
     truncated = total(rows, "left_truncated_waits") or 0
     words = view.many("base.still", waiting) if waiting > 0 else ""
-    return words + (view.many("base.truncated", truncated) if truncated else "")
+    return words + (view.many("base.truncated", truncated) if truncated else view.say("base.truncated.none"))
 
 
 def answer_rate(view: View) -> Figure:

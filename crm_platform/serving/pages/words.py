@@ -413,27 +413,27 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "siku kwa saa za {zone}",
     ),
     "info.business.value": (
-        "{value}: the same waits, with only the time within {hours} counted",
-        "{value}: subira zilezile, ikihesabiwa tu ile ndani ya {hours}",
+        "{value}: the same waits; time within the team's hours ({hours}) counts, time outside them does not",
+        "{value}: subira zilezile; muda ndani ya saa za timu ({hours}) huhesabiwa, muda wa nje hauhesabiwi",
     ),
     "info.longer": ("Over the last 28 full days", "Siku 28 kamili zilizopita"),
     "verdict.met": (
         (
-            "At the median yes: it is within the target of {target}. Of all conversations that are decided {share} "
-            "got theirs in time, {late} waited longer or got none."
+            "The median is within the target of {target}, but it is of those who got a reply. Of all {n} conversations "
+            "that are decided {share} got theirs in time, {late} waited longer or got none."
         ),
         (
-            "Kwa thamani ya kati ndiyo: iko ndani ya lengo la {target}. Kati ya mazungumzo yote yaliyoamuliwa {share} "
-            "yalipata lake kwa wakati, {late} yalisubiri zaidi au hayakulipata."
+            "Thamani ya kati iko ndani ya lengo la {target}, lakini ni ya waliojibiwa tu. Kati ya mazungumzo yote {n} "
+            "yaliyoamuliwa {share} yalipata lake kwa wakati, {late} yalisubiri zaidi au hayakulipata."
         ),
     ),
     "verdict.over": (
         (
-            "No: it is over the target of {target}. Of all conversations that are decided {share} got theirs in time, "
-            "{late} waited longer or got none."
+            "No: it is over the target of {target}. Of all {n} conversations that are decided {share} got theirs in "
+            "time, {late} waited longer or got none."
         ),
         (
-            "Hapana: imezidi lengo la {target}. Kati ya mazungumzo yote yaliyoamuliwa {share} yalipata lake kwa "
+            "Hapana: imezidi lengo la {target}. Kati ya mazungumzo yote {n} yaliyoamuliwa {share} yalipata lake kwa "
             "wakati, {late} yalisubiri zaidi au hayakulipata."
         ),
     ),
@@ -443,6 +443,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "seen.messages": (
         "{share} of the messages that should be there are fetched",
         "{share} ya ujumbe unaotarajiwa kuwepo umeletwa",
+    ),
+    "seen.now": (
+        "{share} of the messages that should be there, today's with them, are fetched",
+        "{share} ya ujumbe unaotarajiwa kuwepo, pamoja na wa leo, umeletwa",
     ),
     "seen.contacts": (
         "{share} of the contacts that the CRM says it has are fetched",
@@ -514,6 +518,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "base.still.one": (
         "; 1 still waits for a first reply and is not in it",
         "; 1 bado yanasubiri jibu la kwanza na hayamo",
+    ),
+    "base.truncated.none": (
+        "; nothing is left out for an unknown beginning",
+        "; hakuna kilichoachwa kwa mwanzo usiojulikana",
     ),
     "base.truncated": (
         "; {n} messages that waited are left out, because the beginning of their conversation is not known",
