@@ -46,8 +46,9 @@ def first_response(view: View, within: Figure) -> Figure:
     share, late = view.value("rate", within.value), view.value("rate", 1 - (within.value or 0))
     n = numbers.count(answered + missed)
     facts = [(view.say("info.good"), view.say(verdict, target=view.target, n=n, share=share, late=late))]
-    if view.period.is_current and view.period.length < LEAST_DAYS:
-        four_weeks = read_period({"range": "28d"}, today=view.period.today, default="28d")
+    four_weeks = read_period({"range": "28d"}, today=view.period.today, default="28d")
+    is_known = view.book.first_day is not None and view.book.first_day <= four_weeks.start
+    if is_known and view.period.is_current and view.period.length < four_weeks.length:
         longer = view.book.median_first_response(four_weeks)
         facts.append((view.say("info.longer"), view.value("seconds", longer)))
     if view.settings.business_hours.strip().lower() != "none":

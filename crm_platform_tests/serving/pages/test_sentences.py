@@ -72,6 +72,16 @@ def test_a_figure_says_what_it_is_over_what_how_complete_and_whether_it_is_good(
         assert words in sheet, words
 
 
+def test_the_longer_view_is_the_figure_of_four_weeks(saturdays: Site):
+    def headline(path: str) -> str:
+        return saturdays.get(path).text.partition('id="figure-first_response"')[2].partition('class="change')[0]
+
+    four_weeks = re.search(r"<data [^>]*>(.*?)</data>", headline("/support?range=28d"))
+    assert four_weeks is not None
+    assert f"<dt>Over the last 28 full days</dt><dd>{four_weeks[1]}</dd>" in headline("/support?range=7d")
+    assert "Over the last 28 full days" not in headline("/support?from=2026-11-02&to=2026-11-08")
+
+
 def test_coverage_is_of_the_range_and_not_of_its_quietest_day(saturdays: Site):
     quiet = saturdays.published("select min(coverage) as c from kpi.response_times_daily where day < '2026-11-22'")
     assert quiet[0]["c"] == 0.0
