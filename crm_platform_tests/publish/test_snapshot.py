@@ -157,6 +157,7 @@ def test_what_memory_held_before_is_in_no_published_byte(build):
             assert secret not in content, f"{secret!r} stands in {name}"
 
 
+@pytest.mark.slow
 def test_no_memory_is_published_that_nobody_wrote_to():
     """The test above, where DuckDB's allocator fills all memory that it hands out: what is not overwritten is seen."""
     outcome = subprocess.run(
