@@ -512,12 +512,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "base.none": ("; {n} conversations got none", "; mazungumzo {n} hayakulipata"),
     "base.none.one": ("; 1 conversation got none", "; mazungumzo 1 hayakulipata"),
     "base.still": (
-        "; {n} still wait for a first reply and are not in it",
-        "; {n} bado yanasubiri jibu la kwanza na hayamo",
+        "; {n} still wait for a first reply and are not in it yet: it can still move",
+        "; {n} bado yanasubiri jibu la kwanza na hayamo bado: inaweza kubadilika",
     ),
     "base.still.one": (
-        "; 1 still waits for a first reply and is not in it",
-        "; 1 bado yanasubiri jibu la kwanza na hayamo",
+        "; 1 still waits for a first reply and is not in it yet: it can still move",
+        "; 1 bado linasubiri jibu la kwanza na halimo bado: inaweza kubadilika",
     ),
     "base.truncated.none": (
         "; nothing is left out for an unknown beginning",
