@@ -266,6 +266,7 @@ def test_status_says_what_is_known_spent_and_published(stocked):
     assert said["snapshot"].startswith("as of ")
 
 
+@pytest.mark.slow
 def test_status_of_very_many_chats_reads_no_planner_back(refreshed, monkeypatch):
     monkeypatch.setattr(looking, "_MANY_CHATS", 11)
     said = dict(status_lines(refreshed.settings, now=dt.datetime.now(dt.UTC)))

@@ -219,6 +219,7 @@ def test_a_writer_that_ends_at_once_is_told(build, monkeypatch, tmp_path, progra
     assert current(build.settings) is None
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_is_told_and_no_half_of_a_file_is_left_as_whole(tmp_path):
     limited = (
         "import resource, runpy, sys; size = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size));"
