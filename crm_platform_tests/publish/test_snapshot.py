@@ -441,6 +441,7 @@ CRASHES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "name", "when"), CRASHES, ids=[f"{when} {name}" for _, name, when in CRASHES])
 def test_a_crash_at_any_step_leaves_a_whole_snapshot_and_the_next_one_works(build, monkeypatch, place, name, when):
     good = build.publish()
