@@ -32,7 +32,6 @@ _SEEN_OF: Final = {
     "windows": "now",
     "total_contacts": "contacts",
     "growth": "contacts",
-    "kpi.contacts_by_segment": "contacts",
     "active_campaigns": "campaigns",
     "kpi.campaign_performance": "reports",
     "read_rate_settled": "least",
