@@ -89,8 +89,7 @@ def export(
                 "temp_directory": str(drafts / "sorting"),
             }
             with duckdb.connect(config=limits) as connection:
-                path = str(snapshot.database).replace("'", "''")
-                connection.execute(f"attach '{path}' as snapshot (read_only)")
+                connection.execute(f"attach {literal(str(snapshot.database))} as snapshot (read_only)")
                 connection.execute("use snapshot")
                 rows = _write(connection, tables, [drafts / target.name for target in targets], form, snapshot)
             audit = Audit(settings.audit_dir)
