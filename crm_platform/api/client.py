@@ -41,6 +41,7 @@ from crm_platform.api.envelopes import (
 )
 from crm_platform.api.gate import Allowance, Gate, OpenGate
 from crm_platform.api.operations import OPERATIONS, Operation
+from crm_platform.api.paging import pages
 from crm_platform.api.parsing import (
     Parser,
     decode,
@@ -356,7 +357,7 @@ class CrmClient:
 
     def contact_pages(self, *, limit: int = LARGEST_PAGE, first: int = 1) -> Iterator[Page[Contact]]:
         """Give the pages of the contacts from `first` to the end, asking for each when it is wanted."""
-        return _pages(lambda page: self.list_contacts(page=page, limit=limit), first=first)
+        return pages(lambda page: self.list_contacts(page=page, limit=limit), first=first)
 
     def search_contacts(self, field: str, value: str, condition: str = "contains") -> Page[Contact]:
         """Find contacts whose `field` (SEARCH_FIELDS) meets `condition` (SEARCH_CONDITIONS) with `value`; one page."""
@@ -412,7 +413,7 @@ class CrmClient:
         self, chat_id: str, *, limit: int = LARGEST_PAGE, sort: str = "newest", first: int = 1
     ) -> Iterator[Page[Message]]:
         """Give the pages of a chat's messages from `first` to the end, asking for each when it is wanted."""
-        return _pages(lambda page: self.list_messages(chat_id, page=page, limit=limit, sort=sort), first=first)
+        return pages(lambda page: self.list_messages(chat_id, page=page, limit=limit, sort=sort), first=first)
 
     def assign_chat(
         self, chat_id: str, operator_email: str, *, pause_automation: bool | None = None
@@ -467,7 +468,7 @@ class CrmClient:
 
     def campaign_pages(self, *, limit: int = LARGEST_PAGE, first: int = 1) -> Iterator[Page[Campaign]]:
         """Give the pages of the campaigns from `first` to the end, asking for each when it is wanted."""
-        return _pages(lambda page: self.list_campaigns(page=page, limit=limit), first=first)
+        return pages(lambda page: self.list_campaigns(page=page, limit=limit), first=first)
 
     def campaign_report(self, campaign_id: str) -> Answer[CampaignReport]:
         """Give a campaign's figures. Raises SkipRecord when the CRM sends those of another campaign."""
@@ -761,20 +762,3 @@ class CrmClient:
         if is_write:
             return Verdict("not_success", WriteUncertain(f"{what}: done, but {reason}; look before doing it again"))
         return Verdict("not_success", ServerUnavailable(f"{what}: {reason}"))
-
-
-def _pages(get: Callable[[int], Page[T]], *, first: int) -> Iterator[Page[T]]:
-    """Give pages until the last total is covered, or without one until a page is not full.
-
-    An empty page ends it in any case, and so does one that repeats the page before: a server that ignores `page` would
-    otherwise cost the day's requests.
-    """
-    before: tuple[T, ...] = ()
-    for number in itertools.count(first):
-        page = get(number)
-        yield page
-        size = len(page.records) + len(page.rejected)
-        covered = number * page.page_size >= page.total if page.total is not None else size < page.page_size
-        if covered or not size or (page.records and page.records == before):
-            return
-        before = page.records

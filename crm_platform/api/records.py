@@ -33,6 +33,11 @@ class Contact:
     created_at_was_naive: bool
     extra: Extra
 
+    @property
+    def key(self) -> str:
+        """What names it in its list."""
+        return self.chat_id
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -48,6 +53,11 @@ class Message:
     sender: str | None
     extra: Extra
 
+    @property
+    def key(self) -> str:
+        """What names it in its list."""
+        return self.message_id
+
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
@@ -62,6 +72,11 @@ class Campaign:
     scheduled_at_was_naive: bool
     total_recipients: int | None
     extra: Extra
+
+    @property
+    def key(self) -> str:
+        """What names it in its list."""
+        return self.campaign_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +106,11 @@ class CustomField:
     required: bool | None
     extra: Extra
 
+    @property
+    def key(self) -> str:
+        """What names it in its list."""
+        return self.custom_field_id
+
 
 @dataclass(frozen=True, slots=True)
 class CustomFieldValue:
@@ -101,6 +121,11 @@ class CustomFieldValue:
     field_type: str | None
     value: str | None
     extra: Extra
+
+    @property
+    def key(self) -> str:
+        """What names it in its list."""
+        return self.field_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,166 @@
+"""Reading a list page by page: which page is next, and when the list has ended.
+
+What belongs here: the one rule for contacts, campaigns and messages. What does not: asking for a page (client.py), what
+a reading is for (ingest/).
+
+Servers say less about their lists than the contract promises: pages are shorter than asked for, the size that is echoed
+is not the size that came, a total counts this page alone, is missing or never true, the last page repeats for ever. So a
+reading believes what came before what is said:
+
+- it ends at an empty page, at a page that adds no new key, or where as many keys came as the total says;
+- a total is not believed where it says no more than a full page holds, or less than has come already;
+- a total that shrinks means that records before the place went away, and what followed them moved back: the pages
+  before are read again;
+- however long the list pretends to be, a reading costs a bounded number of pages.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Set
+
+    from crm_platform.api.records import Page, Rejected
+
+End = Literal["empty", "nothing new", "total", "budget"]
+
+MOST_PAGES: Final = 20_000
+"""Pages of one reading of a list that reports no total."""
+
+SPARE_PAGES: Final = 20
+"""Pages of one reading beyond twice what its total takes."""
+
+
+def count_of(page: Page[Any]) -> int:
+    """How many records a page held, rejected ones included."""
+    return len(page.records) + len(page.rejected)
+
+
+def keys_of(page: Page[Any], rejected_key: Callable[[Rejected], str] | None = None) -> set[str]:
+    """The keys of a page's records; a rejected one goes by `rejected_key`, else by its id, or its text without one."""
+    name_of = rejected_key or (lambda one: one.record_id or one.raw)
+    return {record.key for record in page.records} | {name_of(one) for one in page.rejected}
+
+
+def believed_total(page: Page[Any]) -> int | None:
+    """The total that a page reports; None where it may count this page alone: where a full page holds as many."""
+    came = count_of(page)
+    if page.total is None or page.total < came or (came > 0 and page.total == came >= page.page_size):
+        return None
+    return page.total
+
+
+class Paging:
+    """Where one reading of a list stands. Read page `next` and tell `took` of it, until `next` is None.
+
+    `first`: the page it begins at. `held`: records of the list that are known from elsewhere and count towards the
+    total. `total`: what it was when it was last read. `to_end`: the total does not end it. `end` says why the reading
+    ended, None while it goes on; `new`: keys that the last page added.
+    """
+
+    def __init__(
+        self,
+        *,
+        first: int = 1,
+        held: int = 0,
+        total: int | None = None,
+        to_end: bool = False,
+        most_pages: int = MOST_PAGES,
+    ) -> None:
+        self.next: int | None = first
+        self.end: End | None = None
+        self.keys: set[str] = set()
+        self.new: Set[str] = frozenset()
+        self.total = total
+        self.moved_at = 0  # the last page whose total differed from the one before
+        self.lost_pages = 0  # how many of the pages read the last page has made doubtful
+        self._last = first - 1
+        self._held = held
+        self._gone = 0
+        self._to_end = to_end
+        self._most_pages = most_pages
+        self._again: deque[int] = deque()
+        self._largest = 0
+        self._taken = 0
+
+    @property
+    def place(self) -> int:
+        """Pages that were read without a gap."""
+        return self._last if self.next is None else self.next - 1
+
+    def took(self, page: Page[Any], keys: Set[str]) -> None:
+        """Note page `next`, by the keys it held."""
+        came = count_of(page)
+        is_again = page.page <= self._last
+        self._taken += 1
+        self._largest = max(self._largest, came)
+        self._last = max(self._last, page.page)
+        self.new = keys - self.keys
+        self.keys |= keys
+        self._hear(page)
+        if came == 0 and not self.lost_pages:
+            self._finish("empty")
+        elif not self.new and not is_again and not self.lost_pages:
+            self._finish("nothing new")
+        elif not self._again and not self._to_end and self._has_all():
+            self._finish("total")
+        elif self._taken >= self._budget():
+            self._finish("budget")
+        else:
+            self._go_on()
+
+    def skip(self) -> bool:
+        """Leave out page `next`, which cannot be had; False where nothing says that there is more behind it."""
+        number = self.next
+        if number is None or self.total is None or number * max(self._largest, 1) >= self.total:
+            return False
+        self._last = max(self._last, number)
+        self._go_on()
+        return True
+
+    def _hear(self, page: Page[Any]) -> None:
+        """Hear the total; where it shrank, what went away may have moved the rest: go back as far."""
+        self.lost_pages = 0
+        total = believed_total(page)
+        if total is None or (not self._held and len(self.keys) - self._gone > max(total, self.total or 0)):
+            # Contradicted by what came: only the end of the list tells.
+            self.total = None if page.total is not None else self.total
+            return
+        shrank = 0 if self.total is None else self.total - total
+        if shrank:
+            self.moved_at = page.page
+        if shrank > 0:
+            self._gone += shrank
+            first = max(1, page.page - -(-shrank // max(self._largest, 1)))
+            self.lost_pages = page.page - first
+            self._again = deque(range(first, page.page))
+        self.total = total
+
+    def _has_all(self) -> bool:
+        if self.total is None:
+            return False
+        have = len(self.keys) + self._held - self._gone
+        # What is held may be read again, and then counts twice: whoever holds something looks once more.
+        return have >= self.total if self._held else have == self.total
+
+    def _budget(self) -> int:
+        if self.total is None:
+            return self._most_pages
+        return SPARE_PAGES + 2 * -(-self.total // max(self._largest, 1))
+
+    def _go_on(self) -> None:
+        self.next = self._again.popleft() if self._again else self._last + 1
+
+    def _finish(self, end: End) -> None:
+        self.end, self.next = end, None
+
+
+def pages(read: Callable[[int], Page[Any]], *, first: int = 1) -> Iterator[Page[Any]]:
+    """Give a list's pages from `first` to its end, asking for each when it is wanted."""
+    paging = Paging(first=first)
+    while paging.next is not None:
+        page = read(paging.next)
+        yield page
+        paging.took(page, keys_of(page))
