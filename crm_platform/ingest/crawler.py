@@ -13,14 +13,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from crm_platform.api import Answer, CampaignReport, CrmClient, Fetch
-from crm_platform.errors import CrmPlatformError, FixConfiguration, NotFound, QuotaSpent, RetryLater, SkipRecord
+from crm_platform.api import Answer, CampaignReport, CrmClient, Fetch, Page
+from crm_platform.errors import (
+    CrmPlatformError,
+    FixConfiguration,
+    NotFound,
+    QuotaSpent,
+    RejectedRequest,
+    RetryLater,
+    ServerUnavailable,
+    SkipRecord,
+    Unauthorized,
+)
 from crm_platform.ingest.batch import Batch, rejected_key
+from crm_platform.ingest.listing import Listing
 from crm_platform.ingest.planner import SeenMessage
 from crm_platform.ingest.sweep import PRESENT, Sweep, record_sweep
-from crm_platform.ingest.visits import PAGE_SIZE, ChatState, Known, Visit, deepen, visit_newest
+from crm_platform.ingest.trouble import Trouble, Troubles
+from crm_platform.ingest.visits import ChatState, Known, Visit, deepen, visit_newest
 from crm_platform.schemas import RawTable, Table, raw
 from crm_platform.warehouse import Written
 
@@ -63,10 +75,16 @@ ROUNDS = 3
 """Times that what failed is tried again before a run ends."""
 
 FAILURES_IN_A_ROW = 6
-"""So many failures one after the other, each of several tries, mean that the server is down: the run ends."""
+"""So many objects in a row that cannot be had: is it them, or is nobody answered any more? A look at the lists tells."""
+
+SILENT_ROWS = 3
+"""So many such rows, with the lists answered and no object of the kind between: the kind cannot be had now."""
 
 FINAL = (QuotaSpent, FixConfiguration)
 """Errors that no other try in this run can mend."""
+
+OF_ONE_OBJECT = (ServerUnavailable, RejectedRequest, Unauthorized, SkipRecord)
+"""Errors that may be the trouble of the one object that was asked for."""
 
 SENT = frozenset({"active", "in_progress", "completed"})
 """Campaign statuses that say messages went out."""
@@ -112,6 +130,7 @@ class Account:
     """What has been done for one raw table so far."""
 
     requests: int = 0
+    kept: int = 0
     rejected: int = 0
     seconds_throttled: float = 0.0
     remaining: str = ""
@@ -138,6 +157,7 @@ class Crawler:
         *,
         fetch_log: FetchLog,
         memory: PlannerMemory,
+        troubles: Troubles,
         batch: Batch,
         progress: Callable[[Progress], None],
         now: Callable[[], datetime],
@@ -147,9 +167,11 @@ class Crawler:
         self.client = client
         self.warehouse = warehouse
         self.memory = memory
+        self.troubles = troubles
         self.batch = batch
         self.now = now
         self.requests = 0
+        self.answers = 0
         self.messages = 0
         self.accounts: dict[type[RawTable], Account] = {}
         self.written: dict[type[Table], Written] = {}
@@ -161,10 +183,14 @@ class Crawler:
         self._progress = progress
         self._committed_at = now()
         self._workers = workers
-        self._page_size = PAGE_SIZE  # then the server's, which may give fewer
         self.is_limited = is_limited  # whether a quota makes requests dear
         self._stopped_by: CrmPlatformError | None = None
-        self._failures_in_a_row = 0
+        # Objects that failed one after the other, with what was known of their trouble before.
+        self._row: list[tuple[str, str, Trouble | None]] = []
+        self._silent_rows = 0
+        self._short: set[str] = set()  # chats whose ends met though rows are missing: read to the end of the list
+        self._ended: dict[str, bool] = {}  # chats whose reading is over, and whether it reached the list's end
+        self._bad_pages: dict[str, int] = {}  # pages of histories that could not be had in this run
 
     # What a run asks about its work.
 
@@ -211,6 +237,7 @@ class Crawler:
         if when_full and not is_full and self.now() - self._committed_at < COMMIT_EVERY:
             return
         self.memory.save(self.batch, at=self.now())
+        self.troubles.save(self.batch)
         for table, written in self.batch.commit(self.warehouse).items():
             self.written[table] = self.written.get(table, Written()) + written
         self._committed_at = self.now()
@@ -220,14 +247,11 @@ class Crawler:
     def sweep(self) -> Sweep:
         """Read the contact list once and record what it showed; the sweep says whether it was complete or failed."""
         account = self.account(raw.Contacts)
-        sweep = Sweep(self.client)
-        pages = sweep.pages()
-        while (page := self._recorded(lambda: next(pages, None), account)) is not None:
+        sweep = Sweep(self.client, retries=lambda page: self._retries("list_contacts", page))
+        for page in self._pages_of(sweep, account, "list_contacts"):
             self.batch.contacts(page)
-            account.rejected += len(page.rejected)
             self.report("contacts", len(sweep.seen), page.total)
             self.commit(when_full=True)
-        self._failures_in_a_row = 0 if sweep.failure is None else self._failures_in_a_row + 1
         missed = record_sweep(sweep, self.batch, self.warehouse)
         if sweep.first is not None:
             self.memory.sighted(sweep.seen, at=sweep.first.fetch.started_at)
@@ -240,16 +264,34 @@ class Crawler:
             self.states[chat_id] = ChatState(chat_id)
         for chat_id in missed:
             self.states.pop(chat_id, None)
+            self.troubles.over("list_messages", chat_id, at=self.now())
         account.metrics["seen_contacts"] = len(sweep.seen)
         account.metrics["is_complete"] = str(sweep.is_complete).lower()
-        if sweep.last is not None and sweep.last.total is not None:
-            account.metrics["reported_total"] = sweep.last.total
+        if sweep.total is not None:
+            account.metrics["reported_total"] = sweep.total
         return sweep
+
+    def _retries(self, operation: str, page: int) -> int | None:
+        return self.troubles.retries(operation, f"page {page}")
+
+    def _pages_of(self, listing: Listing[R], account: Account, operation: str) -> Iterator[Page[R]]:
+        """Read a list, booking its requests; what pages could not be had for is remembered with them."""
+        pages = listing.pages()
+        while (page := self._recorded(lambda: next(pages, None), account)) is not None:
+            account.kept += len(page.records)
+            account.rejected += len(page.rejected)
+            self.troubles.over(operation, f"page {page.page}", at=self.now())
+            yield page
+        for number, problem in listing.failed.items():
+            self.troubles.met(operation, f"page {number}", problem, at=self.now())
+        if listing.failed:
+            account.remaining = _missing_pages(listing)
 
     def custom_fields(self) -> None:
         """Fetch the tenant's custom fields."""
         account = self.account(raw.CustomFields)
         page = self._recorded(self.client.list_custom_fields, account)
+        account.kept += len(page.records)
         account.rejected += len(page.rejected)
         self.batch.custom_fields(page)
         self.memory.planner.spent(at=self.now(), requests=1)
@@ -266,12 +308,13 @@ class Crawler:
         statuses: dict[str, str | None] = dict(
             zip(known["campaign_id"].to_pylist(), known["status"].to_pylist(), strict=True)
         )
-        pages = self.client.campaign_pages()
+        listing = Listing(
+            lambda page: self.client.list_campaigns(page=page, retries=self._retries("list_campaigns", page))
+        )
         done = 0
         before = account.requests
-        while (page := self._recorded(lambda: next(pages, None), account)) is not None:
+        for page in self._pages_of(listing, account, "list_campaigns"):
             self.batch.campaigns(page, known_statuses=statuses)
-            account.rejected += len(page.rejected)
             for campaign in page.records:
                 previous = statuses.get(campaign.campaign_id, campaign.status)
                 if campaign.status in SENT and previous not in SENT:
@@ -281,9 +324,11 @@ class Crawler:
             done += len(page.records)
             self.report("campaigns", done, page.total)
         self.memory.planner.spent(at=self.now(), requests=account.requests - before)
+        if listing.failure is not None:
+            raise listing.failure
 
     def reports(self, campaign_ids: list[str]) -> dict[str, CrmPlatformError]:
-        """Fetch these campaigns' reports; gives what failed. A campaign that has no report is no failure."""
+        """Fetch these campaigns' reports; gives what failed. A campaign that has no report (404) is no failure."""
         account = self.account(raw.CampaignReports)
         with self.warehouse.reading() as session:
             snapshots = session.query(
@@ -298,10 +343,11 @@ class Crawler:
             self._booked(answer.fetches, account)
             if answer.report is not None:
                 report = answer.report
+                account.kept += 1
                 self.batch.report(report.value, report.fetch, last=last.get(answer.campaign_id))
-            if answer.failure is not None and not isinstance(answer.failure, NotFound | SkipRecord):
+            if answer.failure is not None and not isinstance(answer.failure, NotFound):
                 failed[answer.campaign_id] = answer.failure
-            self._judge(answer.failure)
+            self._judge(answer.failure, "campaign_report", answer.campaign_id)
             self.report("campaign reports", done, len(campaign_ids))
             self.commit(when_full=True)
         self.memory.planner.spent(at=self.now(), requests=account.requests - before)
@@ -343,14 +389,98 @@ class Crawler:
         self.memory.planner.spent(at=self.now(), requests=self.account(raw.Messages).requests - before)
         self._raise_if_stopped()
 
+    def prove(self) -> set[str]:
+        """Commit, and hold the chats whose reading is over against their rows; gives those that are to be read on.
+
+        A chat is whole when as many records are stored or quarantined as its list says it has.
+        """
+        self.commit()
+        over, self._ended = self._ended, {}
+        read_on = set()
+        for chat_ids in _chunks(over, LOOKUP_CHATS):
+            held = self._held(chat_ids)
+            for chat_id in chat_ids:
+                before = self.states.get(chat_id)
+                if before is None:
+                    continue
+                state = before.counted(held.get(chat_id, 0), has_ended=over[chat_id], at=self.now())
+                if state == before:
+                    self._short.add(chat_id)
+                    read_on.add(chat_id)
+                    continue
+                self._short.discard(chat_id)
+                self.batch.state(state)
+                self.states[chat_id] = state
+        return read_on
+
+    def _held(self, chat_ids: list[str]) -> dict[str, int]:
+        """How many records of these chats are stored or in quarantine."""
+        marks = ", ".join("?" * len(chat_ids))
+        with self.warehouse.reading() as session:
+            counts = session.query(
+                f"""
+                select chat_id, count(*) as records from raw.messages where chat_id in ({marks}) group by chat_id
+                union all
+                select target as chat_id, count(*) as records from ops.quarantine
+                where operation = 'list_messages' and target in ({marks}) group by target
+                """,
+                [*chat_ids, *chat_ids],
+            )
+        held: dict[str, int] = {}
+        for chat_id, records in zip(*(column.to_pylist() for column in counts.columns), strict=True):
+            held[chat_id] = held.get(chat_id, 0) + records
+        return held
+
     # What the steps share.
 
-    def _judge(self, failure: CrmPlatformError | None) -> None:
-        """Stop the run when an error is final, or when the server seems to be down."""
-        is_trouble = isinstance(failure, RetryLater)
-        self._failures_in_a_row = self._failures_in_a_row + 1 if is_trouble else 0
-        if isinstance(failure, FINAL) or self._failures_in_a_row >= FAILURES_IN_A_ROW:
+    def _judge(self, failure: CrmPlatformError | None, operation: str, target: str) -> None:
+        """Remember trouble with its object; stop when it is no object's: the server's, the key's or the quota's."""
+        at = self.now()
+        if failure is None or isinstance(failure, NotFound):
+            self._row.clear()
+            self._silent_rows = 0
+            if failure is None:
+                self.troubles.over(operation, target, at=at)
+            else:
+                self.troubles.met(operation, target, failure, at=at)
+            return
+        if isinstance(failure, FINAL) and not isinstance(failure, Unauthorized):
             self._stopped_by = failure
+            return
+        if isinstance(failure, OF_ONE_OBJECT):
+            before = self.troubles.of(operation, target)
+            self.troubles.met(operation, target, failure, at=at)
+            self._row.append((operation, target, before))
+        else:  # the CRM, or our own gate, says: not now
+            self._row.append((operation, target, self.troubles.of(operation, target)))
+        if len(self._row) < FAILURES_IN_A_ROW or self._stopped_by is not None:
+            return
+        row, self._row = self._row, []
+        if not isinstance(failure, OF_ONE_OBJECT) or not self.is_answered():
+            for one in row:
+                self.troubles.undo(*one, at=at)
+            self._stopped_by = failure
+        elif not isinstance(failure, RejectedRequest):
+            self._silent_rows += 1
+            if self._silent_rows == SILENT_ROWS:
+                self._silent_rows = 0
+                self._stopped_by = failure
+
+    def is_answered(self) -> bool:
+        """Whether the CRM answers this key at all: a look at its lists tells."""
+        for look in (
+            lambda: self.client.list_contacts(limit=1, retries=0),
+            lambda: self.client.list_custom_fields(),
+            lambda: self.client.list_campaigns(limit=1, retries=0),
+        ):
+            try:
+                self._recorded(look, self.account(raw.Contacts))
+            except Unauthorized:
+                continue  # a right to this list may be what the key lacks
+            except CrmPlatformError:
+                return False
+            return True
+        return False
 
     def _raise_if_stopped(self) -> None:
         stopped_by, self._stopped_by = self._stopped_by, None
@@ -362,16 +492,20 @@ class Crawler:
         for visit in visits:
             state = visit.state
             for page in visit.pages:
-                self._page_size = page.page_size
                 self.batch.messages(state.chat_id, page)
                 self.messages += len(page.records)
+                account.kept += len(page.records)
                 account.rejected += len(page.rejected)
             if visit.is_newest and visit.pages:
                 self._learn(visit)
+            if visit.has_ended or state.meets:
+                self._ended[state.chat_id] = visit.has_ended
+            if visit.failed_page is not None and visit.failure is not None:
+                self._bad_pages[state.chat_id] = visit.failed_page
             self.batch.state(state)
             self.states[state.chat_id] = state
             self._booked(visit.fetches, account)
-            self._judge(visit.failure)
+            self._judge(visit.failure, "list_messages", state.chat_id)
             yield visit
             self.commit(when_full=True)
 
@@ -388,6 +522,7 @@ class Crawler:
     def _booked(self, fetches: list[Fetch], account: Account) -> None:
         self.batch.requests(fetches)
         self.requests += len(fetches)
+        self.answers += sum(fetch.outcome == "ok" for fetch in fetches)
         account.requests += len(fetches)
 
     def _recorded(self, call: Callable[[], R], account: Account) -> R:
@@ -447,6 +582,7 @@ class Crawler:
                 known,
                 rejected_key=lambda one: rejected_key(one, operation="list_messages", target=state.chat_id),
                 now=self.now,
+                retries=self.troubles.retries("list_messages", state.chat_id),
             )
         visit.fetches = fetches
         return visit
@@ -454,7 +590,15 @@ class Crawler:
     def _deepen(self, state: ChatState, pages: int) -> Visit:
         fetches: list[Fetch] = []
         with self._fetch_log.capture(fetches):
-            visit = deepen(self.client, state, most_pages=pages, now=self.now, page_size=self._page_size)
+            visit = deepen(
+                self.client,
+                state,
+                most_pages=pages,
+                now=self.now,
+                to_end=state.chat_id in self._short,
+                skip_page=self._bad_pages.get(state.chat_id),
+                retries=self.troubles.retries("list_messages", state.chat_id),
+            )
         visit.fetches = fetches
         return visit
 
@@ -462,7 +606,8 @@ class Crawler:
         answer = ReportAnswer(campaign_id)
         with self._fetch_log.capture(answer.fetches):
             try:
-                answer.report = self.client.campaign_report(campaign_id)
+                retries = self.troubles.retries("campaign_report", campaign_id)
+                answer.report = self.client.campaign_report(campaign_id, retries=retries)
             except CrmPlatformError as problem:
                 answer.failure = problem
         return answer
@@ -492,3 +637,16 @@ class Crawler:
         return {
             chat_id: Known(frozenset(ids.get(chat_id, ())), frozenset(keys.get(chat_id, ()))) for chat_id in chat_ids
         }
+
+
+def _missing_pages(listing: Listing[Any]) -> str:
+    """Say which pages of a list could not be had, and how much that leaves unseen."""
+    numbers = ", ".join(map(str, listing.failed))
+    missing = "" if listing.missing is None else f", {listing.missing} of {listing.total} records are missing"
+    return f"page {numbers} could not be had{missing}"
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    waiting = iter(items)
+    while chunk := list(islice(waiting, size)):
+        yield chunk

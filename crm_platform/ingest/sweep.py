@@ -6,16 +6,14 @@ contacts appeared or went missing. What does not: when a missing contact counts 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from crm_platform.errors import CrmPlatformError
+from crm_platform.api import Contact, CrmClient
+from crm_platform.ingest.listing import Listing
 from crm_platform.schemas import raw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from crm_platform.api import Contact, CrmClient, Page
     from crm_platform.ingest.batch import Batch
     from crm_platform.warehouse import Warehouse
 
@@ -36,63 +34,11 @@ PRESENT = """
 """
 
 
-@dataclass(slots=True)
-class Sweep:
-    """A pass over the contact list. Iterate `pages`, then ask what it saw."""
+class Sweep(Listing[Contact]):
+    """A pass over the contact list."""
 
-    client: CrmClient
-    seen: set[str] = field(default_factory=set)
-    rejected: set[str] = field(default_factory=set)
-    requests: int = 0
-    first: Page[Contact] | None = None
-    last: Page[Contact] | None = None
-    reached_end: bool = False
-    failure: CrmPlatformError | None = None
-
-    def pages(self) -> Iterator[Page[Contact]]:
-        """Read to the end; where the list shrank meanwhile, read the page before again: its end has moved there."""
-        number = 1
-        moved_at = 0
-        try:
-            while True:
-                page = self._read(number)
-                yield page
-                if self.last is not None and page.total is not None and self.last.total not in (None, page.total):
-                    moved_at = number
-                    if page.total < (self.last.total or 0) and number > 1:
-                        yield self._read(number - 1)
-                self.last = page
-                came = len(page.records) + len(page.rejected)
-                if came == 0 or (page.total is None and came < page.page_size):
-                    break
-                if page.total is not None and number * page.page_size >= page.total:
-                    break
-                number += 1
-            self.reached_end = True
-            # What was added while we read may stand on a page that was read before: look there once more.
-            for again in range(1, moved_at):
-                if self.last.total is None or len(self.seen) + len(self.rejected) >= self.last.total:
-                    break
-                yield self._read(again)
-        except CrmPlatformError as problem:
-            self.failure = problem
-
-    def _read(self, number: int) -> Page[Contact]:
-        page = self.client.list_contacts(page=number)
-        self.requests += 1
-        self.first = self.first or page
-        self.seen.update(contact.chat_id for contact in page.records)
-        self.rejected.update(rejected.record_id or rejected.raw for rejected in page.rejected)
-        return page
-
-    @property
-    def is_complete(self) -> bool:
-        """Every page to the end, and seen at least the smaller of the first and last reported total."""
-        if not self.reached_end or self.first is None or self.last is None:
-            return False
-        totals = [total for total in (self.first.total, self.last.total) if total is not None]
-        # A record that had to be rejected was seen all the same.
-        return len(self.seen) + len(self.rejected) >= min(totals, default=0)
+    def __init__(self, client: CrmClient, *, retries: Callable[[int], int | None] = lambda _: None) -> None:
+        super().__init__(lambda number: client.list_contacts(page=number, retries=retries(number)))
 
 
 def record_sweep(sweep: Sweep, batch: Batch, warehouse: Warehouse) -> set[str]:
@@ -108,7 +54,7 @@ def record_sweep(sweep: Sweep, batch: Batch, warehouse: Warehouse) -> set[str]:
             "started_at": fetch.started_at,
             "ended_at": last.fetch.finished_at,
             "first_reported_total": sweep.first.total,
-            "reported_total": last.total,
+            "reported_total": sweep.total,
             "seen_contacts": len(sweep.seen),
             "rejected_contacts": len(sweep.rejected),
             "requests": sweep.requests,

@@ -1,30 +1,42 @@
 """Reading one chat: its newest pages down to known ground, its history up from the oldest end.
 
 What belongs here: the two-ended reading of a list that grows at one end, as a function of what is known. What does not:
-which chat is next (planner.py), storing (batch.py).
+when a list has ended (api/paging.py), which chat is next (planner.py), storing (batch.py).
 
 A chat's list is known from both ends: `read_from_oldest` records without a gap from the oldest, `newest_run` from the
 newest. Only the newest end grows, so `boundary` = total − newest_run, counted from the oldest end, stays where it is,
-and the history is whole as soon as read_from_oldest reaches it. A visit that is cut off before it meets known ground
-starts a new run at the newest end, and what lies between becomes history like any other: nothing is forgotten.
+and both ends meet as soon as read_from_oldest reaches it. A visit that is cut off before it meets known ground starts a
+new run at the newest end, and what lies between becomes history like any other: nothing is forgotten.
+
+Ends that meet are arithmetic on what the server says. **Whole** is more: what is stored and quarantined is at least the
+total (`proven`, by counting the rows). Where it is less, the history is read to the end of the list; where that does not
+bring it either, all is read once more, a day later and from the other end; only then is the rest called unreachable.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from crm_platform.errors import CrmPlatformError
+from crm_platform.api.paging import Paging, believed_total, count_of, keys_of
+from crm_platform.errors import CrmPlatformError, RejectedRequest, ServerUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from crm_platform.api import CrmClient, Fetch, Message, Page, Rejected
 
 PAGE_SIZE = 100
 """Messages a page: the most that the API gives."""
+
+READ_AGAIN_AFTER = timedelta(hours=24)
+"""How long after a reading to the end that fell short of the total the list is read from the other end."""
+
+MOST_PAGES = 2_000
+"""Pages of a chat that reports no total that are read at a stretch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,12 @@ class ChatState:
     proven_total: int | None = None
     failed_at: datetime | None = None
     failure: str | None = None
+    pages_from_oldest: int = 0
+    newest_run_since: datetime | None = None
+    fell_short_at: datetime | None = None
+    short_by: int | None = None
+    is_read_back: bool = False
+    unreachable: int = 0
 
     @property
     def boundary(self) -> int:
@@ -52,30 +70,74 @@ class ChatState:
         return self.known_until is not None and not self.is_history_whole
 
     @property
+    def meets(self) -> bool:
+        """Both ends meet by the server's count; whether that is all, the rows must tell."""
+        return self.is_open and not self.is_read_back and self.read_from_oldest >= self.boundary
+
+    @property
     def missing(self) -> int:
         """Records of the history that are known to be missing."""
-        is_known = self.is_open and self.reported_total is not None
-        return max(0, self.boundary - self.read_from_oldest) if is_known else 0
+        if not self.is_open or self.reported_total is None:
+            return 0
+        return max(0, self.boundary - self.read_from_oldest) if self.short_by is None else self.short_by
 
     @property
     def missing_pages(self) -> int:
         """Pages of history still to be read, at least one while it is not known to be whole."""
         return max(1, -(-self.missing // PAGE_SIZE)) if self.is_open else 0
 
-    def settled(self) -> ChatState:
-        """Mark the history as whole once both ends meet."""
-        return self.proven(self.reported_total or 0) if self.read_from_oldest >= self.boundary else self
+    def is_due(self, at: datetime) -> bool:
+        """Whether its history is worth a request at `at`: a list that fell short rests for a day."""
+        return self.is_open and (self.fell_short_at is None or at - self.fell_short_at >= READ_AGAIN_AFTER)
 
-    def proven(self, total: int) -> ChatState:
-        """The whole list, `total` records, has been read."""
-        return replace(self, is_history_whole=True, proven_total=total, newest_run=total, read_from_oldest=total)
+    def proven(self, total: int, *, unreachable: int = 0) -> ChatState:
+        """All of the list, `total` records, has been read, but for those that no reading brings."""
+        return replace(
+            self,
+            is_history_whole=True,
+            proven_total=total,
+            newest_run=total,
+            # Whole pages: where the reading goes on if it ever has to.
+            read_from_oldest=total // PAGE_SIZE * PAGE_SIZE,
+            pages_from_oldest=total // PAGE_SIZE,
+            fell_short_at=None,
+            short_by=None,
+            is_read_back=False,
+            unreachable=unreachable,
+        )
+
+    def counted(self, held: int, *, has_ended: bool, at: datetime) -> ChatState:
+        """Judge a reading by the rows: `held` of them are stored or quarantined; `has_ended`: it reached the list's end.
+
+        A state that is not whole afterwards is to be read to the end of its list.
+        """
+        total = self.reported_total
+        if total is None or held >= total:
+            return self.proven(held if total is None else total) if has_ended or self.meets else self
+        if not has_ended:
+            return self
+        if total - held == self.short_by:
+            return self.proven(total, unreachable=total - held)
+        rested = replace(self.from_the_start(), fell_short_at=at, short_by=total - held)
+        return replace(rested, is_read_back=not self.is_read_back)
+
+    def anew(self, *, newest_run: int) -> ChatState:
+        """Only `newest_run` records at the newest end are known to be without a gap; the rest is as far as it was."""
+        return replace(self, newest_run=newest_run, is_history_whole=False)
+
+    def from_the_start(self) -> ChatState:
+        """Read the history again from its beginning."""
+        return replace(
+            self, read_from_oldest=0, pages_from_oldest=0, fell_short_at=None, short_by=None, is_read_back=False
+        )
 
 
 @dataclass(slots=True)
 class Visit:
     """What one visit brought: pages as they came, the chat's new state, and what stopped it, if anything did.
 
-    `unseen`: ids of what was new at the newest end (messages, and keys of rejected records).
+    `unseen`: ids of what was new at the newest end (messages, and keys of rejected records). `has_ended`: the reading
+    reached the end of the list. `failed_page`: the page of the history that could not be had.
     """
 
     state: ChatState
@@ -84,6 +146,8 @@ class Visit:
     fetches: list[Fetch] = field(default_factory=list)
     failure: CrmPlatformError | None = None
     is_newest: bool = False
+    has_ended: bool = False
+    failed_page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,62 +165,91 @@ def visit_newest(
     *,
     rejected_key: Callable[[Rejected], str],
     now: Callable[[], datetime],
+    retries: int | None = None,
 ) -> Visit:
-    """Read the newest page; on a later visit go on while everything was new and more has been added than was seen."""
+    """Read the newest page; on a later visit go on while everything was new and more has been added than was seen.
+
+    On a first visit the rest of the list is history, but where no total can be believed: one more page then tells
+    whether there is any. `retries`: how often a failing request is sent again, None = as the client does.
+    """
     visit = Visit(before, is_newest=True)
     unseen = visit.unseen
-    # Distinct, since what arrives between two pages pushes records from one to the next.
-    read: set[str] = set()
+    paging = Paging()
     grown: int | None = None
     state = before
+    is_first = before.known_until is None
     try:
-        while True:
-            number = len(visit.pages) + 1
-            page = client.list_messages(before.chat_id, page=number, limit=PAGE_SIZE, sort="newest")
+        while paging.next is not None:
+            page = client.list_messages(
+                before.chat_id, page=paging.next, limit=PAGE_SIZE, sort="newest", retries=retries
+            )
             visit.pages.append(page)
-            keys = {message.message_id for message in page.records} | {rejected_key(one) for one in page.rejected}
-            came = len(page.records) + len(page.rejected)
+            keys = keys_of(page, rejected_key)
             new = keys - known.message_ids - known.rejected_keys
             unseen |= new
-            read |= keys
-            if number == 1:
-                total = page.total if page.total is not None or came >= page.page_size else came
+            if len(visit.pages) == 1:
+                total = believed_total(page)
                 state = replace(state, known_until=page.fetch.started_at, reported_total=total)
                 if total is not None and before.reported_total is not None:
                     grown = total - before.reported_total
-            met_known_ground = len(new) < len(keys) or came < page.page_size
-            if before.known_until is None or met_known_ground or (grown is not None and len(unseen) >= grown):
+            paging.took(page, keys)
+            if is_first:
+                if total is not None or len(visit.pages) > 1:
+                    break
+            elif len(new) < len(keys) or (grown is not None and len(unseen) >= grown):
                 break
     except CrmPlatformError as problem:
         visit.failure = problem
-    visit.state = _after_visit(before, state, visit, read=len(read), grown=grown, now=now)
+    visit.has_ended = paging.end in ("empty", "nothing new", "total")
+    if paging.end in ("empty", "nothing new") and not paging.lost_pages:
+        # What the first page said was not true, or the list said nothing: what came is what there is.
+        state = replace(state, reported_total=paging.total)
+    visit.state = _after_visit(before, state, visit, keys=paging.keys, grown=grown, now=now)
     return visit
 
 
 def _after_visit(
-    before: ChatState, state: ChatState, visit: Visit, *, read: int, grown: int | None, now: Callable[[], datetime]
+    before: ChatState, state: ChatState, visit: Visit, *, keys: AbstractSet[str], grown: int | None, now: Callable[[], datetime]
 ) -> ChatState:
-    """The chat's state after a visit that read `read` records in a row from the newest end."""
+    """The chat's state after a visit that read `keys` in a row from the newest end."""
     if visit.failure is not None:
         state = replace(state, failed_at=now(), failure=type(visit.failure).__name__)
         if not visit.pages:
             return state
     else:
         state = replace(state, failed_at=None, failure=None)
-    fresh_run = replace(state, newest_run=read, is_history_whole=False)
-    if before.known_until is None:
-        return fresh_run.settled()
-    if visit.failure is not None:
-        # Cut off above known ground: what was read is the new run, what lies below it becomes history.
-        return fresh_run.settled()
-    if grown is not None and len(visit.unseen) < grown:
+    if visit.has_ended and visit.failure is None:
+        # All of the list was read in one go: nothing but its own count can say that more exists.
+        if state.reported_total is None or len(keys) >= state.reported_total:
+            return state.proven(len(keys) if state.reported_total is None else state.reported_total)
+        return replace(state.anew(newest_run=len(keys)), newest_run_since=_oldest(visit.pages))
+    fresh_run = replace(state.anew(newest_run=len(keys)), newest_run_since=_oldest(visit.pages))
+    if before.known_until is None or visit.failure is not None:
+        # After a failure: cut off above known ground. What was read is the new run, what lies below becomes history.
+        return fresh_run
+    new = len(visit.unseen)
+    if grown is not None and new < grown:
         # The list grew by more than its newest end showed: something older came in. Read all of it again.
-        return replace(fresh_run, read_from_oldest=0).settled()
+        return fresh_run.from_the_start()
+    lost = 0 if grown is None else new - grown
     if before.is_history_whole:
-        return state.proven(state.reported_total if state.reported_total is not None else before.newest_run)
+        total = state.reported_total if state.reported_total is not None else before.newest_run + new
+        return state.proven(total, unreachable=max(0, before.unreachable - lost))
+    return _moved_back(replace(state, newest_run=before.newest_run + new), lost)
+
+
+def _moved_back(state: ChatState, lost: int, *, page_size: int = PAGE_SIZE) -> ChatState:
+    """The list lost so many records: where they stood before the place, what followed them has moved before it."""
+    if lost <= 0:
+        return state
+    pages = max(0, state.pages_from_oldest - -(-lost // page_size))
     return replace(
-        state, newest_run=before.newest_run + (len(visit.unseen) if grown is None else max(0, grown))
-    ).settled()
+        state, pages_from_oldest=pages, read_from_oldest=max(0, min(state.read_from_oldest - lost, pages * page_size))
+    )
+
+
+def _oldest(pages: list[Page[Message]]) -> datetime | None:
+    return min((message.timestamp for page in pages for message in page.records), default=None)
 
 
 def deepen(
@@ -165,34 +258,53 @@ def deepen(
     *,
     most_pages: int,
     now: Callable[[], datetime],
-    page_size: int = PAGE_SIZE,
+    to_end: bool = False,
+    skip_page: int | None = None,
+    retries: int | None = None,
 ) -> Visit:
     """Read history from the oldest end, going on where the last reading stopped, until the two ends meet.
 
-    `page_size`: records a page as far as the server is known. One that gives fewer is noticed, which costs a page: a
-    caller that never learnt it, and has two pages to spend, would stay where it is for ever.
+    `to_end`: until the list ends, whatever its total says. `skip_page`: a page that could not be had before, and is
+    left out if it still cannot: what is missing then shows in the count.
     """
     visit = Visit(before)
     state = before
-    size = page_size
+    sort = "newest" if state.is_read_back else "oldest"
+    to_end = to_end or state.is_read_back
+    paging = Paging(
+        first=state.pages_from_oldest + 1,
+        held=state.newest_run + state.read_from_oldest,
+        total=state.reported_total,
+        to_end=to_end,
+        most_pages=MOST_PAGES,
+    )
+    largest = 0
     try:
-        while not state.is_history_whole and len(visit.pages) < most_pages:
-            number = state.read_from_oldest // size + 1
-            page = client.list_messages(state.chat_id, page=number, limit=PAGE_SIZE, sort="oldest")
+        while paging.next is not None and len(visit.pages) < most_pages and (to_end or not state.meets):
+            visit.failed_page = paging.next
+            try:
+                page = client.list_messages(
+                    state.chat_id, page=paging.next, limit=PAGE_SIZE, sort=sort, retries=retries
+                )
+            except (RejectedRequest, ServerUnavailable):
+                if paging.next != skip_page or not paging.skip():
+                    raise
+                state = replace(state, pages_from_oldest=paging.place)
+                continue
             visit.pages.append(page)
-            if page.page_size != size:
-                # A server with smaller pages than asked for: page numbers count in its own size.
-                size = page.page_size
-                if number > 1:
-                    continue
-            came = len(page.records) + len(page.rejected)
-            read = (number - 1) * size + came
-            state = replace(state, read_from_oldest=max(read, state.read_from_oldest)).settled()
-            if came < size and not state.is_history_whole:
-                # The list ends here, shorter than it was said to be: there is no more to be had.
-                state = replace(state, reported_total=read).proven(read)
+            largest = max(largest, count_of(page))
+            paging.took(page, keys_of(page))
+            read = state.read_from_oldest + count_of(page)
+            if paging.lost_pages:
+                read = max(0, read - paging.lost_pages * largest)
+                state = replace(state, reported_total=paging.total)
+            elif not paging.new:
+                read = state.read_from_oldest
+            state = replace(state, read_from_oldest=read, pages_from_oldest=paging.place)
+        visit.failed_page = None
     except CrmPlatformError as problem:
         visit.failure = problem
         state = replace(state, failed_at=now(), failure=type(problem).__name__)
+    visit.has_ended = paging.end in ("empty", "nothing new")
     visit.state = state
     return visit

@@ -63,6 +63,27 @@ class CrawlState(OpsTable):
     proven_total = count("Total when the history was last proven whole.", nullable=True)
     failed_at = timestamp("Last time every try of a visit failed; NULL since the last success.", nullable=True)
     failure = text("Why.", nullable=True)
+    pages_from_oldest = count("Pages read without a gap from the oldest end.", nullable=True)
+    newest_run_since = timestamp("Oldest message of the newest run: what is missing is older.", nullable=True)
+    fell_short_at = timestamp("When the list was read to its end and held less than its total.", nullable=True)
+    short_by = count("By how much.", nullable=True)
+    is_read_back = flag("The list is read a second time, from its newest end.", nullable=True)
+    unreachable = count("Messages that the total counts and two readings to the end did not bring.", nullable=True)
+
+
+class Troubles(OpsTable):
+    """What one chat, campaign report or page could not be had for, until it is had."""
+
+    key = ("operation", "target")
+
+    operation = text("What was asked.")
+    target = text("The chat, the campaign, or the page of a list.")
+    reason = text("What the answer was, or that none came.")
+    since = timestamp("When it first could not be had.")
+    last_at = timestamp("When it was last asked for.")
+    times = count("How often the same reason came in a row.")
+    retry_at = timestamp("When it is asked for again at the earliest.")
+    over_at = timestamp("When it was had again; NULL while it is not.", nullable=True)
 
 
 class Drift(OpsTable):
