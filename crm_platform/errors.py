@@ -47,7 +47,7 @@ class RateLimited(RetryLater):
 
 
 class ServerUnavailable(RetryLater):
-    """5xx, an HTML page, a body that is not JSON, 200 with `success: false`, a dropped connection or a time-out."""
+    """5xx, an HTML page, a body that is not JSON, a list's `success: false`, a dropped connection or a time-out."""
 
 
 class QuotaSpent(RetryLater):
@@ -71,7 +71,11 @@ class Unauthorized(FixConfiguration):
 
 
 class RejectedRequest(CrmPlatformError):
-    """The CRM will not do this. `status`: HTTP status, `code`: the API's own code if it sent one."""
+    """The CRM will not do this. `status`: HTTP status, `code`: the API's own code if it sent one.
+
+    So is an answer about one chat, field or campaign that is HTTP 200 with `success: false`, or lacks what the contract
+    promises, and one that is too large to be read: it would come again.
+    """
 
     def __init__(self, message: str, *, status: int | None = None, code: str | None = None) -> None:
         super().__init__(message)

@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from pydantic import SecretStr
@@ -72,6 +71,15 @@ from crm_platform.api.records import (
     Trigger,
 )
 from crm_platform.api.scrub import scrub_http_logs
+from crm_platform.api.wire import (
+    LARGEST_ANSWER,
+    Deadline,
+    TooLargeError,
+    body_of,
+    open_transport,
+    setting_to_fix,
+    why_not,
+)
 from crm_platform.errors import (
     CrmPlatformError,
     FieldProblem,
@@ -84,7 +92,6 @@ from crm_platform.errors import (
     SkipRecord,
     WriteUncertain,
 )
-from crm_platform.settings import is_loopback
 
 T = TypeVar("T")
 
@@ -151,15 +158,16 @@ class _Call:
     page: int | None = None
     page_size: int | None = None
     sort: str | None = None
+    retries: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Response:
-    """A whole answer."""
+    """A whole answer; `body` is None where it was too large to be read."""
 
     status: int
     headers: httpx.Headers
-    body: bytes
+    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,24 +261,13 @@ def _receivers(receivers: Iterable[Receiver]) -> list[dict[str, Any]]:
     return listed
 
 
-def _proxy(base_url: str) -> str | None:
-    """Give the proxy that the environment names for this CRM; it is for the way out, not for this machine."""
-    place = urlsplit(base_url)
-    host = place.hostname or ""
-    if is_loopback(host) or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get(place.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
-
-
 class CrmClient:
     """A connection to one CRM. Threads may share it; close it, or use it as a context manager.
 
     `gate` is passed by every attempt of every request; `on_fetch` is told of every attempt, in the thread that made it.
-    `timeout` (seconds) bounds each wait for the server; `retries` counts what follows the first try of a read.
-    At most `max_connections` requests are under way at once. `now`, `sleep`, `jitter` and `new_id` are there to be set
-    by tests.
+    `timeout` (seconds, by the monotonic `clock`) bounds a whole exchange; `retries` counts what follows the first try
+    of a read. At most `max_connections` requests are under way at once. `now`, `clock`, `sleep`, `jitter` and `new_id`
+    are there to be set by tests.
 
     Each method raises InvalidRequest, before anything is sent, for an argument the contract forbids, and otherwise what
     errors.py describes: RateLimited, ServerUnavailable, QuotaSpent (all: later), Unauthorized, FixConfiguration,
@@ -288,6 +285,7 @@ class CrmClient:
         timeout: float = 30.0,
         retries: int = 4,
         now: Callable[[], dt.datetime] = utc_now,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         jitter: random.Random | None = None,
         new_id: Callable[[], int] | None = None,
@@ -312,10 +310,8 @@ class CrmClient:
         scrub_http_logs()
         # Of the library the transport alone: a client's cookies, redirects and auth are not in the contract, and cost
         # a request as much again as it takes.
-        self._transport = transport or httpx.HTTPTransport(
-            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
-            proxy=_proxy(self._base_url),
-        )
+        self._deadline = Deadline(clock)
+        self._transport = transport or open_transport(self._base_url, self._deadline, max_connections=max_connections)
         self._headers = httpx.Headers(
             {
                 "API-KEY": api_key.get_secret_value(),
@@ -351,9 +347,9 @@ class CrmClient:
 
     # Contacts.
 
-    def list_contacts(self, *, page: int = 1, limit: int = LARGEST_PAGE) -> Page[Contact]:
+    def list_contacts(self, *, page: int = 1, limit: int = LARGEST_PAGE, retries: int | None = None) -> Page[Contact]:
         """Give one page of the contacts, in the server's order, which nothing promises to be stable."""
-        return self._page("list_contacts", "contacts", parse_contact, page=page, limit=limit)
+        return self._page("list_contacts", "contacts", parse_contact, page=page, limit=limit, retries=retries)
 
     def contact_pages(self, *, limit: int = LARGEST_PAGE, first: int = 1) -> Iterator[Page[Contact]]:
         """Give the pages of the contacts from `first` to the end, asking for each when it is wanted."""
@@ -402,12 +398,25 @@ class CrmClient:
     # Chats.
 
     def list_messages(
-        self, chat_id: str, *, page: int = 1, limit: int = LARGEST_PAGE, sort: str = "newest"
+        self,
+        chat_id: str,
+        *,
+        page: int = 1,
+        limit: int = LARGEST_PAGE,
+        sort: str = "newest",
+        retries: int | None = None,
     ) -> Page[Message]:
         """Give one page of a chat's messages; `sort` says which end page 1 is at (`newest` or `oldest`)."""
-        _checked_choice("sort", sort, SORTS)
-        target = _checked_id("chat_id", chat_id)
-        return self._page("list_messages", "messages", parse_message, page=page, limit=limit, sort=sort, target=target)
+        return self._page(
+            "list_messages",
+            "messages",
+            parse_message,
+            page=page,
+            limit=limit,
+            sort=_checked_choice("sort", sort, SORTS),
+            target=_checked_id("chat_id", chat_id),
+            retries=retries,
+        )
 
     def message_pages(
         self, chat_id: str, *, limit: int = LARGEST_PAGE, sort: str = "newest", first: int = 1
@@ -462,15 +471,15 @@ class CrmClient:
 
     # Campaigns.
 
-    def list_campaigns(self, *, page: int = 1, limit: int = LARGEST_PAGE) -> Page[Campaign]:
+    def list_campaigns(self, *, page: int = 1, limit: int = LARGEST_PAGE, retries: int | None = None) -> Page[Campaign]:
         """Give one page of the campaigns."""
-        return self._page("list_campaigns", "campaigns", parse_campaign, page=page, limit=limit)
+        return self._page("list_campaigns", "campaigns", parse_campaign, page=page, limit=limit, retries=retries)
 
     def campaign_pages(self, *, limit: int = LARGEST_PAGE, first: int = 1) -> Iterator[Page[Campaign]]:
         """Give the pages of the campaigns from `first` to the end, asking for each when it is wanted."""
         return pages(lambda page: self.list_campaigns(page=page, limit=limit), first=first)
 
-    def campaign_report(self, campaign_id: str) -> Answer[CampaignReport]:
+    def campaign_report(self, campaign_id: str, *, retries: int | None = None) -> Answer[CampaignReport]:
         """Give a campaign's figures. Raises SkipRecord when the CRM sends those of another campaign."""
 
         def read(document: _Document) -> _Reading[CampaignReport | None]:
@@ -484,7 +493,8 @@ class CrmClient:
             report.extra.update(broken)
             return _Reading(report)
 
-        reading, fetch = self._read(self._call("campaign_report", target=_checked_id("campaign_id", campaign_id)), read)
+        call = self._call("campaign_report", target=_checked_id("campaign_id", campaign_id), retries=retries)
+        reading, fetch = self._read(call, read)
         if reading.value is None:
             raise SkipRecord("campaign report: the answer is about another campaign")
         return Answer(reading.value, fetch)
@@ -543,9 +553,10 @@ class CrmClient:
         limit: int,
         sort: str | None = None,
         target: str | None = None,
+        retries: int | None = None,
     ) -> Page[T]:
         query = _checked_page(page, limit) | ({"sort": sort} if sort else {})
-        call = self._call(name, target=target, query=query, page=page, page_size=limit, sort=sort)
+        call = self._call(name, target=target, query=query, page=page, page_size=limit, sort=sort, retries=retries)
         return self._listed(call, list_name, parse)
 
     def _list(
@@ -605,27 +616,28 @@ class CrmClient:
         page: int | None = None,
         page_size: int | None = None,
         sort: str | None = None,
+        retries: int | None = None,
     ) -> _Call:
         operation = OPERATIONS[name]
         path = re.sub(r"\{\w+\}", lambda _: quote(target or "", safe=""), operation.path)
-        return _Call(operation, path, target, query, body, page, page_size, sort)
+        return _Call(operation, path, target, query, body, page, page_size, sort, retries)
 
     def _read(self, call: _Call, read: Callable[[_Document], _Reading[T]]) -> tuple[_Reading[T], Fetch]:
-        """Send a read until it is answered, `retries` more times at most. Raises the last error."""
+        """Send a read until it is answered, as often as the call or else the client allows. Raises the last error."""
         for attempt in itertools.count(1):
             outcome, fetch = self._attempt(call, read, attempt=attempt)
             if not isinstance(outcome, Verdict):
                 return outcome, fetch
-            pause = self._pause(outcome, attempt)
+            pause = self._pause(outcome, attempt, most=self._retries if call.retries is None else call.retries)
             if pause is None:
                 raise outcome.error
             self._sleep(pause)
         raise AssertionError  # itertools.count does not end
 
-    def _pause(self, verdict: Verdict, attempt: int) -> float | None:
+    def _pause(self, verdict: Verdict, attempt: int, *, most: int) -> float | None:
         """Seconds before the next try; None = no further try."""
         error = verdict.error
-        if not isinstance(error, RetryLater) or attempt > self._retries:
+        if not isinstance(error, RetryLater) or attempt > most:
             return None
         first = _FIRST_RATE_BACKOFF if isinstance(error, RateLimited) else _FIRST_BACKOFF
         pause = min(_LONGEST_BACKOFF, first * 2.0 ** (attempt - 1)) * self._jitter.uniform(0.5, 1.0)
@@ -684,18 +696,21 @@ class CrmClient:
         try:
             return self._exchange(call)
         except _NEVER_SENT as problem:
-            kind, sent = type(problem).__name__, False
+            kind, sent, wrong = type(problem).__name__, False, setting_to_fix(problem, self._base_url)
+            why = why_not(problem)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as problem:
-            kind, sent = type(problem).__name__, True
+            kind, sent, wrong = type(problem).__name__, True, None
         is_over = not (sent and kind.endswith("Timeout"))
         outcome = "timeout" if kind.endswith("Timeout") else "disconnected"
         error: CrmPlatformError
         if kind in ("InvalidURL", "UnsupportedProtocol", "LocalProtocolError"):
             outcome = "rejected"
             error = FixConfiguration(f"{what}: the request cannot be made; check CRM_BASE_URL")
+        elif wrong is not None:
+            error = FixConfiguration(f"{what}: {wrong}")
         elif not sent:
             place = urlsplit(self._base_url)
-            error = ServerUnavailable(f"{what}: no connection to {place.scheme}://{place.netloc} ({kind})")
+            error = ServerUnavailable(f"{what}: no connection to {place.scheme}://{place.netloc} ({why})")
         elif call.operation.is_write:
             error = WriteUncertain(f"{what}: sent, but no answer came ({kind}); it may have been done")
         else:
@@ -706,16 +721,13 @@ class CrmClient:
         method, url = call.operation.method, self._base_url + call.path
         if call.query:
             url += "?" + urlencode(call.query, quote_via=quote)  # the library would parse the whole address once more
-        deadline = self._now() + dt.timedelta(seconds=self._timeout)
+        self._deadline.begin(self._timeout)
         request = httpx.Request(method, url, headers=self._headers, json=call.body, extensions=self._extensions)
         with contextlib.closing(self._transport.handle_request(request)) as response:
-            chunks = []
-            for chunk in response.iter_bytes():
-                chunks.append(chunk)
-                # The library bounds each wait; a server that trickles would still hold the connection, and its slot.
-                if self._now() > deadline:
-                    raise httpx.ReadTimeout("the answer trickles")
-            return _Response(response.status_code, response.headers, b"".join(chunks))
+            body: bytes | None = None
+            with contextlib.suppress(TooLargeError):
+                body = body_of(response, self._deadline)
+            return _Response(response.status_code, response.headers, body)
 
     def _understood(
         self, call: _Call, response: _Response, read: Callable[[_Document], _Reading[T]]
@@ -725,12 +737,13 @@ class CrmClient:
         secret = self._key
         document: _Document | None = None
         with contextlib.suppress(ValueError):  # judged below: HTML on a 503 is a 503 first
-            document = _Document(*decode(response.body))
+            document = _Document(*decode(response.body or b""))
         verdict = judge_status(
             response.status,
             document.value if document else None,
             response.headers,
             what=what,
+            is_about_one=call.target is not None,
             secret=secret,
             now=self._now(),
         )
@@ -742,6 +755,12 @@ class CrmClient:
             return verdict
         if is_write and response.status == 204 and not response.body:
             document = _Document({"success": True}, torn=False)
+        if response.body is None:
+            reason = f"the answer is larger than {LARGEST_ANSWER >> 20} MB and was not read"
+            if is_write:
+                return Verdict("not_json", WriteUncertain(f"{what}: {reason}; it may have been done"))
+            # It would be as large once more.
+            return Verdict("not_json", RejectedRequest(f"{what}: {reason}", status=response.status))
         if document is None or not isinstance(document.value, dict):
             if is_write:
                 return Verdict("not_json", WriteUncertain(f"{what}: the answer is not JSON; it may have been done"))
@@ -750,7 +769,7 @@ class CrmClient:
             said = message_of(document.value, secret=secret) or "success: false without a reason"
             if is_write:
                 return Verdict("not_success", RejectedRequest(f"{what}: {said}", status=response.status))
-            return Verdict("not_success", ServerUnavailable(f"{what}: {said}"))
+            return self._unusable(call, said, response.status)
         if is_write and not says_success(document.value):
             return Verdict(
                 "not_success", WriteUncertain(f"{what}: the answer does not say success; it may have been done")
@@ -761,4 +780,11 @@ class CrmClient:
             reason = str(problem)
         if is_write:
             return Verdict("not_success", WriteUncertain(f"{what}: done, but {reason}; look before doing it again"))
-        return Verdict("not_success", ServerUnavailable(f"{what}: {reason}"))
+        return self._unusable(call, reason, response.status)
+
+    @staticmethod
+    def _unusable(call: _Call, reason: str, status: int) -> Verdict:
+        """Judge a read's 200 that holds no answer: about one object it repeats itself, of a list it may pass."""
+        text = f"{call.operation.words}: {reason}"
+        error = ServerUnavailable(text) if call.target is None else RejectedRequest(text, status=status)
+        return Verdict("not_success", error)

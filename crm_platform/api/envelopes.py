@@ -98,11 +98,19 @@ def says_success(document: object) -> bool:
 
 
 def judge_status(
-    status: int, document: object, headers: Mapping[str, str], *, what: str, secret: SecretStr, now: dt.datetime
+    status: int,
+    document: object,
+    headers: Mapping[str, str],
+    *,
+    what: str,
+    is_about_one: bool,
+    secret: SecretStr,
+    now: dt.datetime,
 ) -> Verdict | None:
     """Give the error that an HTTP status outside 2xx stands for, None for 2xx. `document` is None where no JSON came.
 
-    `what` names the operation in words. A 5xx to a write is judged by the caller: only it knows what was asked.
+    `what` names the operation in words; `is_about_one`: it concerns one chat, field or campaign. A 5xx to a write is
+    judged by the caller: only it knows what was asked.
     """
     if 200 <= status < 300:
         return None
@@ -120,7 +128,12 @@ def judge_status(
     if status == 408:
         return Verdict("timeout", ServerUnavailable(text, retry_after=retry_after(headers, now=now)))
     if status in (401, 403):
-        return Verdict("unauthorized", Unauthorized(f"{text}: the CRM refuses the key; check CRM_API_KEY"))
+        why = "the key lacks the right for this one, or is refused altogether" if is_about_one else "the key is refused"
+        return Verdict("unauthorized", Unauthorized(f"{text}: {why}; check CRM_API_KEY"))
+    if status == 407:
+        return Verdict(
+            "rejected", FixConfiguration(f"{text}: a proxy asks for a user and a password; check HTTP_PROXY")
+        )
     if status == 404:
         return Verdict("not_found", NotFound(text, status=status, code=code))
     if status == 422:

@@ -82,11 +82,11 @@ READ_FAILURES = {
     "200 empty": (reply(200, b""), ServerUnavailable, "not_json", 5),
     "200 truncated": (reply(200, json.dumps(GOOD).encode()[:-9]), ServerUnavailable, "not_json", 5),
     "200 list": (reply(200, []), ServerUnavailable, "not_json", 5),
-    "200 no list": (reply(200, {"success": True}), ServerUnavailable, "not_success", 5),
-    "200 list is none": (reply(200, {"success": True, "data": {"messages": 7}}), ServerUnavailable, "not_success", 5),
-    "200 false": (reply(200, failure(message="Busy")), ServerUnavailable, "not_success", 5),
-    "200 false beside data": (reply(200, GOOD | {"success": False}), ServerUnavailable, "not_success", 5),
-    "200 'false'": (reply(200, GOOD | {"success": "False"}), ServerUnavailable, "not_success", 5),
+    "200 no list": (reply(200, {"success": True}), RejectedRequest, "not_success", 1),
+    "200 list is none": (reply(200, {"success": True, "data": {"messages": 7}}), RejectedRequest, "not_success", 1),
+    "200 false": (reply(200, failure(message="Busy")), RejectedRequest, "not_success", 1),
+    "200 false beside data": (reply(200, GOOD | {"success": False}), RejectedRequest, "not_success", 1),
+    "200 'false'": (reply(200, GOOD | {"success": "False"}), RejectedRequest, "not_success", 1),
     "408": (reply(408, b""), ServerUnavailable, "timeout", 5),
     "read timeout": (httpx.ReadTimeout("slow"), ServerUnavailable, "timeout", 5),
     "connect timeout": (httpx.ConnectTimeout("slow"), ServerUnavailable, "timeout", 5),
@@ -450,7 +450,7 @@ def test_an_answer_that_trickles_is_a_time_out():
 
     answer = httpx.Response(200, content=trickle())
     with (
-        connect(Script(answer), now=lambda: NOW + dt.timedelta(seconds=next(moments)), retries=0) as client,
+        connect(Script(answer), clock=lambda: next(moments), retries=0) as client,
         pytest.raises(ServerUnavailable),
     ):
         client.list_contacts()
