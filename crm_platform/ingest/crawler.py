@@ -32,7 +32,7 @@ from crm_platform.ingest.listing import Listing
 from crm_platform.ingest.planner import SeenMessage
 from crm_platform.ingest.sweep import PRESENT, Sweep, record_sweep
 from crm_platform.ingest.trouble import Trouble, Troubles
-from crm_platform.ingest.visits import ChatState, Known, Visit, deepen, visit_newest
+from crm_platform.ingest.visits import PAGE_SIZE, ChatState, Known, Visit, deepen, visit_newest
 from crm_platform.schemas import RawTable, Table, raw
 from crm_platform.warehouse import Written
 
@@ -364,9 +364,7 @@ class Crawler:
         with self.warehouse.reading() as session:
             present = session.query(PRESENT)["chat_id"].to_pylist()
             known = [] if anew else session.query("select * from ops.crawl_state").to_pylist()
-        for row in known:
-            row.update({name: row[name] and row[name].replace(tzinfo=UTC) for name in ("known_until", "failed_at")})
-        stored = {row["chat_id"]: ChatState(**row) for row in known}
+        stored = {row["chat_id"]: _state_of(row) for row in known}
         self.states = {chat_id: stored.get(chat_id) or ChatState(chat_id) for chat_id in sorted(present)}
 
     def visit(self, chat_ids: Iterable[str], *, anew: bool = False) -> Iterator[Visit]:
@@ -443,6 +441,7 @@ class Crawler:
                 self.troubles.over(operation, target, at=at)
             else:
                 self.troubles.met(operation, target, failure, at=at)
+                self._let_rest(operation, target)
             return
         if isinstance(failure, FINAL) and not isinstance(failure, Unauthorized):
             self._stopped_by = failure
@@ -451,6 +450,7 @@ class Crawler:
             before = self.troubles.of(operation, target)
             self.troubles.met(operation, target, failure, at=at)
             self._row.append((operation, target, before))
+            self._let_rest(operation, target)
         else:  # the CRM, or our own gate, says: not now
             self._row.append((operation, target, self.troubles.of(operation, target)))
         if len(self._row) < FAILURES_IN_A_ROW or self._stopped_by is not None:
@@ -465,6 +465,11 @@ class Crawler:
             if self._silent_rows == SILENT_ROWS:
                 self._silent_rows = 0
                 self._stopped_by = failure
+
+    def _let_rest(self, operation: str, target: str) -> None:
+        trouble = self.troubles.of(operation, target)
+        if operation == "list_messages" and trouble is not None:
+            self.memory.planner.rest(target, until=trouble.retry_at)
 
     def is_answered(self) -> bool:
         """Whether the CRM answers this key at all: a look at its lists tells."""
@@ -637,6 +642,19 @@ class Crawler:
         return {
             chat_id: Known(frozenset(ids.get(chat_id, ())), frozenset(keys.get(chat_id, ()))) for chat_id in chat_ids
         }
+
+
+def _state_of(row: dict[str, Any]) -> ChatState:
+    """A chat's state from its row, which may have been written before some of its columns existed."""
+    values = {
+        name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+        for name, value in row.items()
+        if value is not None
+    }
+    if "pages_from_oldest" not in values:
+        values["pages_from_oldest"] = values["read_from_oldest"] // PAGE_SIZE
+        values["read_from_oldest"] = values["pages_from_oldest"] * PAGE_SIZE
+    return ChatState(**values)
 
 
 def _missing_pages(listing: Listing[Any]) -> str:

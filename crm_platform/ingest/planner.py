@@ -493,6 +493,12 @@ class CrawlPlanner:
                 self._chats.is_gone[row] = True
                 self._present -= 1
 
+    def rest(self, chat_id: str, *, until: dt.datetime) -> None:
+        """Leave a chat alone until then: it cannot be had."""
+        row = self._chats.row.get(chat_id)
+        if row is not None:
+            self._chats.planned_at[row] = _hours(until) - PATIENCE_HOURS
+
     def hinted(self, chat_id: str, *, message_at: dt.datetime, at: dt.datetime) -> None:
         """An event named a message of `message_at` in this chat. Repeats, and what a visit has seen, count nothing."""
         t = _hours(at)
@@ -725,6 +731,9 @@ class CrawlPlanner:
             parts.append(f"{chats.hint_count[row]:.0f} named by events have waited {waiting:.1f} h on average")
         if not eligible[row]:
             minutes = (t - float(chats.planned_at[row])) * 60
+            if minutes < 0:
+                rest = PATIENCE_HOURS * 60 - minutes
+                return f"Not next: it could not be had, and rests for {rest:.0f} minutes; " + "; ".join(parts) + "."
             return f"Not next: handed out {minutes:.0f} minutes ago and not visited yet; " + "; ".join(parts) + "."
         rank = int((scores > scores[row]).sum() + (scores[:row] == scores[row]).sum()) + 1
         budget = max(math.floor(self._tokens), 0)

@@ -27,6 +27,7 @@ from crm_platform.ingest.events import Events
 from crm_platform.ingest.memory import PlannerMemory
 from crm_platform.ingest.planner import HISTORY_SHARE, Plan
 from crm_platform.ingest.standing import standing
+from crm_platform.ingest.trouble import Troubles
 from crm_platform.schemas import RawTable, raw
 from crm_platform.warehouse import Written, lease
 
@@ -73,11 +74,18 @@ def _crawler(
         lease(settings.lock_dir / "crawl.lock", purpose="crawl", wait=wait_seconds, on_wait=on_wait),
         connect(fetch_log) as client,
     ):
+        memory = PlannerMemory.load(settings, warehouse, at=now())
+        with warehouse.reading() as session:
+            troubles = Troubles.load(session)
+        for trouble in troubles:
+            if troubles.is_resting(trouble.operation, trouble.target, at=now()):
+                memory.planner.rest(trouble.target, until=trouble.retry_at)
         yield Crawler(
             client,
             warehouse,
             fetch_log=fetch_log,
-            memory=PlannerMemory.load(settings, warehouse, at=now()),
+            memory=memory,
+            troubles=troubles,
             batch=Batch(keep_text=settings.message_text == "keep"),
             progress=progress,
             now=now,
