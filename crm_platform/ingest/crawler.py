@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from crm_platform.api import Answer, CampaignReport, CrmClient, Fetch
@@ -56,6 +56,9 @@ LOOKUP_CHATS = 500
 KNOWN_MESSAGES = 2 * 100
 """Newest stored messages a chat that a visit is held against: two pages' worth."""
 
+LULL_SECONDS = 2.0
+"""No answer for so long: the limit lets nothing through, or the server is slow. What came is committed meanwhile."""
+
 HISTORY_PAGES = 10
 """Pages of history read before another chat has its turn: a chat's history is committed in pieces of this size."""
 
@@ -77,7 +80,8 @@ class Progress:
     """How far a stage has come. `total` and `requests_left` are None where they are not known or not limited.
 
     `coverage`: share of the messages that are thought to exist that is stored; `seconds_to_whole`: until every history
-    is whole at the present pace. Both are None where they are not known.
+    is whole at the present pace. Both are None where they are not known. `is_waiting`: nothing comes at the moment, and
+    all that came is committed: a good moment for other work.
     """
 
     stage: str
@@ -88,6 +92,7 @@ class Progress:
     requests_left: int | None = None
     coverage: float | None = None
     seconds_to_whole: float | None = None
+    is_waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,7 @@ class Crawler:
         self.seconds_to_whole: float | None = None
         self._fetch_log = fetch_log
         self._progress = progress
+        self._told: Progress | None = None
         self._committed_at = now()
         self._workers = workers
         self._page_size = PAGE_SIZE  # then the server's, which may give fewer
@@ -192,18 +198,17 @@ class Crawler:
 
     def report(self, stage: str, done: int, total: int | None) -> None:
         """Tell whoever watches."""
-        self._progress(
-            Progress(
-                stage,
-                done,
-                total,
-                self.requests,
-                self.messages,
-                requests_left=self.requests_left,
-                coverage=self.coverage,
-                seconds_to_whole=self.seconds_to_whole,
-            )
+        self._told = Progress(
+            stage,
+            done,
+            total,
+            self.requests,
+            self.messages,
+            requests_left=self.requests_left,
+            coverage=self.coverage,
+            seconds_to_whole=self.seconds_to_whole,
         )
+        self._progress(self._told)
 
     def commit(self, *, when_full: bool = False) -> None:
         """Write the batch; with `when_full` only if it is large enough."""
@@ -427,7 +432,7 @@ class Crawler:
         try:
             under_way = begin(lookahead)
             while under_way:
-                future = done.get()
+                future = self._next(done)
                 under_way -= 1
                 if self._stopped_by is None:
                     under_way += begin(1)
@@ -437,6 +442,17 @@ class Crawler:
                     yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _next(self, done: SimpleQueue[Future[R]]) -> Future[R]:
+        """Wait for what is done next; in a lull, commit what came and tell whoever watches."""
+        while True:
+            try:
+                return done.get(timeout=LULL_SECONDS)
+            except Empty:
+                if self.batch.fetches:
+                    self.commit()
+                if self._told is not None:
+                    self._progress(replace(self._told, is_waiting=True))
 
     def _visit(self, state: ChatState, known: Known) -> Visit:
         fetches: list[Fetch] = []

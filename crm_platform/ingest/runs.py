@@ -118,17 +118,7 @@ def refresh(
         on_wait=on_wait,
     ) as crawler:
         stages = _Stages(crawler, anew=full_refresh)
-        order: list[tuple[Callable[[], None], tuple[type[RawTable], ...]]] = [
-            (stages.contacts, (raw.Contacts, raw.ContactSweeps)),
-            (stages.custom_fields, (raw.CustomFields,)),
-            (stages.campaigns, (raw.Campaigns,)),
-            (stages.reports, (raw.CampaignReports,)),
-            (stages.messages, (raw.Messages,)),
-        ]
-        if not crawler.is_limited:
-            # Under a quota the cheapest figures come first; without one, what moves fastest is read closest to the cut.
-            order[2:] = [order[4], *order[2:4]]
-        for stage, of in order:
+        for stage, of in _in_order(stages):
             wanted = [table for table in of if table in tables]
             if not wanted:
                 continue
@@ -148,6 +138,25 @@ def refresh(
             account.seconds_throttled = crawler.client.seconds_throttled - throttled
             crawler.commit()
             yield from (crawler.outcome(table, started_at=started_at) for table in wanted)
+
+
+def _in_order(stages: _Stages) -> Iterator[tuple[Callable[[], None], tuple[type[RawTable], ...]]]:
+    """The stages and what each fetches.
+
+    Under a quota, ours or one that the CRM has named by now, the cheapest figures come first; without one, what moves
+    fastest is read closest to the cut.
+    """
+    yield stages.contacts, (raw.Contacts, raw.ContactSweeps)
+    yield stages.custom_fields, (raw.CustomFields,)
+    crawler = stages.crawler
+    crawler.is_limited = _rate(crawler.client.limits()) is not None
+    messages = (stages.messages, (raw.Messages,))
+    if not crawler.is_limited:
+        yield messages
+    yield stages.campaigns, (raw.Campaigns,)
+    yield stages.reports, (raw.CampaignReports,)
+    if crawler.is_limited:
+        yield messages
 
 
 @dataclass(slots=True)
