@@ -270,6 +270,16 @@ class SqliteGate:
         day = [bound.free for bound in bounds if bound.is_day]
         return Allowance(min(minute) if minute else None, min(day) if day else None)
 
+    def opens_at(self, now: dt.datetime | None = None) -> dt.datetime | None:
+        """Say when the next request may start; None: now."""
+        at = self._micros(now)
+        with self._lock:
+            if not self._is_limited and not self._path.exists():
+                return None
+            with self._transaction(write=False) as db:
+                shut = [bound.next_at for bound in self._bounds(db, at) if bound.free <= 0]
+        return dt.datetime.fromtimestamp(max(shut) / _SECOND, dt.UTC) if shut else None
+
     def limits(self, now: dt.datetime | None = None) -> Allowance:
         """Say how many requests a minute and a day may hold, for all holders together."""
         at = self._micros(now)

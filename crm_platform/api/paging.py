@@ -4,8 +4,8 @@ What belongs here: the one rule for contacts, campaigns and messages. What does 
 a reading is for (ingest/).
 
 Servers say less about their lists than the contract promises: pages are shorter than asked for, the size that is echoed
-is not the size that came, a total counts this page alone, is missing or never true, the last page repeats for ever. So a
-reading believes what came before what is said:
+is not the size that came, a total counts this page alone, is missing or never true, the last page repeats for ever. A
+reading believes what comes more than what is said:
 
 - it ends at an empty page, at a page that adds no new key, or where as many keys came as the total says;
 - a total is not believed where it says no more than a full page holds, or less than has come already;
@@ -20,7 +20,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Set
+    from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from crm_platform.api.records import Page, Rejected
 
@@ -72,7 +73,7 @@ class Paging:
         self.next: int | None = first
         self.end: End | None = None
         self.keys: set[str] = set()
-        self.new: Set[str] = frozenset()
+        self.new: AbstractSet[str] = frozenset()
         self.total = total
         self.moved_at = 0  # the last page whose total differed from the one before
         self.lost_pages = 0  # how many of the pages read the last page has made doubtful
@@ -90,7 +91,7 @@ class Paging:
         """Pages that were read without a gap."""
         return self._last if self.next is None else self.next - 1
 
-    def took(self, page: Page[Any], keys: Set[str]) -> None:
+    def took(self, page: Page[Any], keys: AbstractSet[str]) -> None:
         """Note page `next`, by the keys it held."""
         came = count_of(page)
         is_again = page.page <= self._last

@@ -335,3 +335,8 @@ def _json(value: Mapping[str, object]) -> str | None:
 
 def _naive(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def aware(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as it is read, with its instants in UTC."""
+    return {name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for name, value in row.items()}

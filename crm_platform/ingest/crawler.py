@@ -7,12 +7,13 @@ sweep.py), rows (batch.py).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from itertools import islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from crm_platform.api import Answer, CampaignReport, CrmClient, Fetch, Page
@@ -21,13 +22,13 @@ from crm_platform.errors import (
     FixConfiguration,
     NotFound,
     QuotaSpent,
+    RateLimited,
     RejectedRequest,
-    RetryLater,
     ServerUnavailable,
     SkipRecord,
     Unauthorized,
 )
-from crm_platform.ingest.batch import Batch, rejected_key
+from crm_platform.ingest.batch import Batch, aware, rejected_key
 from crm_platform.ingest.listing import Listing
 from crm_platform.ingest.planner import SeenMessage
 from crm_platform.ingest.sweep import PRESENT, Sweep, record_sweep
@@ -68,6 +69,9 @@ LOOKUP_CHATS = 500
 KNOWN_MESSAGES = 2 * 100
 """Newest stored messages a chat that a visit is held against: two pages' worth."""
 
+LULL_SECONDS = 2.0
+"""No answer for so long: the limit lets nothing through, or the server is slow. What came is committed meanwhile."""
+
 HISTORY_PAGES = 10
 """Pages of history read before another chat has its turn: a chat's history is committed in pieces of this size."""
 
@@ -75,7 +79,7 @@ ROUNDS = 3
 """Times that what failed is tried again before a run ends."""
 
 FAILURES_IN_A_ROW = 6
-"""So many objects in a row that cannot be had: is it them, or is nobody answered any more? A look at the lists tells."""
+"""So many objects in a row that cannot be had: is it them, or is nobody answered? A look at the lists tells."""
 
 SILENT_ROWS = 3
 """So many such rows, with the lists answered and no object of the kind between: the kind cannot be had now."""
@@ -95,7 +99,8 @@ class Progress:
     """How far a stage has come. `total` and `requests_left` are None where they are not known or not limited.
 
     `coverage`: share of the messages that are thought to exist that is stored; `seconds_to_whole`: until every history
-    is whole at the present pace. Both are None where they are not known.
+    is whole at the present pace. Both are None where they are not known. `is_waiting`: nothing comes at the moment, and
+    all that came is committed: a good moment for other work.
     """
 
     stage: str
@@ -106,6 +111,7 @@ class Progress:
     requests_left: int | None = None
     coverage: float | None = None
     seconds_to_whole: float | None = None
+    is_waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,13 @@ class Account:
     seconds_throttled: float = 0.0
     remaining: str = ""
     metrics: dict[str, float | int | str] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def took(self, page: Page[Any]) -> None:
+        """Count a page's records, kept and rejected."""
+        self.kept += len(page.records)
+        self.rejected += len(page.rejected)
+        self.reasons.update(one.reason for one in page.rejected)
 
 
 @dataclass(slots=True)
@@ -181,6 +194,7 @@ class Crawler:
         self.seconds_to_whole: float | None = None
         self._fetch_log = fetch_log
         self._progress = progress
+        self._told: Progress | None = None
         self._committed_at = now()
         self._workers = workers
         self.is_limited = is_limited  # whether a quota makes requests dear
@@ -188,6 +202,7 @@ class Crawler:
         # Objects that failed one after the other, with what was known of their trouble before.
         self._row: list[tuple[str, str, Trouble | None]] = []
         self._silent_rows = 0
+        self._is_flaky = False  # something that failed in this run was had when it was asked for again
         self._short: set[str] = set()  # chats whose ends met though rows are missing: read to the end of the list
         self._ended: dict[str, bool] = {}  # chats whose reading is over, and whether it reached the list's end
         self._bad_pages: dict[str, int] = {}  # pages of histories that could not be had in this run
@@ -218,18 +233,17 @@ class Crawler:
 
     def report(self, stage: str, done: int, total: int | None) -> None:
         """Tell whoever watches."""
-        self._progress(
-            Progress(
-                stage,
-                done,
-                total,
-                self.requests,
-                self.messages,
-                requests_left=self.requests_left,
-                coverage=self.coverage,
-                seconds_to_whole=self.seconds_to_whole,
-            )
+        self._told = Progress(
+            stage,
+            done,
+            total,
+            self.requests,
+            self.messages,
+            requests_left=self.requests_left,
+            coverage=self.coverage,
+            seconds_to_whole=self.seconds_to_whole,
         )
+        self._progress(self._told)
 
     def commit(self, *, when_full: bool = False) -> None:
         """Write the batch; with `when_full` only if it is large enough."""
@@ -278,8 +292,7 @@ class Crawler:
         """Read a list, booking its requests; what pages could not be had for is remembered with them."""
         pages = listing.pages()
         while (page := self._recorded(lambda: next(pages, None), account)) is not None:
-            account.kept += len(page.records)
-            account.rejected += len(page.rejected)
+            account.took(page)
             self.troubles.over(operation, f"page {page.page}", at=self.now())
             yield page
         for number, problem in listing.failed.items():
@@ -291,8 +304,7 @@ class Crawler:
         """Fetch the tenant's custom fields."""
         account = self.account(raw.CustomFields)
         page = self._recorded(self.client.list_custom_fields, account)
-        account.kept += len(page.records)
-        account.rejected += len(page.rejected)
+        account.took(page)
         self.batch.custom_fields(page)
         self.memory.planner.spent(at=self.now(), requests=1)
 
@@ -366,6 +378,8 @@ class Crawler:
             known = [] if anew else session.query("select * from ops.crawl_state").to_pylist()
         stored = {row["chat_id"]: _state_of(row) for row in known}
         self.states = {chat_id: stored.get(chat_id) or ChatState(chat_id) for chat_id in sorted(present)}
+        # Whoever read them to where they meet died before the rows were counted.
+        self._ended = {chat_id: False for chat_id, state in self.states.items() if state.meets}
 
     def visit(self, chat_ids: Iterable[str], *, anew: bool = False) -> Iterator[Visit]:
         """Visit the newest end of these chats and keep what came; raises when the server is down or all is spent."""
@@ -392,6 +406,8 @@ class Crawler:
 
         A chat is whole when as many records are stored or quarantined as its list says it has.
         """
+        if not self._ended:
+            return set()
         self.commit()
         over, self._ended = self._ended, {}
         read_on = set()
@@ -438,6 +454,7 @@ class Crawler:
             self._row.clear()
             self._silent_rows = 0
             if failure is None:
+                self._is_flaky = self._is_flaky or self.troubles.of(operation, target) is not None
                 self.troubles.over(operation, target, at=at)
             else:
                 self.troubles.met(operation, target, failure, at=at)
@@ -471,19 +488,30 @@ class Crawler:
         if operation == "list_messages" and trouble is not None:
             self.memory.planner.rest(target, until=trouble.retry_at)
 
+    def is_worth_another_try(self, operation: str, target: str, problem: CrmPlatformError) -> bool:
+        """Whether what failed may be had in this run: not where the answer repeats itself, unless much is mended so."""
+        trouble = self.troubles.of(operation, target)
+        if isinstance(problem, NotFound):
+            return False
+        return trouble is None or trouble.times < (1 + ROUNDS if self._is_flaky else 2)
+
+    def is_resting(self, operation: str, target: str) -> bool:
+        """Whether an object that could not be had is to be left alone for now."""
+        return self.troubles.is_resting(operation, target, at=self.now())
+
     def is_answered(self) -> bool:
         """Whether the CRM answers this key at all: a look at its lists tells."""
         for look in (
             lambda: self.client.list_contacts(limit=1, retries=0),
-            lambda: self.client.list_custom_fields(),
+            self.client.list_custom_fields,
             lambda: self.client.list_campaigns(limit=1, retries=0),
         ):
             try:
                 self._recorded(look, self.account(raw.Contacts))
-            except Unauthorized:
-                continue  # a right to this list may be what the key lacks
-            except CrmPlatformError:
+            except (RateLimited, QuotaSpent):
                 return False
+            except CrmPlatformError:
+                continue
             return True
         return False
 
@@ -499,8 +527,7 @@ class Crawler:
             for page in visit.pages:
                 self.batch.messages(state.chat_id, page)
                 self.messages += len(page.records)
-                account.kept += len(page.records)
-                account.rejected += len(page.rejected)
+                account.took(page)
             if visit.is_newest and visit.pages:
                 self._learn(visit)
             if visit.has_ended or state.meets:
@@ -527,7 +554,9 @@ class Crawler:
     def _booked(self, fetches: list[Fetch], account: Account) -> None:
         self.batch.requests(fetches)
         self.requests += len(fetches)
-        self.answers += sum(fetch.outcome == "ok" for fetch in fetches)
+        answered = [fetch for fetch in fetches if fetch.outcome == "ok"]
+        self.answers += len(answered)
+        self._is_flaky = self._is_flaky or any(fetch.attempt > 1 for fetch in answered)
         account.requests += len(fetches)
 
     def _recorded(self, call: Callable[[], R], account: Account) -> R:
@@ -567,7 +596,7 @@ class Crawler:
         try:
             under_way = begin(lookahead)
             while under_way:
-                future = done.get()
+                future = self._next(done)
                 under_way -= 1
                 if self._stopped_by is None:
                     under_way += begin(1)
@@ -577,6 +606,17 @@ class Crawler:
                     yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _next(self, done: SimpleQueue[Future[R]]) -> Future[R]:
+        """Wait for what is done next; in a lull, commit what came and tell whoever watches."""
+        while True:
+            try:
+                return done.get(timeout=LULL_SECONDS)
+            except Empty:
+                if self.batch.fetches:
+                    self.commit()
+                if self._told is not None:
+                    self._progress(replace(self._told, is_waiting=True))
 
     def _visit(self, state: ChatState, known: Known) -> Visit:
         fetches: list[Fetch] = []
@@ -646,11 +686,7 @@ class Crawler:
 
 def _state_of(row: dict[str, Any]) -> ChatState:
     """A chat's state from its row, which may have been written before some of its columns existed."""
-    values = {
-        name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
-        for name, value in row.items()
-        if value is not None
-    }
+    values = {name: value for name, value in aware(row).items() if value is not None}
     if "pages_from_oldest" not in values:
         values["pages_from_oldest"] = values["read_from_oldest"] // PAGE_SIZE
         values["read_from_oldest"] = values["pages_from_oldest"] * PAGE_SIZE

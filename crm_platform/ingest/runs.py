@@ -14,15 +14,24 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crm_platform.api import Allowance, CrmClient, Fetch, utc_now
-from crm_platform.errors import CrmPlatformError, FixConfiguration, NotFound, QuotaSpent, RetryLater
+from crm_platform.errors import CrmPlatformError, FixConfiguration, GiveUp, QuotaSpent, RetryLater, Unauthorized
 from crm_platform.ingest.agenda import Agenda
 from crm_platform.ingest.batch import Batch
 from crm_platform.ingest.connect import CRAWLER_RESERVE, FetchLog, open_client
-from crm_platform.ingest.crawler import FINAL, HISTORY_PAGES, ROUNDS, WORKERS, Crawler, Outcome, Progress
+from crm_platform.ingest.crawler import (
+    FINAL,
+    HISTORY_PAGES,
+    OF_ONE_OBJECT,
+    ROUNDS,
+    WORKERS,
+    Crawler,
+    Outcome,
+    Progress,
+)
 from crm_platform.ingest.events import Events
 from crm_platform.ingest.memory import PlannerMemory
 from crm_platform.ingest.planner import HISTORY_SHARE, Plan
@@ -32,7 +41,7 @@ from crm_platform.schemas import RawTable, raw
 from crm_platform.warehouse import Written, lease
 
 if TYPE_CHECKING:
-    from crm_platform.ingest.visits import ChatState
+    from crm_platform.ingest.visits import ChatState, Visit
     from crm_platform.settings import Settings
     from crm_platform.warehouse import Warehouse
 
@@ -50,6 +59,12 @@ RAW_TABLES: tuple[type[RawTable], ...] = (
 
 TICK = timedelta(minutes=1)
 """How often a crawl asks the planner what to do next."""
+
+FEWEST_REJECTED = 2
+"""One record that is broken is that record's trouble; this many, and none that is not, are the server's."""
+
+FIRST_REPORTS_SHARE = 0.2
+"""Share of a day's requests that a refresh spends on reports before it reads messages."""
 
 SLOTS_RETURN = timedelta(seconds=61)
 """After so long the gate has every slot of a tick back: a minute, and a second for who reads the clock how."""
@@ -125,18 +140,8 @@ def refresh(
         wait_seconds=wait_seconds,
         on_wait=on_wait,
     ) as crawler:
-        stages = _Stages(crawler, anew=full_refresh)
-        order: list[tuple[Callable[[], None], tuple[type[RawTable], ...]]] = [
-            (stages.contacts, (raw.Contacts, raw.ContactSweeps)),
-            (stages.custom_fields, (raw.CustomFields,)),
-            (stages.campaigns, (raw.Campaigns,)),
-            (stages.reports, (raw.CampaignReports,)),
-            (stages.messages, (raw.Messages,)),
-        ]
-        if not crawler.is_limited:
-            # Under a quota the cheapest figures come first; without one, what moves fastest is read closest to the cut.
-            order[2:] = [order[4], *order[2:4]]
-        for stage, of in order:
+        stages = _Stages(crawler, anew=full_refresh, began=now())
+        for stage, of in _in_order(stages):
             wanted = [table for table in of if table in tables]
             if not wanted:
                 continue
@@ -145,17 +150,60 @@ def refresh(
             account = crawler.account(of[0])
             try:
                 stage()
-            except FixConfiguration:
-                crawler.commit()
-                raise
             except CrmPlatformError as problem:
                 account.remaining = f"{account.remaining or stage.__name__.replace('_', ' ')}: {problem}"
                 crawler.commit()
                 if of[0] is raw.Contacts and not crawler.has_swept():
                     raise  # nothing is known of this CRM yet: figures of nothing would mislead
+                if isinstance(problem, FixConfiguration) and not _is_of_one_list(problem, crawler):
+                    crawler.commit()
+                    raise
             account.seconds_throttled = crawler.client.seconds_throttled - throttled
             crawler.commit()
             yield from (crawler.outcome(table, started_at=started_at) for table in wanted)
+        _raise_if_nothing_was_kept(crawler)
+
+
+def _is_of_one_list(problem: CrmPlatformError, crawler: Crawler) -> bool:
+    """Whether a refused key is refused for one list alone."""
+    return isinstance(problem, Unauthorized) and crawler.is_answered()
+
+
+def _raise_if_nothing_was_kept(crawler: Crawler) -> None:
+    """A run that keeps nothing of what it read is not a good one. Raises GiveUp, naming kinds, counts and reasons."""
+    lost = [
+        f"{table.full_name()}: {account.rejected} records, {', '.join(sorted(account.reasons))}"
+        for table, account in crawler.accounts.items()
+        if account.rejected >= FEWEST_REJECTED and not account.kept
+    ]
+    if lost:
+        raise GiveUp(
+            f"none of what was read could be kept ({'; '.join(lost)}): the CRM's answers are not as its contract says; "
+            "the records are in ops.quarantine"
+        )
+
+
+def _in_order(stages: _Stages) -> Iterator[tuple[Callable[[], None], tuple[type[RawTable], ...]]]:
+    """The stages and what each fetches.
+
+    Under a quota, ours or one that the CRM has named by now, the cheapest figures come first; without one, what moves
+    fastest is read closest to the cut.
+    """
+    yield stages.contacts, (raw.Contacts, raw.ContactSweeps)
+    yield stages.custom_fields, (raw.CustomFields,)
+    crawler = stages.crawler
+    limits = crawler.client.limits()
+    crawler.is_limited = _rate(limits) is not None
+    messages, reports = (stages.messages, (raw.Messages,)), (stages.reports, (raw.CampaignReports,))
+    campaigns = (stages.campaigns, (raw.Campaigns,))
+    if not crawler.is_limited:
+        yield from (messages, campaigns, reports)
+    elif limits.day is None:
+        yield from (campaigns, reports, messages)
+    else:
+        # A day's requests can run out: neither may eat up the other.
+        stages.first_reports = int(FIRST_REPORTS_SHARE * limits.day)
+        yield from (campaigns, messages, reports)
 
 
 @dataclass(slots=True)
@@ -164,40 +212,68 @@ class _Stages:
 
     crawler: Crawler
     anew: bool
+    began: datetime
+    first_reports: int = 0
 
     def contacts(self) -> None:
         """Sweep the contact list, until a sweep is complete."""
+        account = self.crawler.account(raw.Contacts)
         for _ in range(ROUNDS):
             sweep = self.crawler.sweep()
-            if sweep.is_complete or isinstance(sweep.failure, FINAL):
+            # Pages that could not be had twice are left to the next run.
+            is_stuck = sweep.failed and not any(
+                self.crawler.is_worth_another_try("list_contacts", f"page {page}", problem)
+                for page, problem in sweep.failed.items()
+            )
+            if sweep.is_complete or is_stuck or isinstance(sweep.failure, FINAL):
                 break
-        if sweep.failure is not None:
+        if sweep.is_complete:
+            account.remaining = ""
+        elif sweep.failure is not None:
             raise sweep.failure
-        if not sweep.is_complete:
-            self.crawler.account(raw.Contacts).remaining = "the contact list kept moving: no sweep was complete"
+        else:
+            missing = f": {sweep.missing} of {sweep.total} were not seen" if sweep.missing else ""
+            account.remaining = f"no sweep of the contact list was complete{missing}"
 
     def custom_fields(self) -> None:
         """Fetch the tenant's custom fields."""
         self.crawler.custom_fields()
 
     def campaigns(self) -> None:
-        """Fetch the campaign list."""
+        """Fetch the campaign list, and where reports come last, the first of them."""
         self.crawler.campaigns()
+        if self.first_reports:
+            self.crawler.commit()
+            self.crawler.reports(self._reports_due()[: self.first_reports])
 
     def reports(self) -> None:
-        """Fetch every campaign's report; what failed is tried again."""
-        self.crawler.commit()
-        with self.crawler.warehouse.reading() as session:
-            due = session.query("select campaign_id from raw.campaigns order by campaign_id")["campaign_id"].to_pylist()
+        """Fetch every campaign's report that was not fetched yet; what failed is tried again."""
+        crawler = self.crawler
+        crawler.commit()
+        due = self._reports_due()
         failed: dict[str, CrmPlatformError] = {}
-        account = self.crawler.account(raw.CampaignReports)
+        account = crawler.account(raw.CampaignReports)
         account.remaining = f"{len(due)} reports"
         for _ in range(1 + ROUNDS):
-            failed = self.crawler.reports(due)
-            due = list(failed)
+            failed |= crawler.reports(due)
+            for campaign_id in due:
+                if crawler.troubles.of("campaign_report", campaign_id) is None:
+                    failed.pop(campaign_id, None)
+            due = [
+                campaign_id
+                for campaign_id in due
+                if campaign_id in failed
+                and crawler.is_worth_another_try("campaign_report", campaign_id, failed[campaign_id])
+            ]
             if not due:
                 break
-        account.remaining = f"{len(failed)} reports: {next(iter(failed.values()))}" if failed else ""
+        account.remaining = _cannot_be_had(crawler, "campaign_report", "reports")
+
+    def _reports_due(self) -> list[str]:
+        """Campaigns whose report this run has not fetched, those that were sent last first; drafts at the end."""
+        with self.crawler.warehouse.reading() as session:
+            due = session.query(_REPORTS_DUE, [self.began.astimezone(UTC).replace(tzinfo=None)])["campaign_id"]
+        return [one for one in due.to_pylist() if not self.crawler.is_resting("campaign_report", one)]
 
     def messages(self) -> None:
         """Visit every present chat's newest page, and read every history that is not whole."""
@@ -206,36 +282,18 @@ class _Stages:
         crawler.load_states(anew=self.anew)
         account = crawler.account(raw.Messages)
         total = len(crawler.states)
-        # Those never visited first: a page of each tells more than the newest minute of a few.
-        due = sorted(crawler.states, key=lambda chat_id: crawler.states[chat_id].known_until is not None)
         current: set[str] = set()
-        failed: dict[str, CrmPlatformError] = {}
+        # Those never visited first: a page of each tells more than the newest minute of a few.
+        due = [chat_id for chat_id in crawler.states if not crawler.is_resting("list_messages", chat_id)]
+        due.sort(key=lambda chat_id: crawler.states[chat_id].known_until is not None)
         try:
             for _ in range(1 + ROUNDS):
-                failed = {}
-                unfinished = []
-                for visit in crawler.visit(due, anew=self.anew):
-                    chat_id = visit.state.chat_id
-                    if visit.failure is not None:
-                        failed[chat_id] = visit.failure
-                    elif visit.state.is_history_whole:
-                        current.add(chat_id)
-                    else:
-                        unfinished.append(chat_id)
-                    crawler.report("messages", len(current), total)
-                while unfinished:
-                    going_on = []
-                    for visit in crawler.deepen(unfinished):
-                        chat_id = visit.state.chat_id
-                        if visit.failure is not None:
-                            failed[chat_id] = visit.failure
-                        elif visit.state.is_history_whole:
-                            current.add(chat_id)
-                        else:
-                            going_on.append(chat_id)
-                        crawler.report("messages", len(current), total)
-                    unfinished = going_on
-                due = [chat_id for chat_id, problem in failed.items() if not isinstance(problem, NotFound)]
+                failed = self._read(due, current)
+                due = [
+                    chat_id
+                    for chat_id, problem in failed.items()
+                    if crawler.is_worth_another_try("list_messages", chat_id, problem)
+                ]
                 if not due:
                     break
         finally:
@@ -243,8 +301,59 @@ class _Stages:
             account.metrics["chats_current"] = len(current)
             if len(current) < total:
                 account.remaining = f"{total - len(current)} of {total} chats"
-        if account.remaining and failed:
-            account.remaining += f": {next(iter(failed.values()))}"
+        if account.remaining:
+            fell_short = sum(state.fell_short_at is not None for state in crawler.states.values())
+            short = f"{fell_short} hold less than the CRM counts" if fell_short else ""
+            why = "; ".join(filter(None, (short, _cannot_be_had(crawler, "list_messages", "chats"))))
+            account.remaining += f": {why}" if why else ""
+
+    def _read(self, chat_ids: list[str], current: set[str]) -> dict[str, CrmPlatformError]:
+        """Visit these chats and read their histories; notes which are current, gives what failed."""
+        crawler = self.crawler
+        failed: dict[str, CrmPlatformError] = {}
+        asked = set(chat_ids)
+        reading: Iterator[Visit] = crawler.visit(chat_ids, anew=self.anew)
+        while True:
+            for visit in reading:
+                chat_id = visit.state.chat_id
+                if visit.failure is not None:
+                    failed[chat_id] = visit.failure
+                elif visit.state.is_history_whole:
+                    current.add(chat_id)
+                crawler.report("messages", len(current), len(crawler.states))
+            crawler.prove()
+            at = crawler.now()
+            states = [crawler.states[chat_id] for chat_id in asked - failed.keys() - current]
+            current |= {state.chat_id for state in states if state.is_history_whole}
+            unfinished = sorted(state.chat_id for state in states if state.is_due(at))
+            if not unfinished:
+                return failed
+            reading = crawler.deepen(unfinished)
+
+
+_REPORTS_DUE = """
+    select campaigns.campaign_id as campaign_id
+    from raw.campaigns as campaigns
+    left join (
+        select target, max(started_at) as read_at
+        from ops.fetches
+        where operation = 'campaign_report' and outcome in ('ok', 'not_found')
+        group by target
+    ) as reports on reports.target = campaigns.campaign_id
+    where reports.read_at is null or reports.read_at < ?
+    order by
+        campaigns.status in ('draft', 'scheduled'),
+        coalesce(campaigns.scheduled_at, campaigns.created_at, campaigns.first_fetched_at) desc,
+        campaigns.campaign_id
+"""
+
+
+def _cannot_be_had(crawler: Crawler, operation: str, what: str) -> str:
+    """How many objects cannot be had, and what the first of them answers."""
+    troubles = [one for one in crawler.troubles if one.operation == operation]
+    if operation == "list_messages":
+        troubles = [one for one in troubles if one.target in crawler.states]
+    return f"{len(troubles)} {what} cannot be had: {troubles[0].reason}" if troubles else ""
 
 
 def crawl(
@@ -315,6 +424,9 @@ def crawl(
         if crawler.coverage is not None:
             account.metrics["coverage"] = crawler.coverage
         yield from (crawler.outcome(table, started_at=started_at) for table in RAW_TABLES)
+        if problem is not None and not crawler.answers and not isinstance(problem, QuotaSpent):
+            raise problem  # whoever started this got nothing, and must not take it for a run that had nothing to do
+        _raise_if_nothing_was_kept(crawler)
 
 
 class _Ticks:
@@ -348,7 +460,7 @@ class _Ticks:
         self._estimate(at)
         self._events.hear(crawler.memory, at=at)
         self._fetch_what_is_due(at, left=left, before=before)
-        history_pages = self._history_pages(at, is_due=any(state.is_open for state in crawler.states.values()))
+        history_pages = self._history_pages(at, is_due=any(state.is_due(at) for state in crawler.states.values()))
         plan = self._plan(at, left=left, before=before, history_pages=history_pages)
         if plan.sweep:
             self._sweep(left=left, before=before)
@@ -359,7 +471,9 @@ class _Ticks:
             failed = []
             for done, visit in enumerate(crawler.visit(due), start=1):
                 self._tell(done, len(due), left=self._free(left, before))
-                if visit.failure is not None:
+                if visit.failure is not None and crawler.is_worth_another_try(
+                    "list_messages", visit.state.chat_id, visit.failure
+                ):
                     failed.append(visit.state.chat_id)
             due = failed[: self._free(left, before)]
         self._deepen(pages=history_pages, left=left, before=before)
@@ -378,6 +492,8 @@ class _Ticks:
         for _ in range(2):
             sweep = self._crawler.sweep()
             if sweep.failure is not None:
+                if isinstance(sweep.failure, OF_ONE_OBJECT) and (sweep.first or self._crawler.is_answered()):
+                    return
                 raise sweep.failure
             free = self._free(left, before)
             if sweep.is_complete or (free is not None and free < sweep.requests):
@@ -399,7 +515,7 @@ class _Ticks:
         stored = self._stored + crawler.written.get(raw.Messages, Written()).inserted
         expected = stored + missing + self._planner.expected_unseen(at)
         crawler.coverage = stored / expected if expected > 0 else None
-        pages = sum(state.missing_pages for state in crawler.states.values() if state.is_open)
+        pages = sum(state.missing_pages for state in crawler.states.values() if state.is_due(at))
         crawler.seconds_to_whole = None if self._rate is None else 60 * pages / (HISTORY_SHARE * self._rate)
 
     def remaining(self, problem: CrmPlatformError | None) -> str:
@@ -426,15 +542,28 @@ class _Ticks:
         """Custom fields, the campaign list and reports, within their shares of the quota."""
         crawler, agenda = self._crawler, self._agenda
         if agenda.is_custom_fields_due(at) and self._free(left, before) != 0:
-            crawler.custom_fields()
+            self._if_it_can_be_had(crawler.custom_fields, "list_custom_fields")
         if agenda.is_campaign_list_due(at) and self._free(left, before) != 0:
-            crawler.campaigns()
+            self._if_it_can_be_had(crawler.campaigns, "list_campaigns")
             crawler.commit()
             agenda.look()
-        if due := agenda.reports_due(at)[: self._free(left, before)]:
+        due = [one for one in agenda.reports_due(at) if not crawler.is_resting("campaign_report", one)]
+        if due := due[: self._free(left, before)]:
             crawler.reports(due)
             crawler.commit()
             agenda.look()
+
+    def _if_it_can_be_had(self, step: Callable[[], None], operation: str) -> None:
+        """Take a step; where one list cannot be had, and others can, the rest goes on without it."""
+        troubles, at = self._crawler.troubles, self._crawler.now()
+        try:
+            step()
+        except OF_ONE_OBJECT as problem:
+            if not self._crawler.is_answered():
+                raise
+            troubles.met(operation, "the list", problem, at=at)
+        else:
+            troubles.over(operation, "the list", at=at)
 
     def _history_pages(self, at: datetime, *, is_due: bool) -> int | None:
         """Pages of history that this tick may read; None = no limit."""
@@ -452,8 +581,16 @@ class _Ticks:
         crawler = self._crawler
         failed: set[str] = set()
         while True:
+            crawler.prove()
             room = _least(pages, self._free(left, before))
-            due = [state for state in crawler.states.values() if state.is_open and state.chat_id not in failed]
+            at = crawler.now()
+            due = [
+                state
+                for state in crawler.states.values()
+                if state.is_due(at)
+                and state.chat_id not in failed
+                and not crawler.is_resting("list_messages", state.chat_id)
+            ]
             chosen = _affordable(sorted(due, key=lambda state: (state.missing_pages, state.chat_id)), room)
             if not chosen:
                 return

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
+from crm_platform.ingest.batch import aware
 from crm_platform.schemas import ops
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Troubles:
     @classmethod
     def load(cls, session: Session) -> Self:
         """Read those that are not over."""
-        return cls([Trouble(**_aware(row)) for row in session.query(LIVE).to_pylist()])
+        return cls([Trouble(**aware(row)) for row in session.query(LIVE).to_pylist()])
 
     def __iter__(self) -> Iterator[Trouble]:
         return iter(self._known.values())
@@ -108,7 +109,3 @@ class Troubles:
     def _set(self, trouble: Trouble) -> None:
         key = trouble.operation, trouble.target
         self._known[key] = self._changed[key] = trouble
-
-
-def _aware(row: dict[str, object]) -> dict[str, object]:
-    return {name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for name, value in row.items()}

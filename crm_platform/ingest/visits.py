@@ -8,9 +8,9 @@ newest. Only the newest end grows, so `boundary` = total − newest_run, counted
 and both ends meet as soon as read_from_oldest reaches it. A visit that is cut off before it meets known ground starts a
 new run at the newest end, and what lies between becomes history like any other: nothing is forgotten.
 
-Ends that meet are arithmetic on what the server says. **Whole** is more: what is stored and quarantined is at least the
-total (`proven`, by counting the rows). Where it is less, the history is read to the end of the list; where that does not
-bring it either, all is read once more, a day later and from the other end; only then is the rest called unreachable.
+Ends that meet are arithmetic on what the server says. **Whole** is more: at least as many records are stored or in
+quarantine as the total says (`counted`). Where they are fewer, the history is read to the end of the list; where that
+brings no more, all is read once more, a day later and from the other end; only then is the rest called unreachable.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class ChatState:
         )
 
     def counted(self, held: int, *, has_ended: bool, at: datetime) -> ChatState:
-        """Judge a reading by the rows: `held` of them are stored or quarantined; `has_ended`: it reached the list's end.
+        """Judge a reading by the `held` rows, stored or in quarantine; `has_ended`: it reached the list's end.
 
         A state that is not whole afterwards is to be read to the end of its list.
         """
@@ -209,7 +209,13 @@ def visit_newest(
 
 
 def _after_visit(
-    before: ChatState, state: ChatState, visit: Visit, *, keys: AbstractSet[str], grown: int | None, now: Callable[[], datetime]
+    before: ChatState,
+    state: ChatState,
+    visit: Visit,
+    *,
+    keys: AbstractSet[str],
+    grown: int | None,
+    now: Callable[[], datetime],
 ) -> ChatState:
     """The chat's state after a visit that read `keys` in a row from the newest end."""
     if visit.failure is not None:
