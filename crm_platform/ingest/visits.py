@@ -19,6 +19,7 @@ import sys
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from crm_platform.api.paging import Paging, believed_total, count_of, keys_of
@@ -58,6 +59,7 @@ class ChatState:
     short_by: int | None = None
     is_read_back: bool = False
     unreachable: int = 0
+    last_page: str | None = None
 
     @property
     def boundary(self) -> int:
@@ -104,6 +106,7 @@ class ChatState:
             short_by=None,
             is_read_back=False,
             unreachable=unreachable,
+            last_page=None,
         )
 
     def counted(self, held: int, *, has_ended: bool, at: datetime) -> ChatState:
@@ -128,7 +131,13 @@ class ChatState:
     def from_the_start(self) -> ChatState:
         """Read the history again from its beginning."""
         return replace(
-            self, read_from_oldest=0, pages_from_oldest=0, fell_short_at=None, short_by=None, is_read_back=False
+            self,
+            read_from_oldest=0,
+            pages_from_oldest=0,
+            fell_short_at=None,
+            short_by=None,
+            is_read_back=False,
+            last_page=None,
         )
 
 
@@ -136,8 +145,8 @@ class ChatState:
 class Visit:
     """What one visit brought: pages as they came, the chat's new state, and what stopped it, if anything did.
 
-    `unseen`: ids of what was new at the newest end (messages, and keys of rejected records). `has_ended`: the reading
-    reached the end of the list. `failed_page`: the page of the history that could not be had.
+    `unseen`: ids of what was new at the newest end (messages, and keys of rejected records). `has_ended`: a reading of
+    history reached the end of the list. `failed_page`: the page of the history that could not be had.
     """
 
     state: ChatState
@@ -200,36 +209,27 @@ def visit_newest(
                 break
     except CrmPlatformError as problem:
         visit.failure = problem
-    visit.has_ended = paging.end in ("empty", "nothing new", "total")
-    if paging.end in ("empty", "nothing new") and not paging.lost_pages:
-        # What the first page said was not true, or the list said nothing: what came is what there is.
-        state = replace(state, reported_total=paging.total)
-    visit.state = _after_visit(before, state, visit, keys=paging.keys, grown=grown, now=now)
+    if visit.failure is None:
+        state = replace(state, failed_at=None, failure=None)
+        if paging.end is not None and paging.total is None:
+            # What the first page said was not true: what came is what there is.
+            state = replace(state, reported_total=None)
+        if paging.end not in (None, "budget") and len(paging.keys) >= (state.reported_total or 0):
+            # All of the list was read in one go, and no total says that more exists.
+            total = len(paging.keys) if state.reported_total is None else state.reported_total
+            visit.state = state.proven(total)
+            return visit
+    else:
+        state = replace(state, failed_at=now(), failure=type(visit.failure).__name__)
+    visit.state = _after_visit(before, state, visit, read=len(paging.keys), grown=grown)
     return visit
 
 
-def _after_visit(
-    before: ChatState,
-    state: ChatState,
-    visit: Visit,
-    *,
-    keys: AbstractSet[str],
-    grown: int | None,
-    now: Callable[[], datetime],
-) -> ChatState:
-    """The chat's state after a visit that read `keys` in a row from the newest end."""
-    if visit.failure is not None:
-        state = replace(state, failed_at=now(), failure=type(visit.failure).__name__)
-        if not visit.pages:
-            return state
-    else:
-        state = replace(state, failed_at=None, failure=None)
-    if visit.has_ended and visit.failure is None:
-        # All of the list was read in one go: nothing but its own count can say that more exists.
-        if state.reported_total is None or len(keys) >= state.reported_total:
-            return state.proven(len(keys) if state.reported_total is None else state.reported_total)
-        return replace(state.anew(newest_run=len(keys)), newest_run_since=_oldest(visit.pages))
-    fresh_run = replace(state.anew(newest_run=len(keys)), newest_run_since=_oldest(visit.pages))
+def _after_visit(before: ChatState, state: ChatState, visit: Visit, *, read: int, grown: int | None) -> ChatState:
+    """The chat's state after a visit that read `read` records in a row from the newest end."""
+    if not visit.pages:
+        return state
+    fresh_run = replace(state.anew(newest_run=read), newest_run_since=_oldest(visit.pages))
     if before.known_until is None or visit.failure is not None:
         # After a failure: cut off above known ground. What was read is the new run, what lies below becomes history.
         return fresh_run
@@ -241,17 +241,16 @@ def _after_visit(
     if before.is_history_whole:
         total = state.reported_total if state.reported_total is not None else before.newest_run + new
         return state.proven(total, unreachable=max(0, before.unreachable - lost))
-    return _moved_back(replace(state, newest_run=before.newest_run + new), lost)
+    state = replace(state, newest_run=before.newest_run + new)
+    return _moved_back(state, lost, page_size=count_of(visit.pages[0])) if lost > 0 else state
 
 
-def _moved_back(state: ChatState, lost: int, *, page_size: int = PAGE_SIZE) -> ChatState:
+def _moved_back(state: ChatState, lost: int, *, page_size: int) -> ChatState:
     """The list lost so many records: where they stood before the place, what followed them has moved before it."""
-    if lost <= 0:
-        return state
+    page_size = max(page_size, 1)
     pages = max(0, state.pages_from_oldest - -(-lost // page_size))
-    return replace(
-        state, pages_from_oldest=pages, read_from_oldest=max(0, min(state.read_from_oldest - lost, pages * page_size))
-    )
+    read = max(0, min(state.read_from_oldest - lost, pages * page_size))
+    return replace(state, pages_from_oldest=pages, read_from_oldest=read, last_page=None)
 
 
 def _oldest(pages: list[Page[Message]]) -> datetime | None:
@@ -287,7 +286,8 @@ def deepen(
     largest = 0
     try:
         while paging.next is not None and len(visit.pages) < most_pages and (to_end or not state.meets):
-            visit.failed_page = paging.next
+            # Left out for good only once a page behind it came: else it is the server that answers nobody.
+            visit.failed_page = paging.next if visit.failed_page is None else visit.failed_page
             try:
                 page = client.list_messages(
                     state.chat_id, page=paging.next, limit=PAGE_SIZE, sort=sort, retries=retries
@@ -295,22 +295,33 @@ def deepen(
             except (RejectedRequest, ServerUnavailable):
                 if paging.next != skip_page or not paging.skip():
                     raise
-                state = replace(state, pages_from_oldest=paging.place)
                 continue
+            visit.failed_page = None
             visit.pages.append(page)
             largest = max(largest, count_of(page))
-            paging.took(page, keys_of(page))
+            keys = keys_of(page)
+            paging.took(page, keys)
+            digest = _digest(keys)
+            if keys and digest == state.last_page:
+                # The page that the reading before ended with: a server that has no more repeats its last one.
+                visit.has_ended = True
+                break
             read = state.read_from_oldest + count_of(page)
             if paging.lost_pages:
-                read = max(0, read - paging.lost_pages * largest)
-                state = replace(state, reported_total=paging.total)
+                read = paging.place * largest  # too few rather than too many: a page may be read for nothing
             elif not paging.new:
                 read = state.read_from_oldest
-            state = replace(state, read_from_oldest=read, pages_from_oldest=paging.place)
-        visit.failed_page = None
+            if paging.total is not None and state.reported_total is not None:
+                # What is new since the visit is the next visit's; what is gone, nobody need look for.
+                state = replace(state, reported_total=min(state.reported_total, paging.total))
+            state = replace(state, read_from_oldest=read, pages_from_oldest=paging.place, last_page=digest)
     except CrmPlatformError as problem:
         visit.failure = problem
         state = replace(state, failed_at=now(), failure=type(problem).__name__)
-    visit.has_ended = paging.end in ("empty", "nothing new")
+    visit.has_ended = visit.has_ended or paging.end in ("empty", "nothing new")
     visit.state = state
     return visit
+
+
+def _digest(keys: AbstractSet[str]) -> str:
+    return blake2b("\n".join(sorted(keys)).encode(), digest_size=8).hexdigest()

@@ -68,6 +68,7 @@ class CrawlState(OpsTable):
     fell_short_at = timestamp("When the list was read to its end and held less than its total.", nullable=True)
     short_by = count("By how much.", nullable=True)
     is_read_back = flag("The list is read a second time, from its newest end.", nullable=True)
+    last_page = text("Digest of the last of these pages.", nullable=True)
     unreachable = count("Messages that the total counts and two readings to the end did not bring.", nullable=True)
 
 

@@ -1,8 +1,13 @@
-"""Reading one chat: nothing is lost or asked for twice, whatever is cut off and whatever arrives meanwhile."""
+"""Reading one chat: nothing is lost or asked for twice, whatever is cut off and whatever arrives meanwhile.
+
+And nothing is called whole that is not: on servers whose pages are short, whose totals are wrong, that ignore what they
+are asked.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -27,7 +32,12 @@ def rejected_key(rejected: Rejected) -> str:
 
 @dataclass
 class Chat:
-    """A chat as the API would page it; number `n` of its records is broken where `n` is in `broken`."""
+    """A chat as the API would page it; number `n` of its records is broken where `n` is in `broken`.
+
+    `hidden`: records that the total counts and no page shows, though their places are taken; `surplus`: what the total
+    counts besides. `total_of_page`, `ignores_sort`, `ignores_page`, `repeats_last_page`: as they say. `echoes`: the
+    page size that is said, where it is not the one that came. `bad_pages`: these are never answered.
+    """
 
     records: list[int] = field(default_factory=list)
     broken: set[int] = field(default_factory=set)
@@ -36,18 +46,34 @@ class Chat:
     fail_after: int | None = None
     requests: int = 0
     arrives_between_pages: int = 0
+    hidden: set[int] = field(default_factory=set)
+    surplus: int = 0
+    total_of_page: bool = False
+    ignores_sort: bool = False
+    ignores_page: bool = False
+    repeats_last_page: bool = False
+    echoes: int | None = None
+    bad_pages: set[int] = field(default_factory=set)
+    on_request: Callable[[], None] = lambda: None
 
     def add(self, count: int) -> None:
         start = max(self.records, default=0) + 1
         self.records += range(start, start + count)
 
-    def list_messages(self, chat_id: str, *, page: int, limit: int, sort: str) -> Page[Message]:
+    def list_messages(self, chat_id: str, *, page: int, limit: int, sort: str, retries: int | None = None) -> Page:
         if self.fail_after is not None and self.requests >= self.fail_after:
             raise ServerUnavailable("down")
         self.requests += 1
+        self.on_request()
+        if page in self.bad_pages:
+            raise ServerUnavailable("HTTP 500")
         size = min(limit, self.largest_page)
-        ordered = self.records[::-1] if sort == "newest" else self.records
-        wanted = ordered[(page - 1) * size : page * size]
+        ordered = self.records[::-1] if sort == "newest" or self.ignores_sort else self.records
+        number = 1 if self.ignores_page else page
+        if self.repeats_last_page:
+            number = min(number, max(1, ceil(len(ordered) / size)))
+        wanted = [n for n in ordered[(number - 1) * size : number * size] if n not in self.hidden]
+        total = len(wanted) if self.total_of_page else len(self.records) + self.surplus
         fetch = Fetch(
             self.requests, "list_messages", chat_id, page, limit, sort, 1, START, START, 200, "ok", len(wanted), None
         )
@@ -59,8 +85,8 @@ class Chat:
             ),
             rejected=tuple(Rejected("no usable timestamp", f"m{n}") for n in wanted if n in self.broken),
             page=page,
-            page_size=size,
-            total=len(self.records) if self.reports_total else None,
+            page_size=self.echoes or size,
+            total=total if self.reports_total else None,
             fetch=fetch,
         )
         self.add(self.arrives_between_pages)
@@ -74,25 +100,54 @@ class Reader:
     state: ChatState = field(default_factory=lambda: ChatState("c"))
     stored: set[str] = field(default_factory=set)
     quarantined: set[str] = field(default_factory=set)
+    now: dt.datetime = START
+    reads_to_end: bool = False
+    bad_page: int | None = None
 
     def keep(self, visit) -> None:
         self.state = visit.state
         for page in visit.pages:
             self.stored |= {message.message_id for message in page.records}
             self.quarantined |= {rejected.raw for rejected in page.rejected}
+        if visit.has_ended or self.state.meets:
+            held = len(self.stored) + len(self.quarantined)
+            counted = self.state.counted(held, has_ended=visit.has_ended, at=self.now)
+            self.reads_to_end, self.state = counted == self.state, counted
+        if visit.failed_page is not None and visit.failure is not None:
+            self.bad_page = visit.failed_page
 
     def visit(self, chat: Chat) -> None:
         known = Known(frozenset(self.stored), frozenset(self.quarantined))
         self.keep(visit_newest(chat, self.state, known, rejected_key=rejected_key, now=now))
 
     def deepen(self, chat: Chat, most_pages: int = 1_000) -> None:
-        self.keep(deepen(chat, self.state, most_pages=most_pages, now=now))
+        left = chat.requests + most_pages
+        while self.state.is_due(self.now) and chat.requests < left:
+            visit = deepen(
+                chat,
+                self.state,
+                most_pages=left - chat.requests,
+                now=now,
+                to_end=self.reads_to_end,
+                skip_page=self.bad_page,
+            )
+            self.keep(visit)
+            if visit.failure is not None:
+                break
+
+    def read(self, chat: Chat, *, pieces: int = 1_000) -> None:
+        """All that can be had at once; history in pieces of so many pages."""
+        self.visit(chat)
+        before = None
+        while self.state.is_due(self.now) and self.state != before:
+            before = self.state
+            self.deepen(chat, most_pages=pieces)
 
     def knows_all(self, chat: Chat) -> bool:
-        return self.stored | self.quarantined == {f"m{n}" for n in chat.records}
+        return self.stored | self.quarantined == {f"m{n}" for n in chat.records if n not in chat.hidden}
 
 
-@pytest.mark.parametrize("messages", [0, 1, 99, 100, 101, 199, 200, 201, 250, 1_000, 1_001])
+@pytest.mark.parametrize("messages", [0, 1, 99, 101, 199, 200, 201, 250, 1_000, 1_001])
 def test_a_first_load_costs_the_least_that_the_api_allows(messages):
     chat, reader = Chat(), Reader()
     chat.add(messages)
@@ -158,8 +213,7 @@ def test_a_server_with_smaller_pages_and_one_without_totals():
     for chat in (Chat(largest_page=30), Chat(reports_total=False), Chat(largest_page=30, reports_total=False)):
         chat.add(275)
         reader = Reader()
-        reader.visit(chat)
-        reader.deepen(chat)
+        reader.read(chat)
         assert reader.knows_all(chat)
         assert reader.state.is_history_whole
 
@@ -208,3 +262,208 @@ def test_whatever_is_cut_off_two_quiet_visits_know_it_all(steps, broken, largest
     chat.requests = 0
     reader.visit(chat)
     assert chat.requests == 1
+
+
+# Servers that are not as the contract says.
+
+
+def test_a_full_page_whose_total_is_no_more_may_be_one_of_many():
+    """Field case 18: one request more finds out, and only where the page is full."""
+    chat, reader = Chat(), Reader()
+    chat.add(100)
+    reader.read(chat)
+    assert (chat.requests, reader.state.is_history_whole) == (2, True)
+    chat, reader = Chat(total_of_page=True), Reader()
+    chat.add(230)
+    reader.read(chat)
+    assert reader.knows_all(chat)
+    assert reader.state.is_history_whole
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 1_000])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"largest_page": 50, "echoes": 100},  # field case 8
+        {"largest_page": 30, "echoes": 100},
+        {"largest_page": 50, "echoes": 100, "reports_total": False},
+        {"ignores_sort": True},  # field case 15
+        {"ignores_sort": True, "largest_page": 40, "echoes": 100},
+        {"reports_total": False, "repeats_last_page": True},  # field case 14
+        {"repeats_last_page": True},
+        {"total_of_page": True},
+        {"total_of_page": True, "ignores_sort": True},
+    ],
+    ids=str,
+)
+def test_all_of_an_odd_servers_list_is_read(odd, pieces):
+    for messages in (1, 30, 99, 150, 275, 430, 1_763):
+        chat, reader = Chat(**odd), Reader()
+        chat.add(messages)
+        reader.read(chat, pieces=pieces)
+        assert reader.knows_all(chat), messages
+        assert reader.state.is_history_whole, messages
+        chat.add(7)
+        chat.requests = 0
+        reader.read(chat, pieces=pieces)
+        assert reader.knows_all(chat), messages
+        assert reader.state.is_history_whole
+        assert chat.requests <= 2
+
+
+@pytest.mark.parametrize("pieces", [1, 4, 1_000])
+def test_pages_with_a_record_less_in_the_middle_are_no_end(pieces):
+    """Field case 7: what the total counts and no page shows is short, then unreachable; never whole at first."""
+    chat, reader = Chat(hidden={150, 260, 777}), Reader()
+    chat.add(990)
+    reader.read(chat, pieces=pieces)
+    assert reader.knows_all(chat)
+    assert not reader.state.is_history_whole
+    assert (reader.state.missing, reader.state.reported_total) == (3, 990)
+    asked = chat.requests
+    reader.read(chat, pieces=pieces)
+    assert chat.requests == asked + 1, "it rests for a day"
+    reader.now += dt.timedelta(hours=25)
+    reader.read(chat, pieces=pieces)
+    assert reader.state.is_history_whole, "a second reading from the other end brought nothing more"
+    assert reader.state.unreachable == 3
+    chat.add(5)
+    reader.now += dt.timedelta(hours=25)
+    asked = chat.requests
+    reader.read(chat, pieces=pieces)
+    assert (reader.state.unreachable, chat.requests) == (3, asked + 1), "the difference is the same: nothing to repeat"
+
+
+def test_pages_of_99_that_add_up_to_the_total_are_whole():
+    """Field case 7 as it came: the total is right, and every page but the last holds 99."""
+    chat, reader = Chat(largest_page=99, echoes=100), Reader()
+    chat.add(990)
+    reader.read(chat)
+    assert reader.knows_all(chat)
+    assert reader.state.is_history_whole
+
+
+def test_a_second_reading_that_finds_more_is_no_proof():
+    chat, reader = Chat(hidden={50, 450}), Reader()
+    chat.add(500)
+    reader.read(chat)
+    chat.hidden.discard(50)
+    reader.now += dt.timedelta(hours=25)
+    reader.read(chat)
+    assert not reader.state.is_history_whole
+    assert reader.state.missing == 1
+    chat.hidden.clear()
+    reader.now += dt.timedelta(hours=25)
+    reader.read(chat)
+    assert reader.state.is_history_whole
+    assert reader.state.unreachable == 0
+
+
+@pytest.mark.parametrize("surplus", [1, 5, 999_763])
+def test_a_total_that_was_never_true_costs_little(surplus):
+    """Field cases 13, 14: it is read to its end once, and once more a day later."""
+    chat, reader = Chat(surplus=surplus), Reader()
+    chat.add(237)
+    reader.read(chat)
+    assert reader.knows_all(chat)
+    assert not reader.state.is_history_whole
+    assert chat.requests <= 6
+    reader.now += dt.timedelta(hours=25)
+    reader.read(chat)
+    assert (reader.state.is_history_whole, reader.state.unreachable) == (True, surplus)
+    assert chat.requests <= 12
+
+
+def test_a_page_that_is_always_the_same_ends_the_reading():
+    """Field case 14: `page` is ignored."""
+    for chat in (Chat(ignores_page=True), Chat(ignores_page=True, reports_total=False)):
+        chat.add(1_763)
+        reader = Reader()
+        reader.read(chat)
+        assert chat.requests <= 4
+        assert reader.state.is_history_whole == (not chat.reports_total), (
+            "without a total nothing says that more exists"
+        )
+
+
+@pytest.mark.parametrize("after", range(2, 15))
+@pytest.mark.parametrize("pieces", [1, 3, 1_000])
+def test_what_is_deleted_while_a_history_is_read_moves_the_place_back(after, pieces):
+    """Field case 10: the oldest 200 of 1,500 go away at any moment of the reading."""
+    chat, reader = Chat(), Reader()
+    chat.add(1_500)
+
+    def delete() -> None:
+        if chat.requests == after:
+            del chat.records[:200]
+
+    chat.on_request = delete
+    reader.visit(chat)
+    for _ in range(30):
+        reader.deepen(chat, most_pages=pieces)
+    assert reader.state.is_history_whole
+    assert reader.stored >= {f"m{n}" for n in chat.records}
+    assert chat.requests <= 15 + 4
+
+
+def test_deletions_between_a_visit_and_the_next_move_the_place_back_too():
+    chat, reader = Chat(), Reader()
+    chat.add(1_500)
+    reader.visit(chat)
+    reader.deepen(chat, most_pages=6)
+    del chat.records[:200]
+    chat.add(30)
+    reader.read(chat)
+    assert reader.stored >= {f"m{n}" for n in chat.records}
+    assert reader.state.is_history_whole
+
+
+def test_a_page_that_is_never_answered_is_left_out_and_missed():
+    """Field case 17 of a chat: the others are read, what is missing is counted."""
+    chat, reader = Chat(bad_pages={3}), Reader()
+    chat.add(900)
+    reader.visit(chat)
+    reader.deepen(chat)
+    assert reader.bad_page == 3
+    reader.deepen(chat)
+    assert len(reader.stored) == 800
+    assert not reader.state.is_history_whole
+    assert reader.state.missing == 100
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    server=st.fixed_dictionaries(
+        {
+            "largest_page": st.sampled_from([10, 33, 50, 99, 100]),
+            "echoes": st.sampled_from([None, 100]),
+            "hidden": st.sets(st.integers(1, 700), max_size=5),
+            "surplus": st.sampled_from([0, 0, 3]),
+            "reports_total": st.booleans(),
+            "ignores_sort": st.booleans(),
+            "repeats_last_page": st.booleans(),
+        }
+    ),
+    messages=st.integers(0, 700),
+    pieces=st.sampled_from([1, 2, 7, 1_000]),
+    deleted=st.integers(0, 80),
+)
+def test_nothing_that_is_missing_is_called_whole(server, messages, pieces, deleted):
+    chat = Chat(**server)
+    chat.add(messages)
+    reader = Reader()
+    reader.visit(chat)
+    reader.deepen(chat, most_pages=2)
+    if chat.reports_total and not chat.ignores_sort:  # what goes away unannounced, nobody can notice
+        del chat.records[:deleted]
+    reader.read(chat, pieces=pieces)
+    shown = {f"m{n}" for n in chat.records if n not in chat.hidden}
+    if reader.state.is_history_whole:
+        assert shown <= reader.stored
+    for _ in range(4):
+        reader.now += dt.timedelta(hours=25)
+        reader.read(chat, pieces=pieces)
+    assert shown <= reader.stored
+    assert reader.state.is_history_whole
+    if chat.reports_total and len(reader.stored) == len(shown):
+        assert reader.state.unreachable == len(chat.records) + chat.surplus - len(shown)
