@@ -13,8 +13,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crm_platform.api import Allowance, CrmClient, Fetch, utc_now
@@ -140,7 +140,7 @@ def refresh(
         wait_seconds=wait_seconds,
         on_wait=on_wait,
     ) as crawler:
-        stages = _Stages(crawler, anew=full_refresh, began=now())
+        stages = _Stages(crawler, anew=full_refresh)
         for stage, of in _in_order(stages):
             wanted = [table for table in of if table in tables]
             if not wanted:
@@ -212,8 +212,8 @@ class _Stages:
 
     crawler: Crawler
     anew: bool
-    began: datetime
     first_reports: int = 0
+    asked: set[str] = field(default_factory=set)
 
     def contacts(self) -> None:
         """Sweep the contact list, until a sweep is complete."""
@@ -244,7 +244,9 @@ class _Stages:
         self.crawler.campaigns()
         if self.first_reports:
             self.crawler.commit()
-            self.crawler.reports(self._reports_due()[: self.first_reports])
+            first = self._reports_due()[: self.first_reports]
+            self.asked |= set(first)
+            self.crawler.reports(first)
 
     def reports(self) -> None:
         """Fetch every campaign's report that was not fetched yet; what failed is tried again."""
@@ -270,10 +272,12 @@ class _Stages:
         account.remaining = _cannot_be_had(crawler, "campaign_report", "reports")
 
     def _reports_due(self) -> list[str]:
-        """Campaigns whose report this run has not fetched, those that were sent last first; drafts at the end."""
+        """Campaigns whose report this run has not asked for, those that were sent last first; drafts at the end."""
         with self.crawler.warehouse.reading() as session:
-            due = session.query(_REPORTS_DUE, [self.began.astimezone(UTC).replace(tzinfo=None)])["campaign_id"]
-        return [one for one in due.to_pylist() if not self.crawler.is_resting("campaign_report", one)]
+            campaigns = session.query(_CAMPAIGNS)["campaign_id"].to_pylist()
+        return [
+            one for one in campaigns if one not in self.asked and not self.crawler.is_resting("campaign_report", one)
+        ]
 
     def messages(self) -> None:
         """Visit every present chat's newest page, and read every history that is not whole."""
@@ -331,20 +335,10 @@ class _Stages:
             reading = crawler.deepen(unfinished)
 
 
-_REPORTS_DUE = """
-    select campaigns.campaign_id as campaign_id
-    from raw.campaigns as campaigns
-    left join (
-        select target, max(started_at) as read_at
-        from ops.fetches
-        where operation = 'campaign_report' and outcome in ('ok', 'not_found')
-        group by target
-    ) as reports on reports.target = campaigns.campaign_id
-    where reports.read_at is null or reports.read_at < ?
-    order by
-        campaigns.status in ('draft', 'scheduled'),
-        coalesce(campaigns.scheduled_at, campaigns.created_at, campaigns.first_fetched_at) desc,
-        campaigns.campaign_id
+_CAMPAIGNS = """
+    select campaign_id
+    from raw.campaigns
+    order by status in ('draft', 'scheduled'), coalesce(scheduled_at, created_at, first_fetched_at) desc, campaign_id
 """
 
 
@@ -548,7 +542,8 @@ class _Ticks:
             crawler.commit()
             agenda.look()
         due = [one for one in agenda.reports_due(at) if not crawler.is_resting("campaign_report", one)]
-        if due := due[: self._free(left, before)]:
+        room = self._free(left, before)
+        if due := due[: None if room is None else -(-room // 2)]:  # the other half is for chats
             crawler.reports(due)
             crawler.commit()
             agenda.look()

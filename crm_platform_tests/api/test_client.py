@@ -291,14 +291,16 @@ def test_paging_follows_the_last_total():
     assert pages_of(contacts(0, 0, **total(0))) == [0]
 
 
-def test_paging_without_a_total_ends_at_a_short_page():
-    assert pages_of(contacts(0, 10), contacts(10, 3)) == [10, 3]
+def test_paging_without_a_total_ends_where_nothing_more_comes():
+    assert pages_of(contacts(0, 10), contacts(10, 3), contacts(13, 0)) == [10, 3, 0]
     assert pages_of(contacts(0, 10), contacts(10, 10), contacts(20, 0)) == [10, 10, 0]
 
 
 def test_paging_believes_a_server_that_gives_smaller_pages():
     small = {"pagination": {"page": 1, "limit": 5, "total": 12}}
     assert pages_of(contacts(0, 5, **small), contacts(5, 5, **small), contacts(10, 2, **small)) == [5, 5, 2]
+    echoed = {"pagination": {"page": 1, "limit": 10, "total": 12}}
+    assert pages_of(contacts(0, 5, **echoed), contacts(5, 5, **echoed), contacts(10, 2, **echoed)) == [5, 5, 2]
 
 
 def test_paging_ends_when_a_server_repeats_itself():

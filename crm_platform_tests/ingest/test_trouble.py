@@ -1,0 +1,245 @@
+"""Trouble belongs to its object: one chat, one report, one page neither ends a run nor starves the others."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from crm_platform.errors import GiveUp, RateLimited, ServerUnavailable, Unauthorized
+from crm_platform.ingest.trouble import LONGEST_PAUSE, Troubles
+from crm_platform.sandbox.app import Answer
+from crm_platform.schemas import raw
+from crm_platform_tests.in_process import World, world
+
+REFUSED = {"success": False, "error": {"code": "FORBIDDEN", "message": "no access to this chat"}}
+NOT_SENT = {"success": False, "message": "Campaign has not been sent yet"}
+
+
+def answers(crm: World, *rules: tuple[str, int, object]) -> Counter[str]:
+    """Let the CRM answer paths (with their query) that match a rule's pattern with its status and body; counts them."""
+    asked: Counter[str] = Counter()
+    handle = type(crm.sandbox).handle.__get__(crm.sandbox)
+
+    def handled(method, path, query, headers, body):
+        for pattern, status, content in rules:
+            if re.search(pattern, f"{path}?{query}"):
+                asked[f"{path}?{query}"] += 1
+                payload = content if isinstance(content, bytes) else json.dumps(content).encode()
+                return Answer(status, payload)
+        return handle(method, path, query, headers, body)
+
+    crm.sandbox.handle = handled
+    return asked
+
+
+def chats(crm: World) -> list[str]:
+    return [row["chat_id"] for row in crm.rows("select chat_id from raw.contacts order by chat_id")]
+
+
+def by_table(outcomes):
+    return {outcome.table: outcome for outcome in outcomes}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (403, REFUSED),
+        (401, {"success": False, "developer_message": "no"}),
+        (200, {"success": False, "message": "archived"}),
+        (200, {"success": True, "data": {"messages": "none"}}),
+        (500, {"success": False}),
+        (502, b"<html>bad gateway</html>"),
+        (410, {"success": False}),
+    ],
+)
+def test_one_chat_that_cannot_be_had_is_named_and_the_rest_goes_on(tmp_path, status, body):
+    """Field case 6 and its like."""
+    crm = world(tmp_path)
+    crm.refresh(tables=[raw.Contacts])
+    bad = chats(crm)[7]
+    asked = answers(crm, (f"/crm/chat/{bad}/messages", status, body))
+    outcome = by_table(crm.refresh())[raw.Messages]
+    assert outcome.remaining.startswith("1 of 60 chats: 1 chats cannot be had: ")
+    assert len(crm.rows("from ops.crawl_state where is_history_whole")) == 59
+    (trouble,) = crm.rows("from ops.troubles where over_at is null")
+    assert (trouble["operation"], trouble["target"]) == ("list_messages", bad)
+    assert asked.total() <= 6
+    first = asked.total()
+
+    crm.refresh()
+    assert asked.total() == first, "it rests"
+    crm.time.sleep(86_400)
+    crm.refresh()
+    assert asked.total() == first + 1, "one try where the answer repeats itself"
+
+    del crm.sandbox.handle
+    crm.time.sleep(86_400)
+    assert by_table(crm.refresh())[raw.Messages].remaining == ""
+    (trouble,) = crm.rows("from ops.troubles")
+    assert trouble["over_at"] is not None
+
+
+def test_pauses_grow_to_a_day_and_no_clock_makes_them_longer(tmp_path):
+    crm = world(tmp_path)
+    with crm.warehouse.reading() as session:
+        troubles = Troubles.load(session)
+    at = crm.time.now
+    pauses = []
+    for _ in range(9):
+        troubles.met("list_messages", "c", ServerUnavailable("HTTP 500"), at=at)
+        trouble = troubles.of("list_messages", "c")
+        pauses.append((trouble.retry_at - at) / dt.timedelta(minutes=1))
+        assert trouble.since == crm.time.now
+        at = trouble.retry_at
+    assert pauses == [0, 15, 60, 240, 960, 1440, 1440, 1440, 1440]
+    troubles.met("list_messages", "c", ServerUnavailable("HTTP 502"), at=at)
+    assert troubles.of("list_messages", "c").times == 1, "another answer is another trouble"
+    troubles.met("list_messages", "d", ServerUnavailable("x"), at=at + 300 * LONGEST_PAUSE)
+    troubles.met("list_messages", "d", ServerUnavailable("x"), at=at + 300 * LONGEST_PAUSE)
+    assert not troubles.is_resting("list_messages", "d", at=at)
+
+
+@pytest.mark.parametrize("body", [NOT_SENT, {"success": True, "metrics": None}, {"success": True}])
+def test_reports_that_are_refused_starve_nobody(tmp_path, body):
+    """Field case 5: reports of drafts, on a day's quota."""
+    crm = world(tmp_path, contacts=40, limits={"requests_per_minute": 600, "requests_per_day": 200})
+    asked = answers(crm, (r"/crm/campaign/[^/]+/report", 200, body))
+    crm.refresh()
+    campaigns = len(crm.rows("from raw.campaigns"))
+    assert asked.total() <= 2 * campaigns
+    assert len(crm.rows("from raw.contacts")) == 40
+    assert len(crm.rows("from ops.crawl_state where known_until is not null")) == 40
+    before = asked.total()
+    crm.time.sleep(86_400)
+    crm.crawl(minutes=10)
+    assert asked.total() - before <= campaigns
+    operations = Counter(row["operation"] for row in crm.rows("from ops.fetches"))
+    assert operations["list_messages"] > 60
+
+
+def test_a_crawl_whose_reports_are_refused_visits_its_chats(tmp_path):
+    crm = world(tmp_path, contacts=40, limits={"requests_per_minute": 60, "requests_per_day": 1_000})
+    asked = answers(crm, (r"/crm/campaign/[^/]+/report", 200, NOT_SENT))
+    crm.crawl(minutes=30)
+    operations = Counter(row["operation"] for row in crm.rows("from ops.fetches"))
+    assert operations["campaign_report"] == asked.total()
+    assert operations["list_messages"] > 40 > 0.2 * operations["campaign_report"]
+
+
+@pytest.mark.parametrize("unlimited", [True, False])
+def test_a_crawl_goes_on_without_a_chat_that_is_refused(tmp_path, unlimited):
+    crm = world(tmp_path, limits={} if unlimited else {"requests_per_minute": 60})
+    crm.refresh(tables=[raw.Contacts])
+    bad = chats(crm)[:3]
+    asked = answers(crm, (f"/crm/chat/({'|'.join(bad)})/messages", 403, REFUSED))
+    outcome = by_table(crm.crawl(minutes=20))[raw.Messages]
+    assert "3 of 60 chats not visited yet" in outcome.remaining
+    assert len(crm.rows("from ops.crawl_state where is_history_whole")) == 57
+    assert asked.total() <= 3 * 3
+
+
+def test_a_page_of_contacts_that_is_never_answered_is_missed_and_the_others_are_read(tmp_path):
+    """Field case 17."""
+    crm = world(tmp_path, contacts=330)
+    asked = answers(crm, (r"/crm/chat\?page=2&", 500, {"success": False}))
+    outcome = by_table(crm.refresh())[raw.Contacts]
+    assert len(crm.rows("from raw.contacts")) == 230
+    assert "page 2 could not be had, 100 of 330 records are missing" in outcome.remaining
+    assert asked.total() <= 6
+    assert len(crm.rows("from ops.crawl_state where is_history_whole")) == 230
+    (sweep,) = crm.rows("from raw.contact_sweeps order by sweep_id desc limit 1")
+    assert (sweep["is_complete"], sweep["seen_contacts"], sweep["reported_total"]) == (False, 230, 330)
+
+
+@pytest.mark.parametrize("path", [r"/crm/chat\?", r"/crm/campaign\?", r"/crm/setting/custom-field"])
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_list_that_cannot_be_had_ends_nothing_else(tmp_path, path, status):
+    crm = world(tmp_path)
+    crm.refresh()
+    crm.time.sleep(86_400)
+    asked = answers(crm, (path, status, {"success": False}))
+    began = crm.time.now.replace(tzinfo=None)
+    for run in (crm.refresh, lambda: crm.crawl(minutes=10)):
+        run()
+        assert len(crm.rows("from ops.crawl_state where known_until >= ?", began)) >= 60
+    assert asked.total() < 60
+
+
+def test_a_key_that_is_refused_everywhere_ends_the_run(tmp_path):
+    crm = world(tmp_path)
+    crm.refresh()
+    asked = answers(crm, ("", 401, {"success": False, "developer_message": "no"}))
+    for run in (crm.refresh, lambda: crm.crawl(minutes=10)):
+        asked.clear()
+        crm.time.sleep(86_400)
+        with pytest.raises(Unauthorized):
+            run()
+        assert asked.total() <= 8
+    assert not crm.rows("from ops.troubles where operation = 'list_messages' and over_at is null")
+
+
+def test_messages_that_are_refused_altogether_end_their_stage_alone(tmp_path):
+    crm = world(tmp_path)
+    asked = answers(crm, ("/messages", 403, REFUSED))
+    outcomes = by_table(crm.refresh(workers=1))
+    assert "60 of 60 chats" in outcomes[raw.Messages].remaining
+    assert outcomes[raw.CampaignReports].remaining == ""
+    assert asked.total() < 40, "after three rows of six the rest is not asked any more"
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [(("", 200, b"<html>maintenance</html>"), ServerUnavailable), (("", 429, {"success": False}), RateLimited)],
+)
+def test_a_crawl_that_got_nothing_says_so(tmp_path, rule, problem):
+    """Field case 75."""
+    crm = world(tmp_path)
+    answers(crm, rule)
+    with pytest.raises(problem):
+        crm.crawl(minutes=5)
+
+
+def test_a_run_that_keeps_nothing_of_what_it_read_is_not_a_good_one(tmp_path):
+    """Field cases 12, 21."""
+    crm = world(tmp_path)
+    crm.refresh()
+    strange = {"success": True, "data": [{"who": str(n)} for n in range(60)], "pagination": {"total": 60}}
+    answers(crm, (r"/crm/chat\?", 200, strange))
+    for run in (crm.refresh, lambda: crm.crawl(minutes=40)):
+        crm.time.sleep(86_400)
+        with pytest.raises(GiveUp, match=r"raw.contacts: \d+ records, no chat_id"):
+            run()
+    assert len(crm.rows("from ops.crawl_state where is_history_whole")) == 60, "chats that are known were visited"
+
+
+def test_short_pages_capped_pages_and_a_total_too_high(tmp_path):
+    """Field cases 7, 8, 13 at once, through the whole ingest."""
+    crm = world(tmp_path, contacts=230)
+    handle = type(crm.sandbox).handle.__get__(crm.sandbox)
+
+    def capped(method, path, query, headers, body):
+        answer = handle(method, path, re.sub(r"limit=\d+", "limit=50", query), headers, body)
+        document = json.loads(answer.body)
+        inner = document.get("data") if isinstance(document.get("data"), dict) else document
+        if "pagination" in inner:
+            inner["pagination"]["limit"] = 100
+            inner["pagination"]["total"] += 5 if path.endswith("messages") else 0
+        return replace(answer, body=json.dumps(document).encode())
+
+    crm.sandbox.handle = capped
+    outcome = by_table(crm.refresh())[raw.Messages]
+    assert len(crm.rows("from raw.contacts")) == 230
+    true = sum(line["kind"] == "message" for line in crm.truth())
+    assert crm.rows("select count(*) as n from raw.messages") == [{"n": true}]
+    assert "230 hold less than the CRM counts" in outcome.remaining
+    assert not crm.rows("from ops.crawl_state where is_history_whole")
+    known = chats(crm)
+    crm.time.sleep(90_000)
+    crm.refresh()
+    states = {row["chat_id"]: row for row in crm.rows("from ops.crawl_state")}
+    assert {(states[one]["is_history_whole"], states[one]["unreachable"]) for one in known} == {(True, 5)}
