@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from crm_platform.ingest.sweep import PRESENT
+from crm_platform.ingest.presence import PRESENT
 from crm_platform.schemas import TABLES, OpsTable, RawTable
 from crm_platform.warehouse.duckdb import DuckDbSession
 from crm_platform_tests.simulation.crm import Crm, windows
