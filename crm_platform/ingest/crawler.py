@@ -245,7 +245,7 @@ class Crawler:
             self.states.pop(chat_id, None)
         account.metrics["seen_contacts"] = len(sweep.seen)
         account.metrics["is_complete"] = str(sweep.is_complete).lower()
-        account.remaining = "" if verdict is None else verdict.warning
+        account.remaining = sweep.warning
         if sweep.last is not None and sweep.last.total is not None:
             account.metrics["reported_total"] = sweep.last.total
         return sweep

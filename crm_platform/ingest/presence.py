@@ -20,7 +20,7 @@ from crm_platform.errors import GiveUp
 from crm_platform.schemas import raw
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from crm_platform.warehouse import Session, Warehouse
@@ -87,19 +87,10 @@ def digest_of(seen: AbstractSet[str], rejected: AbstractSet[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def agrees_with_last(session: Session, digest: str) -> bool:
-    """Whether the last sweep that came to the end of the list saw just the same."""
-    last = session.query(
-        "select seen_digest from raw.contact_sweeps where seen_digest is not null order by sweep_id desc limit 1"
-    )
-    return bool(last["seen_digest"].to_pylist() == [digest])
-
-
 @dataclass(frozen=True, slots=True)
 class Listing:
     """What a sweep brought. `is_full`: complete, and nothing of it rejected, so that somebody may be missing."""
 
-    sweep_id: int
     started_at: datetime
     ended_at: datetime
     seen: frozenset[str]
@@ -113,8 +104,7 @@ class Verdict:
 
     `missing_contacts`: how many were there and are not listed. `appeared`, `disappeared`: changes against the list
     before, to be noted. `gone`: who is not there any more, from now on. `confirmed`: the stored row of an earlier
-    sweep that this one confirms. `counted_at`: None when nobody is missing for it, or not yet. `warning`: what to
-    tell people, empty when all is well.
+    sweep that this one confirms. `counted_at`: None when nobody is missing for it, or not yet.
     """
 
     missing_contacts: int
@@ -124,91 +114,114 @@ class Verdict:
     is_suspicious: bool
     needs_acceptance: bool
     counted_at: datetime | None
-    confirmed: dict[str, Any] | None
-    warning: str
+    confirmed: Mapping[str, Any] | None
 
 
-def judge(session: Session, listing: Listing) -> Verdict:
-    """Hold a sweep that is not stored yet against all that is."""
-    present = _ids(session, PRESENT)
-    off_the_list = _ids(session, _MISSED_BY, _NEWEST)
-    missing = frozenset(present - listing.seen) if listing.is_full else frozenset()
-    suspicious = is_suspicious(seen=len(listing.seen), present=len(present), missing=len(missing))
-    needs_acceptance = suspicious and (not listing.seen or _is_cut_short(session, listing, missing=len(missing)))
-    confirmed = None if needs_acceptance else _confirmed(session, listing, missing=missing, present=present)
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a sweep is held against.
+
+    `present`: contacts that are there; `off_the_list`: those noted as missing last, whether that counts or not.
+    `waiting`: undecided sweeps, newest first (rows of raw.contact_sweeps); `missed_by`: whom one of them lacked.
+    `unlisted`: by how many the CRM's total exceeded its list when a sweep last counted. `let_go`: whom a person let go
+    since the last sweep.
+    """
+
+    present: frozenset[str]
+    off_the_list: frozenset[str]
+    waiting: Sequence[Mapping[str, Any]]
+    missed_by: Callable[[int], frozenset[str]]
+    unlisted: int
+    let_go: frozenset[str]
+
+
+def judge(listing: Listing, known: Known) -> Verdict:
+    """Say what follows from a sweep, by what was known before it."""
+    seen, missing = listing.seen, frozenset[str]()
+    if listing.is_full:
+        missing = known.present - seen
+    suspicious = is_suspicious(seen=len(seen), present=len(known.present), missing=len(missing))
+    needs_acceptance = suspicious and (not seen or _is_cut_short(listing, known, missing=len(missing)))
+    confirmed = None if needs_acceptance else _confirmed(listing, known, missing)
     counts = listing.is_full and (not suspicious or confirmed is not None)
     return Verdict(
         missing_contacts=len(missing),
-        appeared=frozenset(listing.seen - (present - off_the_list)),
-        disappeared=frozenset(missing - off_the_list),
-        gone=(missing if counts else frozenset()) | (_accepted_since_last(session) - listing.seen),
+        appeared=seen - (known.present - known.off_the_list),
+        disappeared=missing - known.off_the_list,
+        gone=(missing if counts else frozenset()) | (known.let_go - seen),
         is_suspicious=suspicious,
         needs_acceptance=needs_acceptance,
         counted_at=listing.ended_at if counts else None,
         confirmed=confirmed,
-        warning=""
-        if counts or not suspicious
-        else warning(
-            {
-                "sweep_id": listing.sweep_id,
-                "started_at": listing.started_at,
-                "seen_contacts": len(listing.seen),
-                "missing_contacts": len(missing),
-                "needs_acceptance": needs_acceptance,
-            }
-        ),
     )
 
 
-def _ids(session: Session, sql: str, *parameters: object) -> frozenset[str]:
-    return frozenset(session.query(sql, parameters)["chat_id"].to_pylist())
-
-
-def _is_cut_short(session: Session, listing: Listing, *, missing: int) -> bool:
-    """Whether the CRM itself still counts most of the missing: its total, that agreed with the list, does not any more.
-
-    A total that is off by the same number always says nothing.
-    """
+def _is_cut_short(listing: Listing, known: Known, *, missing: int) -> bool:
+    """Whether the CRM itself still counts most of the missing. A total that is off by the same always tells nothing."""
     if listing.reported_total is None:
         return False
-    before = session.query(
-        "select reported_total - seen_contacts as unlisted from raw.contact_sweeps "
-        f"where {raw.ContactSweeps.COUNTS} order by sweep_id desc limit 1"
-    )["unlisted"].to_pylist()
-    unlisted = listing.reported_total - len(listing.seen)
-    return 2 * (unlisted - max([0, *filter(None, before)])) > missing
+    return 2 * (listing.reported_total - len(listing.seen) - known.unlisted) > missing
 
 
-def _confirmed(
-    session: Session, listing: Listing, *, missing: frozenset[str], present: frozenset[str]
-) -> dict[str, Any] | None:
+def _confirmed(listing: Listing, known: Known, missing: frozenset[str]) -> Mapping[str, Any] | None:
     """Find the first of the waiting sweeps that missed the same contacts an hour before, with no other between.
 
     One that only a person can accept says nothing, for or against.
     """
     found = None
-    for row in session.query(_WAITING).to_pylist() if missing else ():
+    for row in known.waiting if missing else ():
         if _needs_acceptance(row):
             continue
         # Who was deleted here or has gone otherwise since then is no part of the question.
-        if not are_same(_ids(session, _MISSED_BY, row["sweep_id"]) & present, missing):
+        if not are_same(known.missed_by(row["sweep_id"]) & known.present, missing):
             break
-        if listing.started_at - row["started_at"].replace(tzinfo=UTC) >= CONFIRMED_AFTER:
+        if listing.started_at - _aware(row["started_at"]) >= CONFIRMED_AFTER:
             found = row
     return found
 
 
-def _accepted_since_last(session: Session) -> frozenset[str]:
-    """Whom a person has let go since the last sweep; nobody has been told yet."""
+def _needs_acceptance(row: Mapping[str, Any]) -> bool:
+    return bool(row["needs_acceptance"] or not row["seen_contacts"])
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+# What is stored.
+
+
+def known_before(session: Session) -> Known:
+    """Read what the next sweep is held against."""
+    present = _ids(session, PRESENT)
+    unlisted = session.query(
+        "select reported_total - seen_contacts as unlisted from raw.contact_sweeps "
+        f"where {raw.ContactSweeps.COUNTS} order by sweep_id desc limit 1"
+    )["unlisted"].to_pylist()
     accepted = session.query(
         "select max(sweep_id) as sweep_id from raw.contact_sweeps where accepted_by is not null "
         "and counted_at >= (select max(ended_at) from raw.contact_sweeps)"
     )["sweep_id"][0].as_py()
-    return frozenset() if accepted is None else _ids(session, _MISSED_BY, accepted) - _ids(session, PRESENT)
+    return Known(
+        present=present,
+        off_the_list=_ids(session, _MISSED_BY, _NEWEST),
+        waiting=session.query(_WAITING).to_pylist(),
+        missed_by=lambda sweep_id: _ids(session, _MISSED_BY, sweep_id),
+        unlisted=max([0, *filter(None, unlisted)]),
+        let_go=frozenset() if accepted is None else _ids(session, _MISSED_BY, accepted) - present,
+    )
 
 
-def _needs_acceptance(row: Mapping[str, Any]) -> bool:
-    return bool(row["needs_acceptance"] or not row["seen_contacts"])
+def agrees_with_last(session: Session, digest: str) -> bool:
+    """Whether the last sweep that came to the end of the list saw just the same."""
+    last = session.query(
+        "select seen_digest from raw.contact_sweeps where seen_digest is not null order by sweep_id desc limit 1"
+    )
+    return bool(last["seen_digest"].to_pylist() == [digest])
+
+
+def _ids(session: Session, sql: str, *parameters: object) -> frozenset[str]:
+    return frozenset(session.query(sql, parameters)["chat_id"].to_pylist())
 
 
 # What people are told, and what they decide.
@@ -241,7 +254,7 @@ def _words(row: Mapping[str, Any]) -> str:
     if row["waits"]:
         return waits_for(row)
     if not row["counts"]:
-        return "set aside: a later sweep did not agree"
+        return "set aside: a later sweep counts instead"
     if row["accepted_by"]:
         return f"accepted by {row['accepted_by']}"
     return "confirmed by a second sweep" if row["is_suspicious"] else "counts"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from crm_platform.errors import CrmPlatformError
-from crm_platform.ingest.presence import Listing, Verdict, agrees_with_last, digest_of, judge
+from crm_platform.ingest.presence import Listing, Verdict, agrees_with_last, digest_of, judge, known_before, warning
 from crm_platform.schemas import raw
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Sweep:
     agrees: bool = False
     """The last sweep that came to the end saw just the same: the list is what it is, whatever its total says."""
     failure: CrmPlatformError | None = None
+    warning: str = ""
+    """Once it is recorded: what to tell people, empty when all is well."""
 
     def pages(self) -> Iterator[Page[Contact]]:
         """Read to the end; where the list shrank meanwhile, read the page before again: its end has moved there."""
@@ -94,38 +96,35 @@ def record_sweep(sweep: Sweep, batch: Batch, warehouse: Warehouse) -> Verdict | 
     with warehouse.reading() as session:
         # An empty list never agrees with a total that is not 0.
         sweep.agrees = digest is not None and bool(sweep.seen) and agrees_with_last(session, digest)
-        verdict = judge(
-            session,
-            Listing(
-                sweep_id=fetch.fetch_id,
-                started_at=fetch.started_at,
-                ended_at=last.fetch.finished_at,
-                seen=frozenset(sweep.seen),
-                reported_total=last.total,
-                is_full=sweep.is_complete and not sweep.rejected,
-            ),
+        listing = Listing(
+            started_at=fetch.started_at,
+            ended_at=last.fetch.finished_at,
+            seen=frozenset(sweep.seen),
+            reported_total=last.total,
+            is_full=sweep.is_complete and not sweep.rejected,
         )
-    batch.add(
-        raw.ContactSweeps,
-        {
-            "sweep_id": fetch.fetch_id,
-            "started_at": fetch.started_at,
-            "ended_at": last.fetch.finished_at,
-            "first_reported_total": sweep.first.total,
-            "reported_total": last.total,
-            "seen_contacts": len(sweep.seen),
-            "rejected_contacts": len(sweep.rejected),
-            "requests": sweep.requests,
-            "is_complete": sweep.is_complete,
-            "seen_digest": digest,
-            "missing_contacts": verdict.missing_contacts,
-            "is_suspicious": verdict.is_suspicious,
-            "needs_acceptance": verdict.needs_acceptance,
-            "counted_at": verdict.counted_at,
-        },
-    )
+        verdict = judge(listing, known_before(session))
+    row = {
+        "sweep_id": fetch.fetch_id,
+        "started_at": fetch.started_at,
+        "ended_at": last.fetch.finished_at,
+        "first_reported_total": sweep.first.total,
+        "reported_total": last.total,
+        "seen_contacts": len(sweep.seen),
+        "rejected_contacts": len(sweep.rejected),
+        "requests": sweep.requests,
+        "is_complete": sweep.is_complete,
+        "seen_digest": digest,
+        "missing_contacts": verdict.missing_contacts,
+        "is_suspicious": verdict.is_suspicious,
+        "needs_acceptance": verdict.needs_acceptance,
+        "counted_at": verdict.counted_at,
+    }
+    batch.add(raw.ContactSweeps, row)
+    if verdict.is_suspicious and verdict.counted_at is None:
+        sweep.warning = warning(row)
     if verdict.confirmed is not None:
-        batch.add(raw.ContactSweeps, verdict.confirmed | {"counted_at": verdict.counted_at})
+        batch.add(raw.ContactSweeps, {**verdict.confirmed, "counted_at": verdict.counted_at})
     for chat_ids, is_present in ((verdict.appeared, True), (verdict.disappeared, False)):
         for chat_id in sorted(chat_ids):
             batch.add(
