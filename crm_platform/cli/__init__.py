@@ -43,6 +43,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "refresh": ("crm_platform.cli.platform", "Fetch, compute, publish."),
     "sandbox": ("crm_platform.cli.sandbox", "Run a made-up CRM on this machine."),
     "serve": ("crm_platform.cli.serve", "Serve the dashboards and the KPI API."),
+    "sweeps": ("crm_platform.cli.sweeps", "List the sweeps of the contact list, accept a suspicious one."),
     "status": ("crm_platform.cli.looking", "Say what is known, spent and published."),
 }
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from crm_platform.ingest import JudgedSweep
     from crm_platform.publish import Snapshot
     from crm_platform.settings import Settings
     from crm_platform.warehouse import DuckDbWarehouse, Session
@@ -144,16 +145,23 @@ def _live(settings: Settings) -> DuckDbWarehouse | None:
     return DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir, timeout=_PATIENCE)
 
 
+def _sweep_words(sweep: JudgedSweep, *, now: dt.datetime) -> str:
+    row = sweep.row
+    age = duration((now - row["started_at"].replace(tzinfo=dt.UTC)).total_seconds())
+    seen, total = row["seen_contacts"], row["reported_total"] or 0
+    words = f"{age} ago, {'complete' if row['is_complete'] else 'incomplete'}: {seen:,} of {total:,} contacts"
+    if row["is_complete"] and total > seen + row["rejected_contacts"]:
+        words += f" ({total - seen:,} that the CRM counts are not in its list)"
+    if sweep.waits:
+        words += f"; suspicious, {row['missing_contacts'] or 0:,} that were there are missing: it {sweep.words}"
+    return words
+
+
 def _crawl_lines(session: Session, *, now: dt.datetime) -> Iterator[tuple[str, object]]:
-    sweep = session.query(
-        f"select started_at, seen_contacts, reported_total, is_complete from {raw.ContactSweeps.full_name()}"
-        " order by started_at desc limit 1"
-    ).to_pylist()
-    if sweep:
-        last = sweep[0]
-        age = duration((now - last["started_at"].replace(tzinfo=dt.UTC)).total_seconds())
-        whole = "complete" if last["is_complete"] else "incomplete"
-        yield "last sweep", f"{age} ago, {whole}: {last['seen_contacts']:,} of {last['reported_total'] or 0:,} contacts"
+    from crm_platform.ingest import judged_sweeps
+
+    for sweep in judged_sweeps(session, most=1):
+        yield "last sweep", _sweep_words(sweep, now=now)
     chats = session.query(
         f"""
         select

@@ -8,17 +8,21 @@ from crm_platform.ingest.connect import open_client, open_warehouse
 from crm_platform.ingest.crawler import Outcome, Progress
 from crm_platform.ingest.memory import PlannerMemory, expected_unseen
 from crm_platform.ingest.operations import record_operation, record_requests
+from crm_platform.ingest.presence import JudgedSweep, accept_sweep, judged_sweeps
 from crm_platform.ingest.runs import RAW_TABLES, crawl, refresh
 from crm_platform.ingest.standing import Standing, standing
 
 __all__ = [
     "RAW_TABLES",
+    "JudgedSweep",
     "Outcome",
     "PlannerMemory",
     "Progress",
     "Standing",
+    "accept_sweep",
     "crawl",
     "expected_unseen",
+    "judged_sweeps",
     "open_client",
     "open_warehouse",
     "record_operation",

@@ -31,7 +31,8 @@ from crm_platform.errors import (
 from crm_platform.ingest.batch import Batch, aware, rejected_key
 from crm_platform.ingest.listing import Listing
 from crm_platform.ingest.planner import SeenMessage
-from crm_platform.ingest.sweep import PRESENT, Sweep, record_sweep
+from crm_platform.ingest.presence import PRESENT
+from crm_platform.ingest.sweep import Sweep, record_sweep
 from crm_platform.ingest.trouble import Trouble, Troubles
 from crm_platform.ingest.visits import PAGE_SIZE, ChatState, Known, Visit, deepen, visit_newest
 from crm_platform.schemas import RawTable, Table, raw
@@ -260,27 +261,31 @@ class Crawler:
 
     def sweep(self) -> Sweep:
         """Read the contact list once and record what it showed; the sweep says whether it was complete or failed."""
+        self.commit()  # a sweep is judged by those before it
         account = self.account(raw.Contacts)
         sweep = Sweep(self.client, retries=lambda page: self._retries("list_contacts", page))
         for page in self._pages_of(sweep, account, "list_contacts"):
             self.batch.contacts(page)
             self.report("contacts", len(sweep.seen), page.total)
             self.commit(when_full=True)
-        missed = record_sweep(sweep, self.batch, self.warehouse)
+        verdict = record_sweep(sweep, self.batch, self.warehouse)
+        gone = frozenset() if verdict is None else verdict.gone
         if sweep.first is not None:
             self.memory.sighted(sweep.seen, at=sweep.first.fetch.started_at)
-            self.memory.gone(missed)
+            self.memory.gone(gone)
         if sweep.is_complete:
             self.memory.swept(at=self.now(), requests=sweep.requests)
         else:
             self.memory.planner.spent(at=self.now(), requests=sweep.requests)
         for chat_id in sweep.seen - self.states.keys():
             self.states[chat_id] = ChatState(chat_id)
-        for chat_id in missed:
+        for chat_id in gone:
             self.states.pop(chat_id, None)
             self.troubles.over("list_messages", chat_id, at=self.now())
         account.metrics["seen_contacts"] = len(sweep.seen)
         account.metrics["is_complete"] = str(sweep.is_complete).lower()
+        if sweep.warning:
+            account.remaining = sweep.warning
         if sweep.total is not None:
             account.metrics["reported_total"] = sweep.total
         return sweep

@@ -228,12 +228,12 @@ class _Stages:
             if sweep.is_complete or is_stuck or isinstance(sweep.failure, FINAL):
                 break
         if sweep.is_complete:
-            account.remaining = ""
+            account.remaining = sweep.warning
         elif sweep.failure is not None:
             raise sweep.failure
         else:
             missing = f": {sweep.missing} of {sweep.total} were not seen" if sweep.missing else ""
-            account.remaining = f"no sweep of the contact list was complete{missing}"
+            account.remaining = sweep.warning or f"no sweep of the contact list was complete{missing}"
 
     def custom_fields(self) -> None:
         """Fetch the tenant's custom fields."""

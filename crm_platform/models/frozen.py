@@ -151,6 +151,11 @@ def _known_rows(table: type[RawTable], known: str) -> str:
             where operation = 'campaign_report' and outcome in ('ok', 'not_found') and started_at <= {known}
             group by target
         ) as f on f.target = t.campaign_id"""
+    if table is raw.ContactSweeps:
+        # What was decided after the cut counts for nothing.
+        counted_at = f"case when {table.COUNTS} then coalesce(t.counted_at, t.ended_at) end"
+        own["counted_at"] = f"case when {counted_at} <= {known} then {counted_at} end as counted_at"
+        own["accepted_by"] = f"case when t.counted_at <= {known} then t.accepted_by end as accepted_by"
     if table is raw.ContactSightings:
         # A sighting is known when its sweep has ended.
         joins = f"join live.raw.contact_sweeps as s on s.sweep_id = t.sweep_id and s.ended_at <= {known}"

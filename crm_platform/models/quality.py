@@ -232,6 +232,24 @@ def waits_have_conversations(session: Session) -> Finding:
     return Finding(lost == 0, f"{lost} waits belong to no conversation", {"waits": lost})
 
 
+def sweeps_are_settled(session: Session) -> Finding:
+    """Say whether a suspicious sweep waits for a second one, or for a person."""
+    waiting = session.query(
+        f"select sweep_id, seen_contacts, missing_contacts from {raw.ContactSweeps.full_name()} "
+        f"where {raw.ContactSweeps.WAITS} order by sweep_id desc"
+    ).to_pylist()
+    if not waiting:
+        return Finding(passed=True, summary="no suspicious sweep waits", figures={"waiting": 0})
+    newest, missing = waiting[0], _number(waiting[0]["missing_contacts"])
+    return Finding(
+        passed=False,
+        summary=f"sweep {newest['sweep_id']} holds {newest['seen_contacts']} contacts and lacks {missing} that were "
+        "there: they count as there until a second sweep an hour later lacks the same, or somebody accepts it; "
+        "`crm sweeps` says what it waits for",
+        figures={"waiting": len(waiting), "missing": missing},
+    )
+
+
 def total_agrees_with_sweep(session: Session) -> Finding:
     """Compare the newest day's total of contacts with what the newest sweep was told, and say how much they differ."""
     row = _row(
@@ -239,16 +257,18 @@ def total_agrees_with_sweep(session: Session) -> Finding:
         """
         select
             (select total_contacts from kpi.contact_growth_daily order by day desc limit 1) as ours,
-            (select reported_total from raw.contact_sweeps order by started_at desc limit 1) as theirs
+            (select reported_total from raw.contact_sweeps order by started_at desc limit 1) as theirs,
+            (select seen_contacts from raw.contact_sweeps where is_complete order by started_at desc limit 1) as listed
         """,
     )
     if row["ours"] is None or row["theirs"] is None:
         return Finding(passed=True, summary="no sweep has reported a total yet")
-    ours, theirs = _number(row["ours"]), _number(row["theirs"])
+    ours, theirs, listed = _number(row["ours"]), _number(row["theirs"]), _number(row["listed"])
+    unlisted = f"; the CRM lists {listed} itself" if row["listed"] is not None and listed != theirs else ""
     return Finding(
         abs(ours - theirs) <= TOTAL_TOLERANCE * theirs,
-        f"{ours} contacts today, {theirs} by the newest sweep: {ours - theirs:+d}",
-        {"contacts": ours, "reported_total": theirs, "difference": ours - theirs},
+        f"{ours} contacts today, {theirs} by the newest sweep: {ours - theirs:+d}{unlisted}",
+        {"contacts": ours, "reported_total": theirs, "listed": listed, "difference": ours - theirs},
     )
 
 
@@ -334,6 +354,12 @@ RAW_QUESTIONS: Final[tuple[Question, ...]] = (
     *map(_drift, _RECORDS),
     *(_fresh(table, operation) for table, operation in _FETCHED_BY.items()),
     Question(
+        raw.ContactSweeps,
+        "settled",
+        "No suspicious sweep waits to be confirmed or accepted.",
+        lambda session, _settings, _now: sweeps_are_settled(session),
+    ),
+    Question(
         raw.Messages,
         "references",
         "Every message belongs to a contact that the contact list has named.",
@@ -407,6 +433,7 @@ def last_change(session: Session) -> dt.datetime | None:
             union all select max(fetched_at) from {raw.Campaigns.full_name()}
             union all select max(first_fetched_at) from {raw.CampaignReports.full_name()}
             union all select max("at") from {raw.ContactSightings.full_name()}
+            union all select max(counted_at) from {raw.ContactSweeps.full_name()} where accepted_by is not null
             union all select max("at") from {raw.OperatorEvents.full_name()}
         ) as changes
         """,

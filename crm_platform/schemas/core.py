@@ -257,7 +257,10 @@ class ContactSweeps(CoreTable):
     ended_at = timestamp("End of its last request.")
     reported_total = count("Contacts there are, by its last page.", nullable=True)
     seen_contacts = count("Distinct contacts seen.")
-    is_complete = flag("Every page to the end, and as many contacts as reported.")
+    is_complete = flag("Every page to the end, and as many contacts as reported, or the same as the one before saw.")
+    missing_contacts = count("Contacts that were there and that it did not list.", nullable=True)
+    is_suspicious = flag("It misses so many that the list itself is in doubt; NULL: not judged then.", nullable=True)
+    counted_at = timestamp("Since when whom it misses counts as missing; NULL: not by the cut.", nullable=True)
     day = date("Local day of started_at.")
 
 
@@ -349,4 +352,4 @@ class CoverageSources(CoreTable):
     is_published = False
 
     reports = rate("Campaigns whose report was fetched after their last change of status, of all.")
-    contacts = rate("Contacts seen by the newest sweep, of its reported total; NULL before one.")
+    contacts = rate("Contacts seen by the newest sweep, of its total (or of those in doubt); NULL before one.")

@@ -252,6 +252,7 @@ class ContactGrowthDaily(KpiTable):
     """Contacts at the end of each local day, and how they came and went."""
 
     key = ("day",)
+    version = 2
     pillar = "growth"
     period = "day"
     rules = ("is_estimated or net_growth == new_contacts - gone_contacts",)
@@ -268,6 +269,7 @@ class ContactGrowthMonthly(KpiTable):
     """The same by local month."""
 
     key = ("month",)
+    version = 2
     pillar = "growth"
     period = "month"
 
@@ -289,6 +291,7 @@ class ContactsBySegment(KpiTable):
     """Present contacts by the value of each segment field: the 50 largest values, the rest as (other)."""
 
     key = ("field", "value")
+    version = 2
     pillar = "growth"
     rules = ("active_30d <= contacts",)
 
@@ -303,6 +306,7 @@ class ContactsByCountry(KpiTable):
     """Present contacts by the country of their number."""
 
     key = ("region",)
+    version = 2
     pillar = "growth"
     rules = ("active_30d <= contacts",)
 
@@ -316,6 +320,7 @@ class ExecutiveSummary(KpiTable):
     """One row: the figures a company is run by, each beside the same one a period before."""
 
     key = ()
+    version = 2
     pillar = "executive"
 
     total_contacts = count("Contacts present at the cut.")

@@ -6,6 +6,8 @@ everything else in `extra`. What does not: cleaning (ingest/), meaning (core.py)
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from crm_platform.schemas.base import Column, RawTable, count, flag, integer, json, text, timestamp
 
 
@@ -64,11 +66,47 @@ class ContactSweeps(RawTable):
     seen_contacts = count("Distinct contacts seen.")
     rejected_contacts = count("Records that had to be quarantined.")
     requests = count("Pages asked for.")
-    is_complete = flag("Every page to the end, and seen at least the smaller of the first and last reported total.")
+    is_complete = flag(
+        "Every page to the end, and seen at least the smaller of the first and last reported total, or just the same "
+        "contacts as the sweep before that came to the end."
+    )
+    seen_digest = text("SHA-256 of what it saw; NULL where it did not come to the end of the list.", nullable=True)
+    missing_contacts = count(
+        "Contacts that were there and that it did not list; one that is not complete, or rejected a record, misses "
+        "nobody.",
+        nullable=True,
+    )
+    is_suspicious = flag(
+        "An empty list while anybody was there, or one that misses more than a fifth (and more than 20, or more than "
+        "half of fewer than 40). NULL: stored by a version that did not judge.",
+        nullable=True,
+    )
+    needs_acceptance = flag(
+        "Suspicious, and no other sweep can confirm it: an empty list, or one that is short of the CRM's own total.",
+        nullable=True,
+    )
+    counted_at = timestamp(
+        "Since when whom it misses counts as missing: its own end, for a suspicious one the end of the sweep that "
+        "confirmed it, or when it was accepted. NULL: not, or not yet.",
+        nullable=True,
+    )
+    accepted_by = text("Who accepted a suspicious one by hand.", nullable=True)
+
+    FULL: ClassVar[str] = "(is_complete and rejected_contacts = 0)"
+    """SQL: somebody may be missing from it."""
+
+    COUNTS: ClassVar[str] = f"({FULL} and (counted_at is not null or not coalesce(is_suspicious, seen_contacts = 0)))"
+    """SQL: whom it misses counts as missing. Of rows of versions that did not judge, an empty list does not count."""
+
+    LAST_COUNTED: ClassVar[str] = f"(select coalesce(max(sweep_id), 0) from raw.contact_sweeps where {COUNTS})"
+    """SQL: the newest sweep that counts, and so settles all before it; 0 = none."""
+
+    WAITS: ClassVar[str] = f"({FULL} and not {COUNTS} and sweep_id > {LAST_COUNTED})"
+    """SQL: suspicious, and neither confirmed, accepted nor contradicted yet."""
 
 
 class ContactSightings(RawTable):
-    """Changes of presence between sweeps: a row when a contact appears in one, and when a complete one lacks it."""
+    """Changes between sweeps: a row when a contact appears in one, or a complete one that rejects nothing lacks it."""
 
     key = ("chat_id", "sweep_id")
     seen_at = "at"
@@ -76,7 +114,9 @@ class ContactSightings(RawTable):
     chat_id = text("The contact.", published="chat")
     sweep_id = integer("The sweep that noticed.")
     at = timestamp("started_at of that sweep.")
-    is_present = flag("Seen (true), or missing from a complete sweep (false).")
+    is_present = flag(
+        "Seen (true), or missing from a complete sweep (false), which counts when raw.contact_sweeps says so."
+    )
 
 
 class CustomFields(RawTable):

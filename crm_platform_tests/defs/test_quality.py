@@ -60,6 +60,22 @@ def test_messages_have_contacts(store):
     assert found.figures == {"messages": 2, "chats": 1}
 
 
+def test_a_suspicious_sweep_waits(store):
+    """Field case 11: nobody was told."""
+    fine = {"is_complete": True, "rejected_contacts": 0, "is_suspicious": False, "counted_at": NOW}
+    odd = {**fine, "is_suspicious": True, "counted_at": None, "seen_contacts": 0, "missing_contacts": 60}
+    fill(store, raw.ContactSweeps, {"sweep_id": 1, **fine})
+    assert ask(store, quality.sweeps_are_settled).passed
+    fill(store, raw.ContactSweeps, {"sweep_id": 2, **odd}, {"sweep_id": 3, **odd})
+    found = ask(store, quality.sweeps_are_settled)
+    assert not found.passed
+    assert found.summary.startswith("sweep 3 holds 0 contacts and lacks 60 that were there")
+    assert "`crm sweeps`" in found.summary
+    assert found.figures == {"waiting": 2, "missing": 60}
+    fill(store, raw.ContactSweeps, {"sweep_id": 4, **fine})
+    assert ask(store, quality.sweeps_are_settled).passed
+
+
 DRIFT = [
     pytest.param({"record": "message", "field": "mood", "value": ""}, dt.timedelta(days=6), "mood", id="new field"),
     pytest.param(

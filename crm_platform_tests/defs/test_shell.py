@@ -12,12 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, looking, platform, receipts
+from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, looking, platform, receipts, sweeps
 from crm_platform.cli import words as words_module
 from crm_platform.cli.looking import find_table, status_lines, summary_lines
 from crm_platform.cli.words import duration, figure, size, write_rows
 from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration
-from crm_platform.ingest import Outcome
+from crm_platform.ingest import Outcome, open_warehouse
+from crm_platform.ingest.presence import PRESENT
 from crm_platform.publish import current
 from crm_platform.publish.audit import Audit
 from crm_platform.schemas import kpi, raw
@@ -264,6 +265,65 @@ def test_status_says_what_is_known_spent_and_published(stocked):
     assert said["requests left"] == "no limit"
     assert said["quarantine"] == "empty"
     assert said["snapshot"].startswith("as of ")
+
+
+@pytest.fixture
+def swept(settings, monkeypatch):
+    """Call `crm …` on a warehouse with a sweep that counts (1) and an empty list (2), of ten contacts."""
+    monkeypatch.setattr(sweeps, "current_settings", lambda: settings)
+    counted = {"is_complete": True, "rejected_contacts": 0, "requests": 1, "started_at": NOW, "ended_at": NOW}
+    empty = {"seen_contacts": 0, "missing_contacts": 10, "is_suspicious": True, "needs_acceptance": True}
+    rows = [
+        {
+            **counted,
+            "sweep_id": 1,
+            "seen_contacts": 10,
+            "reported_total": 15,
+            "counted_at": NOW,
+            "is_suspicious": False,
+        },
+        {**counted, "sweep_id": 2, "reported_total": 0, **empty},
+    ]
+    sightings = [
+        {"chat_id": f"c{number}", "sweep_id": sweep_id, "at": NOW, "is_present": sweep_id == 1}
+        for number in range(10)
+        for sweep_id in (1, 2)
+    ]
+    with open_warehouse(settings).writing() as session:
+        session.append(raw.ContactSweeps, raw.ContactSweeps.rows(rows))
+        session.append(raw.ContactSightings, raw.ContactSightings.rows(sightings))
+    return lambda *arguments: CliRunner().invoke(crm, ["sweeps", *arguments])
+
+
+def test_sweeps_are_listed_and_accepted(swept, settings):
+    """Field case 11: `crm sweeps` says what an empty list waits for, and a person can let it count."""
+    newest, first = map(json.loads, swept("--json").output.splitlines())
+    assert (first["sweep"], first["seen"], first["total"], first["standing"]) == (1, 10, 15, "counts")
+    assert (newest["missing"], newest["suspicious"], newest["counted_since"]) == (10, True, None)
+    assert newest["standing"] == "waits for `crm sweeps accept 2`"
+    assert swept("--csv").output.startswith("sweep,started_at,seen,total,missing,complete,suspicious,counted_since,")
+    assert len(swept("--json", "--limit", "1").output.splitlines()) == 1
+    said = dict(status_lines(settings, now=NOW))
+    assert "10 that were there are missing: it waits for `crm sweeps accept 2`" in said["last sweep"]
+
+    done = swept("accept", "2")
+    assert done.exit_code == 0
+    assert "sweep 2 counts: 10 contacts are gone since then" in done.output
+    accepted = json.loads(swept("--json").output.splitlines()[0])
+    assert accepted["standing"].startswith("accepted by cli:")
+    assert accepted["counted_since"]
+    with open_warehouse(settings).reading() as session:
+        assert session.query(PRESENT).num_rows == 0
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "x", str(2**63)])
+def test_what_is_no_sweep_is_a_wrong_command_line(swept, word):
+    assert swept("accept", "--", word).exit_code == 2
+
+
+@pytest.mark.parametrize(("word", "says"), [("7", "there is no sweep 7"), ("1", "sweep 1 does not wait")])
+def test_what_cannot_be_accepted_says_why(swept, word, says):
+    assert says in str(swept("accept", word).exception)
 
 
 @pytest.mark.slow

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from crm_platform_tests.models.conftest import Worlds
-from crm_platform_tests.models.worlds import World
+from crm_platform_tests.models.worlds import World, from_facts
+from crm_platform_tests.oracle.compare import differences
+from crm_platform_tests.oracle.compute import KEYS, compute
+from crm_platform_tests.oracle.worlds import random_facts
 
 # Friday 20 November 2026, 12:00 in Nairobi.
 NOW = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
@@ -61,6 +66,49 @@ def test_coming_and_going(new_world: Worlds):
         "19": (5, 0, 0, 0, False),
         "20": (5, 0, 0, 0, False),
     }
+
+
+ALL = [f"c{number}" for number in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("cut", "gone", "since"),
+    [
+        (2 * HOUR, 0, None),  # half of the list is missing: suspicious
+        (2.5 * HOUR + HOUR / 30, 0, None),
+        (2.5 * HOUR + HOUR / 20, 25, 1 * HOUR),  # the second sweep to miss them has ended
+        (5 * HOUR, 25, 1 * HOUR),  # now the list is empty
+        (6 * HOUR - HOUR / 60, 25, 1 * HOUR),
+        (6 * HOUR, 50, 4 * HOUR),  # somebody accepts it
+        (9 * HOUR, 50, 4 * HOUR),
+    ],
+)
+def test_what_was_known_of_suspicious_sweeps_at_a_cut(new_world: Worlds, cut: dt.timedelta, gone: int, since: object):
+    """Field cases 11 and 12: a decision counts from when it was made on, whom it lets go are gone since the sweep."""
+    world, start = new_world(), NOW - DAY
+    for chat_id in ALL:
+        world.contact(chat_id, start)
+    world.sweep(start, ALL)
+    world.sweep(start + HOUR, ALL[:25])
+    world.sweep(start + HOUR * 3 / 2, [], rejected=50)
+    world.sweep(start + HOUR * 2.5, ALL[:25])
+    world.sweep(start + HOUR * 4, [], accepted_at=start + 6 * HOUR)
+    world.freeze(NOW, as_of=start + cut)
+    ends = [row["to_at"] for row in world.tables["core.contact_presence"] if row["to_at"] is not None]
+    assert len(ends) == gone
+    assert since is None or max(ends) == (start + since).replace(tzinfo=None)  # type: ignore[operator,type-var]
+
+
+@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 60))])
+def test_presence_agrees_with_the_oracle_at_any_cut(seed: int, tmp_path: Path):
+    """Lists that are empty, lack many or hold what cannot be read, and people who accept them, seen from many cuts."""
+    facts = random_facts(seed, contacts=(8, 30, 90)[seed % 3], messages_per_chat=1, campaigns=0)
+    world = from_facts(facts, tmp_path)
+    for cut in [*(sweep.ended_at for sweep in facts.sweeps[3::4]), facts.as_of]:
+        then = replace(facts, as_of=min(cut, facts.as_of))
+        world.freeze(facts.as_of + DAY, as_of=then.as_of)
+        for table in ("core.contact_presence", "kpi.contact_growth_daily"):
+            assert differences(compute(then)[table], world.tables[table], KEYS[table], tolerance=1e-9) == [], cut
 
 
 def test_days_before_the_first_sweep_are_estimated_from_creation_times(new_world: Worlds):

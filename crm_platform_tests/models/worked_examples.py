@@ -31,7 +31,7 @@ NO_VALUE = "NULL"
 INPUT = {
     "Settings": ("setting", "value"),
     "Contacts": ("chat", "first seen", "created", "number", "field"),
-    "Sweeps": ("started", "seen", "reported total", "complete"),
+    "Sweeps": ("started", "seen", "reported total", "complete", "rejected", "accepted"),
     "Chats": ("chat", "known until", "history", "total"),
     "Messages": ("chat", "time", "what", "status", "sender", "fetched"),
     "Operator events": ("chat", "time", "kind", "agent"),
@@ -343,7 +343,14 @@ class _Reader:
         for row in self.rows("Sweeps"):
             started_at = self.time(row["started"])
             is_complete = self.one_of(row["complete"], ("", "yes", "no")) != "no"
-            yield Sweep(started_at, started_at + SWEEP_TAKES, frozenset(row["seen"].split()), is_complete=is_complete)
+            yield Sweep(
+                started_at,
+                started_at + SWEEP_TAKES,
+                frozenset(row["seen"].split()),
+                is_complete=is_complete,
+                rejected=int(row["rejected"] or 0),
+                accepted_at=self.time_or_none(row["accepted"]),
+            )
 
     def campaigns(self) -> Iterator[Campaign]:
         """Campaigns, each with the changes of status that were observed."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_platform.ingest.batch import FUTURE_TOLERANCE, region_of
+from crm_platform.ingest.presence import SweptList, Verdict, judge, known_before
 from crm_platform.models import build_order, build_within, dependencies, freeze
 from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, core, ops, raw
 from crm_platform.settings import Settings
@@ -110,36 +111,61 @@ class World:
         )
 
     def sweep(
-        self, at: dt.datetime, seen: Iterable[str], *, is_complete: bool = True, total: int | None = None
+        self,
+        at: dt.datetime,
+        seen: Iterable[str],
+        *,
+        is_complete: bool = True,
+        total: int | None = None,
+        rejected: int = 0,
+        accepted_at: dt.datetime | None = None,
     ) -> None:
-        """A sweep of three minutes, and the sightings that ingest would have noticed."""
-        seen = set(seen)
+        """A sweep of three minutes, judged by ingest, and the sightings that it would have noticed."""
+        listing = SweptList(
+            started_at=at,
+            ended_at=at + dt.timedelta(minutes=3),
+            seen=frozenset(seen),
+            reported_total=total,
+            is_full=is_complete and not rejected,
+        )
+        verdict = self._judged(listing)
         number = len(self.rows.get(raw.ContactSweeps, ())) + 1
+        if verdict.confirmed is not None:
+            self.rows[raw.ContactSweeps][verdict.confirmed["sweep_id"] - 1]["counted_at"] = verdict.counted_at
+        is_accepted = accepted_at is not None and verdict.is_suspicious and verdict.counted_at is None
         self.add(
             raw.ContactSweeps,
             sweep_id=number,
             started_at=at,
-            ended_at=at + dt.timedelta(minutes=3),
-            first_reported_total=len(seen) if total is None else total,
-            reported_total=len(seen) if total is None else total,
-            seen_contacts=len(seen),
-            rejected_contacts=0,
+            ended_at=listing.ended_at,
+            first_reported_total=len(listing.seen) if total is None else total,
+            reported_total=len(listing.seen) if total is None else total,
+            seen_contacts=len(listing.seen),
+            rejected_contacts=rejected,
             requests=1,
             is_complete=is_complete,
+            missing_contacts=verdict.missing_contacts,
+            is_suspicious=verdict.is_suspicious,
+            needs_acceptance=verdict.needs_acceptance,
+            counted_at=accepted_at if is_accepted else verdict.counted_at,
+            accepted_by="somebody" if is_accepted else None,
         )
-        # The newest that is known of a contact: what a sweep noticed, or that it was deleted here.
-        known = [(row["at"], row["chat_id"], row["is_present"]) for row in self.rows.get(raw.ContactSightings, ())]
-        known += [
-            (row["at"], row["chat_id"], False)
-            for row in self.rows.get(raw.OperatorEvents, ())
-            if row["kind"] == "contact_deleted" and row["at"] <= at  # type: ignore[operator]
-        ]
-        newest = {chat_id: is_present for _, chat_id, is_present in sorted(known, key=lambda one: one[0])}  # type: ignore[arg-type,return-value]
-        present = {chat_id for chat_id, is_present in newest.items() if is_present}
-        changes = [(chat_id, True) for chat_id in sorted(seen - present)]
-        changes += [(str(chat_id), False) for chat_id in sorted(present - seen, key=str) if is_complete]
-        for chat_id, is_present in changes:
-            self.add(raw.ContactSightings, chat_id=chat_id, sweep_id=number, at=at, is_present=is_present)
+        for chat_ids, is_present in ((verdict.appeared, True), (verdict.disappeared, False)):
+            for chat_id in sorted(chat_ids):
+                self.add(raw.ContactSightings, chat_id=chat_id, sweep_id=number, at=at, is_present=is_present)
+
+    def _judged(self, listing: Listing) -> Verdict:
+        """What ingest makes of a sweep, by what it would have stored before."""
+        tables = (raw.ContactSweeps, raw.ContactSightings, raw.OperatorEvents)
+        store = DuckDbWarehouse(self.folder / "swept.duckdb", lock_dir=self.folder / "locks")
+        store.prepare(tables)
+        with store.writing() as session:
+            for table in tables:
+                session.execute(f"delete from {table.full_name()}")
+                rows: list[Any] = self.rows.get(table, [])
+                known = [row for row in rows if row[table.seen_at] <= listing.ended_at]
+                session.append(table, table.rows(known))
+            return judge(listing, known_before(session))
 
     def campaign(self, campaign_id: str, statuses: Iterable[tuple[dt.datetime, str | None]], **values: object) -> None:
         """A campaign seen in one status after the other, first seen with the first of them."""
@@ -238,7 +264,13 @@ def from_facts(facts: Facts, folder: Path) -> World:
     for event in facts.operator_events:
         world.event(event.kind, event.chat_id, event.at, event.agent)
     for sweep in facts.sweeps:
-        world.sweep(sweep.started_at, sweep.seen, is_complete=sweep.is_complete)
+        world.sweep(
+            sweep.started_at,
+            sweep.seen,
+            is_complete=sweep.is_complete,
+            rejected=sweep.rejected,
+            accepted_at=sweep.accepted_at,
+        )
     for contact in facts.contacts:
         world.contact(
             contact.chat_id,

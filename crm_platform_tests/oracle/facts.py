@@ -28,12 +28,17 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One pass over the contact list that ended. `seen`: the chat_ids it met, also when it is not complete."""
+    """One pass over the contact list that ended. `seen`: the chat_ids it met, also when it is not complete.
+
+    `rejected`: records that could not be kept. `accepted_at`: when a person accepted it though it was suspicious.
+    """
 
     started_at: dt.datetime
     ended_at: dt.datetime
     seen: frozenset[str]
     is_complete: bool = True
+    rejected: int = 0
+    accepted_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

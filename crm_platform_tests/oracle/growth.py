@@ -9,6 +9,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 
 import phonenumbers
 
@@ -76,10 +77,67 @@ def _ended_sweeps(facts: Facts) -> list[Sweep]:
 def presences(facts: Facts) -> list[Presence]:
     """Every interval of every contact, by chat and time."""
     sweeps = _ended_sweeps(facts)
-    return [one for contact in known_contacts(facts) for one in _intervals(contact, sweeps, facts)]
+    believed = _believed(facts, sweeps)
+    return [one for contact in known_contacts(facts) for one in _intervals(contact, sweeps, believed, facts)]
 
 
-def _intervals(contact: Contact, sweeps: Sequence[Sweep], facts: Facts) -> list[Presence]:
+def _is_suspicious(present: int, missing: int, seen: int) -> bool:
+    if missing == 0:
+        return False
+    more_than_a_fifth = Fraction(missing, present) > Fraction(20, 100)
+    return seen == 0 or (
+        more_than_a_fifth and (missing > 20 or (present < 40 and Fraction(missing, present) > Fraction(1, 2)))
+    )
+
+
+def _miss_the_same(first: set[str], second: set[str]) -> bool:
+    return bool(first) and max(len(first - second), len(second - first)) * 20 <= len(first)
+
+
+def _believed(facts: Facts, sweeps: Sequence[Sweep]) -> dict[dt.datetime, bool]:
+    """Start of each sweep whose absences count; true: at once, for a person accepted it."""
+    believed: dict[dt.datetime, bool] = {}
+    noted_at: dict[str, dt.datetime] = {}  # who was on the list, and since when
+    there: set[str] = set()
+    off_the_list: set[str] = set()
+    waiting: list[tuple[Sweep, set[str]]] = []
+    deletions = [(one.chat_id, one.at) for one in facts.operator_events if one.kind == "contact_deleted"]
+    for sweep in sweeps:
+        deleted = {chat for chat, at in deletions if chat in there and noted_at[chat] < at <= sweep.ended_at}
+        present = there - deleted
+        is_full = sweep.is_complete and not sweep.rejected
+        missing = present - sweep.seen if is_full else set()
+        for chat_id in sweep.seen - (present - off_the_list):
+            noted_at[chat_id] = sweep.started_at
+        for chat_id in missing - off_the_list:
+            noted_at[chat_id] = sweep.started_at
+        there = present | sweep.seen
+        off_the_list = (off_the_list | missing) - sweep.seen
+        if not is_full:
+            continue
+        is_odd = _is_suspicious(len(present), len(missing), len(sweep.seen))
+        first = None
+        if not (is_odd and not sweep.seen):
+            for one, missed in reversed(waiting):
+                if one.seen and not _miss_the_same(missed & present, missing):
+                    break
+                if one.seen and sweep.started_at - one.started_at >= dt.timedelta(hours=1):
+                    first = one
+        is_accepted = sweep.accepted_at is not None and sweep.accepted_at <= facts.as_of
+        if is_odd and first is None and not is_accepted:
+            waiting.append((sweep, set(off_the_list)))
+            continue
+        if first is not None:
+            believed[first.started_at] = False
+        believed[sweep.started_at] = is_odd and first is None
+        there -= off_the_list
+        waiting = []
+    return believed
+
+
+def _intervals(
+    contact: Contact, sweeps: Sequence[Sweep], believed: Mapping[dt.datetime, bool], facts: Facts
+) -> list[Presence]:
     chat_id = contact.chat_id
     was_there_before = contact.created_at is None and bool(sweeps) and chat_id in sweeps[0].seen
     from_at = None if was_there_before else contact.created_at or contact.first_seen_at
@@ -102,10 +160,10 @@ def _intervals(contact: Contact, sweeps: Sequence[Sweep], facts: Facts) -> list[
             if not is_present:
                 from_at = at
             is_present, missed_since = True, None
-        elif is_present and sweep.is_complete and at >= contact.first_seen_at:
-            if missed_since is None:
-                missed_since = at
-            else:
+        elif is_present and at in believed and at >= contact.first_seen_at:
+            is_sure = missed_since is not None or believed[at]
+            missed_since = missed_since or at
+            if is_sure:
                 intervals.append(Presence(chat_id, from_at, missed_since))
                 is_present, missed_since = False, None
     if is_present:

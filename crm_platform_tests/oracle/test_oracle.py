@@ -637,14 +637,63 @@ def test_two_absences_running_need_complete_sweeps():
     def sweep(date: str, met: str, *, is_complete: bool = True) -> Sweep:
         return Sweep(at(f"{date} 10:00"), at(f"{date} 10:05"), frozenset(met), is_complete)
 
-    sweeps = (sweep("02-27", "ab"), sweep("02-28", ""), sweep("03-01", "b", is_complete=False), sweep("03-02", ""))
-    contacts = tuple(Contact(chat_id, at("02-27 10:00")) for chat_id in "ab")
+    sweeps = (
+        sweep("02-27", "abcd"),
+        sweep("02-28", "cd"),
+        sweep("03-01", "b", is_complete=False),
+        sweep("03-02", "cd"),
+    )
+    contacts = tuple(Contact(chat_id, at("02-27 10:00")) for chat_id in "abcd")
     facts = Facts(as_of=AS_OF, settings=SETTINGS, contacts=contacts, sweeps=sweeps)
     check(
         facts,
         "core.contact_presence",
-        *rows_of("chat_id from_at to_at", ("a", None, at("02-28 10:00")), ("b", None, None)),
+        *rows_of(
+            "chat_id from_at to_at",
+            ("a", None, at("02-28 10:00")),
+            ("b", None, None),
+            ("c", None, None),
+            ("d", None, None),
+        ),
     )
+
+
+@pytest.mark.parametrize(
+    ("lists", "gone_at"),
+    [
+        ("1000 10:05- 12:05- 13:05-", None),  # an empty list, however often
+        ("1000 10:05-@10:30 12:05-", "10:05"),  # unless somebody accepts it
+        ("1000 10:05abc 11:04abc", None),  # most are missing twice within the hour
+        ("1000 10:05abc 11:05abc", "10:05"),
+        ("1000 10:05abc 10:30abc 11:31abc", "10:05"),  # the first of them
+        ("1000 10:05abc 10:30* 11:31abc", None),  # seen in between: it begins anew
+        ("1000 10:05abc 10:30* 11:31abc 12:31abc", "11:31"),
+        ("1000 10:05abc 10:30- 11:31abc", "10:05"),  # an empty list says nothing either way
+        ("1000 10:05abc! 11:31abc! 12:32abc!", None),  # a record was rejected each time
+        ("1000 10:05abc! 11:31abc", None),
+        ("1000 10:05abc 11:31abd 12:32abd", "11:31"),  # not the same ones
+    ],
+)
+def test_a_suspicious_sweep_counts_once_another_or_a_person_agrees(lists: str, gone_at: str | None):
+    """Eight contacts, of which one, h, is never listed after the first sweep.
+
+    `-`: an empty list, `*`: everybody, `!`: with a rejected record, `@`: accepted then.
+    """
+    sweeps = []
+    for written in lists.replace("1000", "10:00*").split():
+        clock, rest, accepted = written[:5], written[5:].partition("@")[0], written.partition("@")[2]
+        seen = {"-": "", "*": "abcdefgh"}.get(rest, rest.strip("!"))
+        started_at = at(f"03-01 {clock}")
+        accepted_at = at(f"03-01 {accepted}") if accepted else None
+        sweeps.append(
+            Sweep(
+                started_at, started_at + dt.timedelta(minutes=3), frozenset(seen), True, int("!" in rest), accepted_at
+            )
+        )
+    contacts = tuple(Contact(chat_id, at("03-01 10:00")) for chat_id in "abcdefgh")
+    rows = compute(Facts(as_of=AS_OF, settings=SETTINGS, contacts=contacts, sweeps=tuple(sweeps)))
+    (gone,) = [row["to_at"] for row in rows["core.contact_presence"] if row["chat_id"] == "h"]
+    assert gone == (at(f"03-01 {gone_at}") if gone_at else None)
 
 
 def test_quantiles_lie_on_the_line_between_neighbours():

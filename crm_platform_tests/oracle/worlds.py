@@ -7,8 +7,8 @@ Same arguments, same facts, in every process. In every world of some size: messa
 silences of exactly the gap and a microsecond more, messages at local midnight and at the cut, templates between
 question and answer, failed replies, thank-yous, bots, marks and assignments anywhere, messages from the future, records
 fetched after the cut, chats known until days ago or never read, histories cut off, contacts without a message, contacts
-that come, go and come back between complete and incomplete sweeps, campaigns of every status with reports that are
-missing, inconsistent, empty or changing.
+that come, go and come back between complete and incomplete sweeps, lists that are empty or lack most, campaigns of
+every status with reports that are missing, inconsistent, empty or changing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import datetime as dt
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from crm_platform.settings import Settings
@@ -136,6 +137,7 @@ class _World:
             is_complete = self.chance(0.8)
             met = present if is_complete else [one for one in present if self.chance(0.5)]
             sweeps.append(Sweep(start, start + 3 * MINUTE, frozenset(met), is_complete))
+        sweeps = self._troubled(sweeps)
 
         people = []
         for chat_id, spans in stays.items():
@@ -146,6 +148,29 @@ class _World:
                 created_at = spans[0][0] if self.chance(sends_created_at) else None
                 people.append(self._contact(chat_id, first_seen_at, created_at))
         return people, sweeps
+
+    def _troubled(self, sweeps: list[Sweep]) -> list[Sweep]:
+        """Some lists are empty, or lack most for a while; some hold what cannot be read; some people accept them."""
+        rng = random.Random(self.rng.random())
+        troubled: list[Sweep] = []
+        hidden: frozenset[str] = frozenset()
+        for sweep, after in zip(sweeps, [*sweeps[1:], None], strict=True):
+            if rng.random() < 0.4:
+                everybody = sorted(sweep.seen)
+                hidden = frozenset(rng.sample(everybody, int(len(everybody) * rng.choice([0, 0, 0.3, 0.7, 0.9, 1]))))
+            accepted_at = sweep.ended_at + SECOND
+            is_free = after is None or accepted_at < after.started_at
+            one = replace(
+                sweep,
+                seen=sweep.seen - hidden,
+                rejected=int(rng.random() < 0.1),
+                accepted_at=accepted_at if is_free and rng.random() < 0.2 else None,
+            )
+            troubled.append(one)
+            again = one.started_at + rng.choice([30, 60, 61]) * MINUTE  # the same list once more, soon
+            if after is not None and again + 4 * MINUTE < after.started_at and rng.random() < 0.3:
+                troubled.append(replace(one, started_at=again, ended_at=again + 3 * MINUTE, accepted_at=None))
+        return troubled
 
     def _stays(self) -> list[tuple[dt.datetime, dt.datetime]]:
         for_ever = self.cut + 1000 * DAY

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from crm_platform.api import CrmClient
 from crm_platform.ingest import refresh
-from crm_platform.ingest.sweep import PRESENT
+from crm_platform.ingest.presence import PRESENT
 from crm_platform.models import build_order, build_within, freeze
 from crm_platform.schemas import TABLES, KpiTable, OpsTable, RawTable
 from crm_platform.warehouse import DuckDbWarehouse

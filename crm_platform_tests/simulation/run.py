@@ -320,7 +320,10 @@ class Simulation:
         remaining = ""
         for _ in range(12):
             with self.life() as life:
-                remaining = "; ".join(filter(None, (outcome.remaining for outcome in life.refresh())))
+                # Who left a list that is misread counts as there, and has no messages any more.
+                is_misread = invariants.is_list_misread(self.crm)
+                judged = [one for one in life.refresh() if not (is_misread and one.table is raw.Messages)]
+                remaining = "; ".join(filter(None, (outcome.remaining for outcome in judged)))
                 complete += not remaining
             if complete == 2:
                 return

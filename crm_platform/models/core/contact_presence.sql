@@ -1,5 +1,6 @@
--- From when to when each contact was there. raw.contact_sightings holds changes: seen again, or missing from a complete
--- sweep; a contact is gone at the first of two complete sweeps running without it, or when it was deleted here.
+-- From when to when each contact was there. raw.contact_sightings holds changes: seen again, or missing from a sweep. A
+-- contact is gone at the first of two sweeps running that count and lack it, or at one that was accepted by hand, or
+-- when it was deleted here.
 with very_first as (
     select min(sweep_id) as sweep_id
     from (select sweep_id from raw.contact_sweeps union all select sweep_id from raw.contact_sightings) as sweeps
@@ -21,41 +22,71 @@ joined as (
     from raw.contacts as contacts
     left join there_before on there_before.chat_id = contacts.chat_id
 ),
-complete_sweeps as (
-    select sweep_id, started_at, row_number() over (order by started_at, sweep_id) as number
+counted_sweeps as (
+    select
+        sweep_id,
+        started_at,
+        accepted_by is not null as is_accepted,
+        row_number() over (order by started_at, sweep_id) as number
     from raw.contact_sweeps
-    where is_complete
+    where counted_at is not null
 ),
--- A contact that no sweep had seen when it was stored (created here) is missed by the first complete one after that,
+-- What a sweep missed that does not count (yet) is missing for the first one after it that does, unless seen meanwhile.
+settled_sweeps as (
+    select
+        sweeps.sweep_id as sweep_id,
+        min(counted.number) over (
+            order by sweeps.started_at, sweeps.sweep_id rows between current row and unbounded following
+        ) as number
+    from raw.contact_sweeps as sweeps
+    left join counted_sweeps as counted on counted.sweep_id = sweeps.sweep_id
+),
+sightings as (
+    select
+        chat_id,
+        sweep_id,
+        is_present,
+        min(case when is_present then "at" end) over (
+            partition by chat_id order by "at" rows between 1 following and unbounded following
+        ) as seen_next
+    from raw.contact_sightings
+),
+-- A contact that no sweep had seen when it was stored (created here) is missed by the first one that counts after that,
 -- unless that one sees it; no sighting says so, for sightings compare sweep with sweep.
 first_sightings as (
     select chat_id, min("at") as seen_at from raw.contact_sightings where is_present group by chat_id
 ),
-missed_from_start as (
-    select contacts.chat_id as chat_id, min(sweeps.number) as number
+missed as (
+    select sightings.chat_id as chat_id, counted.number as number
+    from sightings
+    join settled_sweeps as settled on settled.sweep_id = sightings.sweep_id
+    join counted_sweeps as counted on counted.number = settled.number
+    where not sightings.is_present and (sightings.seen_next is null or sightings.seen_next > counted.started_at)
+    union all
+    select contacts.chat_id, min(counted.number)
     from raw.contacts as contacts
     left join first_sightings on first_sightings.chat_id = contacts.chat_id
-    cross join complete_sweeps as sweeps
+    cross join counted_sweeps as counted
     where (first_sightings.seen_at is null or first_sightings.seen_at > contacts.first_fetched_at)
-        and sweeps.started_at >= contacts.first_fetched_at
-        and (first_sightings.seen_at is null or first_sightings.seen_at > sweeps.started_at)
+        and counted.started_at >= contacts.first_fetched_at
+        and (first_sightings.seen_at is null or first_sightings.seen_at > counted.started_at)
     group by contacts.chat_id
 ),
+-- A person's word settles at once whom a sweep missed; otherwise the next one that counts does.
 events as (
     select chat_id, "at" as moment, "at" as settled_at, 'seen' as kind
     from raw.contact_sightings
     where is_present
     union all
-    select sightings.chat_id, sightings."at", second.started_at, 'missing'
-    from raw.contact_sightings as sightings
-    join complete_sweeps as one on one.sweep_id = sightings.sweep_id
-    join complete_sweeps as second on second.number = one.number + 1
-    where not sightings.is_present
-    union all
-    select missed.chat_id, one.started_at, second.started_at, 'missing'
-    from missed_from_start as missed
-    join complete_sweeps as one on one.number = missed.number
-    join complete_sweeps as second on second.number = missed.number + 1
+    select
+        missed.chat_id,
+        one.started_at,
+        case when one.is_accepted then one.started_at else second.started_at end,
+        'missing'
+    from missed
+    join counted_sweeps as one on one.number = missed.number
+    left join counted_sweeps as second on second.number = one.number + 1
+    where one.is_accepted or second.number is not null
     union all
     select chat_id, "at", "at", 'deleted'
     from raw.operator_events

@@ -3,11 +3,14 @@ with newest_sweep as (
     select
         count(*) as sweeps,
         max(case when number = 1 then seen_contacts end) as seen,
-        max(case when number = 1 then coalesce(reported_total, seen_contacts) end) as total
+        max(case when number = 1 then greatest(coalesce(reported_total, seen_contacts), seen_contacts + in_doubt) end)
+            as total
     from (
         select
             seen_contacts,
             reported_total,
+            -- Missing from a sweep that nothing has confirmed: they may be there, and are not seen.
+            case when counted_at is null then coalesce(missing_contacts, 0) else 0 end as in_doubt,
             row_number() over (order by started_at desc, sweep_id desc) as number
         from raw.contact_sweeps
     ) as sweeps
