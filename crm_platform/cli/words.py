@@ -76,16 +76,22 @@ def _plain(value: object) -> object:
 
 
 def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: Form, title: str = "") -> None:
-    """Write rows: a table on a terminal, tab-separated lines in a pipe, CSV, or one JSON document a line."""
+    """Write rows: a table on a terminal, tab-separated lines in a pipe, CSV, or one JSON document a line.
+
+    CSV is what people open in a spreadsheet: its cells are those of `crm export`, so that none is run as a formula.
+    """
     if form == "json":
         for row in rows:
             click.echo(json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False))
         return
     out = console()
     if form == "csv" or not out.is_terminal:
+        cell = _plain
+        if form == "csv":
+            from crm_platform.publish.export import csv_cell as cell
         writer = csv.writer(sys.stdout, dialect="excel" if form == "csv" else "excel-tab", lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([_plain(value) for value in row] for row in rows)
+        writer.writerows(map(cell, row) for row in rows)
         return
     from rich.table import Table as Drawn
     from rich.text import Text
