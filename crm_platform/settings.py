@@ -357,7 +357,7 @@ class Settings(BaseSettings):
         advice = "name a folder of yours, which is made if it is not there"
         try:
             folder = value.expanduser().resolve()
-            if max(len(os.fsencode(part)) for part in folder.parts) > 255 or len(os.fsencode(folder)) > 3000:
+            if any(len(os.fsencode(part)) > 255 for part in folder.parts) or len(os.fsencode(folder)) > 3000:
                 msg = f"{quoted(str(value))} is too long for a file system; {advice}"
                 raise ValueError(msg)
             is_folder = stat.S_ISDIR(folder.stat().st_mode)

@@ -19,7 +19,7 @@ import click
 from crm_platform.cli import EXIT_FAILED
 from crm_platform.cli.options import COUNT
 from crm_platform.cli.words import Form, console, duration, figure, size, write_rows
-from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, RetryLater, Unauthorized
+from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, RetryLater, Unauthorized, quoted
 from crm_platform.schemas import TABLES, KpiTable, Table, ops, raw
 from crm_platform.schemas.kpi import CampaignPerformance, ExecutiveSummary
 from crm_platform.settings import current_settings, load_settings
@@ -100,7 +100,7 @@ def find_table(name: str) -> type[Table]:
     found = [table for table in found if issubclass(table, KpiTable)] or found
     if not found:
         known = ", ".join(sorted(table.table for table in TABLES.values() if issubclass(table, KpiTable)))
-        raise click.UsageError(f"there is no table {name!r}; KPI tables are {known}")
+        raise click.UsageError(f"there is no table {quoted(name)}; KPI tables are {known}")
     return found[0]
 
 

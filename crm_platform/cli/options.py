@@ -112,7 +112,7 @@ class Place(click.ParamType[Path]):
         if not str(value).strip():
             self.fail("it is empty; write . for this folder", param, ctx)
         path = Path(str(value))
-        if max(len(os.fsencode(part)) for part in path.parts) > 255 or len(os.fsencode(path)) > 3000:
+        if any(len(os.fsencode(part)) > 255 for part in path.parts) or len(os.fsencode(path)) > 3000:
             self.fail(f"{quoted(str(path))} is too long for a file system", param, ctx)
         return path
 

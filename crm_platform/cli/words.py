@@ -75,10 +75,30 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, dt.date) else value
 
 
+def _cell(value: object) -> object:
+    """Give a value as the CSV files of `crm export` hold it: spreadsheets open both."""
+    from crm_platform.publish.files import csv_text
+
+    if isinstance(value, str):
+        return csv_text(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dt.datetime):
+        return f"{value.isoformat()}Z"  # tables hold UTC without saying so
+    return _plain(value)
+
+
+class _Lines:
+    """The output, its lines ended as a shell's are. With that ending csv itself would not quote a carriage return."""
+
+    def write(self, row: str) -> None:
+        sys.stdout.write(row.removesuffix("\r\n") + "\n")
+
+
 def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: Form, title: str = "") -> None:
     """Write rows: a table on a terminal, tab-separated lines in a pipe, CSV, or one JSON document a line.
 
-    CSV is what people open in a spreadsheet: its cells are those of `crm export`, so that none is run as a formula.
+    In CSV a text that a spreadsheet would run as a formula gets an apostrophe in front; programs read the other forms.
     """
     if form == "json":
         for row in rows:
@@ -86,10 +106,8 @@ def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: 
         return
     out = console()
     if form == "csv" or not out.is_terminal:
-        cell = _plain
-        if form == "csv":
-            from crm_platform.publish.export import csv_cell as cell
-        writer = csv.writer(sys.stdout, dialect="excel" if form == "csv" else "excel-tab", lineterminator="\n")
+        dialect, cell = ("excel", _cell) if form == "csv" else ("excel-tab", _plain)
+        writer = csv.writer(_Lines(), dialect=dialect)
         writer.writerow(names)
         writer.writerows(map(cell, row) for row in rows)
         return

@@ -31,7 +31,7 @@ from crm_platform.publish.snapshot import published_columns
 from crm_platform.schemas import Column, KpiTable, Table, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from xlsxwriter.format import Format as CellFormat
     from xlsxwriter.worksheet import Worksheet
@@ -105,17 +105,6 @@ def export(
 def spreadsheet_safe(text: str) -> str:
     """Keep a spreadsheet from running a text of a CSV as a formula: an apostrophe in front where it might."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
-def csv_cell(value: object) -> object:
-    """Give a published value as a CSV file holds it. Numbers: the shortest text that reads back the same."""
-    if isinstance(value, str):
-        return spreadsheet_safe(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dt.datetime):
-        return f"{value.isoformat()}Z"  # tables hold UTC without saying so
-    return value.isoformat() if isinstance(value, dt.date) else value
 
 
 def file_name(table: type[Table]) -> str:
@@ -235,14 +224,31 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, table: type[Table], pa
 
 def _write_csv(connection: duckdb.DuckDBPyConnection, table: type[Table], path: Path, _manifest: Manifest) -> int:
     columns = published_columns(table)
+    convert = [_CSV.get(column.type) for column in columns.values()]
     count = 0
     with path.open("x", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         for rows in _batches(connection, table):
-            writer.writerows(map(csv_cell, row) for row in rows)
+            writer.writerows(
+                [
+                    value if value is None or change is None else change(value)
+                    for value, change in zip(row, convert, strict=True)
+                ]
+                for row in rows
+            )
             count += len(rows)
     return count
+
+
+# Whole numbers and floats are written as Python does: the shortest text that reads back as the same number.
+_CSV: Final[Mapping[Type, Callable[..., str]]] = {
+    Type.TEXT: spreadsheet_safe,
+    Type.JSON: spreadsheet_safe,
+    Type.BOOLEAN: lambda value: "true" if value else "false",
+    Type.TIMESTAMP: lambda value: f"{value.isoformat()}Z",
+    Type.DATE: dt.date.isoformat,
+}
 
 
 def _write_xlsx(
