@@ -654,7 +654,7 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting b
     except ValidationError as problem:
         lines = []
         for error in problem.errors(include_input=False, include_url=False, include_context=False):
-            said = error["msg"].removeprefix("Value error, ").replace("Input should be", "write")
+            said = error["msg"].removeprefix("Value error, ").replace("Input should be '", "write '")
             lines.append(f"{_variable(str(error['loc'][0]))}: {said}" if error["loc"] else said)
         message = "; ".join(lines)
         raise FixConfiguration(message) from None

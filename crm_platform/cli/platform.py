@@ -51,7 +51,11 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
     err = console(stderr=True)
     began = time.monotonic()
     with Bars(err, wait_seconds=wait, tables=len(build_order()) + 1) as bars:
-        refresh_in_process(settings, reporter=bars, full_refresh=full, as_of=as_of, verbose=verbose)
+        try:
+            refresh_in_process(settings, reporter=bars, full_refresh=full, as_of=as_of, verbose=verbose)
+        except KeyboardInterrupt:
+            click.echo("ended; what was fetched is kept", err=True)
+            raise
     ingest = _told(bars.outcomes)
     click.echo(
         f"\n{ingest}; KPIs in {duration(bars.seconds_building)}, {duration(time.monotonic() - began)} in all", err=True
