@@ -10,6 +10,7 @@ slash); anything else is refused in one line that names the variable and says wh
 from __future__ import annotations
 
 import codecs
+import contextlib
 import datetime as dt
 import functools
 import importlib.resources
@@ -360,9 +361,9 @@ class Settings(BaseSettings):
             if any(len(os.fsencode(part)) > 255 for part in folder.parts) or len(os.fsencode(folder)) > 3000:
                 msg = f"{quoted(str(value))} is too long for a file system; {advice}"
                 raise ValueError(msg)
-            is_folder = stat.S_ISDIR(folder.stat().st_mode)
-        except FileNotFoundError:
             is_folder = True
+            with contextlib.suppress(FileNotFoundError):
+                is_folder = stat.S_ISDIR(folder.stat().st_mode)
         except (OSError, RuntimeError) as problem:  # RuntimeError: links in a circle, `~somebody` who is not there
             why = getattr(problem, "strerror", None) or "no such path"
             msg = f"{quoted(str(value))} cannot be used ({why}); {advice}"

@@ -151,6 +151,15 @@ def test_what_is_out_of_bounds_is_told_with_what_to_write(variables, words):
     assert f"CRM_{next(iter(variables)).upper()}" in str(refused.value)
 
 
+def test_a_working_folder_that_is_gone_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir("gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FixConfiguration, match="CRM_DATA_DIR: 'data' cannot be used"):
+        load_settings(data_dir="data")
+
+
 def test_the_word_none_lifts_a_limit_beyond_loopback():
     settings = load_settings(base_url="https://crm.example.com", api_key="k", requests_per_day="None")
     assert settings.day_limit is None
