@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+def quoted(value: object) -> str:
+    """Show in a message what somebody wrote: in quotes, on one line, and not for ever."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
 class CrmPlatformError(Exception):
     """Base of every error this platform raises on purpose."""
 

@@ -69,7 +69,13 @@ class Webhook:
         try:
             with _unlogged(), httpx.Client(timeout=self._timeout) as client:
                 answer = client.post(self._url.get_secret_value(), json=content)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as problem:
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            OSError,
+            ValueError,
+            ImportError,
+        ) as problem:  # ImportError: a socks proxy
             return f"cannot be reached ({type(problem).__name__})"
         return None if answer.is_success else f"answered {answer.status_code}"
 

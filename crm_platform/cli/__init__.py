@@ -1,28 +1,48 @@
 """`crm`: the platform from a shell.
 
 What belongs here: arguments, questions, tables and exit codes; each command calls one function of another room. What
-does not: anything a test would want to call without a shell. Commands are imported when they are called, so that
-`crm --help` answers at once.
+does not: anything a test would want to call without a shell; the bounds of options (options.py). Commands are imported
+when they are called, so that `crm --help` answers at once.
 
-Exit codes: 0 done, 1 the platform refused or failed (the message says what to do), 2 the command line is wrong,
-75 try again later (rate limit, quota, somebody else at work).
+Exit codes, of every command:
+
+    0    done
+    1    the platform refused or failed; the message says what to do
+    2    the command line or a setting is wrong; the message names it and says what to write
+    75   try again later (rate limit, quota, somebody else at work)
+    130  ended by Ctrl-C
+    141  whoever read the output has left, as in `crm kpi … | head`; nothing is said
+
+`crm doctor`, whose work is to find wrong settings, gives 1 for whatever it finds.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
+import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
+from crm_platform.cli.options import require_plain
 from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, InvalidRequest, RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_FAILED: Final = 1
+EXIT_WRONG: Final = 2
 EXIT_TRY_LATER: Final = 75
+EXIT_INTERRUPTED: Final = 130
+EXIT_UNREAD: Final = 141
+
+# What a file system answers to anybody: a message tells all there is to know, a traceback no more.
+_DISK: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.ENOTDIR}
+)
 
 # command → (module, one line of help); the module holds a click command of the command's name.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -51,6 +71,27 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 class LazyGroup(click.Group):
     """A group that knows its commands' names and help, and imports one when it is called."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what is no text before any command reads it."""
+        require_plain(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own type
+        """Run a command. Ctrl-C and a reader that has left end it as a shell expects."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            _end(EXIT_INTERRUPTED)
+        except click.Abort as problem:  # Ctrl-C at a question; `from None` hides it, and keeps it
+            if isinstance(problem.__context__, KeyboardInterrupt):
+                _end(EXIT_INTERRUPTED)
+            raise
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still held back goes nowhere
+            _end(EXIT_UNREAD)
+        return result
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Names in alphabetical order."""
         return sorted(COMMANDS)
@@ -70,6 +111,10 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in sorted(COMMANDS.items())])
 
 
+def _end(code: int) -> NoReturn:
+    raise click.exceptions.Exit(code) from None
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crm_platform", prog_name="crm")
 def crm() -> None:
@@ -85,15 +130,29 @@ def explain(problem: CrmPlatformError) -> str:
         lines.append(f"  held by {problem.holder}")
     if isinstance(problem, RetryLater) and problem.retry_after:
         lines.append(f"  try again in {problem.retry_after:.0f} s")
-    if isinstance(problem, FixConfiguration):
-        lines.append("  README.md lists every setting")
     return "\n".join(lines)
+
+
+def exit_code(problem: CrmPlatformError) -> int:
+    """Tell a script what to do about an error."""
+    if isinstance(problem, RetryLater):
+        return EXIT_TRY_LATER
+    return EXIT_WRONG if isinstance(problem, FixConfiguration) else EXIT_FAILED
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run `crm`; errors of the platform become a message and an exit code, never a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a sign is no reason to fail
     try:
         crm.main(args=list(args) if args is not None else None, prog_name="crm")
     except CrmPlatformError as problem:
         click.echo(f"crm: {explain(problem)}", err=True)
-        sys.exit(EXIT_TRY_LATER if isinstance(problem, RetryLater) else EXIT_FAILED)
+        sys.exit(exit_code(problem))
+    except KeyboardInterrupt:  # before a command has begun
+        sys.exit(EXIT_INTERRUPTED)
+    except OSError as problem:
+        if problem.errno not in _DISK:
+            raise
+        click.echo(f"crm: {problem.filename or 'the disk'}: {problem.strerror}", err=True)
+        sys.exit(EXIT_FAILED)

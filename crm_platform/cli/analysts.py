@@ -17,6 +17,7 @@ from typing import Final
 import click
 
 from crm_platform.cli.looking import find_table
+from crm_platform.cli.options import PORT, Place
 from crm_platform.cli.words import size
 from crm_platform.errors import FixConfiguration
 from crm_platform.publish import Snapshot, current
@@ -53,7 +54,7 @@ def _chosen(names: tuple[str, ...], snapshot: Snapshot) -> list[type[Table]]:
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Default: what PATH ends in.")
 @click.option(
     "--to",
-    type=click.Path(path_type=Path),
+    type=Place(),
     required=True,
     metavar="PATH",
     help="A file, or a folder for one file a table.",
@@ -85,7 +86,7 @@ def export(*, tables: tuple[str, ...], form: Format | None, to: Path, force: boo
 
 
 @click.command()
-@click.option("--port", default=2718, show_default=True, help="Port of the notebook on this machine.")
+@click.option("--port", type=PORT, default=2718, show_default=True, help="Port of the notebook on this machine.")
 @click.option("--run", is_flag=True, help="Run it at once and show its results without the code.")
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open it in the browser.")
 def notebook(*, port: int, run: bool, browser: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crm_platform.cli.options import COUNT, PATIENCE, Amount
 from crm_platform.cli.words import console, duration, write_rows
 from crm_platform.schemas import raw
 from crm_platform.settings import current_settings
@@ -26,10 +27,10 @@ _SAY_EVERY = 60.0
 
 
 @click.command()
-@click.option("--requests", type=click.IntRange(min=1), help="End after so many requests.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="End after so many minutes.")
+@click.option("--requests", type=COUNT, help="End after so many requests.")
+@click.option("--minutes", type=Amount(0, 525_600, above=True), help="End after so many minutes.")
 @click.option("--forever", is_flag=True, help="Go on until Ctrl-C, also over spent quotas and a server that is down.")
-@click.option("--wait", type=click.FloatRange(0), default=0.0, help="Seconds to wait for another crawler.")
+@click.option("--wait", type=PATIENCE, default=0.0, help="Seconds to wait for another crawler.")
 def crawl(*, requests: int | None, minutes: float | None, forever: bool, wait: float) -> None:
     """Spend requests on the chats where the most is expected to be unseen, minute by minute.
 

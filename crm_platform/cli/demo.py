@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from crm_platform.cli.options import PORT
 from crm_platform.errors import FixConfiguration, GiveUp
 from crm_platform.settings import SANDBOX_URL, environment_with, load_settings
 
@@ -38,8 +39,8 @@ _STOP_SECONDS = 30.0
 
 @click.command()
 @click.option("--once", is_flag=True, help="End after the KPIs instead of keeping the pages running.")
-@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
-@click.option("--dashboards-port", default=8080, show_default=True, help="Port of the dashboards.")
+@click.option("--port", type=PORT, default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.option("--dashboards-port", type=PORT, default=8080, show_default=True, help="Port of the dashboards.")
 def demo(*, once: bool, port: int, dashboards_port: int) -> None:
     """Load a CRM, compute its KPIs, show them; then keep the dashboards and the Dagster UI running.
 
@@ -59,7 +60,7 @@ def demo(*, once: bool, port: int, dashboards_port: int) -> None:
             processes.enter_context(_sandbox(environment, began=_history_began(settings)))
         refreshed = subprocess.run(_crm("refresh"), env=environment, check=False)  # noqa: S603 - our own command
         if refreshed.returncode:
-            sys.exit(refreshed.returncode)
+            sys.exit(refreshed.returncode if refreshed.returncode > 0 else 128 - refreshed.returncode)  # < 0: a signal
         if not once:
             processes.enter_context(_process(_crm("serve", "--port", str(dashboards_port)), environment))
             ui = processes.enter_context(_process(_crm("dev", "--port", str(port)), environment))

@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 import click
 
 from crm_platform.cli import EXIT_FAILED
+from crm_platform.cli.options import COUNT
 from crm_platform.cli.words import Form, console, duration, figure, size, write_rows
-from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, RetryLater, Unauthorized
+from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, RetryLater, Unauthorized, quoted
 from crm_platform.schemas import TABLES, KpiTable, Table, ops, raw
 from crm_platform.schemas.kpi import CampaignPerformance, ExecutiveSummary
 from crm_platform.settings import current_settings, load_settings
@@ -100,7 +101,7 @@ def find_table(name: str) -> type[Table]:
     found = [table for table in found if issubclass(table, KpiTable)] or found
     if not found:
         known = ", ".join(sorted(table.table for table in TABLES.values() if issubclass(table, KpiTable)))
-        raise click.UsageError(f"there is no table {name!r}; KPI tables are {known}")
+        raise click.UsageError(f"there is no table {quoted(name)}; KPI tables are {known}")
     return found[0]
 
 
@@ -108,7 +109,7 @@ def find_table(name: str) -> type[Table]:
 @click.argument("table", required=False)
 @click.option("--json", "form", flag_value="json", help="One JSON document a line.")
 @click.option("--csv", "form", flag_value="csv", help="CSV with a header.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many rows; newest days and months come first.")
+@click.option("--limit", type=COUNT, help="At most so many rows; newest days and months come first.")
 def kpi(*, table: str | None, form: Form | None, limit: int | None) -> None:
     """Show a published table; without TABLE, list the KPI tables.
 

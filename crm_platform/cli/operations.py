@@ -35,7 +35,8 @@ from crm_platform.api import (
     Receiver,
 )
 from crm_platform.api.rehearsal import Rehearsed, rehearse
-from crm_platform.errors import CrmPlatformError, RetryLater, ServerUnavailable, WriteUncertain
+from crm_platform.cli.options import COUNT, File, Instant, Whole
+from crm_platform.errors import CrmPlatformError, RetryLater, ServerUnavailable, WriteUncertain, quoted
 from crm_platform.settings import Settings, current_settings
 
 T = TypeVar("T")
@@ -63,9 +64,9 @@ def _paged(command: Command) -> Command:
     for option in (
         click.option("--all", "everything", is_flag=True, help="Every page from --page on: one request each."),
         click.option(
-            "--limit", type=click.IntRange(1, LARGEST_PAGE), default=LARGEST_PAGE, show_default=True, help="Page size."
+            "--limit", type=Whole(1, LARGEST_PAGE), default=LARGEST_PAGE, show_default=True, help="Page size."
         ),
-        click.option("--page", type=click.IntRange(1), default=1, show_default=True, help="Page, counted from 1."),
+        click.option("--page", type=COUNT, default=1, show_default=True, help="Page, counted from 1."),
     ):
         command = option(command)
     return _as_json(command)
@@ -81,7 +82,7 @@ def _received(command: Command) -> Command:
     command = click.option(
         "--receivers",
         "file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=File(),
         help="CSV file with a header: whatsapp_number, then the template's variables as 1, 2, …",
     )(command)
     return click.option(
@@ -285,21 +286,32 @@ def _receivers(to: Sequence[str], file: Path | None) -> list[Receiver]:
     """Read receivers from `--to NUMBER,VALUE…` and a CSV file. Raises a usage error that names line and column."""
     receivers = []
     for given in to:
-        number, *values = (part.strip() for part in next(csv.reader([given])))
+        try:
+            number, *values = (part.strip() for part in next(csv.reader([given])))
+        except (ValueError, csv.Error):
+            raise click.BadParameter(f"{quoted(given)} is not NUMBER[,VALUE…] in one line", param_hint="--to") from None
         receivers.append(Receiver(number, {str(place): value for place, value in enumerate(values, 1)}))
     if file is not None:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows = csv.DictReader(lines)
-            if "whatsapp_number" not in (rows.fieldnames or ()):
-                raise click.BadParameter(f"{file}: the first line must name a column whatsapp_number")
-            for place, row in enumerate(rows, 2):
-                if None in row or None in row.values():
-                    raise click.BadParameter(f"{file}, line {place}: not as many values as the first line has columns")
-                number = row.pop("whatsapp_number").strip()
-                receivers.append(Receiver(number, {name: value for name, value in row.items() if value}))
+        try:
+            receivers += _listed_receivers(file)
+        except (UnicodeError, csv.Error) as problem:
+            why = "save it as CSV in UTF-8" if isinstance(problem, UnicodeError) else str(problem)
+            raise click.BadParameter(f"{file} cannot be read as CSV: {why}", param_hint="--receivers") from None
     if not receivers:
         raise click.UsageError("name the receivers: --to NUMBER, or --receivers FILE")
     return receivers
+
+
+def _listed_receivers(file: Path) -> Iterator[Receiver]:
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        rows = csv.DictReader(lines)
+        if "whatsapp_number" not in (rows.fieldnames or ()):
+            raise click.BadParameter(f"{file}: the first line must name a column whatsapp_number")
+        for place, row in enumerate(rows, 2):
+            if None in row or None in row.values():
+                raise click.BadParameter(f"{file}, line {place}: not as many values as the first line has columns")
+            number = row.pop("whatsapp_number").strip()
+            yield Receiver(number, {name: value for name, value in row.items() if value})
 
 
 def _people(receivers: Sequence[Receiver]) -> str:
@@ -571,6 +583,7 @@ def campaigns_report(campaign_id: str, *, as_json: bool) -> None:
 @click.option(
     "--at",
     "scheduled_at",
+    type=Instant(lambda: current_settings().zone),
     metavar="TIME",
     help="When the CRM sends it, such as 2026-04-03T09:00 (in CRM_TIMEZONE unless a zone is given).",
 )
@@ -581,7 +594,7 @@ def campaigns_create(
     *,
     template_name: str,
     template_language: str | None,
-    scheduled_at: str | None,
+    scheduled_at: dt.datetime | None,
     to: tuple[str, ...],
     file: Path | None,
     as_json: bool,
@@ -590,15 +603,14 @@ def campaigns_create(
 ) -> None:
     """Create a campaign. With --at the CRM sends it then, without it waits for `crm campaigns trigger`."""
     receivers = _receivers(to, file)
-    due = _moment(scheduled_at) if scheduled_at else None
-    sends = f", sent at {due.isoformat(timespec='minutes')}" if due else ""
+    sends = f", sent at {scheduled_at.isoformat(timespec='minutes')}" if scheduled_at else ""
     campaign = _write(
         lambda client: client.create_campaign(
             name,
             template_name=template_name,
             template_language=template_language,
             receivers=receivers,
-            scheduled_at=due,
+            scheduled_at=scheduled_at,
         ),
         what=f"create the campaign {name!r} for {_people(receivers)}{sends}",
         look="crm campaigns list",
@@ -652,11 +664,3 @@ def campaigns_trigger(campaign_id: str, *, as_json: bool, dry_run: bool, yes: bo
     if trigger is not None:
         result = {"campaign_id": campaign_id, "status": trigger.status or ""}
         _done(f"campaign {campaign_id} is on its way ({trigger.status or 'no status given'})", result, as_json=as_json)
-
-
-def _moment(text: str) -> dt.datetime:
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not a time; write 2026-04-03T09:00", param_hint="--at") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=current_settings().zone)

@@ -17,6 +17,7 @@ import click
 
 from crm_platform.cli import EXIT_TRY_LATER
 from crm_platform.cli.looking import show_summary
+from crm_platform.cli.options import PATIENCE, PORT, Host
 from crm_platform.cli.words import console, duration, write_rows
 from crm_platform.errors import Breach, ContractBreach, FixConfiguration
 from crm_platform.schemas import raw
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--as-of", metavar="TIME", help="The cut of the figures: 2026-11-20T02:00:00+03:00. Default: after ingest."
 )
-@click.option("--wait", type=click.FloatRange(0), default=600.0, show_default=True, help="Seconds to wait for another.")
+@click.option("--wait", type=PATIENCE, default=600.0, show_default=True, help="Seconds to wait for another.")
 @click.option("-v", "--verbose", is_flag=True, help="Show Dagster's own log.")
 def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> None:
     """Fetch until current or out of quota, compute every KPI, publish.
@@ -50,7 +51,11 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
     err = console(stderr=True)
     began = time.monotonic()
     with Bars(err, wait_seconds=wait, tables=len(build_order()) + 1) as bars:
-        refresh_in_process(settings, reporter=bars, full_refresh=full, as_of=as_of, verbose=verbose)
+        try:
+            refresh_in_process(settings, reporter=bars, full_refresh=full, as_of=as_of, verbose=verbose)
+        except KeyboardInterrupt:
+            click.echo("ended; what was fetched is kept", err=True)
+            raise
     ingest = _told(bars.outcomes)
     click.echo(
         f"\n{ingest}; KPIs in {duration(bars.seconds_building)}, {duration(time.monotonic() - began)} in all", err=True
@@ -109,7 +114,7 @@ def _nothing_came(outcomes: Sequence[Outcome]) -> bool:
 @click.option("--as-of", metavar="TIME", help="The cut of the figures: 2026-11-20T02:00:00+03:00. Default: now.")
 @click.option("--full", is_flag=True, help="Compute every chat anew; by default, those that have changed.")
 @click.option("--publish/--no-publish", "publishes", default=True, show_default=True, help="Turn the snapshot.")
-@click.option("--wait", type=click.FloatRange(0), default=600.0, show_default=True, help="Seconds to wait for another.")
+@click.option("--wait", type=PATIENCE, default=600.0, show_default=True, help="Seconds to wait for another.")
 def build(*, as_of: str | None, full: bool, publishes: bool, wait: float) -> None:
     """Compute every KPI from what is stored, and publish; without Dagster and without a request.
 
@@ -152,8 +157,8 @@ def _waiting(holder: str) -> None:
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=3000, show_default=True, help="Port of the UI.")
+@click.option("--host", type=Host(), default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=PORT, default=3000, show_default=True, help="Port of the UI.")
 def dev(*, host: str, port: int) -> None:
     """Run Dagster's UI and daemon: assets, runs, schedules, sensors. Ends on Ctrl-C.
 

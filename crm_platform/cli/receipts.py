@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from crm_platform.cli.looking import find_table, published_snapshot
+from crm_platform.cli.options import Whole
 from crm_platform.cli.words import figure, write_rows
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.schemas import TABLES, Column, KpiTable, Table
@@ -35,7 +36,7 @@ _ROWS: Final = 20  # shown where --rows does not say
 @click.option("--from", "from_", help="First day of a range, of the tables by day whose rows can be pooled.")
 @click.option("--to", help="The day after its last one.")
 @click.option("--since", help="Compare with this kept snapshot, or `yesterday`; unset: the newest that differs.")
-@click.option("--rows", "limit", type=click.IntRange(0), help=f"Rows to show; unset: {_ROWS}, all with --json.")
+@click.option("--rows", "limit", type=Whole(0, 1_000_000_000), help=f"Rows to show; unset: {_ROWS}, all with --json.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.option("--privileged", is_flag=True, help="Name the chats behind the rows; written to the audit log.")
 def explain(

@@ -5,10 +5,10 @@ What belongs here: options, the words at start. What does not: the sandbox itsel
 
 from __future__ import annotations
 
-import datetime as dt
-
 import click
 
+from crm_platform.cli.options import COUNT, FREE_PORT, Amount, Host, Instant, Whole
+from crm_platform.errors import quoted
 from crm_platform.sandbox.limits import TIERS
 from crm_platform.sandbox.options import FAULTS, MOST_CONTACTS, SandboxOptions
 from crm_platform.sandbox.shapes import ALL, SHAPES
@@ -28,23 +28,8 @@ class _Words(click.ParamType[tuple[str, ...]]):
         words = tuple(filter(None, (word.strip() for word in str(value).split(","))))
         for word in words:
             if word not in self._allowed:
-                self.fail(f"{word!r} is none of {', '.join(self._allowed)}", param, ctx)
+                self.fail(f"{quoted(word)} is none of {', '.join(self._allowed)}", param, ctx)
         return words
-
-
-class _Moment(click.ParamType[dt.datetime]):
-    """An ISO 8601 time; without a zone it is UTC."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dt.datetime:
-        if isinstance(value, dt.datetime):
-            return value
-        try:
-            moment = dt.datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a time such as 2026-01-05T09:00:00Z", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 def _table(words: dict[str, str]) -> str:
@@ -68,21 +53,25 @@ Beside the contract, with the same key, for tests:
 
 
 @click.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; this machine only.")
-@click.option("--port", default=8800, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option(
-    "--contacts", default=2000, show_default=True, type=click.IntRange(10, MOST_CONTACTS), help="Contacts at first."
+    "--host", type=Host(), default="127.0.0.1", show_default=True, help="Address to listen on; this machine only."
 )
-@click.option("--days", default=180, show_default=True, type=click.IntRange(1, 3650), help="Days of history.")
-@click.option("--seed", default=7, show_default=True, help="Another seed is another world.")
+@click.option("--port", type=FREE_PORT, default=8800, show_default=True, help="0 takes a free one.")
+@click.option("--contacts", default=2000, show_default=True, type=Whole(10, MOST_CONTACTS), help="Contacts at first.")
+@click.option("--days", default=180, show_default=True, type=Whole(1, 3650), help="Days of history.")
+@click.option(
+    "--seed", type=Whole(-(2**63), 2**63 - 1), default=7, show_default=True, help="Another seed is another world."
+)
 @click.option("--key", default="sandbox", show_default=True, help="The API key to ask for.")
-@click.option("--start", type=_Moment(), help="The world's time at start.  [default: now]")
+@click.option("--start", type=Instant(), help="The world's time at start.  [default: now]")
 @click.option(
     "--began",
-    type=_Moment(),
+    type=Instant(),
     help="When history begins: gives the same world on another day.  [default: --days before start]",
 )
-@click.option("--speed", default=1.0, show_default=True, help="World seconds in a second.")
+@click.option(
+    "--speed", type=Amount(0, 1_000_000, above=True), default=1.0, show_default=True, help="World seconds in a second."
+)
 @click.option(
     "--clock",
     type=click.Choice(["real", "manual"]),
@@ -91,16 +80,22 @@ Beside the contract, with the same key, for tests:
     help="manual: stands still until it is set.",
 )
 @click.option("--tier", type=click.Choice(list(TIERS)), help="Rate limit of the CRM's tiers.  [default: none]")
-@click.option("--requests-per-minute", type=click.IntRange(1), help="Rate limit in any 60 s.")
-@click.option("--requests-per-day", type=click.IntRange(1), help="Rate limit in any 24 h.")
+@click.option("--requests-per-minute", type=COUNT, help="Rate limit in any 60 s.")
+@click.option("--requests-per-day", type=COUNT, help="Rate limit in any 24 h.")
 @click.option(
-    "--latency", "latency_ms", default=0.0, show_default=True, metavar="MS", help="Milliseconds an answer waits."
+    "--latency",
+    "latency_ms",
+    type=Amount(0, 600_000),
+    default=0.0,
+    show_default=True,
+    metavar="MS",
+    help="Milliseconds an answer waits.",
 )
 @click.option(
     "--fault-rate",
     default=0.0,
     show_default=True,
-    type=click.FloatRange(0, 1),
+    type=Amount(0, 1),
     help="Share of requests answered badly.",
 )
 @click.option(

@@ -9,12 +9,13 @@ import contextlib
 
 import click
 
+from crm_platform.cli.options import FREE_PORT, Host
 from crm_platform.settings import current_settings
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--host", type=Host(), default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=FREE_PORT, default=8080, show_default=True, help="0 takes a free one.")
 def serve(*, host: str, port: int) -> None:
     """Serve the dashboards and the KPI API until it is stopped.
 

@@ -75,17 +75,41 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, dt.date) else value
 
 
+def _cell(value: object) -> object:
+    """Give a value as the CSV files of `crm export` hold it: spreadsheets open both."""
+    from crm_platform.publish.files import csv_text
+
+    if isinstance(value, str):
+        return csv_text(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dt.datetime):
+        return f"{value.isoformat()}Z"  # tables hold UTC without saying so
+    return _plain(value)
+
+
+class _Lines:
+    """The output, its lines ended as a shell's are. With that ending csv itself would not quote a carriage return."""
+
+    def write(self, row: str) -> None:
+        sys.stdout.write(row.removesuffix("\r\n") + "\n")
+
+
 def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: Form, title: str = "") -> None:
-    """Write rows: a table on a terminal, tab-separated lines in a pipe, CSV, or one JSON document a line."""
+    """Write rows: a table on a terminal, tab-separated lines in a pipe, CSV, or one JSON document a line.
+
+    In CSV a text that a spreadsheet would run as a formula gets an apostrophe in front; programs read the other forms.
+    """
     if form == "json":
         for row in rows:
             click.echo(json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False))
         return
     out = console()
     if form == "csv" or not out.is_terminal:
-        writer = csv.writer(sys.stdout, dialect="excel" if form == "csv" else "excel-tab", lineterminator="\n")
+        dialect, cell = ("excel", _cell) if form == "csv" else ("excel-tab", _plain)
+        writer = csv.writer(_Lines(), dialect=dialect)
         writer.writerow(names)
-        writer.writerows([_plain(value) for value in row] for row in rows)
+        writer.writerows(map(cell, row) for row in rows)
         return
     from rich.table import Table as Drawn
     from rich.text import Text

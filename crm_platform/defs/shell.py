@@ -52,7 +52,8 @@ def refresh_in_process(
     """Run `refresh_all` here and now; returns the run's id.
 
     Raises what made it fail: Busy (naming the holder) when another refresh, crawl or build does not end in time,
-    ContractBreach when a table breaks its contract, any other of the platform's errors, GiveUp on a bug.
+    ContractBreach when a table breaks its contract, any other of the platform's errors, GiveUp on a bug; and
+    KeyboardInterrupt on Ctrl-C.
     """
     home = prepare_dagster_home(settings)
     with (
@@ -81,9 +82,10 @@ def refresh_in_process(
     if not result.success:
         if reporter.breaches:
             raise ContractBreach(reporter.breaches)
-        raise reporter.problem or GiveUp(
-            f"the run {result.run_id[:8]} failed ({_class_of_failure(result)}); run again with -v to see why"
-        )
+        why = _class_of_failure(result)
+        if why == dg.DagsterExecutionInterruptedError.__name__:
+            raise KeyboardInterrupt
+        raise reporter.problem or GiveUp(f"the run {result.run_id[:8]} failed ({why}); run again with -v to see why")
     return result.run_id
 
 

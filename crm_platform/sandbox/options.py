@@ -67,8 +67,8 @@ class SandboxOptions:
             wrong = f"there is no tier {self.tier!r}; tiers are {', '.join(TIERS)}"
         elif any(limit is not None and limit < 1 for limit in (self.requests_per_minute, self.requests_per_day)):
             wrong = "a request limit must be at least 1; leave it out for none"
-        elif self.latency_ms < 0:
-            wrong = "latency cannot be negative"
+        elif not 0 <= self.latency_ms <= 600_000:
+            wrong = "latency cannot be negative, nor longer than ten minutes"
         elif not 0 <= self.fault_rate <= 1:
             wrong = "the fault rate is a share between 0 and 1"
         elif unknown := set(self.faults) - set(FAULTS):

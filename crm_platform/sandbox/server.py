@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import uvicorn
 
-from crm_platform.errors import FixConfiguration
+from crm_platform.errors import FixConfiguration, quoted
 from crm_platform.sandbox.app import Answer, Sandbox
 
 Scope: TypeAlias = MutableMapping[str, Any]  # ASGI's own types
@@ -78,8 +78,10 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listening.bind((host, port))
         listening.listen(2048)  # from here on a connection waits instead of being refused
-    except OSError as problem:
+    except (OSError, UnicodeError) as problem:  # UnicodeError: a name that no DNS can hold
         listening.close()
+        if not isinstance(problem, OSError):
+            raise FixConfiguration(f"cannot listen on {quoted(host)}: it is no address") from None
         if problem.errno == errno.EADDRINUSE:
             raise FixConfiguration(f"port {port} is in use; stop what uses it, or take another with --port") from None
         raise FixConfiguration(f"cannot listen on {host}:{port}: {problem.strerror}") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from crm_platform.alerts import Alert, Alerter, Message
 from crm_platform.alerts.message import body, scrub
@@ -133,7 +134,9 @@ def test_a_channel_gets_no_all_clear_for_what_it_never_heard_of(alerter, receive
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/hook", "http://[broken", "no address at all", "ftp://host/x"])
 def test_an_address_that_cannot_work_fails_nobody(tmp_path, clock, url, caplog):
-    alerter = Alerter(Settings(data_dir=tmp_path, alert_webhook_url=url), now=clock)
+    # The settings refuse most of them; a settings object that was made in another way fails nobody either.
+    odd = Settings(data_dir=tmp_path).model_copy(update={"alert_webhook_url": SecretStr(url)})
+    alerter = Alerter(odd, now=clock)
     assert not alerter.report(FAILED)
     assert url not in caplog.text
 

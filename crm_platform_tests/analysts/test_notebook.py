@@ -60,7 +60,7 @@ def run(*arguments: str) -> int:
 def test_without_marimo_it_says_what_to_install(own_settings, monkeypatch, capsys):
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "marimo" else real(name) or object())
-    assert run() == 1
+    assert run() == 2
     assert "the notebook needs marimo: " in (said := capsys.readouterr().err)
     assert "pip install marimo" in said
 
@@ -68,7 +68,7 @@ def test_without_marimo_it_says_what_to_install(own_settings, monkeypatch, capsy
 def test_before_the_first_snapshot_it_says_what_to_do(started, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("CRM_DATA_DIR", str(tmp_path))
     current_settings.cache_clear()
-    assert run() == 1
+    assert run() == 2
     current_settings.cache_clear()
     assert "run `crm refresh` first" in capsys.readouterr().err
     assert started == []
@@ -99,7 +99,7 @@ def test_its_results_can_be_shown_alone(own_settings, started):
 
 def test_outside_a_checkout_it_says_so(own_settings, started, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(analysts, "NOTEBOOK", tmp_path / "nowhere.py")
-    assert run("--port", str(free_port())) == 1
+    assert run("--port", str(free_port())) == 2
     assert "run crm from a checkout" in capsys.readouterr().err
     assert started == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import dagster as dg
 import pytest
 
@@ -157,6 +159,15 @@ def test_a_second_refresh_says_who_holds_it(refreshed):
             refreshed.settings, reporter=ShellReporter(wait_seconds=0), full_refresh=False, as_of=None, verbose=False
         )
     assert "crm refresh (process" in refused.value.holder
+
+
+def test_ctrl_c_ends_a_refresh_as_it_ends_any_command(refreshed):
+    class Interrupted(Listener):
+        def progress(self, progress) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        refresh_in_process(refreshed.settings, reporter=Interrupted(), full_refresh=False, as_of=None, verbose=False)
 
 
 def test_tables_of_the_graph_are_those_with_a_template():

@@ -89,7 +89,7 @@ def test_a_million_contacts_start_at_once_and_stay_small():
     assert int(memory) < 200_000  # kB; the interpreter and its libraries are 45,000
 
 
-def test_a_port_in_use_is_one_line_and_exit_code_1():
+def test_a_port_in_use_is_one_line_and_exit_code_2():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -100,7 +100,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_1():
             text=True,
             check=False,
         )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(f"crm: port {port} is in use")
     assert "Traceback" not in done.stderr

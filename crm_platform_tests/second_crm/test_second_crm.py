@@ -130,7 +130,7 @@ def test_wrong_key_short_day_and_then_all_well(tmp_path: Path):
     """What stands in the way is said; what was had is kept, and the next run goes on from there."""
     with desk(tmp_path, Options(seed=5, contacts=40, campaigns=4, biggest_chat=150, fault_rate=0)) as user:
         elsewhere = user.folder.with_name("elsewhere")
-        said = user.crm_says("refresh", code=1, CRM_API_KEY="not-the-key-987", CRM_DATA_DIR=str(elsewhere))
+        said = user.crm_says("refresh", code=2, CRM_API_KEY="not-the-key-987", CRM_DATA_DIR=str(elsewhere))
         assert "CRM_API_KEY" in said
         written = b"".join(path.read_bytes() for path in elsewhere.rglob("*") if path.is_file())
         assert "not-the-key-987" not in said

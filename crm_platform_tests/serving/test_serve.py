@@ -81,7 +81,7 @@ def test_without_a_secret_it_does_not_leave_this_machine(tmp_path: Path):
         text=True,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "CRM_VIEWER_SECRET" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -94,5 +94,5 @@ def test_a_port_in_use_is_said(tmp_path: Path):
         done = subprocess.run(
             [*COMMAND, "--port", str(port)], env=environment(tmp_path), capture_output=True, text=True, check=False
         )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert f"port {port} is in use" in done.stderr
