@@ -93,6 +93,16 @@ def show_summary(settings: Settings) -> None:
     click.echo(f"snapshot {snapshot.path} ({size(snapshot.bytes)})")
 
 
+def show_warnings(settings: Settings) -> None:
+    """Show the checks that fail, with table, rule and what was found; nothing when all pass."""
+    from crm_platform.models.noted import failing
+
+    notes = failing(settings)
+    if notes:
+        rows = [(note.table, note.rule, "holds back" if note.is_blocking else "warns", note.words) for note in notes]
+        write_rows(("table", "rule", "verdict", "found"), rows, form="table", title="Checks that fail")
+
+
 def find_table(name: str) -> type[Table]:
     """Find a table by its full name, or by its own; a KPI comes first. Raises UsageError on any other word."""
     found = [table for full, table in TABLES.items() if name in {full, table.table}]
@@ -206,7 +216,9 @@ def _timeliness_lines(settings: Settings, store: DuckDbWarehouse, *, now: dt.dat
 def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str, object]]:
     """What is known, spent and published, as (about, words)."""
     from crm_platform.alerts import Alerter
+    from crm_platform.alerts.checks import PREFIX, one_line
     from crm_platform.defs.allowance import requests_left
+    from crm_platform.models.noted import failing
     from crm_platform.publish import current, read_manifest
 
     yield "CRM", f"{settings.crm_url}{' (the sandbox: made-up data)' if settings.is_sandbox else ''}"
@@ -239,8 +251,11 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
     for name, what in _LEASES.items():
         if holder := _holder(settings, name):
             yield what, f"at work: {holder}"
-    for title in Alerter(settings).open_problems().values():
-        yield "problem", title
+    for note in failing(settings):
+        yield "broken contract" if note.is_blocking else "warning", one_line(note)
+    for key, title in Alerter(settings).open_problems().items():
+        if not key.startswith(PREFIX):
+            yield "problem", title
 
 
 def _holder(settings: Settings, name: str) -> str | None:

@@ -3,11 +3,13 @@
 What belongs here: which runs, and what is said of them. What does not: telling (alerts/).
 """
 
+import datetime as dt
 from typing import Final
 
 import dagster as dg
 
 from crm_platform.alerts import Alert, Alerter
+from crm_platform.alerts.checks import breach_lines
 from crm_platform.settings import Settings
 
 REASONS: Final = 3  # steps named in one alert; the run's page has them all
@@ -32,6 +34,12 @@ def reason(event: dg.DagsterEvent) -> str:
     return f"{event.step_key}: {(error.cls_name if error else None) or 'an unknown error'}"
 
 
+def _began(context: dg.RunFailureSensorContext) -> dt.datetime:
+    """When the run began: what its checks found broken was found later."""
+    began = context.instance.get_run_stats(context.dagster_run.run_id).start_time
+    return dt.datetime.fromtimestamp(began or context.failure_event.timestamp, dt.UTC)
+
+
 def alerting_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """Two sensors: one on failure, one on success, over every job of this code location."""
     status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
@@ -45,6 +53,7 @@ def alerting_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[Settings]) -> None:
         run = context.dagster_run
         reasons = [reason(event) for event in context.get_step_failure_events()[:REASONS]]
+        reasons += breach_lines(settings, since=_began(context))
         Alerter(settings).report(
             Alert(
                 key=problem_key(run.job_name),
