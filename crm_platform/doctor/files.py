@@ -94,6 +94,9 @@ def _database(settings: Settings, path: Path, about: str, remedy: str) -> Findin
         return Finding(about, "BAD", f"{path} is no file; {remedy}")
     if not os.access(path, os.R_OK | os.W_OK):
         return Finding(about, "BAD", f"{path} cannot be read and written: make it yours (chown, chmod u+rw)")
+    with path.open("rb") as file:
+        if file.read(12)[8:] != b"DUCK":
+            return Finding(about, "BAD", f"{path} is no DuckDB file; {remedy}")
     ours = holders(settings.lock_dir / f"{path.stem}.lock")
     if strangers := sorted(holders(path) - ours):
         names = ", ".join(map(name_of, strangers))
@@ -130,8 +133,6 @@ def _damage(problem: duckdb.Error) -> str:
     text = str(problem)
     if held := re.search(r"PID (\d+)", text):
         return f"is held open by {name_of(int(held[1]))}"
-    if "not a valid DuckDB" in text:
-        return "is no DuckDB file"
     if "version number" in text:
         return "was written by a newer version of DuckDB than this one"
     return f"is damaged ({type(problem).__name__})"

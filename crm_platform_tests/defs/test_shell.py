@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, looking, platform, receipts
+from crm_platform.cli import doctor as doctor_module
 from crm_platform.cli import words as words_module
 from crm_platform.cli.looking import find_table, status_lines, summary_lines
 from crm_platform.cli.words import duration, figure, size, write_rows
@@ -33,7 +34,7 @@ def call(stocked, monkeypatch):
     def called(*arguments: str, settings=stocked) -> Result:
         for module in (looking, platform, receipts):
             monkeypatch.setattr(module, "current_settings", lambda: settings)
-        monkeypatch.setattr(looking, "load_settings", lambda: settings)
+        monkeypatch.setattr(doctor_module, "load_settings", lambda: settings)
         return CliRunner().invoke(crm, arguments)
 
     return called
@@ -296,12 +297,11 @@ def test_doctor_says_what_to_do_when_nobody_answers(call, settings):
     assert "check CRM_BASE_URL" in bad
 
 
-def test_doctor_says_which_setting_is_wrong(call, monkeypatch):
+def test_doctor_says_which_setting_is_wrong(monkeypatch):
     def refuse() -> None:
         raise FixConfiguration("CRM_TIMEZONE: 'Nairobi' is not a time zone")
 
-    call("status")
-    monkeypatch.setattr(looking, "load_settings", refuse)
+    monkeypatch.setattr(doctor_module, "load_settings", refuse)
     result = CliRunner().invoke(crm, ["doctor"])
     assert result.exit_code == EXIT_FAILED
     assert "CRM_TIMEZONE" in result.output

@@ -26,7 +26,13 @@ CONTACTS = b'{"success": true, "data": [{"chat_id": "c1"}], "pagination": {"page
 
 
 def answer(status: str, body: bytes, *headers: str, form: str = "application/json") -> bytes:
-    head = [f"HTTP/1.1 {status}", f"Content-Type: {form}", f"Content-Length: {len(body)}", "Connection: close", *headers]
+    head = [
+        f"HTTP/1.1 {status}",
+        f"Content-Type: {form}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *headers,
+    ]
     return "\r\n".join([*head, "", ""]).encode() + body
 
 

@@ -64,7 +64,9 @@ ANSWERS = [
         "HTML page (HTTP 200)",
         id="html",
     ),
-    pytest.param(answer("200 OK", b"\n <html>", form="application/json"), ("BAD", "note"), "HTML page", id="html as json"),
+    pytest.param(
+        answer("200 OK", b"\n <html>", form="application/json"), ("BAD", "note"), "HTML page", id="html as json"
+    ),
     pytest.param(
         answer("502 Bad Gateway", b"<h1>", form="text/html"), ("BAD", "note"), "HTML page (HTTP 502)", id="a gateway's"
     ),
@@ -77,7 +79,10 @@ ANSWERS = [
     pytest.param(answer("404 Not Found", b"{}"), ("BAD", "note"), "no such API (404)", id="another place"),
     pytest.param(answer("500 Oh", b'{"success": false}'), ("BAD", "note"), "HTTP 500", id="broken"),
     pytest.param(
-        answer("200 OK", b'{"success": false, "message": "Maintenance"}'), ("BAD", "note"), "Maintenance", id="no success"
+        answer("200 OK", b'{"success": false, "message": "Maintenance"}'),
+        ("BAD", "note"),
+        "Maintenance",
+        id="no success",
     ),
     pytest.param(answer("200 OK", CONTACTS[:40]), ("BAD", "note"), "not as the API does", id="torn"),
     pytest.param(
@@ -98,7 +103,8 @@ def test_what_is_no_answer_of_the_api_is_named(asked, said, verdicts, words):
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [("401 Unauthorized", "refuses it (401)"), ("403 Forbidden", "no right to list contacts (403)")]
+    ("status", "words"),
+    [("401 Unauthorized", "refuses it (401)"), ("403 Forbidden", "no right to list contacts (403)")],
 )
 def test_a_wrong_key_and_a_missing_right_are_two_things(asked, status, words):
     with serving(answer(status, b'{"success": false}')) as url:
