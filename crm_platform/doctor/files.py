@@ -114,13 +114,14 @@ def _opened(settings: Settings, path: Path, about: str, remedy: str) -> Finding:
     store = DuckDbWarehouse(path, lock_dir=settings.lock_dir, timeout=_PATIENCE)
     with store.reading() as session:
         (size,) = session.query(
-            "select block_size * total_blocks as bytes from pragma_database_size()"
+            "select block_size * used_blocks as bytes from pragma_database_size()"
             " where database_name = current_database()"
         )["bytes"].to_pylist()
         tables = session.query(
             "select schema_name || '.' || table_name as name from duckdb_tables()"
             " where database_name = current_database()"
         )["name"].to_pylist()
+        # Of blocks at the end that are free again the file is cut; those in use it has to hold.
         if path.stat().st_size < size:
             return Finding(about, "BAD", f"{path} is torn: {_mb(path.stat().st_size)} of {_mb(size)}; {remedy}")
         for name in tables:

@@ -169,6 +169,15 @@ def test_a_file_that_one_of_ours_writes_to_is_not_verified_and_no_trouble(settin
     assert "not verified: warehouse.duckdb is in use" in finding.words
 
 
+def test_a_file_that_gave_space_back_is_whole(settings):
+    """Its header goes on counting blocks that were cut off its end."""
+    stored(settings.models_path)
+    for count in (200_000, 10):
+        with duckdb.connect(str(settings.models_path)) as connection:
+            connection.execute(f"create or replace table numbers as select md5(range::varchar) from range({count})")
+    assert only(files.models(settings, NOW)).state == "ok"
+
+
 # Snapshots.
 
 
