@@ -24,7 +24,7 @@ import httpx
 
 from crm_platform.api.client import CrmClient, utc_now
 from crm_platform.api.gate import Gate, SqliteGate
-from crm_platform.errors import CrmPlatformError, FixConfiguration, RetryLater
+from crm_platform.errors import CrmPlatformError, FixConfiguration, QuotaSpent, RetryLater
 from crm_platform.settings import is_loopback
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
     from crm_platform.api.gate import Allowance, Slot
 
-# `well`: contacts were read. `unreached`: no answer came, or none that is the API's. `waiting`: no request was free.
-# `limited`: the CRM asks for a pause. `refused`: it refuses the key. `forbidden`: the key lacks a right.
-Verdict = Literal["well", "unreached", "waiting", "limited", "refused", "forbidden"]
+# `well`: contacts were read. `unreached`: no answer came, or none that is the API's. `limited`: the CRM asks for a
+# pause. `refused`: it refuses the key. `forbidden`: the key lacks a right. Not asked: `spent`, since the day's requests
+# are used up, `waiting`, since the gate gave no slot for another reason.
+Verdict = Literal["well", "unreached", "limited", "refused", "forbidden", "spent", "waiting"]
 
 _START: Final = 256  # bytes of an answer that tell HTML from JSON
 # What OpenSSL says of bytes that are no TLS at all.
@@ -190,27 +191,28 @@ def _unwell(problem: CrmPlatformError, watched: _Watched, base_url: str, *, time
     skew = _skew(watched.headers, now)
     pause = problem.retry_after if isinstance(problem, RetryLater) else None
     if not watched.is_used:
-        return Seen("waiting", str(problem), retry_after=pause)
+        return Seen("spent" if isinstance(problem, QuotaSpent) else "waiting", str(problem), retry_after=pause)
     if watched.problem is not None:
         return Seen("unreached", _why(watched.problem, base_url, timeout=timeout))
     status = watched.status
+    assert status is not None
     if status == 401:
         return Seen("refused", "the CRM refuses it (401); set CRM_API_KEY (or CRM_API_KEY_FILE)", skew)
-    if status == 403:
-        return Seen(
-            "forbidden", "the CRM knows it, but it has no right to list contacts (403); give it that right", skew
-        )
     if status == 407:
         return Seen("unreached", f"{_proxied(base_url)}asks for a user and a password (407); write them into it")
     if status == 429:
         return Seen("limited", "the CRM asks for a pause (429)", skew, pause)
+    if 300 <= status < 400:  # mostly with a page for people, which is beside the point
+        return Seen("unreached", f"answers, but not as the API does: {problem}", skew)
     if _is_page(watched):
         words = f"answers with an HTML page (HTTP {status}), not with the API's JSON; check CRM_BASE_URL"
         return Seen("unreached", words, skew)
+    if status == 403:
+        words = "the CRM knows it, but it has no right to list contacts (403); give it that right"
+        return Seen("forbidden", words, skew)
     if status == 404:
-        return Seen(
-            "unreached", "answers, but has no such API (404); CRM_BASE_URL goes without /crm and what follows", skew
-        )
+        words = "answers, but has no such API (404); CRM_BASE_URL goes without /crm and what follows"
+        return Seen("unreached", words, skew)
     return Seen("unreached", f"answers, but not as the API does: {problem}", skew)
 
 

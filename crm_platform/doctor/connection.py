@@ -31,7 +31,7 @@ def crm(settings: Settings, now: dt.datetime, *, timeout: float = _PATIENCE) -> 
     gate = Impatient(open_gate(settings), max_wait=_WAIT_FOR_SLOT)
     seen = look(settings.crm_url, settings.crm_key, gate=gate, timeout=timeout)
     is_reached = seen.verdict in {"well", "limited", "refused", "forbidden"}
-    if seen.verdict == "waiting":
+    if seen.verdict in {"spent", "waiting"}:
         yield Finding("CRM", "note", f"{settings.crm_url} was not asked: no request is free")
     elif is_reached:
         yield Finding("CRM", "ok", f"{settings.crm_url} answers")
@@ -56,15 +56,14 @@ def crm(settings: Settings, now: dt.datetime, *, timeout: float = _PATIENCE) -> 
 
 def _requests(settings: Settings, seen: Seen, *, now: dt.datetime) -> Finding:
     """How many requests are free; while the way is closed, until when and why."""
-    if seen.verdict in {"waiting", "limited"} and seen.retry_after is not None:
-        until = now + dt.timedelta(seconds=seen.retry_after)
-        local = until.astimezone(settings.zone)
-        words = f"closed until {local:%Y-%m-%d %H:%M:%S} {local.tzname()} ({duration(seen.retry_after)}): {seen.words}"
-        # A spent quota is how a day on a small tier ends; a pause that the CRM asks for is not.
-        is_told = "pause" in seen.words and seen.retry_after > _SHORT_PAUSE
-        return Finding("requests", "BAD" if is_told else "note", words)
-    if seen.verdict == "waiting":
-        return Finding("requests", "BAD", seen.words)
+    if seen.verdict in {"limited", "spent", "waiting"}:
+        if seen.retry_after is None:
+            return Finding("requests", "note" if seen.verdict == "limited" else "BAD", seen.words)
+        until = (now + dt.timedelta(seconds=seen.retry_after)).astimezone(settings.zone)
+        span = f"{until:%Y-%m-%d %H:%M:%S} {until.tzname()} ({duration(seen.retry_after)})"
+        # A spent quota is how a day on a small tier ends, and a short pause is waited for; a long one stops a run.
+        stops = seen.verdict != "spent" and seen.retry_after > _SHORT_PAUSE
+        return Finding("requests", "BAD" if stops else "note", f"closed until {span}: {seen.words}")
     with contextlib.closing(open_gate(settings)) as gate:
         left = gate.available()
     words = ", ".join(

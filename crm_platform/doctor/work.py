@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from crm_platform.defs.home import packaged_config
 from crm_platform.doctor.finding import Finding
 from crm_platform.warehouse import held_by
 
@@ -35,13 +36,12 @@ def leases(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
 
 def dagster(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     """Dagster's folder, and the runs that failed and were not made good since."""
-    from crm_platform.defs.failed_runs import standing_failures  # noqa: PLC0415 - brings Dagster, two seconds of it
-    from crm_platform.defs.home import packaged_config  # noqa: PLC0415
-
     installed = settings.dagster_home / "dagster.yaml"
     if not installed.exists():
         yield Finding("Dagster", "ok", f"{settings.dagster_home}: `crm refresh` or `crm dev` prepares it")
         return
+    from crm_platform.defs.failed_runs import standing_failures  # noqa: PLC0415 - brings Dagster, two seconds of it
+
     failures = standing_failures(settings)
     for run in failures:
         words = f"{run.job} failed at {run.at:%Y-%m-%d %H:%M} UTC (run {run.run_id[:8]}): {'; '.join(run.reasons)}"

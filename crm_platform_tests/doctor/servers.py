@@ -74,6 +74,27 @@ def serving(said: bytes, *, certificate: Path | None = None) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def trickling() -> Iterator[str]:
+    """Send a byte of a head now and then, for ever: no time-out of one wait ends that."""
+    over = threading.Event()
+
+    class Conversation(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                self.request.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                while not over.wait(0.1):
+                    self.request.sendall(b"x")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        over.set()
+        server.shutdown()
+        thread.join()
+
+
+@contextlib.contextmanager
 def tarpit() -> Iterator[str]:
     """Take connections, and never say a word."""
     with socket.socket() as listening:

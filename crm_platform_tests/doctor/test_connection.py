@@ -71,10 +71,13 @@ ANSWERS = [
         answer("502 Bad Gateway", b"<h1>", form="text/html"), ("BAD", "note"), "HTML page (HTTP 502)", id="a gateway's"
     ),
     pytest.param(
-        answer("301 Moved", b"", "Location: https://new.example.com/crm?token=x"),
+        answer("301 Moved", b"<html>", "Location: https://new.example.com/crm?token=x", form="text/html"),
         ("BAD", "note"),
         "redirected to https://new.example.com",
         id="redirect",
+    ),
+    pytest.param(
+        answer("403 Forbidden", b"<html>", form="text/html"), ("BAD", "note"), "HTML page (HTTP 403)", id="a firewall's"
     ),
     pytest.param(answer("404 Not Found", b"{}"), ("BAD", "note"), "no such API (404)", id="another place"),
     pytest.param(answer("500 Oh", b'{"success": false}'), ("BAD", "note"), "HTTP 500", id="broken"),
@@ -220,6 +223,13 @@ def test_a_pause_that_the_crm_asks_for_says_until_when(asked):
     assert "asked for a pause" in again["requests"].words
 
 
+def test_a_pause_without_an_end_is_told(asked):
+    with serving(answer("429 Too Many Requests", b"{}")) as url:
+        found = asked(url)
+    assert states(found) == ("ok", "note")
+    assert found["requests"] == Finding("requests", "note", "the CRM asks for a pause (429)")
+
+
 def test_a_quota_that_is_spent_is_no_trouble(asked):
     with serving(WELL) as url:
         assert asked(url, requests_per_day=1)["requests"].words == "0 left this day"
@@ -243,3 +253,14 @@ def test_one_look_costs_one_request(asked, tmp_path):
         found = asked(url, requests_per_minute=10)
     assert found["requests"].words == "9 left this minute"
     assert connection._PATIENCE <= 5
+
+
+@pytest.mark.parametrize("make", [lambda path: path.write_bytes(b"no ledger" * 1000), Path.mkdir])
+def test_a_damaged_ledger_is_named_and_nobody_is_asked(asked, tmp_path, make):
+    """Field case 73: without the ledger no request may be sent, so nothing is known of the CRM."""
+    make(tmp_path / "gate.sqlite")
+    with serving(WELL) as url:
+        found = asked(url, requests_per_minute=10)
+    assert states(found) == ("note", "note")
+    assert found["requests"].state == "BAD"
+    assert "gate.sqlite cannot be used" in found["requests"].words

@@ -6,6 +6,10 @@ import csv
 import datetime as dt
 import io
 import json
+import os
+import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -19,7 +23,7 @@ from crm_platform.cli import EXIT_FAILED, crm
 from crm_platform.cli import doctor as command
 from crm_platform.defs.failed_runs import standing_failures
 from crm_platform.defs.home import prepare_dagster_home
-from crm_platform.doctor import Examination, Finding, examine, figures, settings_in_force, work
+from crm_platform.doctor import Examination, Finding, connection, examine, figures, settings_in_force, work
 from crm_platform.errors import Breach, FixConfiguration
 from crm_platform.ingest import open_warehouse
 from crm_platform.models.noted import note_contracts, note_findings, notes_path
@@ -28,7 +32,7 @@ from crm_platform.models.quality import Finding as Answer
 from crm_platform.schemas import kpi, raw
 from crm_platform.settings import Settings, load_settings
 from crm_platform.warehouse import lease
-from crm_platform_tests.doctor.servers import WELL, serving
+from crm_platform_tests.doctor.servers import WELL, serving, tarpit, trickling
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 
@@ -58,6 +62,36 @@ def test_what_hangs_is_left_behind_in_time(settings):
     assert time.monotonic() - began < 2
     assert [finding.words for finding in found[1:]] == ["well", "so far", "not verified in time: a name server sleeps"]
     assert found[-1].state == "BAD"
+
+
+def test_a_name_server_that_never_answers_is_left_in_time(tmp_path, monkeypatch):
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_options: answered.wait())
+    settings = load_settings(data_dir=tmp_path, base_url="https://crm.example.com", api_key=SecretStr("key"))
+    examination = Examination("CRM", connection.crm, "a name server does not answer")
+    found = examine(settings, now=NOW, seconds=0.5, examinations=[examination])
+    answered.set()
+    assert found[1:] == [Finding("CRM", "BAD", "not verified in time: a name server does not answer")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("server", [tarpit, trickling])
+def test_the_command_ends_in_time_whatever_the_server_does(tmp_path, server):
+    """Field case 22: within 15 s, exit code 1."""
+    began = time.monotonic()
+    with server() as url:
+        ended = subprocess.run(
+            [sys.executable, "-m", "crm_platform.cli", "doctor"],
+            env=os.environ | {"CRM_DATA_DIR": str(tmp_path), "CRM_BASE_URL": url, "CRM_API_KEY": "key"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert time.monotonic() - began < 15
+    assert ended.returncode == EXIT_FAILED
+    assert ended.stderr == ""
+    (bad,) = (line for line in ended.stdout.splitlines() if line.startswith("BAD"))
+    assert "hangs" in bad
 
 
 PROBLEMS = [
