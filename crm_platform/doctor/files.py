@@ -16,7 +16,7 @@ import duckdb
 from crm_platform.alerts.words import duration
 from crm_platform.doctor.finding import Finding
 from crm_platform.doctor.processes import holders, name_of
-from crm_platform.errors import Busy, CrmPlatformError
+from crm_platform.errors import Busy, CrmPlatformError, GiveUp
 from crm_platform.publish import current, kept, read_manifest
 from crm_platform.publish.files import entry_of
 from crm_platform.publish.manifest import CURRENT
@@ -104,10 +104,13 @@ def _database(settings: Settings, path: Path, about: str, remedy: str) -> Findin
     try:
         return _opened(settings, path, about, remedy)
     except Busy as problem:
-        names = ", ".join(map(name_of, sorted(ours))) or problem.holder or "another process"
+        if problem.holder and not ours:  # where the system does not list who holds what, the engine may know
+            return Finding(about, "BAD", f"{problem}; held by {problem.holder}")
+        names = ", ".join(map(name_of, sorted(ours))) or "another process"
         return Finding(about, "note", f"not verified: {path.name} is in use by {names}")
-    except duckdb.Error as problem:
-        return Finding(about, "BAD", f"{path} {_damage(problem)}; {remedy}")
+    except (duckdb.Error, GiveUp) as problem:
+        cause = problem.__cause__ if isinstance(problem.__cause__, duckdb.Error) else problem
+        return Finding(about, "BAD", f"{path} {_damage(cause)}; {remedy}")
 
 
 def _opened(settings: Settings, path: Path, about: str, remedy: str) -> Finding:
@@ -129,7 +132,7 @@ def _opened(settings: Settings, path: Path, about: str, remedy: str) -> Finding:
     return Finding(about, "ok", f"{path.name}: {len(tables)} tables, {_mb(path.stat().st_size)}")
 
 
-def _damage(problem: duckdb.Error) -> str:
+def _damage(problem: BaseException) -> str:
     """Say what DuckDB means, without its address and its advice."""
     text = str(problem)
     if held := re.search(r"PID (\d+)", text):
@@ -146,18 +149,17 @@ def snapshots(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     """The published snapshot: how old, whose, whole; and those that are kept beside it."""
     link = settings.published_dir / CURRENT
     others = kept(settings)
-    if not link.is_symlink():
-        if os.path.lexists(link) or others:
-            yield Finding("snapshot", "BAD", f"{link} is no link to a snapshot: publish again (`crm build`)")
-        else:
-            yield Finding("snapshot", "ok", "none yet: `crm refresh` makes it")
-        return
     try:
         published = current(settings)
     except CrmPlatformError as problem:
         yield Finding("snapshot", "BAD", str(problem))
         return
-    assert published is not None
+    if published is None:
+        if others or (os.path.lexists(link) and not link.is_symlink()):
+            yield Finding("snapshot", "BAD", f"{link} is no link to a snapshot: publish again (`crm build`)")
+        else:
+            yield Finding("snapshot", "ok", "none yet: `crm refresh` makes it")
+        return
     manifest, budget = read_manifest(published.path), _HASHED
     broken, budget = _unlike(published.path, manifest, budget)
     if broken:
