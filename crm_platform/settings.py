@@ -580,14 +580,27 @@ class Settings(BaseSettings):
             return None if self.is_loopback else default
         return configured or None
 
+    # How old is too old: the one rule. Pages, /healthz, doctor, digest, checks and Dagster ask here.
+
+    @property
+    def refresh_every(self) -> dt.timedelta:
+        """The cadence that figures are promised in: a quarter of an hour, or a night.
+
+        `CRM_AUTOMATION` has no part in it: the promise is the same whoever starts the runs, our schedules or a cron.
+        """
+        return dt.timedelta(days=1) if self.crawl_mode == "nightly" else dt.timedelta(minutes=15)
+
     @property
     def stale_after(self) -> dt.timedelta:
-        """Figures whose cut is longer ago are called old: two refresh intervals, of 15 minutes or of a night."""
-        return 2 * (dt.timedelta(days=1) if self.crawl_mode == "nightly" else dt.timedelta(minutes=15))
+        """What is older than two intervals is called old: pages turn grey, the digest says so, Dagster warns."""
+        return 2 * self.refresh_every
 
     @property
     def overdue_after(self) -> dt.timedelta:
-        """Figures whose cut is longer ago say that something is broken: more than a long crawl or build explains."""
+        """What is older says that something is broken: more than a long crawl or build explains.
+
+        /healthz and `crm doctor` are unwell, the freshness checks and Dagster's policies fail.
+        """
         return max(self.stale_after, dt.timedelta(hours=2))
 
     @property

@@ -22,6 +22,7 @@ LAYERS = (
     {"receipts"},
     {"serving", "alerts", "events", "segments", "actions", "privacy"},
     {"defs"},
+    {"doctor"},
     {"cli", "definitions"},
 )
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

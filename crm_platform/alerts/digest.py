@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
+from crm_platform.alerts.checks import PREFIX, one_line
 from crm_platform.alerts.message import Message
 from crm_platform.alerts.words import compared, day_of, duration, figure, share_seen
+from crm_platform.models.noted import failing
 from crm_platform.publish import current
 from crm_platform.schemas.kpi import BacklogNow, ExecutiveSummary
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 KEY: Final = "digest"
 HOURS: Final = 3  # from the set hour on: a platform that starts later that day waits for the next
-_STALE: Final = dt.timedelta(hours=26)  # a nightly build and two hours
 
 
 def is_due(settings: Settings, alerter: Alerter, *, now: dt.datetime) -> bool:
@@ -47,14 +48,14 @@ def digest(settings: Settings, alerter: Alerter, *, now: dt.datetime) -> Message
     snapshot = current(settings)
     if snapshot is None:
         text = "Nothing is published yet: run `crm refresh`, or see why runs fail (`crm alerts list`)."
-        return Message(f"Digest of {day_of(today)}", "\n".join([text, *_problems(alerter)]), mark="📋")
+        return Message(f"Digest of {day_of(today)}", "\n".join([text, *_problems(settings, alerter)]), mark="📋")
     row, backlog = _row(snapshot, ExecutiveSummary.full_name()), _row(snapshot, BacklogNow.full_name())
     lines = [
         *_support(row, backlog),
         *_growth(row),
         *_campaigns(row),
         _standing(row, snapshot, settings, now=now),
-        *_problems(alerter),
+        *_problems(settings, alerter),
     ]
     if settings.serve_url is not None:
         lines.append(f"Page: {settings.serve_url}/executive")
@@ -111,13 +112,18 @@ def _standing(row: dict[str, Any], snapshot: Snapshot, settings: Settings, *, no
     if row["is_provisional"]:
         words += ", so the figures are provisional"
     age = now - snapshot.as_of
-    return f"{words}. These figures are {duration(age.total_seconds())} old." if age > _STALE else f"{words}."
+    is_old = age > settings.stale_after
+    return f"{words}. These figures are {duration(age.total_seconds())} old." if is_old else f"{words}."
 
 
-def _problems(alerter: Alerter) -> Iterator[str]:
-    standing = alerter.standing()
-    if not standing:
+def _problems(settings: Settings, alerter: Alerter) -> Iterator[str]:
+    """Problems that are open, and checks that fail: by their last answer, whether or not anybody was told of them."""
+    standing = [one for one in alerter.standing() if not one.key.startswith(PREFIX)]
+    if standing:
+        yield f"Open problems: {len(standing)}."
+        yield from (f"• {one.title}, since {one.since:%Y-%m-%d %H:%M} UTC" for one in standing)
+    else:
         yield "No open problem."
-        return
-    yield f"Open problems: {len(standing)}."
-    yield from (f"• {one.title}, since {one.since:%Y-%m-%d %H:%M} UTC" for one in standing)
+    if notes := failing(settings):
+        yield f"Checks that fail: {len(notes)}."
+        yield from (f"• {one_line(note)}" for note in notes)

@@ -54,7 +54,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "crawl": ("crm_platform.cli.crawl", "Spend requests where they are worth most."),
     "demo": ("crm_platform.cli.demo", "Load a CRM, show its KPIs, keep the Dagster UI running."),
     "dev": ("crm_platform.cli.platform", "Run Dagster's UI and daemon."),
-    "doctor": ("crm_platform.cli.looking", "Check the configuration and the platform's health."),
+    "doctor": ("crm_platform.cli.doctor", "Find what would stop the next run, and say what to do."),
     "explain": ("crm_platform.cli.receipts", "Show what a table means, or what a figure is made of and why it moved."),
     "export": ("crm_platform.cli.analysts", "Write published tables to Parquet, CSV or Excel files."),
     "fields": ("crm_platform.cli.operations", "List, create and delete custom fields."),

@@ -1,4 +1,4 @@
-"""`crm status`, `kpi`, `doctor`: a look at the platform, its figures and its health.
+"""`crm status`, `crm kpi`: a look at the platform and its figures.
 
 What belongs here: questions, and how their answers are shown. What does not: anything that changes data. Figures come
 from the published snapshot, never from the live warehouse.
@@ -7,25 +7,19 @@ from the published snapshot, never from the live warehouse.
 from __future__ import annotations
 
 import datetime as dt
-import shutil
-import socket
-import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import click
 
-from crm_platform.cli import EXIT_FAILED
 from crm_platform.cli.options import COUNT
 from crm_platform.cli.words import Form, console, duration, figure, size, write_rows
-from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, RetryLater, Unauthorized, quoted
+from crm_platform.errors import Busy, FixConfiguration, quoted
 from crm_platform.schemas import TABLES, KpiTable, Table, ops, raw
 from crm_platform.schemas.kpi import CampaignPerformance, ExecutiveSummary
-from crm_platform.settings import current_settings, load_settings
+from crm_platform.settings import current_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     import pyarrow as pa
 
@@ -34,11 +28,8 @@ if TYPE_CHECKING:
     from crm_platform.settings import Settings
     from crm_platform.warehouse import DuckDbWarehouse, Session
 
-_ENOUGH_DISK: Final = 1 << 30  # bytes: a build and a snapshot of a few million messages
 _PATIENCE: Final = 5.0  # seconds, for a file that somebody writes to, or a port
 _MANY_CHATS: Final = 100_000  # reading back what the planner remembers of a million takes a minute and 1.4 GB
-_OLD_SNAPSHOT: Final = dt.timedelta(hours=26)  # a nightly build and two hours
-_LEASES: Final = {"crawl": "crawl", "build": "build", "refresh": "crm refresh"}
 
 
 # Published figures.
@@ -93,6 +84,16 @@ def show_summary(settings: Settings) -> None:
     as_of = snapshot.as_of.astimezone(settings.zone)
     click.echo(f"as of {as_of:%Y-%m-%d %H:%M:%S} ({settings.timezone}) · coverage {coverage}{provisional}{sandbox}")
     click.echo(f"snapshot {snapshot.path} ({size(snapshot.bytes)})")
+
+
+def show_warnings(settings: Settings) -> None:
+    """Show the checks that fail, with table, rule and what was found; nothing when all pass."""
+    from crm_platform.models.noted import failing
+
+    notes = failing(settings)
+    if notes:
+        rows = [(note.table, note.rule, "holds back" if note.is_blocking else "warns", note.words) for note in notes]
+        write_rows(("table", "rule", "verdict", "found"), rows, form="table", title="Checks that fail")
 
 
 def find_table(name: str) -> type[Table]:
@@ -215,8 +216,12 @@ def _timeliness_lines(settings: Settings, store: DuckDbWarehouse, *, now: dt.dat
 def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str, object]]:
     """What is known, spent and published, as (about, words)."""
     from crm_platform.alerts import Alerter
+    from crm_platform.alerts.checks import PREFIX, one_line
     from crm_platform.defs.allowance import requests_left
+    from crm_platform.doctor.work import LEASES
+    from crm_platform.models.noted import failing
     from crm_platform.publish import current, read_manifest
+    from crm_platform.warehouse import held_by
 
     yield "CRM", f"{settings.crm_url}{' (the sandbox: made-up data)' if settings.is_sandbox else ''}"
     yield "data folder", str(settings.root)
@@ -245,21 +250,14 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
             if table.coverage is not None and name != CampaignPerformance.full_name()
         ]
         yield "coverage", f"{min(covered):.1%} at least, where it is known" if covered else "not known"
-    for name, what in _LEASES.items():
-        if holder := _holder(settings, name):
+    for name, what in LEASES.items():
+        if holder := held_by(settings.lock_dir / f"{name}.lock"):
             yield what, f"at work: {holder}"
-    for title in Alerter(settings).open_problems().values():
-        yield "problem", title
-
-
-def _holder(settings: Settings, name: str) -> str | None:
-    from crm_platform.warehouse import lease
-
-    try:
-        with lease(settings.lock_dir / f"{name}.lock", purpose="a look whether it is free"):
-            return None
-    except Busy as problem:
-        return problem.holder or "another process"
+    for note in failing(settings):
+        yield "broken contract" if note.is_blocking else "warning", one_line(note)
+    for key, title in Alerter(settings).open_problems().items():
+        if not key.startswith(PREFIX):
+            yield "problem", title
 
 
 @click.command()
@@ -272,131 +270,3 @@ def status(*, form: Form | None) -> None:
             click.echo(f"{about:<22}{words}")
         return
     write_rows(("about", "status"), lines, form=form or "table")
-
-
-# Doctor.
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of a diagnosis: what was looked at, whether it is well, and what was found or what to do."""
-
-    about: str
-    is_well: bool
-    words: str
-
-
-def _disk(settings: Settings) -> Finding:
-    try:
-        settings.root.mkdir(parents=True, exist_ok=True)
-        probe = settings.root / ".doctor"
-        probe.write_text("", encoding="utf-8")
-        probe.unlink()
-    except OSError as problem:
-        return Finding("disk", False, f"{settings.root}: {problem.strerror}; set CRM_DATA_DIR to a folder of yours")
-    free = shutil.disk_usage(settings.root).free
-    words = f"{size(free)} free in {settings.root}"
-    return Finding("disk", free >= _ENOUGH_DISK, words if free >= _ENOUGH_DISK else f"{words}: make room for 1 GB")
-
-
-def _reachable(settings: Settings) -> Finding:
-    parts = urlsplit(settings.crm_url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        with socket.create_connection((parts.hostname or "", port), timeout=_PATIENCE):
-            return Finding("CRM", True, f"{settings.crm_url} answers")
-    except OSError as problem:
-        hint = "start it with `crm sandbox`, or set CRM_BASE_URL" if settings.is_sandbox else "check CRM_BASE_URL"
-        return Finding("CRM", False, f"{settings.crm_url}: {problem.strerror or 'no answer'}; {hint}")
-
-
-def _key(settings: Settings) -> Finding:
-    from crm_platform.ingest import open_client
-
-    try:
-        with open_client(settings, on_fetch=lambda _: None) as client:
-            page = client.list_contacts(limit=1)
-    except Unauthorized:
-        return Finding("key", False, "the CRM refuses it; set CRM_API_KEY (or CRM_API_KEY_FILE)")
-    except CrmPlatformError as problem:
-        return Finding("key", isinstance(problem, RetryLater), str(problem))
-    return Finding("key", True, "accepted" if page.total is None else f"accepted; {page.total:,} contacts")
-
-
-def _warehouse(settings: Settings) -> Finding:
-    live = _live(settings)
-    if live is None:
-        return Finding("warehouse", True, "not there yet: `crm refresh` makes it")
-    try:
-        with live.reading() as session:
-            count = session.query("select count(*) as n from information_schema.tables")["n"][0].as_py()
-    except CrmPlatformError as problem:
-        return Finding("warehouse", False, f"{problem}; wait, or end the process that `crm status` names")
-    except OSError as problem:
-        return Finding("warehouse", False, f"cannot be read ({type(problem).__name__}): restore it, or move it away")
-    return Finding("warehouse", True, f"{count} tables, {size(settings.warehouse_path.stat().st_size)}")
-
-
-def _published_lately(settings: Settings) -> Finding:
-    from crm_platform.publish import current
-
-    try:
-        snapshot = current(settings)
-    except CrmPlatformError as problem:
-        return Finding("snapshot", False, str(problem))
-    if snapshot is None:
-        return Finding("snapshot", True, "none yet: `crm refresh` makes it")
-    age = dt.datetime.now(dt.UTC) - snapshot.as_of
-    words = f"as of {duration(age.total_seconds())} ago"
-    is_young = age <= _OLD_SNAPSHOT
-    return Finding("snapshot", is_young, words if is_young else f"{words}: run `crm refresh`, or see why runs fail")
-
-
-def _at_work(settings: Settings) -> Finding:
-    holders = [f"{what}: {holder}" for name, what in _LEASES.items() if (holder := _holder(settings, name))]
-    return Finding("at work", True, "; ".join(holders) or "nobody")
-
-
-def _home(settings: Settings) -> Finding:
-    from crm_platform.defs.home import packaged_config
-
-    installed = settings.dagster_home / "dagster.yaml"
-    if not installed.exists():
-        return Finding("Dagster", True, f"{settings.dagster_home}: `crm refresh` or `crm dev` prepares it")
-    is_ours = installed.read_text(encoding="utf-8") == packaged_config()
-    words = str(settings.dagster_home)
-    return Finding("Dagster", True, words if is_ours else f"{words}: dagster.yaml differs; the next command renews it")
-
-
-_EXAMINATIONS: Final[tuple[Callable[[Settings], Finding], ...]] = (
-    _disk,
-    _reachable,
-    _key,
-    _warehouse,
-    _published_lately,
-    _at_work,
-    _home,
-)
-
-
-@click.command()
-def doctor() -> None:
-    """Check configuration, CRM, key, disk, warehouse, snapshot and Dagster's folder; say what to do about each."""
-    try:
-        settings = load_settings()
-    except FixConfiguration as problem:
-        _say(Finding("configuration", False, str(problem)))
-        sys.exit(EXIT_FAILED)
-    _say(Finding("configuration", True, "sandbox" if settings.is_sandbox else f"CRM at {settings.crm_url}"))
-    findings: list[Finding] = []
-    for examine in _EXAMINATIONS:
-        if examine is _key and not findings[-1].is_well:
-            continue  # nobody answers: nothing to be learnt about the key
-        findings.append(examine(settings))
-        _say(findings[-1])
-    if not all(finding.is_well for finding in findings):
-        sys.exit(EXIT_FAILED)
-
-
-def _say(finding: Finding) -> None:
-    click.echo(f"{'ok ' if finding.is_well else 'BAD'}  {finding.about:<14}{finding.words}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_platform.cli import EXIT_TRY_LATER
-from crm_platform.cli.looking import show_summary
+from crm_platform.cli.looking import show_summary, show_warnings
 from crm_platform.cli.options import PATIENCE, PORT, Host
 from crm_platform.cli.words import console, duration, write_rows
 from crm_platform.errors import Breach, ContractBreach, FixConfiguration
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crm_platform.ingest import Outcome
+    from crm_platform.settings import Settings
+    from crm_platform.warehouse import DuckDbWarehouse
 
 
 @click.command()
@@ -64,6 +66,7 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
         if settings.is_sandbox:
             click.echo("start the sandbox with `crm sandbox` in another terminal, or set CRM_BASE_URL", err=True)
         sys.exit(EXIT_TRY_LATER)
+    show_warnings(settings)
     show_summary(settings)
 
 
@@ -123,6 +126,7 @@ def build(*, as_of: str | None, full: bool, publishes: bool, wait: float) -> Non
     """
     from crm_platform import models, publish
     from crm_platform.ingest import expected_unseen, open_warehouse
+    from crm_platform.models.noted import note_contracts
     from crm_platform.warehouse import DuckDbWarehouse, lease
 
     settings = current_settings()
@@ -140,16 +144,34 @@ def build(*, as_of: str | None, full: bool, publishes: bool, wait: float) -> Non
             built = models.build(store, table, settings=settings)
             breaches += models.validate(store, table)
             rows.append((table.full_name(), built.rows, round(built.seconds, 3)))
+        note_contracts(settings, models.build_order(), breaches, at=now)
+        _ask(settings, live, store, now=now)
         if not breaches and publishes:
             publish.publish(store, settings=settings, now=dt.datetime.now(dt.UTC), validate=lambda _models, _table: [])
             publish.purge(settings, now=dt.datetime.now(dt.UTC))
     write_rows(("table", "rows", "seconds"), rows, form="table", title=f"As of {frozen.as_of:%Y-%m-%d %H:%M:%S} UTC")
     scope = "every chat" if frozen.is_full else f"{frozen.changed_chats:,} of {frozen.chats:,} chats changed"
     click.echo(f"\n{len(rows)} tables in {duration(time.monotonic() - began)}; {scope}", err=True)
+    show_warnings(settings)
     if breaches:
         raise ContractBreach(breaches)
     if publishes:
         show_summary(settings)
+
+
+def _ask(settings: Settings, live: DuckDbWarehouse, store: DuckDbWarehouse, *, now: dt.datetime) -> None:
+    """Ask the checks that Dagster would ask beside a build, and note what they say.
+
+    Those of the raw tables that block an ingest are left to it: they take longest, and a build changes nothing there.
+    """
+    from crm_platform.models.noted import note_findings
+    from crm_platform.models.quality import MODEL_QUESTIONS, RAW_QUESTIONS
+
+    warnings = [question for question in RAW_QUESTIONS if not question.is_blocking]
+    for questions, asked in ((warnings, live), (MODEL_QUESTIONS, store)):
+        with asked.reading() as session:
+            found = [(question, question.ask(session, settings, now)) for question in questions]
+        note_findings(settings, found, at=now)
 
 
 def _waiting(holder: str) -> None:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from crm_platform.errors import Busy
-from crm_platform.warehouse import lease
+from crm_platform.warehouse import held_by
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,15 +40,6 @@ def crawl_lease(settings: Settings) -> Path:
     return settings.lock_dir / "crawl.lock"
 
 
-def holder_of(path: Path) -> str | None:
-    """Say who holds a lease; None when it is free."""
-    try:
-        with lease(path, purpose="a look whether it is free"):
-            return None
-    except Busy as problem:
-        return problem.holder or "another process"
-
-
 def unfinished_runs(instance: dg.DagsterInstance, jobs: Collection[str]) -> list[dg.DagsterRun]:
     """Runs of these jobs that are queued or under way, newest first."""
     runs = instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED)))
@@ -69,7 +59,7 @@ def at_work(instance: dg.DagsterInstance, settings: Settings, jobs: Collection[s
     Runs of a `crm refresh` that was killed are marked as failed on the way, lest they stop the schedules for ever.
     """
     runs = unfinished_runs(instance, jobs)
-    if any(SHELL_TAG in run.tags for run in runs) and holder_of(refresh_lease(settings)) is None:
+    if any(SHELL_TAG in run.tags for run in runs) and held_by(refresh_lease(settings)) is None:
         bury(instance, runs)
         runs = [run for run in runs if SHELL_TAG not in run.tags]
     return f"{runs[0].job_name} is {runs[0].status.value.lower()} (run {runs[0].run_id[:8]})" if runs else None

@@ -6,7 +6,6 @@ what a snapshot is (publish/).
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from datetime import timedelta
 from typing import Final
 
 import dagster as dg
@@ -21,6 +20,7 @@ from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseRe
 from crm_platform.errors import Breach
 from crm_platform.ingest import expected_unseen
 from crm_platform.models.as_of import parse_as_of
+from crm_platform.models.noted import note_contracts
 from crm_platform.schemas import KpiTable, OpsTable, RawTable, Table, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
@@ -190,13 +190,16 @@ def model_assets() -> dg.AssetsDefinition:
                 seconds = time.monotonic() - began
                 reporter.built("core.cut", seconds=seconds)
                 yield _frozen(cut, store, seconds=seconds)
-            for table in tables:
-                if asset_key(table) in context.selected_asset_keys:
-                    built = modelling.build(store, table, settings=settings)
-                    breaches = build_lease.breaches_of(store, table)
-                    reporter.built(table.full_name(), seconds=built.seconds)
-                    reporter.checked(breaches)
-                    yield _built(built, store, settings=settings, breaches=breaches)
+            selected = [table for table in tables if asset_key(table) in context.selected_asset_keys]
+            found: list[Breach] = []
+            for table in selected:
+                built = modelling.build(store, table, settings=settings)
+                breaches = build_lease.breaches_of(store, table)
+                reporter.built(table.full_name(), seconds=built.seconds)
+                reporter.checked(breaches)
+                found += breaches
+                yield _built(built, store, settings=settings, breaches=breaches)
+            note_contracts(settings, selected, found, at=clock.now())
 
     return build
 
@@ -215,9 +218,6 @@ def snapshot_asset() -> dg.AssetsDefinition:
         description=(
             "The read-only snapshot that dashboards, notebooks and the KPI API read: every KPI and core table of one "
             "cut, ids as pseudonyms, turned in one step. A breached contract keeps the last good one."
-        ),
-        freshness_policy=dg.FreshnessPolicy.time_window(
-            fail_window=timedelta(hours=26), warn_window=timedelta(hours=3)
         ),
         pool=BUILD_POOL,
     )

@@ -12,6 +12,7 @@ import dagster as dg
 from crm_platform.defs.failures import in_dagsters_words
 from crm_platform.defs.metadata import asset_key
 from crm_platform.defs.resources import Clock, Reporter, WarehouseResource
+from crm_platform.models.noted import note_findings
 from crm_platform.models.quality import MODEL_QUESTIONS, RAW_QUESTIONS, Finding, Question
 from crm_platform.schemas import OpsTable, RawTable
 from crm_platform.settings import Settings
@@ -59,6 +60,7 @@ def raw_quality(
     """Ask the live warehouse."""
     with in_dagsters_words(reporter), live.existing(RawTable, OpsTable).reading() as session:
         found = [(one, one.ask(session, settings, clock.now())) for one in _asked(context, RAW_QUESTIONS)]
+    note_findings(settings, found, at=clock.now())
     for question, finding in found:
         yield check_result(question, finding)
 
@@ -74,6 +76,7 @@ def model_quality(
     """Ask the finished build."""
     with in_dagsters_words(reporter), models.warehouse().reading() as session:
         found = [(one, one.ask(session, settings, clock.now())) for one in _asked(context, MODEL_QUESTIONS)]
+    note_findings(settings, found, at=clock.now())
     for question, finding in found:
         yield check_result(question, finding)
 

@@ -3,13 +3,18 @@
 What belongs here: which runs, and what is said of them. What does not: telling (alerts/).
 """
 
+import datetime as dt
+from dataclasses import dataclass
 from typing import Final
 
 import dagster as dg
 
 from crm_platform.alerts import Alert, Alerter
+from crm_platform.alerts.checks import breach_lines
 from crm_platform.settings import Settings
 
+_CHECK_FAILED: Final = "DagsterAssetCheckFailedError"  # its text does not say which: the notes of the checks do
+_RUNS_LOOKED_AT: Final = 500  # a few days of them
 REASONS: Final = 3  # steps named in one alert; the run's page has them all
 
 
@@ -29,7 +34,48 @@ def reason(event: dg.DagsterEvent) -> str:
     error = data.error
     while error is not None and error.cause is not None:
         error = error.cause
-    return f"{event.step_key}: {(error.cls_name if error else None) or 'an unknown error'}"
+    name = (error.cls_name if error else None) or "an unknown error"
+    return f"{event.step_key}: {'a blocking check failed' if name == _CHECK_FAILED else name}"
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """A run that failed and was not made good since."""
+
+    job: str
+    run_id: str
+    at: dt.datetime
+    reasons: tuple[str, ...]
+
+
+def standing_failures(settings: Settings) -> list[FailedRun]:
+    """The newest failed run of each job that has not succeeded since, newest first.
+
+    A refresh does all that an ingest and a build do: one that succeeded makes both good.
+    """
+    finished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
+    found: list[FailedRun] = []
+    settled: set[str] = set()
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        for record in instance.get_run_records(finished, limit=_RUNS_LOOKED_AT):
+            run = record.dagster_run
+            if run.job_name in settled:
+                continue
+            settled.add(run.job_name)
+            if run.is_failure:
+                events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+                steps = [event.dagster_event for event in events if event.dagster_event is not None]
+                reasons = tuple(map(reason, steps[:REASONS])) or ("it ended before any step failed",)
+                found.append(FailedRun(run.job_name, run.run_id, record.update_timestamp, reasons))
+            elif run.job_name == "refresh_all":
+                settled |= {"ingest", "kpis"}
+    return found
+
+
+def _began(context: dg.RunFailureSensorContext) -> dt.datetime:
+    """When the run began: what its checks found broken was found later."""
+    began = context.instance.get_run_stats(context.dagster_run.run_id).start_time
+    return dt.datetime.fromtimestamp(began or 0.0, dt.UTC)
 
 
 def alerting_sensors(settings: Settings) -> list[dg.SensorDefinition]:
@@ -45,6 +91,7 @@ def alerting_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[Settings]) -> None:
         run = context.dagster_run
         reasons = [reason(event) for event in context.get_step_failure_events()[:REASONS]]
+        reasons += breach_lines(settings, since=_began(context))
         Alerter(settings).report(
             Alert(
                 key=problem_key(run.job_name),

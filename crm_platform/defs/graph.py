@@ -5,6 +5,7 @@ What belongs here: putting the parts together. What does not: the parts.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -14,6 +15,7 @@ from crm_platform.defs.builds import model_assets, snapshot_asset
 from crm_platform.defs.checks import CHECKS
 from crm_platform.defs.executor import in_process_or_multiprocess
 from crm_platform.defs.failed_runs import alerting_sensors
+from crm_platform.defs.metadata import freshness_policy, kept_fresh
 from crm_platform.defs.raw import operator_events, raw_tables
 from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseResource
 from crm_platform.defs.watching import digest_job, watching_schedules, watching_sensors
@@ -41,8 +43,14 @@ def build_defs(
 ) -> dg.Definitions:
     """Build the whole graph, without I/O. `resource_overrides` replaces resources by name, as tests and `crm` do."""
     settings = settings or current_settings()
+    fresh = functools.partial(kept_fresh, policy=freshness_policy(settings))
     return dg.Definitions(
-        assets=[raw_tables, operator_events, model_assets(), snapshot_asset()],
+        assets=[
+            raw_tables.map_asset_specs(fresh),
+            operator_events,
+            model_assets(),
+            snapshot_asset().map_asset_specs(fresh),
+        ],
         asset_checks=CHECKS,
         jobs=[*JOBS, digest_job],
         schedules=[*schedules(settings), *watching_schedules(settings)],

@@ -16,6 +16,7 @@ from crm_platform.schemas import Column, KpiTable, Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crm_platform.settings import Settings
     from crm_platform.warehouse import Session
 
 OWNERS: Final = ("team:data",)
@@ -43,6 +44,18 @@ def group_of(table: type[Table]) -> str:
 def _constraints(table: type[Table], name: str, column: Column) -> dg.TableColumnConstraints:
     other = [check.rule for check in table.checks() if check.column == name and check.rule != "is not null"]
     return dg.TableColumnConstraints(nullable=column.nullable, unique=table.key == (name,), other=other)
+
+
+def freshness_policy(settings: Settings) -> dg.FreshnessPolicy:
+    """When an asset is old to Dagster: it warns where pages turn grey, and fails where /healthz does."""
+    stale, overdue = settings.stale_after, settings.overdue_after
+    # Dagster wants the warning before the failure; by night the two come at once.
+    return dg.FreshnessPolicy.time_window(fail_window=overdue, warn_window=stale if stale < overdue else None)
+
+
+def kept_fresh(spec: dg.AssetSpec, *, policy: dg.FreshnessPolicy) -> dg.AssetSpec:
+    """Give an asset the policy."""
+    return spec.replace_attributes(freshness_policy=policy)
 
 
 def table_schema(table: type[Table]) -> dg.TableSchema:

@@ -6,7 +6,6 @@ What belongs here: the assets, their configuration, what is told of them. What d
 import functools
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Final
 
 import dagster as dg
@@ -62,9 +61,6 @@ def _spec(table: type[RawTable]) -> dg.AssetSpec:
         kinds={"http", "duckdb"},
         owners=OWNERS,
         metadata=definition_metadata(table),
-        freshness_policy=dg.FreshnessPolicy.time_window(
-            fail_window=timedelta(hours=26), warn_window=timedelta(hours=2)
-        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""After each published snapshot its watched figures are judged; once a day the digest is sent.
+"""After each published snapshot its watched figures are judged, checks that warn are told; the digest is sent daily.
 
 What belongs here: when. What does not: what is judged and what is said (alerts/).
 """
@@ -8,6 +8,7 @@ from typing import Final
 import dagster as dg
 
 from crm_platform.alerts import Alerter, digest, watches
+from crm_platform.alerts.checks import tell_checks
 from crm_platform.defs.failures import in_dagsters_words
 from crm_platform.defs.resources import Clock, Reporter
 from crm_platform.errors import CrmPlatformError
@@ -46,11 +47,15 @@ def watching_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     @dg.sensor(
         minimum_interval_seconds=EVERY,
         default_status=status,
-        description="Targets and usual ranges of the watched KPIs, judged once a snapshot; alerts that failed, again.",
+        description=(
+            "Targets and usual ranges of the watched KPIs, judged once a snapshot; checks that warn; alerts that "
+            "failed, again."
+        ),
     )
     def kpi_watches(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
         alerter = Alerter(settings)
         alerter.catch_up()
+        tell_checks(settings, alerter)
         try:
             snapshot = current(settings)
             if snapshot is None:

@@ -28,8 +28,6 @@ VOLUME_FACTOR: Final = (
     2.0  # a day outside [least ÷ 2, most x 2] of those days is news; weekends are inside by themselves
 )
 TOTAL_TOLERANCE: Final = 0.01  # share: contacts come and go between the sweep and the cut
-STALE_CONTINUOUS: Final = dt.timedelta(hours=2)  # eight missed 15-minute schedules
-STALE_NIGHTLY: Final = dt.timedelta(hours=26)
 
 Figure = int | float | str
 
@@ -308,10 +306,6 @@ def reports_are_consistent(session: Session) -> Finding:
     )
 
 
-def _stale_after(settings: Settings) -> dt.timedelta:
-    return STALE_NIGHTLY if settings.crawl_mode == "nightly" else STALE_CONTINUOUS
-
-
 _RECORDS: Final = (raw.Contacts, raw.CustomFields, raw.Campaigns, raw.CampaignReports, raw.Messages)
 _KEYED: Final = (*_RECORDS, raw.ContactSweeps)
 _FETCHED_BY: Final[Mapping[type[Table], str]] = {
@@ -345,7 +339,7 @@ def _fresh(table: type[Table], operation: str) -> Question:
         table,
         "freshness",
         f"{operation} has succeeded lately.",
-        lambda session, settings, now: freshness(session, operation, limit=_stale_after(settings), now=now),
+        lambda session, settings, now: freshness(session, operation, limit=settings.overdue_after, now=now),
     )
 
 

@@ -87,6 +87,15 @@ def lease(
         mutex.release()
 
 
+def held_by(path: Path) -> str | None:
+    """Say who holds a lease; None when it is free."""
+    try:
+        with lease(path, purpose="a look whether it is free"):
+            return None
+    except Busy as problem:
+        return problem.holder or "another process"
+
+
 def _note(path: Path) -> Path:
     # Beside the lock, not in it: closing any handle on a locked file would drop this process's lock.
     return path.with_suffix(".holder")

@@ -14,9 +14,10 @@ from crm_platform.defs.failed_runs import problem_key
 from crm_platform.defs.graph import build_defs
 from crm_platform.defs.housekeeping import forget_old_runs
 from crm_platform.defs.resources import Clock, WarehouseResource
-from crm_platform.errors import GiveUp, RetryLater
+from crm_platform.errors import Breach, GiveUp, RetryLater
 from crm_platform.ingest import open_warehouse
-from crm_platform.models.quality import last_change
+from crm_platform.models.noted import note_contracts, note_findings
+from crm_platform.models.quality import RAW_QUESTIONS, Finding, last_change
 from crm_platform.schemas import kpi, ops, raw
 from crm_platform.settings import load_settings
 from crm_platform.warehouse import DuckDbWarehouse, lease
@@ -286,6 +287,30 @@ def test_a_failed_run_is_told_and_its_success_is_the_all_clear(repository, setti
     assert Alerter(settings).open_problems() == {}
 
 
+def test_a_broken_contract_is_told_with_table_rule_and_count(repository, settings, instance, caplog):
+    """Dagster says of a failed blocking check that one failed, and no more."""
+    breach = Breach("kpi.backlog_now", "", "open_waits < 0", 3)
+    note_contracts(settings, [kpi.BacklogDaily], [Breach("kpi.backlog_daily", "", "yesterday's", 1)], at=NOON)
+
+    class Blocked(Exception):
+        def __init__(self) -> None:
+            note_contracts(settings, [kpi.BacklogNow], [breach], at=dt.datetime.now(dt.UTC))
+
+    evaluate_failure(repository, settings, instance, Blocked)
+    (problem,) = Alerter(settings).standing()
+    assert "kpi.backlog_now, contract: open_waits < 0 (3 rows)" in problem.text
+    assert "yesterday's" not in problem.text
+
+
+def test_a_check_that_warns_is_told_by_the_sensor_once(evaluate, settings, caplog):
+    drift = next(question for question in RAW_QUESTIONS if question.name == "drift")
+    note_findings(settings, [(drift, Finding(passed=False, summary="new in the last 7 days: mood"))], at=NOON)
+    for _ in range(3):
+        assert evaluate("kpi_watches").skip_message == "nothing is published yet"
+    assert list(Alerter(settings).open_problems().values()) == [f"{drift.table.full_name()}: drift warns"]
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
+
+
 def test_an_unforeseen_error_is_told_by_its_class_alone(repository, settings, instance, caplog):
     evaluate_failure(repository, settings, instance, ValueError("row of Wanjiku, +254712345678"))
     assert "break_down: ValueError" in caplog.text
@@ -372,7 +397,7 @@ def test_the_newest_change_is_found(settings):
 
 def test_retry_later_is_the_only_kind_that_is_retried():
     from crm_platform.defs.failures import LONGEST_WAIT, translate
-    from crm_platform.errors import Breach, Busy, ContractBreach, FixConfiguration, NotFound, QuotaSpent
+    from crm_platform.errors import Busy, ContractBreach, FixConfiguration, NotFound, QuotaSpent
 
     soon, late = RetryLater("x", retry_after=20), QuotaSpent("x", retry_after=3600)
     assert translate(soon, may_retry=True).seconds_to_wait == 20

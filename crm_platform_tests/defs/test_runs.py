@@ -7,12 +7,15 @@ import signal
 import dagster as dg
 import pytest
 
+from crm_platform.alerts.checks import one_line
 from crm_platform.defs.activity import SHELL_TAG, refresh_lease
+from crm_platform.defs.failed_runs import standing_failures
 from crm_platform.defs.graph import build_defs
 from crm_platform.defs.metadata import preview
 from crm_platform.defs.shell import ShellReporter, refresh_in_process
 from crm_platform.errors import Busy, ContractBreach
 from crm_platform.models import build_order
+from crm_platform.models.noted import failing, noted
 from crm_platform.publish import current, published_tables
 from crm_platform.schemas import TABLES, kpi, raw
 from crm_platform.warehouse import DuckDbWarehouse, lease
@@ -42,6 +45,8 @@ def test_every_asset_is_materialised_and_every_check_has_passed(refreshed, home)
         if not last.event.dagster_event.event_specific_data.passed:
             failed.add(check.to_user_string())
     assert failed == set()
+    asked = {f"{'.'.join(check.asset_key.path)}:{check.name}" for check in graph.asset_check_keys}
+    assert {note.key for note in noted(refreshed.settings)} == asked, "what Dagster asked is noted for whoever has none"
 
 
 def test_a_raw_asset_says_what_it_cost_and_what_it_brought(refreshed, home):
@@ -151,6 +156,11 @@ def test_a_breach_fails_its_check_and_holds_the_snapshot_back(refreshed, home, m
     assert listener.heard.built[-1] == build_order()[-1].full_name(), "the rest is built, so that all breaches are told"
     assert current(refreshed.settings) == before
     assert materialization(home, "raw", "contacts")["dagster/row_count"] == contacts
+    words = "kpi.backlog_now, contract: open_waits < 0 (1 rows)"
+    assert words in map(one_line, failing(refreshed.settings)), "shell, doctor and alerts name it too"
+    (run,) = standing_failures(refreshed.settings)
+    assert run.job == "refresh_all"
+    assert run.reasons == ("build: a blocking check failed",)
 
 
 def test_a_second_refresh_says_who_holds_it(refreshed):

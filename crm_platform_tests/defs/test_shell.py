@@ -12,16 +12,20 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
+from crm_platform.alerts.checks import one_line
 from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, looking, platform, receipts, sweeps
+from crm_platform.cli import doctor as doctor_module
 from crm_platform.cli import words as words_module
 from crm_platform.cli.looking import find_table, status_lines, summary_lines
 from crm_platform.cli.words import duration, figure, size, write_rows
+from crm_platform.defs import shell as shell_module
 from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration
 from crm_platform.ingest import Outcome, open_warehouse
 from crm_platform.ingest.presence import PRESENT
+from crm_platform.models.noted import failing, notes_path
 from crm_platform.publish import current
 from crm_platform.publish.audit import Audit
-from crm_platform.schemas import kpi, raw
+from crm_platform.schemas import kpi, ops, raw
 from crm_platform.warehouse import DuckDbWarehouse, lease
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
@@ -34,7 +38,7 @@ def call(stocked, monkeypatch):
     def called(*arguments: str, settings=stocked) -> Result:
         for module in (looking, platform, receipts):
             monkeypatch.setattr(module, "current_settings", lambda: settings)
-        monkeypatch.setattr(looking, "load_settings", lambda: settings)
+        monkeypatch.setattr(doctor_module, "load_settings", lambda: settings)
         return CliRunner().invoke(crm, arguments)
 
     return called
@@ -356,12 +360,11 @@ def test_doctor_says_what_to_do_when_nobody_answers(call, settings):
     assert "check CRM_BASE_URL" in bad
 
 
-def test_doctor_says_which_setting_is_wrong(call, monkeypatch):
+def test_doctor_says_which_setting_is_wrong(monkeypatch):
     def refuse() -> None:
         raise FixConfiguration("CRM_TIMEZONE: 'Nairobi' is not a time zone")
 
-    call("status")
-    monkeypatch.setattr(looking, "load_settings", refuse)
+    monkeypatch.setattr(doctor_module, "load_settings", refuse)
     result = CliRunner().invoke(crm, ["doctor"])
     assert result.exit_code == EXIT_FAILED
     assert "CRM_TIMEZONE" in result.output
@@ -381,6 +384,52 @@ def test_build_publishes_no_breach(call, stocked, monkeypatch):
     monkeypatch.setattr(kpi.BacklogNow, "rules", ("open_waits < 0",))
     assert_says(call("build"), ContractBreach, "kpi.backlog_now: open_waits < 0 (1 rows)")
     assert current(stocked) == before
+
+
+@pytest.fixture
+def odd_field(stocked):
+    """A field that the contract does not name has turned up in messages."""
+    now = dt.datetime.now(dt.UTC)
+    row = {name: None if column.nullable else 0 for name, column in ops.Drift.columns.items()}
+    row |= {"record": "message", "field": "mood", "value": "", "first_seen_at": now, "last_seen_at": now}
+    row = {name: row[name] for name in ops.Drift.columns}
+    with open_warehouse(stocked).writing() as session:
+        session.append(ops.Drift, ops.Drift.rows([row]))
+    yield
+    with open_warehouse(stocked).writing() as session:
+        session.delete(ops.Drift, column="field", values=["mood"])
+    notes_path(stocked).unlink()
+
+
+def test_what_warns_in_dagster_warns_at_the_shell(call, stocked, odd_field, monkeypatch):
+    """Kind 10, field case 15: a check that warned was seen in Dagster alone."""
+    told = "raw.messages\tdrift\twarns\tnew in the last 7 days: mood"
+    built = call("build", "--no-publish")
+    assert built.exit_code == 0, built.output
+    assert told in built.output
+    monkeypatch.setattr(shell_module, "refresh_in_process", lambda *_arguments, **_options: "run")
+    refreshed = call("refresh")
+    assert refreshed.exit_code == 0, refreshed.output
+    assert told in refreshed.output
+    words = "raw.messages, drift: new in the last 7 days: mood"
+    assert f"warning\t{words}" in call("status").output
+    assert f"note check         {words}" in call("doctor").output
+    assert list(map(one_line, failing(stocked))) == [words]
+
+
+def test_a_build_that_is_held_back_leaves_a_note(call, stocked, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(kpi.BacklogNow, "rules", ("open_waits < 0",))
+        held = call("build")
+    assert isinstance(held.exception, ContractBreach)
+    words = "kpi.backlog_now, contract: open_waits < 0 (1 rows)"
+    assert f"broken contract\t{words}" in call("status").output
+    diagnosis = call("doctor")
+    assert diagnosis.exit_code == EXIT_FAILED
+    assert f"BAD  check         {words}" in diagnosis.output
+    assert call("build", "--no-publish").exit_code == 0
+    assert "BAD" not in call("doctor").output
+    assert failing(stocked) == []
 
 
 @pytest.mark.parametrize("command", ["build", "refresh"])

@@ -1,0 +1,51 @@
+"""Who is at work, and what became of the last runs.
+
+What belongs here: leases and Dagster's runs. What does not: taking a lease, judging a run (defs/).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from crm_platform.defs.home import packaged_config
+from crm_platform.doctor.finding import Finding
+from crm_platform.warehouse import held_by
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+
+    from crm_platform.settings import Settings
+
+LEASES: Final = {"crawl": "crawl", "build": "build", "publish": "publish", "refresh": "crm refresh"}
+"""Lock file → what its holder does."""
+
+
+def leases(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
+    """Who holds a lease: work goes on, and the next of its kind waits for it."""
+    held = [
+        f"{what}: {holder}"
+        for name, what in LEASES.items()
+        if (settings.lock_dir / f"{name}.lock").exists() and (holder := held_by(settings.lock_dir / f"{name}.lock"))
+    ]
+    for one in held:
+        yield Finding("at work", "note", f"{one}; the next of its kind waits for it")
+    if not held:
+        yield Finding("at work", "ok", "nobody")
+
+
+def dagster(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
+    """Dagster's folder, and the runs that failed and were not made good since."""
+    installed = settings.dagster_home / "dagster.yaml"
+    if not installed.exists():
+        yield Finding("Dagster", "ok", f"{settings.dagster_home}: `crm refresh` or `crm dev` prepares it")
+        return
+    from crm_platform.defs.failed_runs import standing_failures  # noqa: PLC0415 - brings Dagster, two seconds of it
+
+    failures = standing_failures(settings)
+    for run in failures:
+        words = f"{run.job} failed at {run.at:%Y-%m-%d %H:%M} UTC (run {run.run_id[:8]}): {'; '.join(run.reasons)}"
+        yield Finding("run", "BAD", words)
+    is_ours = installed.read_text(encoding="utf-8") == packaged_config()
+    words = f"{settings.dagster_home}{'' if is_ours else ': dagster.yaml differs; the next command renews it'}"
+    yield Finding("Dagster", "ok", words if failures else f"{words}; the last run of each job succeeded, where one ran")
