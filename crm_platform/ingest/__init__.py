@@ -10,6 +10,7 @@ from crm_platform.ingest.memory import PlannerMemory, expected_unseen
 from crm_platform.ingest.operations import record_operation, record_requests
 from crm_platform.ingest.runs import RAW_TABLES, crawl, refresh
 from crm_platform.ingest.standing import Standing, standing
+from crm_platform.ingest.upgrade import upgrade
 
 __all__ = [
     "RAW_TABLES",
@@ -25,4 +26,5 @@ __all__ = [
     "record_requests",
     "refresh",
     "standing",
+    "upgrade",
 ]

@@ -618,8 +618,9 @@ def test_no_content_is_an_empty_list_but_no_report():
 @pytest.mark.parametrize(
     "body",
     [
-        {"success": True}, {"success": False, "data": None}, {"success": True, "data": None, "pagination": {"total": 7}},
-        {"success": True, "data": {"pagination": {"total": 7}}}, {"success": True, "data": "soon"},
+        {"success": True}, {"success": False, "data": None},
+        {"success": True, "data": None, "pagination": {"total": 7}}, {"success": True, "data": "soon"},
+        {"success": True, "data": {"pagination": {"total": 7}}},
         {"success": True, "data": {"items": [1], "pagination": {"total": 1}}}, {"success": True, "data": 0},
     ],
 )  # fmt: skip

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crm_platform.ingest.batch import FUTURE_TOLERANCE, region_of
+from crm_platform.api import FUTURE_TOLERANCE
+from crm_platform.ingest.batch import region_of
 from crm_platform.models import build_order, build_within, dependencies, freeze
 from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, core, ops, raw
 from crm_platform.settings import Settings
