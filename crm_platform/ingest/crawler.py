@@ -62,6 +62,9 @@ KNOWN_MESSAGES = 2 * 100
 HISTORY_PAGES = 10
 """Pages of history read before another chat has its turn: a chat's history is committed in pieces of this size."""
 
+MANY_LOST = 10
+"""So many records of a run rejected, and none kept, are no accident of one record."""
+
 ROUNDS = 3
 """Times that what failed is tried again before a run ends."""
 
@@ -189,9 +192,21 @@ class Crawler:
             started_at=started_at,
             finished_at=self.now(),
             seconds_throttled=account.seconds_throttled,
-            remaining=account.remaining,
+            remaining=account.remaining or self._lost(table, written, account.rejected),
             metrics=account.metrics,
         )
+
+    def _lost(self, table: type[RawTable], written: Written, rejected: int) -> str:
+        """Say that nothing of what was read could be kept, where that is so: such a table is not current."""
+        if not rejected or written != Written():
+            return ""
+        with self.warehouse.reading() as session:
+            has_rows = bool(session.query(f"select 1 as one from {table.full_name()} limit 1").num_rows)
+            reasons = session.query("select reason from ops.quarantine order by fetched_at desc limit 1")["reason"]
+        if has_rows and rejected < MANY_LOST:
+            return ""
+        why = f" ({reasons[0]})" if len(reasons) else ""
+        return f"none of the {rejected} records that came could be kept{why}; they are in quarantine"
 
     def report(self, stage: str, done: int, total: int | None) -> None:
         """Tell whoever watches."""

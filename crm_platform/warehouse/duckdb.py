@@ -98,10 +98,10 @@ class DuckDbSession:
         before = self._count(f"from {table.full_name()}")
         is_distinct = distinct == rows.num_rows
         ((written,),) = self.connection.execute(_merge_sql(table, is_distinct=is_distinct)).fetchall()
-        if _has_volatile(table):
+        inserted = self._count(f"from {table.full_name()}") - before
+        if written < distinct and _has_volatile(table):
             self.connection.execute(_freshen_sql(table, is_distinct=is_distinct))
         self.connection.unregister("incoming")
-        inserted = self._count(f"from {table.full_name()}") - before
         return Written(inserted=inserted, updated=written - inserted, unchanged=distinct - written)
 
     def _count(self, select: str) -> int:

@@ -16,6 +16,7 @@ from crm_platform.ingest import expected_unseen
 from crm_platform.ingest.batch import Batch
 from crm_platform.models import build_order, build_within, freeze, validate
 from crm_platform.sandbox import SandboxOptions
+from crm_platform.schemas import raw
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform_tests.in_process import START, World
 
@@ -159,6 +160,23 @@ def test_directions_and_dates_of_another_system_are_read(tmp_path):
     directions = {row["direction"] for row in world.rows("select distinct direction from raw.messages")}
     assert directions == {"inbound", "outbound"}
     assert not world.rows("from raw.messages where timestamp_was_naive")
+
+
+def test_a_run_that_keeps_nothing_of_what_it_read_says_so(tmp_path):
+    """Field case 21: all quarantined, and it was called current."""
+
+    def alter(path: str, body: dict[str, Any]) -> object:
+        for message in messages_of(body) if is_messages(path) else ():
+            message["direction"] = "sideways"
+        return body
+
+    world = odd_world(tmp_path, alter)
+    remaining = {one.table: one.remaining for one in world.crawl()}
+    assert "none of the" in remaining[raw.Messages]
+    assert "unknown direction" in remaining[raw.Messages]
+    assert remaining[raw.Contacts] == ""
+    remaining = {one.table: one.remaining for one in world.refresh(full_refresh=True)}
+    assert "none of the" in remaining[raw.Messages]
 
 
 @pytest.mark.parametrize("empty", [None, {}, ""])
