@@ -326,7 +326,7 @@ export interface CampaignPerformance {
   replied: number | null;
   /** Failed. */
   failed: number | null;
-  /** total_recipients − delivered − failed. */
+  /** total_recipients − delivered − failed; NULL beyond a trillion. */
   in_flight: number | null;
   /** delivered / total_recipients. */
   delivery_rate: number | null;
@@ -350,7 +350,7 @@ export interface CampaignPerformance {
   reply_per_delivered_low: number | null;
   /** Upper Wilson 95 % bound. */
   reply_per_delivered_high: number | null;
-  /** read ≤ delivered ≤ total, replied ≤ delivered, delivered + failed ≤ total, none negative. */
+  /** read ≤ delivered ≤ total, replied ≤ delivered, delivered + failed ≤ total, none negative or over a trillion. */
   is_consistent: boolean | null;
   /** Completed or failed, and sent at least 72 h before the cut. */
   is_settled: boolean;
@@ -484,7 +484,7 @@ export interface ContactGrowthMonthly {
   definition_version: number;
 }
 
-/** Present contacts by the value of each segment field: the 50 largest values, the rest as (other). A row has every column, unless `columns` names some. */
+/** Present contacts by the value of each segment field: the 50 largest values, the rest as (other). Values are compared without the spaces around them. A contact whose field holds several values counts in each of them, so the shares of a field may add up to more than 1. A row has every column, unless `columns` names some. */
 export interface ContactsBySegment {
   /** The custom field. */
   field: string;

@@ -16,6 +16,7 @@ from crm_platform.api.client import (
     utc_now,
 )
 from crm_platform.api.gate import Allowance, Gate, OpenGate, Slot, SqliteGate
+from crm_platform.api.instants import FIRST_BELIEVED, FUTURE_TOLERANCE, Believable
 from crm_platform.api.operations import OPERATIONS, Operation
 from crm_platform.api.records import (
     Answer,
@@ -35,6 +36,8 @@ from crm_platform.api.records import (
 )
 
 __all__ = [
+    "FIRST_BELIEVED",
+    "FUTURE_TOLERANCE",
     "LARGEST_PAGE",
     "OPERATIONS",
     "SEARCH_CONDITIONS",
@@ -43,6 +46,7 @@ __all__ = [
     "Allowance",
     "Answer",
     "Assignment",
+    "Believable",
     "Campaign",
     "CampaignReport",
     "Contact",

@@ -39,6 +39,7 @@ from crm_platform.api.envelopes import (
     says_success,
 )
 from crm_platform.api.gate import Allowance, Gate, OpenGate
+from crm_platform.api.instants import Believable
 from crm_platform.api.operations import OPERATIONS, Operation
 from crm_platform.api.paging import pages
 from crm_platform.api.parsing import (
@@ -180,10 +181,11 @@ class _NoAnswer:
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """A decoded body; `torn`: some text in it needs mending."""
+    """A decoded body; `torn`: some text in it needs mending; `believed`: the instants that its request may tell of."""
 
     value: Any
     torn: bool
+    believed: Believable
 
 
 @dataclass(frozen=True, slots=True)
@@ -572,8 +574,8 @@ class CrmClient:
 
     def _listed(self, call: _Call, list_name: str, parse: Parser[T]) -> Page[T]:
         def read(document: _Document) -> _Reading[_Listing[T]]:
-            raws = list_of(document.value, list_name)
-            records, rejected = parse_all(raws, parse, torn=document.torn)
+            raws = list_of(document.value, list_name, is_first=call.page in (None, 1))
+            records, rejected = parse_all(raws, parse, document.believed, torn=document.torn)
             size, total = paging_of(document.value, limit=call.page_size or max(1, len(raws)))
             return _Reading(_Listing(records, rejected, size, total), len(raws), total)
 
@@ -583,7 +585,7 @@ class CrmClient:
 
     def _create(self, name: str, parse: Parser[T], body: Mapping[str, Any], *, target: str | None = None) -> Answer[T]:
         def read(document: _Document) -> T:
-            records, _ = parse_all([object_of(document.value)], parse, torn=document.torn)
+            records, _ = parse_all([object_of(document.value)], parse, document.believed, torn=document.torn)
             if not records:
                 raise UnreadableAnswer("the answer does not say what was created")
             return records[0]
@@ -671,7 +673,11 @@ class CrmClient:
             finally:
                 finished_at = self._now()
                 slot.release(headers, status)
-        outcome = self._understood(call, answer, read) if isinstance(answer, _Response) else answer.verdict
+        outcome = (
+            self._understood(call, answer, read, asked_at=started_at)
+            if isinstance(answer, _Response)
+            else answer.verdict
+        )
         fetch = Fetch(
             fetch_id=self._new_id(),
             operation=call.operation.name,
@@ -730,14 +736,15 @@ class CrmClient:
             return _Response(response.status_code, response.headers, body)
 
     def _understood(
-        self, call: _Call, response: _Response, read: Callable[[_Document], _Reading[T]]
+        self, call: _Call, response: _Response, read: Callable[[_Document], _Reading[T]], *, asked_at: dt.datetime
     ) -> _Reading[T] | Verdict:
         """Give what the answer says, or the one error it stands for."""
         what, is_write = call.operation.words, call.operation.is_write
         secret = self._key
+        believed = Believable.at(asked_at)
         document: _Document | None = None
         with contextlib.suppress(ValueError):  # judged below: HTML on a 503 is a 503 first
-            document = _Document(*decode(response.body or b""))
+            document = _Document(*decode(response.body or b""), believed)
         verdict = judge_status(
             response.status,
             document.value if document else None,
@@ -753,8 +760,9 @@ class CrmClient:
                     return Verdict("rejected", RejectedRequest(str(verdict.error), status=response.status))
                 return Verdict(verdict.outcome, WriteUncertain(f"{verdict.error}; it may have been done"))
             return verdict
-        if is_write and response.status == 204 and not response.body:
-            document = _Document({"success": True}, torn=False)
+        if response.status == 204 and response.body == b"":
+            # To a write it says that it is done, to a list that there is nothing in it.
+            document = _Document({"success": True, "data": None}, torn=False, believed=believed)
         if response.body is None:
             reason = f"the answer is larger than {LARGEST_ANSWER >> 20} MB and was not read"
             if is_write:
@@ -778,6 +786,8 @@ class CrmClient:
             return read(document)
         except UnreadableAnswer as problem:
             reason = str(problem)
+        except RecursionError:
+            reason = "the answer is nested too deeply"
         if is_write:
             return Verdict("not_success", WriteUncertain(f"{what}: done, but {reason}; look before doing it again"))
         return self._unusable(call, reason, response.status)

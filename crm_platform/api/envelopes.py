@@ -34,6 +34,7 @@ _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 # An `X-RateLimit-Reset` below this many seconds is a span, not a moment.
 _FIRST_MOMENT: Final = 10**9
 _FIRST_MILLISECONDS: Final = 10**11
+_LONGEST_DATE: Final = 64  # characters of a header that is a date
 _MOST_PROBLEMS: Final = 20  # entries of a 422's details that are worth showing
 
 
@@ -153,14 +154,25 @@ def judge_status(
 # Lists.
 
 
-def list_of(document: object, name: str) -> list[Any]:
-    """Find the list of a page: `data`, or `name` inside `data` or beside it. Raises UnreadableAnswer without one."""
-    if isinstance(document, dict):
-        data = document.get("data")
-        nested = data.get(name) if isinstance(data, dict) else None
-        for place in (data, nested, document.get(name)):
-            if isinstance(place, list):
-                return place
+def list_of(document: object, name: str, *, is_first: bool = True) -> list[Any]:
+    """Find the list of a page: `data`, or `name` inside `data` or beside it. Raises UnreadableAnswer without one.
+
+    An empty list comes as null, {} or an empty text, too, and where the total says 0 it may be left out. `is_first`: of
+    the first page nothing else is believed to be empty while the total says that there is something.
+    """
+    if not isinstance(document, dict):
+        raise UnreadableAnswer(f"the answer holds no list of {name}")
+    data = document.get("data")
+    nested = data.get(name) if isinstance(data, dict) else None
+    for place in (data, nested, document.get(name)):
+        if isinstance(place, list):
+            return place
+    _, total = paging_of(document, limit=1)
+    holder = data if isinstance(data, dict) and data else document
+    said = [holder[key] for key in ("data", name) if key in holder]
+    is_empty = all(one is None or one in ({}, "") for one in said) and (bool(said) or total == 0)
+    if is_empty and (total in (None, 0) or not is_first):
+        return []
     raise UnreadableAnswer(f"the answer holds no list of {name}")
 
 
@@ -223,6 +235,8 @@ def rate_headers(headers: Mapping[str, str], *, now: dt.datetime) -> RateHeaders
 
 
 def _http_date(text: str) -> dt.datetime | None:
+    if len(text) > _LONGEST_DATE:
+        return None
     try:
         moment = email.utils.parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):

@@ -1,8 +1,9 @@
 """From JSON to records: every odd shape the API was seen to send, read exactly or kept as it came.
 
-What belongs here: pure functions from decoded JSON to records.py. What does not: HTTP, envelopes (envelopes.py), any
-meaning beyond the contract. No function here raises on what a server may send: a record that cannot be kept becomes
-`Rejected`, so that one bad record never fails a page.
+What belongs here: pure functions from decoded JSON to records.py, and what is believed of it: which instants, how long
+a text. What does not: HTTP, envelopes (envelopes.py), spellings of an instant (instants.py), any meaning beyond the
+contract. No function here raises on what a server may send: a record that cannot be kept becomes `Rejected`, so that
+one bad record never fails a page.
 
 Written by hand because it is the hot path: 160,000 messages pass through here in a full load.
 """
@@ -16,6 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, TypeVar
 
+from crm_platform.api.instants import Believable, is_exact, parse_timestamp
 from crm_platform.api.records import (
     Campaign,
     CampaignReport,
@@ -28,18 +30,30 @@ from crm_platform.api.records import (
 )
 
 T = TypeVar("T")
-Parser: TypeAlias = Callable[[Any], "T | Rejected"]
+Parser: TypeAlias = Callable[[Any, Believable], "T | Rejected"]
 
-_UTC: Final = dt.UTC
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=_UTC)
-# A number below this counts seconds (until the year 5138), from here milliseconds.
-_FIRST_MILLISECONDS: Final = 10**11
-_EPOCH_TEXT: Final = re.compile(r"[0-9]{9,14}(\.[0-9]+)?")
-# Digits that a datetime (microseconds) cannot hold.
-_TOO_FINE: Final = re.compile(r"[.,]\d{6}\d*[1-9]")
 _EXACT_STAMP: Final = 26  # characters of a timestamp without a seventh digit of a second's fraction
 _LARGEST_INT64: Final = 2**63 - 1
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+# Bounds, in characters. What is longer is cut, and what came stands beside it as far as `extra` may hold it.
+LONGEST_CONTENT: Final = 65_536
+"""Of a message's text; WhatsApp itself allows 4,096."""
+LONGEST_TEXT: Final = 4_096
+"""Of any other text: a name, an address, the value of a custom field."""
+LONGEST_ID: Final = 512
+"""Of a key; a longer one is none."""
+LONGEST_EXTRA: Final = 65_536
+"""Of the JSON text of one value in `extra`."""
+LONGEST_REJECTED: Final = 262_144
+"""Of the JSON text of a record that is rejected."""
+MOST_EXTRA: Final = 100
+"""Fields of a record that the contract does not name and that are told apart."""
+_OTHER_FIELDS: Final = "…"  # the name that the rest of them goes under
+_LONGEST_NAME: Final = 200  # of a field
+_LONGEST_NUMBER: Final = 64  # of what may be a number, or the word for a direction
+_DEEPEST: Final = 64  # levels of lists and objects in a value
+_TOO_DEEP: Final = "nested too deeply to be kept"
 
 _CONTACT_FIELDS: Final = frozenset(Contact.__slots__) - {"created_at_was_naive", "extra"}
 _MESSAGE_FIELDS: Final = frozenset(Message.__slots__) - {"timestamp_was_naive", "sender", "extra"} | {"operator_email"}
@@ -51,49 +65,40 @@ _RATES: Final = ("delivery_rate", "read_rate", "reply_rate")
 # Who sent a message, under the names it may come beside `operator_email`; the first that is there is the sender.
 _OTHER_SENDERS: Final = ("agentId", "agent_id", "operator_id", "agent_email")
 _DIRECTIONS: Final = frozenset({"inbound", "outbound"})
+# The words of other systems, without case, spaces and marks: who a message came from or went to. Each can be read in
+# one way only; a `user`, say, is the customer to some and the agent to others, so it stands for neither.
+_SPELLINGS: Final = {
+    **dict.fromkeys(
+        ("inbound", "in", "i", "incoming", "received", "receive", "fromcontact", "fromcustomer", "fromclient",
+         "contact", "customer", "client", "contacttobusiness", "customertobusiness", "usertobusiness", "mo"),
+        "inbound",
+    ),
+    **dict.fromkeys(
+        ("outbound", "out", "o", "outgoing", "sent", "send", "tocontact", "tocustomer", "toclient", "fromagent",
+         "fromoperator", "frombusiness", "agent", "operator", "business", "businesstocontact", "businesstocustomer",
+         "businesstouser", "mt"),
+        "outbound",
+    ),
+}  # fmt: skip
+# A whole number with its thousands set apart: 1,234 or 1 234 567; with points only where it cannot be a fraction.
+_GROUPED: Final = re.compile(
+    r"([+-]?[0-9]{1,3}(?:([,\s'\u2019])[0-9]{3}(?:\2[0-9]{3}){0,5}|(?:\.[0-9]{3}){2,6}))(?:\.0+)?"
+)
+_PLAIN: Final = re.compile(r"([+-]?[0-9]{1,19})(?:\.0+)?")
+_NOT_DIGITS: Final = re.compile(r"[^0-9-]")
+
+# Numbers: what may stand before one, behind one, and between its digits.
+_SCHEME: Final = re.compile(r"(?:whatsapp|tel|sms)\s*:\s*|(?:https?://)?wa\.me/", re.IGNORECASE)
+_JID: Final = re.compile(r"([0-9]{5,20})(?:[.:_][0-9]{1,5}){0,2}@(c\.us|s\.whatsapp\.net)", re.IGNORECASE)
+_BETWEEN: Final = re.compile(r"\(0\)|[\s().\-/\u00a0\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+_INTERNATIONAL: Final = re.compile(r"\+?[1-9][0-9]{6,12}")
+# WhatsApp's own ids of people and groups: digits, but no number. No country has numbers of 14 digits.
+_NO_NUMBER: Final = re.compile(
+    r"\+?[1-9][0-9]{13,19}|[^@\s]{1,64}@(?:lid|g\.us|broadcast|newsletter|hosted\.lid)", re.IGNORECASE
+)
 
 
 # Scalars. Each gives None for "absent" and for "cannot be converted exactly"; callers keep the second in `extra`.
-
-
-def parse_timestamp(value: object) -> tuple[dt.datetime, bool] | None:
-    """Read ISO 8601 (any zone, none = UTC), epoch seconds or milliseconds; gives (UTC, came without a zone)."""
-    if isinstance(value, str):
-        if value[4:5] == "-":  # 2026-…, the usual case
-            return _iso(value.strip())
-        text = value.strip()
-        if not _EPOCH_TEXT.fullmatch(text):
-            return _iso(text)
-        number: float = float(text) if "." in text else int(text)
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = value
-    else:
-        return None
-    if not 0 < number < _FIRST_MILLISECONDS * 1000:
-        return None
-    per_second = 1000 if number >= _FIRST_MILLISECONDS else 1
-    try:
-        return _EPOCH + dt.timedelta(microseconds=round(number * (1_000_000 // per_second))), False
-    except OverflowError:
-        return None
-
-
-def _iso(text: str) -> tuple[dt.datetime, bool] | None:
-    try:
-        moment = dt.datetime.fromisoformat(text[:-1] + "Z" if text.endswith("z") else text)
-        if moment.tzinfo is None:
-            return moment.replace(tzinfo=_UTC), True
-        # `Z` gives the very object dt.UTC: the usual case skips the conversion.
-        return (moment if moment.tzinfo is _UTC else moment.astimezone(_UTC)), False
-    except (ValueError, OverflowError):
-        return None
-
-
-def _is_exact(value: object) -> bool:
-    # The seventh digit of a second's fraction is the 27th character of the usual form.
-    if not isinstance(value, str) or len(value) <= _EXACT_STAMP or (value[4] == "-" and not value[26].isdigit()):
-        return True
-    return _TOO_FINE.search(value) is None
 
 
 def parse_text(value: object) -> str | None:
@@ -104,24 +109,51 @@ def parse_text(value: object) -> str | None:
 
 
 def parse_id(value: object) -> str | None:
-    """Read a key: a text that is not blank, or a whole number as its digits."""
+    """Read a key: a text that is not blank and no longer than a key may be, or a whole number as its digits."""
     text = parse_text(value)
-    return (text.strip() or None) if text else None
+    return (text.strip() or None) if text and len(text) <= LONGEST_ID else None
 
 
 def parse_enum(value: object) -> str | None:
-    """Read an enum value in lower case; a value the contract does not name is kept."""
-    return (value.strip().lower() or None) if type(value) is str else None
+    """Read an enum value in lower case; a value the contract does not name is kept, but no longer than a word."""
+    return (value.strip().lower() or None) if type(value) is str and len(value) <= _LONGEST_NUMBER else None
+
+
+def parse_direction(value: object) -> str | None:
+    """Read who wrote: `inbound` or `outbound`, also in the words of other systems; None for any other."""
+    if type(value) is not str or len(value) > _LONGEST_NUMBER:
+        return None
+    return _SPELLINGS.get("".join(filter(str.isalnum, value.lower())))
 
 
 def parse_int(value: object) -> int | None:
-    """Read a whole number, also from digits in a text or a float without a fraction; 64 bits at most."""
-    digits = isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", value)
-    if digits or (isinstance(value, float) and value.is_integer()):
-        value = int(value)  # type: ignore[call-overload]  # digits or a float
+    """Read a whole number, also from a text (1,234) or a float without a fraction; 64 bits at most."""
+    if isinstance(value, str):
+        text = value.strip() if len(value) <= _LONGEST_NUMBER else ""
+        found = _PLAIN.fullmatch(text) or _GROUPED.fullmatch(text)
+        value = int(_NOT_DIGITS.sub("", found[1])) if found else None
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_INT64:
         return value
     return None
+
+
+def parse_number(value: object) -> str | None:
+    """Read a WhatsApp number: `+254…` of what holds one in another spelling, None for an id that only looks like one.
+
+    A number without its plus, and a text that is no international number, stay as they came.
+    """
+    text = parse_text(value)
+    if text is None or _INTERNATIONAL.fullmatch(text) or len(text) > _LONGEST_NUMBER:
+        return text
+    bare = _SCHEME.sub("", text.strip(), count=1).partition(";")[0]
+    if jid := _JID.fullmatch(bare):
+        bare = jid[1]
+    digits = _BETWEEN.sub("", bare).removeprefix("00")
+    if _NO_NUMBER.fullmatch(bare) or _NO_NUMBER.fullmatch(digits):
+        return None
+    return f"+{digits.removeprefix('+')}" if _INTERNATIONAL.fullmatch(digits) else text
 
 
 def _parse_flag(value: object) -> bool | None:
@@ -134,7 +166,8 @@ def _parse_flag(value: object) -> bool | None:
 
 def _parse_rate(value: object) -> str | None:
     # The API's own text; a bare number keeps its JSON text, since 0.98 and 98 cannot be told apart safely.
-    return json.dumps(value) if type(value) is float else parse_text(value)
+    text = json.dumps(value) if type(value) is float else parse_text(value)
+    return text if text is None or len(text) <= _LONGEST_NUMBER else None
 
 
 def _rest(raw: Mapping[str, Any], known: frozenset[str]) -> Extra:
@@ -149,14 +182,20 @@ def _keep(extra: Extra, raw: Mapping[str, Any], name: str) -> None:
         extra[name] = value
 
 
-def _timestamp_field(extra: Extra, raw: Mapping[str, Any], name: str) -> tuple[dt.datetime | None, bool]:
+def _instant_field(
+    extra: Extra, raw: Mapping[str, Any], name: str, *, before: dt.datetime, believed: Believable
+) -> tuple[dt.datetime | None, bool]:
+    """Read an instant that may be absent; one that is not believed is, and its text stays."""
     value = raw.get(name)
     if value is None:
         return None, False
     parsed = parse_timestamp(value)
-    if parsed is None or not _is_exact(value):
+    if parsed is None or not believed.since <= parsed[0] < before:
         _keep(extra, raw, name)
-    return parsed or (None, False)
+        return None, False
+    if not is_exact(value):
+        _keep(extra, raw, name)
+    return parsed
 
 
 def _field(extra: Extra, raw: Mapping[str, Any], name: str, parse: Callable[[object], T | None]) -> T | None:
@@ -169,24 +208,82 @@ def _field(extra: Extra, raw: Mapping[str, Any], name: str, parse: Callable[[obj
     return parsed
 
 
+def _text_field(extra: Extra, raw: Mapping[str, Any], name: str) -> str | None:
+    """Read a text, cut to a readable length."""
+    return _shortened(extra, raw, name, _field(extra, raw, name, parse_text), longest=LONGEST_TEXT)
+
+
+def _shortened(extra: Extra, raw: Mapping[str, Any], name: str, text: str | None, *, longest: int) -> str | None:
+    if text is None or len(text) <= longest:
+        return text
+    _keep(extra, raw, name)
+    return _cut(text, longest)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _bound(extra: Extra) -> None:
+    """Cut what is too long, too deep or too much for a row; a value that is cut says how long it was."""
+    for name in list(extra)[MOST_EXTRA:]:
+        extra.setdefault(_OTHER_FIELDS, []).append([name, extra.pop(name)])
+    for name, value in list(extra.items()):
+        if len(name) > _LONGEST_NAME:
+            extra[_cut(name, _LONGEST_NAME)] = extra.pop(name)
+        if isinstance(value, (str, list, dict)):
+            extra[_cut(name, _LONGEST_NAME)] = _bounded(value)
+
+
+def _bounded(value: str | list[Any] | dict[str, Any]) -> Any:  # noqa: ANN401 - a JSON value
+    if isinstance(value, str):
+        text = value
+    elif _is_deep(value):
+        return _TOO_DEEP
+    else:
+        text = json.dumps(value, ensure_ascii=False)
+    if len(text) <= LONGEST_EXTRA:
+        return value
+    return {"cut": _cut(text, LONGEST_EXTRA), "characters": len(text)}
+
+
+def _is_deep(value: object) -> bool:
+    """Whether lists and objects stand inside each other more than _DEEPEST times; without a call for each level."""
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, (list, dict))
+        ]
+        if not level:
+            return False
+    return True
+
+
 def reject(reason: str, raw: object, record_id: str | None = None) -> Rejected:
     """Refuse a record, keeping its JSON text; one that UTF-8 cannot hold is kept as the JSON text of its JSON text."""
+    if isinstance(raw, (list, dict)) and _is_deep(raw):
+        return Rejected(reason=reason, raw=json.dumps(_TOO_DEEP), record_id=record_id)
     text = json.dumps(raw, ensure_ascii=False)
     if _LONE_SURROGATE.search(text):
         text = json.dumps(json.dumps(raw))
+    if len(text) > LONGEST_REJECTED:
+        text = json.dumps(_cut(text, LONGEST_REJECTED), ensure_ascii=False)  # JSON all the same
     return Rejected(reason=reason, raw=text, record_id=record_id)
 
 
 # Records.
 
 
-def parse_message(raw: Any) -> Message | Rejected:  # noqa: ANN401 - whatever JSON came
-    """Read one message; without key, usable timestamp or known direction it is rejected."""
+def parse_message(raw: Any, believed: Believable) -> Message | Rejected:  # noqa: ANN401 - whatever JSON came
+    """Read one message; without key, believable timestamp or known direction it is rejected."""
     if type(raw) is not dict:
         return reject("not an object", raw)
     get = raw.get
     message_id = get("message_id")
-    if type(message_id) is not str or not message_id or message_id.isspace():
+    if type(message_id) is not str or not message_id or message_id.isspace() or len(message_id) > LONGEST_ID:
         message_id = parse_id(message_id)
         if message_id is None:
             return reject("no message_id", raw)
@@ -194,10 +291,12 @@ def parse_message(raw: Any) -> Message | Rejected:  # noqa: ANN401 - whatever JS
     moment = parse_timestamp(stamp)
     if moment is None:
         return reject("no usable timestamp", raw, message_id)
+    if not believed.since <= moment[0] < believed.until:
+        return reject("timestamp out of range", raw, message_id)
     direction = get("direction")
     if type(direction) is not str or direction not in _DIRECTIONS:
-        direction = parse_enum(direction)
-        if direction not in _DIRECTIONS:
+        direction = parse_direction(direction)
+        if direction is None:
             return reject("unknown direction", raw, message_id)
     extra = {} if raw.keys() <= _MESSAGE_FIELDS else _rest(raw, _MESSAGE_FIELDS)
     sender = None if get("operator_email") is None else _field(extra, raw, "operator_email", parse_id)
@@ -206,20 +305,23 @@ def parse_message(raw: Any) -> Message | Rejected:  # noqa: ANN401 - whatever JS
             if sender := parse_id(extra.get(name)):
                 del extra[name]
                 break
-    if type(stamp) is str and len(stamp) > _EXACT_STAMP and not _is_exact(stamp):
+    if (type(stamp) is not str or len(stamp) > _EXACT_STAMP or stamp[4:5] != "-") and not is_exact(stamp):
         extra["timestamp"] = stamp
     kind, content, status = get("type"), get("content"), get("status")
     if type(content) is not str:
         content = _field(extra, raw, "content", parse_text)
+    elif len(content) > LONGEST_CONTENT:
+        extra["content"] = {"characters": len(content)}  # the text itself may not be kept where texts are not
+        content = _cut(content, LONGEST_CONTENT)
     # The usual values are lower-case words already: `islower` is a third of the price of strip and lower.
-    if type(kind) is not str or not kind.islower():
+    if type(kind) is not str or not kind.islower() or len(kind) > _LONGEST_NUMBER:
         kind = _field(extra, raw, "type", parse_enum)
-    if type(status) is not str or not status.islower():
+    if type(status) is not str or not status.islower() or len(status) > _LONGEST_NUMBER:
         status = _field(extra, raw, "status", parse_enum)
     return Message(message_id, kind, content or None, direction, status, moment[0], moment[1], sender, extra)
 
 
-def parse_contact(raw: Any) -> Contact | Rejected:  # noqa: ANN401
+def parse_contact(raw: Any, believed: Believable) -> Contact | Rejected:  # noqa: ANN401
     """Read one contact; without `chat_id` it is rejected."""
     if type(raw) is not dict:
         return reject("not an object", raw)
@@ -227,12 +329,15 @@ def parse_contact(raw: Any) -> Contact | Rejected:  # noqa: ANN401
     if chat_id is None:
         return reject("no chat_id", raw)
     extra = _rest(raw, _CONTACT_FIELDS)
-    created_at, naive = _timestamp_field(extra, raw, "created_at")
+    created_at, naive = _instant_field(extra, raw, "created_at", before=believed.created_before, believed=believed)
+    number = _field(extra, raw, "whatsapp_number", parse_number)
+    if number is not None and number != parse_text(raw["whatsapp_number"]):
+        _keep(extra, raw, "whatsapp_number")
     return Contact(
         chat_id=chat_id,
-        whatsapp_number=_field(extra, raw, "whatsapp_number", parse_text),
-        email=_field(extra, raw, "email", parse_text),
-        name=_field(extra, raw, "name", parse_text),
+        whatsapp_number=_shortened(extra, raw, "whatsapp_number", number, longest=LONGEST_TEXT),
+        email=_text_field(extra, raw, "email"),
+        name=_text_field(extra, raw, "name"),
         custom_fields=_custom_fields(extra, raw.get("custom_fields")),
         status=_field(extra, raw, "status", parse_enum),
         created_at=created_at,
@@ -241,28 +346,58 @@ def parse_contact(raw: Any) -> Contact | Rejected:  # noqa: ANN401
     )
 
 
-def _custom_fields(extra: Extra, value: object) -> dict[str, str]:
-    """Read text to text; numbers and true/false become their JSON text, what nests stays in `extra`."""
-    if not isinstance(value, dict):
+def _custom_fields(extra: Extra, value: object) -> dict[str, str | list[str]]:
+    """Read text to text, or to a list of texts, out of an object or a list of names and values.
+
+    Numbers and true/false become their JSON text, what nests further stays in `extra`.
+    """
+    fields: dict[str, str | list[str]] = {}
+    rest: Extra = {}
+    pairs = _pairs_of(value)
+    if pairs is None:
         if value:  # absent, null and an empty list all say: none
             extra["custom_fields"] = value
         return {}
-    fields: dict[str, str] = {}
-    nested: Extra = {}
-    for name, one in value.items():
-        if isinstance(one, str):
-            if one:
-                fields[name] = one
-        elif isinstance(one, (int, float)):  # true and false among them
-            fields[name] = json.dumps(one)
-        elif one is not None:
-            nested[name] = one
-    if nested:
-        extra["custom_fields"] = nested
+    for name, one in pairs:
+        texts = [_plain(part) for part in (one if isinstance(one, list) else [one])]
+        if None in texts or len(fields) >= MOST_EXTRA or len(name) > _LONGEST_NAME:
+            rest[name] = one
+            continue
+        kept = [_cut(text, LONGEST_TEXT) for text in texts if text]
+        if any(text and len(text) > LONGEST_TEXT for text in texts):
+            rest[name] = one
+        if kept:
+            fields[name] = kept if isinstance(one, list) else kept[0]
+    if rest:
+        extra["custom_fields"] = rest
     return fields
 
 
-def parse_campaign(raw: Any) -> Campaign | Rejected:  # noqa: ANN401
+def _plain(value: object) -> str | None:
+    """Give a value of a custom field as a text, empty for an absent one; None for what is no plain value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)):  # true and false among them
+        return json.dumps(value)
+    return "" if value is None else None
+
+
+def _pairs_of(value: object) -> list[tuple[str, Any]] | None:
+    """Give custom fields by name, out of an object or a list of `{field_name, value}`; None for any other shape."""
+    if isinstance(value, dict):
+        return list(value.items())
+    if not isinstance(value, list) or not value:
+        return None
+    pairs = []
+    for one in value:
+        name = next((one[key] for key in ("field_name", "name") if key in one), None) if isinstance(one, dict) else None
+        if not isinstance(name, str) or not name or "value" not in one:
+            return None
+        pairs.append((name, one["value"]))
+    return pairs
+
+
+def parse_campaign(raw: Any, believed: Believable) -> Campaign | Rejected:  # noqa: ANN401
     """Read one campaign; without `campaign_id` it is rejected."""
     if type(raw) is not dict:
         return reject("not an object", raw)
@@ -270,11 +405,13 @@ def parse_campaign(raw: Any) -> Campaign | Rejected:  # noqa: ANN401
     if campaign_id is None:
         return reject("no campaign_id", raw)
     extra = _rest(raw, _CAMPAIGN_FIELDS)
-    created_at, created_naive = _timestamp_field(extra, raw, "created_at")
-    scheduled_at, scheduled_naive = _timestamp_field(extra, raw, "scheduled_at")
+    created_at, created_naive = _instant_field(
+        extra, raw, "created_at", before=believed.created_before, believed=believed
+    )
+    scheduled_at, scheduled_naive = _instant_field(extra, raw, "scheduled_at", before=believed.until, believed=believed)
     return Campaign(
         campaign_id=campaign_id,
-        name=_field(extra, raw, "name", parse_text),
+        name=_text_field(extra, raw, "name"),
         status=_field(extra, raw, "status", parse_enum),
         created_at=created_at,
         created_at_was_naive=created_naive,
@@ -299,7 +436,7 @@ def parse_report(raw: Mapping[str, Any], *, campaign_id: str) -> CampaignReport 
     odd: Extra = _rest(metrics, frozenset(_METRICS)) if metrics is nested else extra
     report = CampaignReport(
         campaign_id=campaign_id,
-        name=_field(extra, raw, "name", parse_text),
+        name=_text_field(extra, raw, "name"),
         total_recipients=_field(odd, metrics, "total_recipients", parse_int),
         delivered=_field(odd, metrics, "delivered", parse_int),
         read=_field(odd, metrics, "read", parse_int),
@@ -312,10 +449,11 @@ def parse_report(raw: Mapping[str, Any], *, campaign_id: str) -> CampaignReport 
     )
     if odd is not extra and odd:
         extra["metrics"] = odd
+    _bound(extra)
     return report
 
 
-def parse_custom_field(raw: Any) -> CustomField | Rejected:  # noqa: ANN401
+def parse_custom_field(raw: Any, _: Believable) -> CustomField | Rejected:  # noqa: ANN401
     """Read one custom field; without `custom_field_id` it is rejected."""
     if type(raw) is not dict:
         return reject("not an object", raw)
@@ -325,14 +463,14 @@ def parse_custom_field(raw: Any) -> CustomField | Rejected:  # noqa: ANN401
     extra = _rest(raw, _FIELD_FIELDS)
     return CustomField(
         custom_field_id=custom_field_id,
-        name=_field(extra, raw, "name", parse_text),
+        name=_text_field(extra, raw, "name"),
         type=_field(extra, raw, "type", parse_enum),
         required=_field(extra, raw, "required", _parse_flag),
         extra=extra,
     )
 
 
-def parse_custom_field_value(raw: Any) -> CustomFieldValue | Rejected:  # noqa: ANN401
+def parse_custom_field_value(raw: Any, _: Believable) -> CustomFieldValue | Rejected:  # noqa: ANN401
     """Read a chat's value of one custom field; without `field_id` it is rejected."""
     if type(raw) is not dict:
         return reject("not an object", raw)
@@ -342,9 +480,9 @@ def parse_custom_field_value(raw: Any) -> CustomFieldValue | Rejected:  # noqa: 
     extra = _rest(raw, _VALUE_FIELDS)
     return CustomFieldValue(
         field_id=field_id,
-        field_name=_field(extra, raw, "field_name", parse_text),
+        field_name=_text_field(extra, raw, "field_name"),
         field_type=_field(extra, raw, "field_type", parse_enum),
-        value=_field(extra, raw, "value", parse_text),
+        value=_text_field(extra, raw, "value"),
         extra=extra,
     )
 
@@ -372,9 +510,9 @@ def decode(body: bytes) -> tuple[Any, bool]:
         text, suspect = body.decode(errors="surrogateescape"), True
     try:
         document = _DECODER.decode(text.removeprefix("\ufeff"))
+        return document, suspect and _is_torn(document)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    return document, suspect and _is_torn(document)
 
 
 def _is_torn(document: object) -> bool:
@@ -403,22 +541,30 @@ def _mended(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def parse_all(raws: list[Any], parse: Parser[T], *, torn: bool = False) -> tuple[tuple[T, ...], tuple[Rejected, ...]]:
+def parse_all(
+    raws: list[Any], parse: Parser[T], believed: Believable, *, torn: bool = False
+) -> tuple[tuple[T, ...], tuple[Rejected, ...]]:
     """Parse the records of one page; gives (kept, rejected), each in the page's order."""
     kept: list[T] = []
     rejected: list[Rejected] = []
     for raw in raws:
-        if torn:
-            mended, broken = mend(raw)
-            record = parse(mended)
-            if isinstance(record, Rejected):
-                record = reject(record.reason, raw, record.record_id)
-            elif broken:
-                record.extra.update(broken)  # type: ignore[attr-defined]  # every record has one
-        else:
-            record = parse(raw)
+        try:
+            record = _parse_torn(raw, parse, believed) if torn else parse(raw, believed)
+        except RecursionError:
+            record = reject("nested too deeply", raw)
         if type(record) is Rejected:
             rejected.append(record)
-        else:
-            kept.append(record)  # type: ignore[arg-type]
+            continue
+        if record.extra:  # type: ignore[union-attr]  # every record has one
+            _bound(record.extra)  # type: ignore[union-attr]
+        kept.append(record)  # type: ignore[arg-type]
     return tuple(kept), tuple(rejected)
+
+
+def _parse_torn(raw: object, parse: Parser[T], believed: Believable) -> T | Rejected:
+    mended, broken = mend(raw)
+    record = parse(mended, believed)
+    if isinstance(record, Rejected):
+        return reject(record.reason, raw, record.record_id)
+    record.extra.update(broken)  # type: ignore[attr-defined]  # every record has one
+    return record

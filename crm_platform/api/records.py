@@ -27,7 +27,7 @@ class Contact:
     whatsapp_number: str | None
     email: str | None
     name: str | None
-    custom_fields: dict[str, str]
+    custom_fields: dict[str, str | list[str]]
     status: str | None
     created_at: datetime | None
     created_at_was_naive: bool

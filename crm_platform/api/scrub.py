@@ -18,23 +18,31 @@ _EMAIL: Final = re.compile(r"[\w.+%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*", re.IGNORECA
 _NUMBER: Final = re.compile(r"(?:\+|%2B)?\(?\d(?:[ ()./-]{0,2}\d){6,}", re.IGNORECASE)
 _QUERY: Final = re.compile(r"\?[^\s\"']*")
 _LONGEST_TEXT: Final = 200  # characters of a server's message that are worth showing
+_LONGEST_READ: Final = 2_000  # characters that are looked at at all: the rules above take the square of a text's length
 
 
 def scrub(text: str, *, secret: SecretStr) -> str:
     """Give `text` on one line without `secret`, phone numbers and e-mail addresses, cut to a readable length."""
     text = text.replace(secret.get_secret_value(), "[key]")
     text = text.replace(quote(secret.get_secret_value(), safe=""), "[key]")
-    text = _EMAIL.sub("[e-mail]", text)
-    text = _NUMBER.sub("[number]", text)
+    text = _without_persons(text)
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+
+
+def _without_persons(text: str) -> str:
+    """Take e-mail addresses and numbers out of the part of a text that is looked at; the rest of it is left out."""
+    if len(text) > _LONGEST_READ:
+        # Not in the middle of a word: half a number is not known for one.
+        text = text[:_LONGEST_READ].rpartition(" ")[0] or text[:_LONGEST_READ]
+    return _NUMBER.sub("[number]", _EMAIL.sub("[e-mail]", text))
 
 
 class _Filter(logging.Filter):
     """Scrub the records of the HTTP library: its INFO line holds the whole URL, and with it what was searched for."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = _NUMBER.sub("[number]", _EMAIL.sub("[e-mail]", _QUERY.sub("", record.getMessage())))
+        record.msg = _without_persons(_QUERY.sub("", record.getMessage()))
         record.args = None
         return True
 

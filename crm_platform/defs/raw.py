@@ -11,12 +11,13 @@ from typing import Final
 import dagster as dg
 from pydantic import Field
 
+from crm_platform.api import utc_now
 from crm_platform.defs.allowance import requests_left
 from crm_platform.defs.failures import in_dagsters_words
 from crm_platform.defs.metadata import OWNERS, asset_key, counts, definition_metadata
 from crm_platform.defs.resources import Reporter, WarehouseResource
 from crm_platform.errors import GiveUp
-from crm_platform.ingest import Outcome, Progress, crawl, refresh
+from crm_platform.ingest import Outcome, Progress, crawl, refresh, upgrade
 from crm_platform.schemas import OpsTable, RawTable, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
@@ -151,6 +152,7 @@ def raw_tables(
     """Fetch what the CRM has and the warehouse has not."""
     with in_dagsters_words(reporter):
         store = live.prepared(RawTable, OpsTable)
+        upgrade(store, now=utc_now())
         tables = [table for table in UPSTREAM if asset_key(table) in context.selected_asset_keys]
         missing = set(tables)
         narrator = _Narrator(context, reporter)

@@ -11,6 +11,7 @@ from crm_platform.ingest.operations import record_operation, record_requests
 from crm_platform.ingest.presence import JudgedSweep, accept_sweep, judged_sweeps
 from crm_platform.ingest.runs import RAW_TABLES, crawl, refresh
 from crm_platform.ingest.standing import Standing, standing
+from crm_platform.ingest.upgrade import upgrade
 
 __all__ = [
     "RAW_TABLES",
@@ -29,4 +30,5 @@ __all__ = [
     "record_requests",
     "refresh",
     "standing",
+    "upgrade",
 ]

@@ -111,7 +111,7 @@ def _by_urgency(campaigns: list[dict[str, Any]], *, now: datetime) -> tuple[list
             or (one["status"] in ("completed", "failed") and now - one["sent_at"] < SETTLES_AFTER)
         ):
             moving.append(one)
-    never.sort(key=lambda one: (one["status"] in ("draft", "scheduled"), -one["sent_at"].timestamp()))
+    never.sort(key=lambda one: (one["status"] in ("draft", "scheduled"), now - one["sent_at"]))
     moving.sort(key=lambda one: one["read_at"])
     return _ids(changed), _ids(never), _ids(moving)
 

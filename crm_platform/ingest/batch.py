@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ import numpy as np
 import phonenumbers
 import pyarrow as pa
 
+from crm_platform.api import FUTURE_TOLERANCE
 from crm_platform.schemas import Table, ops, raw
 from crm_platform.warehouse import Written
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from crm_platform.warehouse import Session, Warehouse
 
 Row = dict[str, object]
-
-FUTURE_TOLERANCE = timedelta(minutes=5)
-"""How far ahead of our own clock a message may be dated before it is kept out of every figure."""
 
 SENDER_FIELDS = frozenset({"operator_email", "agentId"})
 """Fields that may name who sent a message; where both come, the second one stands in `extra`."""
@@ -57,16 +55,31 @@ _OF_A_PAGE = {
 _REGIONS = {str(code): regions for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items()}
 
 
+# What of a report is its content. What else it says (when it was made, who asked) may differ each time it is sent.
+REPORT_FIGURES = (
+    *("name", "total_recipients", "delivered", "read", "replied", "failed"),
+    *("delivery_rate", "read_rate", "reply_rate"),
+)
+
+_LONGEST_NUMBER = 32  # characters of a text that may be a number
+
+
 def rejected_key(rejected: Rejected, *, operation: str, target: str | None) -> str:
     """Name a rejected record, so that it stands in quarantine once however often it is sent."""
     identity = rejected.record_id or rejected.raw
     return hashlib.sha256(f"{operation}\x00{target}\x00{identity}".encode()).hexdigest()
 
 
+def report_digest(figures: Mapping[str, object]) -> str:
+    """Name a report's content, by its figures."""
+    content = {name: figures[name] for name in REPORT_FIGURES}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 @lru_cache(maxsize=65_536)
 def region_of(number: str | None) -> str | None:
     """ISO country code of an E.164 number (with or without its +), None where it tells none."""
-    if not number:
+    if not number or len(number) > _LONGEST_NUMBER:
         return None
     digits = number.removeprefix("+")
     if digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15:
@@ -93,8 +106,9 @@ class Batch:
         self.fetches: list[Fetch] = []
         self._drift: Counter[tuple[str, str, str]] = Counter()
         self._drift_at = datetime.min.replace(tzinfo=UTC)
-        self._reports_seen_again: list[tuple[datetime, int, str, datetime]] = []
+        self._reports_seen_again: list[tuple[datetime, int, str | None, str, datetime]] = []
         self._keep_text = keep_text
+        self.bytes = 0  # of texts on their way, near enough: a letter beyond ASCII counts as one
 
     def __len__(self) -> int:
         return (
@@ -104,6 +118,7 @@ class Batch:
     def add(self, table: type[Table], row: Row) -> None:
         """Add one row."""
         self.rows.setdefault(table, []).append(row)
+        self.bytes += sum(len(value) for value in row.values() if type(value) is str)
 
     def requests(self, fetches: Iterable[Fetch]) -> None:
         """Add requests to ops.fetches."""
@@ -143,8 +158,11 @@ class Batch:
         for name in ("message_id", "timestamp", "timestamp_was_naive", "direction", "type", "status", "sender"):
             columns[name].extend(map(attrgetter(name), records))
         columns["is_future_dated"].extend([message.timestamp > latest for message in records])
-        columns["content"].extend([message.content if self._keep_text else None for message in records])
-        columns["extra"].extend([_json(message.extra) for message in records])
+        texts = [message.content if self._keep_text else None for message in records]
+        extras = [_json(message.extra) if message.extra else None for message in records]
+        columns["content"].extend(texts)
+        columns["extra"].extend(extras)
+        self.bytes += sum(map(len, filter(None, texts))) + sum(map(len, filter(None, extras)))
         for message in records:
             if message.extra:
                 self._drifted("message", message.extra, fetch)
@@ -204,17 +222,11 @@ class Batch:
 
     def report(self, report: CampaignReport, fetch: Fetch, *, last: tuple[str, datetime] | None) -> None:
         """Add a campaign's report; `last` = content hash and first_fetched_at of the newest snapshot stored."""
-        content: Row = {
-            name: getattr(report, name)
-            for name in (
-                *("name", "total_recipients", "delivered", "read", "replied", "failed"),
-                *("delivery_rate", "read_rate", "reply_rate"),
-            )
-        }
-        content["extra"] = _json(report.extra)
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        content: Row = {name: getattr(report, name) for name in REPORT_FIGURES}
+        digest = report_digest(content)
         if last is not None and last[0] == digest:
-            self._reports_seen_again.append((fetch.started_at, fetch.fetch_id, report.campaign_id, last[1]))
+            again = (fetch.started_at, fetch.fetch_id, _json(report.extra), report.campaign_id, last[1])
+            self._reports_seen_again.append(again)
             return
         self._drifted("campaign_report", report.extra, fetch)
         self.add(
@@ -225,6 +237,7 @@ class Batch:
                 "last_fetched_at": fetch.started_at,
                 "content_hash": digest,
                 **content,
+                "extra": _json(report.extra),
                 "first_fetch_id": fetch.fetch_id,
                 "fetch_id": fetch.fetch_id,
             },
@@ -253,6 +266,7 @@ class Batch:
         self.fetches.clear()
         self._drift.clear()
         self._reports_seen_again.clear()
+        self.bytes = 0
         return written
 
     def _message_rows(self) -> pa.Table:
@@ -268,11 +282,11 @@ class Batch:
         return raw.Messages.table_of(self._messages | arrays)
 
     def _touch_reports(self, session: Session) -> None:
-        for last_fetched_at, fetch_id, campaign_id, first_fetched_at in self._reports_seen_again:
+        for last_fetched_at, fetch_id, extra, campaign_id, first_fetched_at in self._reports_seen_again:
             session.execute(
-                "update raw.campaign_reports set last_fetched_at = ?, fetch_id = ? "
+                "update raw.campaign_reports set last_fetched_at = ?, fetch_id = ?, extra = ? "
                 "where campaign_id = ? and first_fetched_at = ?",
-                [_naive(last_fetched_at), fetch_id, campaign_id, _naive(first_fetched_at)],
+                [_naive(last_fetched_at), fetch_id, extra, campaign_id, _naive(first_fetched_at)],
             )
 
     def _quarantine(self, page: Page[Any]) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crm_platform.api import CrmClient, SqliteGate, utc_now
+from crm_platform.ingest.upgrade import upgrade
 from crm_platform.schemas import TABLES, OpsTable, RawTable
 from crm_platform.warehouse import DuckDbWarehouse
 
@@ -32,9 +33,10 @@ MOST_UNCOMMITTED = 250
 
 
 def open_warehouse(settings: Settings) -> DuckDbWarehouse:
-    """Open the live warehouse, creating what it lacks."""
+    """Open the live warehouse, creating what it lacks, its rows brought up to what this version keeps."""
     warehouse = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
     warehouse.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+    upgrade(warehouse, now=utc_now())
     return warehouse
 
 

@@ -16,7 +16,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from crm_platform.api import Answer, CampaignReport, CrmClient, Fetch, Page
+from crm_platform.api import FUTURE_TOLERANCE, Answer, CampaignReport, CrmClient, Fetch, Page
 from crm_platform.errors import (
     CrmPlatformError,
     FixConfiguration,
@@ -57,6 +57,9 @@ LOOKAHEAD_UNLIMITED = 100 * WORKERS
 
 BATCH_ROWS = 50_000
 """Rows that are committed together: a few seconds' work, and what a kill may cost."""
+
+BATCH_BYTES = 32 * 1024 * 1024
+"""Bytes of text that are committed together: memory has to hold them several times over."""
 
 BATCH_REQUESTS = 200
 """Requests that are committed together under a quota; with those under way they stay below MOST_UNCOMMITTED."""
@@ -248,7 +251,8 @@ class Crawler:
 
     def commit(self, *, when_full: bool = False) -> None:
         """Write the batch; with `when_full` only if it is large enough."""
-        is_full = len(self.batch) >= BATCH_ROWS or (self.is_limited and len(self.batch.fetches) >= BATCH_REQUESTS)
+        is_full = len(self.batch) >= BATCH_ROWS or self.batch.bytes >= BATCH_BYTES
+        is_full = is_full or (self.is_limited and len(self.batch.fetches) >= BATCH_REQUESTS)
         if when_full and not is_full and self.now() - self._committed_at < COMMIT_EVERY:
             return
         self.memory.save(self.batch, at=self.now())
@@ -335,7 +339,8 @@ class Crawler:
             for campaign in page.records:
                 previous = statuses.get(campaign.campaign_id, campaign.status)
                 if campaign.status in SENT and previous not in SENT:
-                    sent_at = campaign.scheduled_at or page.fetch.started_at
+                    # It went out by now, whatever it was due.
+                    sent_at = min(campaign.scheduled_at or page.fetch.started_at, page.fetch.started_at)
                     self.memory.campaign_sent(at=sent_at, recipients=campaign.total_recipients or 0)
                 statuses[campaign.campaign_id] = campaign.status
             done += len(page.records)
@@ -551,7 +556,7 @@ class Crawler:
             SeenMessage(message.timestamp, message.direction, message.type == "template")
             for page in visit.pages
             for message in page.records
-            if message.message_id in visit.unseen
+            if message.message_id in visit.unseen and message.timestamp <= page.fetch.started_at + FUTURE_TOLERANCE
         ]
         at = visit.pages[0].fetch.started_at
         self.memory.visited(visit.state.chat_id, at=at, new_messages=new, requests=len(visit.fetches))

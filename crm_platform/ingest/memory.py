@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import pyarrow as pa
 
+from crm_platform.api import FIRST_BELIEVED
 from crm_platform.ingest.planner import CrawlPlanner, PlannerState, SeenMessage
 from crm_platform.schemas import ops
 
@@ -134,7 +135,10 @@ def expected_unseen(settings: Settings, warehouse: Warehouse, *, as_of: datetime
     """
     with warehouse.reading() as session:
         saved = session.query("select max(saved_at) as saved_at from ops.planner_state")["saved_at"].to_pylist()[0]
-        oldest = session.query("select min(timestamp) as oldest from raw.messages")["oldest"].to_pylist()[0]
+        oldest = session.query(
+            "select min(timestamp) as oldest from raw.messages where not is_future_dated and timestamp >= ?",
+            [FIRST_BELIEVED.replace(tzinfo=None)],
+        )["oldest"].to_pylist()[0]
     if saved is None or saved.replace(tzinfo=UTC) > as_of:
         return None
     planner = PlannerMemory.load(settings, warehouse, at=as_of).planner

@@ -91,6 +91,7 @@ FULL_SCAN_MARGIN: Final = 1.01  # N visits and the N/100 pages of a sweep
 NIGHTLY_END_HOUR: Final = 2  # local: the full KPI build begins
 CLOSE_HOURS: Final = frozenset({21, 22, 23, 0, 1})  # local, the run-up to it
 
+_FURTHEST_HOURS: Final = 24 * 366 * 25  # what the hourly tables may reach, whatever moment they are asked for
 _ORIGIN_HOURS: Final = 24 * 90  # how far before `start` the hourly tables begin
 _NEVER: Final = -math.inf
 _BLOCK: Final = 8192  # rows
@@ -229,7 +230,7 @@ class _WeekClock:
 
     def at(self, hours: float) -> float:
         """Operating hours at one moment (hours since 1970)."""
-        past = hours - self.origin
+        past = min(hours - self.origin, _FURTHEST_HOURS)
         if past < 0:
             return past
         hour = int(past)
@@ -238,7 +239,7 @@ class _WeekClock:
 
     def at_many(self, hours: Floats) -> Floats:
         """Operating hours at many moments."""
-        past = hours - self.origin
+        past = np.minimum(hours - self.origin, _FURTHEST_HOURS)
         if past.size == 0:
             return past
         inside = np.maximum(past, 0.0)
@@ -249,14 +250,14 @@ class _WeekClock:
 
     def cell(self, hours: float) -> int:
         """Local hour of the week, 0 = Monday 00:00; before the tables by the offset at their beginning."""
-        hour = math.floor(hours - self.origin)
+        hour = math.floor(min(hours - self.origin, _FURTHEST_HOURS))
         self._reach(max(hour, 0))
         return int(self._cells[hour]) if hour >= 0 else int((self._cells[0] + hour) % 168)
 
     def count(self, hours: Floats) -> None:
         """Count messages by the hour of the week they were sent in."""
         if hours.size:
-            hour = np.floor(hours - self.origin).astype(np.int64)
+            hour = np.floor(np.minimum(hours - self.origin, _FURTHEST_HOURS)).astype(np.int64)
             self._reach(max(int(hour.max()), 0))
             cells = np.where(hour >= 0, self._cells[np.maximum(hour, 0)], (self._cells[0] + hour) % 168)
             self.counts += np.bincount(cells, minlength=168)
@@ -576,7 +577,8 @@ class CrawlPlanner:
         lag = max(u - float(chats.visited_u[row]), 0.0)
         decay = np.exp(lag / -ECHO_HOURS[:_SEEN])
 
-        moments = np.array([message.timestamp.timestamp() / 3600 for message in new_messages])
+        # What is dated ahead was sent by now all the same.
+        moments = np.array([min(_hours(message.timestamp), t) for message in new_messages])
         talk = np.array([not message.is_template for message in new_messages], dtype=bool)
         found = float((talk & (moments > previous)).sum()) if new_messages else 0.0
         self._learn_from(row, found, t=t, lag=lag, u=u, decay=decay, is_first=is_first)
@@ -663,9 +665,17 @@ class CrawlPlanner:
         t, chats = _hours(at), self._chats
         rows = np.flatnonzero(~chats.is_gone[: len(chats)])
         moments = [min(_hours(edge), t) for edge in edges]
-        before = [
-            float(self._dated_before(rows, moment, t).sum()) + self._not_found_before(moment, t) for moment in moments
-        ]
+
+        def dated_before(moment: float) -> float:
+            return float(self._dated_before(rows, moment, t).sum()) + self._not_found_before(moment, t)
+
+        # Until the first thing we know of, the sum is a straight line: a history of decades costs what its ends do.
+        quiet = sum(moment <= self._first_known(rows) for moment in moments)
+        before = [dated_before(moment) for moment in moments[max(quiet - 1, 0) :]]
+        if quiet > 1:
+            ends = [moments[0], moments[quiet - 1]]
+            line = np.interp(moments[: quiet - 1], ends, [dated_before(moments[0]), before[0]])
+            before = [*line.tolist(), *before]
         hints = np.sort(np.array([moment for times in self._hints.values() for moment in times]))
         named = np.searchsorted(hints, [_hours(edge) for edge in edges])
         return [
@@ -924,6 +934,16 @@ class CrawlPlanner:
             chats.hint_count[rows] - chats.hint_decayed[rows] * np.exp(age / -ECHO_HOURS[_NAMED])
         )
         return result
+
+    def _first_known(self, rows: Rows) -> float:
+        """When the first of the visits, sightings, campaigns and events was that these rows' estimates rest on."""
+        chats = self._chats
+        some = rows[chats.is_visited[rows] | ~chats.is_cold[rows]]
+        named = rows[chats.hint_count[rows] > 0]
+        moments = [chats.visited_at[some], chats.hint_at[named], np.array([one.at for one in self._campaigns])]
+        if self._swept_at != _NEVER:
+            moments.append(np.array([self._swept_at]))
+        return min((float(part.min()) for part in moments if part.size), default=math.inf)
 
     def _dated_before(self, rows: Rows, moment: float, t: float) -> Floats:
         """Of what is unseen in these rows as of t, the part dated since the last visit and before `moment` ≤ t."""

@@ -38,8 +38,8 @@ FIGURE_SETTINGS = (
 CALENDAR_DAYS = 100
 """The calendar reaches at least so far back: the longest window of a figure is 84 days."""
 
-CALENDAR_START = dt.datetime(1900, 1, 2, tzinfo=dt.UTC)
-"""No figure goes further back, whatever a broken clock wrote."""
+CALENDAR_START = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+"""No figure goes further back, whatever a broken clock wrote: nothing older is believed."""
 
 # Names that a message may bear its operator's identifiers under (one of them became `sender`).
 AGENT_FIELDS = ("operator_email", "agentId", "agent_id", "operator_id", "agent_email")

@@ -336,7 +336,7 @@ _CAMPAIGN_PERFORMANCE = (
     .of(_campaign("read"), read="max(read)")
     .of(_campaign("replied"), replied="max(replied)")
     .of(_campaign("failed"), failed="max(failed)")
-    .of(_campaign("recipients", "delivered", "failed"), in_flight="max(recipients - delivered - failed)")
+    .of(_campaign("recipients", "delivered", "failed"), in_flight="max({{ in_flight('recipients') }})")
     .of(
         _campaign("delivered", "recipients"),
         delivery_rate="max({{ rate('delivered', 'recipients') }})",
@@ -356,13 +356,7 @@ _CAMPAIGN_PERFORMANCE = (
     .of(_campaign("replied", "recipients"), reply_per_recipient="max({{ rate('replied', 'recipients') }})")
     .of(
         _campaign("recipients", "delivered", "read", "replied", "failed"),
-        is_consistent="""
-            bool_and(case when has_report then
-                read <= delivered and delivered <= recipients and replied <= delivered
-                and delivered + failed <= recipients
-                and read >= 0 and replied >= 0 and failed >= 0 and delivered >= 0 and recipients >= 0
-            end)
-        """,
+        is_consistent="bool_and(case when has_report then {{ funnel_narrows('recipients') }} end)",
     )
     .of(
         _campaign("status", "sent_at"),

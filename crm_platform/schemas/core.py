@@ -224,9 +224,9 @@ class Contacts(CoreTable):
 
 
 class ContactSegments(CoreTable):
-    """The value of each segment field that a present contact is counted under."""
+    """The values of each segment field that a present contact is counted under: several where it holds a list."""
 
-    key = ("chat_id", "field")
+    key = ("chat_id", "field", "value")
 
     chat_id = text("The contact.", published="chat")
     field = text("The custom field.")

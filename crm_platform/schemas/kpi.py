@@ -161,7 +161,6 @@ class CampaignPerformance(KpiTable):
         "is_consistent == False or failed >= 0",
         "is_consistent == False or read <= delivered",
         "is_consistent == False or replied <= delivered",
-        "is_consistent == False or delivered + failed <= total_recipients",
         "is_consistent == False or in_flight >= 0",
         "is_consistent == False or delivery_rate <= 1",
         "is_consistent == False or read_per_delivered <= 1",
@@ -182,7 +181,7 @@ class CampaignPerformance(KpiTable):
     read = _reported("Read.")
     replied = _reported("Replied.")
     failed = _reported("Failed.")
-    in_flight = _reported("total_recipients − delivered − failed.")
+    in_flight = _reported("total_recipients − delivered − failed; NULL beyond a trillion.")
     delivery_rate = _reported_rate("delivered / total_recipients.")
     read_per_delivered = _reported_rate("read / delivered.")
     reply_per_delivered = _reported_rate("replied / delivered.")
@@ -195,7 +194,8 @@ class CampaignPerformance(KpiTable):
     reply_per_delivered_low = rate("Lower Wilson 95 % bound.")
     reply_per_delivered_high = rate("Upper Wilson 95 % bound.")
     is_consistent = flag(
-        "read ≤ delivered ≤ total, replied ≤ delivered, delivered + failed ≤ total, none negative.", nullable=True
+        "read ≤ delivered ≤ total, replied ≤ delivered, delivered + failed ≤ total, none negative or over a trillion.",
+        nullable=True,
     )
     is_settled = flag("Completed or failed, and sent at least 72 h before the cut.")
     api_rate_gap = number(
@@ -288,12 +288,16 @@ class ContactGrowthMonthly(KpiTable):
 
 
 class ContactsBySegment(KpiTable):
-    """Present contacts by the value of each segment field: the 50 largest values, the rest as (other)."""
+    """Present contacts by the value of each segment field: the 50 largest values, the rest as (other).
+
+    Values are compared without the spaces around them. A contact whose field holds several values counts in each of
+    them, so the shares of a field may add up to more than 1.
+    """
 
     key = ("field", "value")
-    version = 2
     pillar = "growth"
     rules = ("active_30d <= contacts",)
+    version = 2
 
     field = text("The custom field.")
     value = text("Its value; (other) beyond the 50 largest, (none) where absent.")

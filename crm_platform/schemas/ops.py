@@ -87,6 +87,16 @@ class Troubles(OpsTable):
     over_at = timestamp("When it was had again; NULL while it is not.", nullable=True)
 
 
+class Meta(OpsTable):
+    """What the warehouse knows of itself."""
+
+    key = ("name",)
+
+    name = text("What: crm (whose data this is).")
+    value = text("Its value.")
+    changed_at = timestamp("When it was last set.")
+
+
 class Drift(OpsTable):
     """Fields and enum values the contract does not name, with how often they came."""
 

@@ -37,10 +37,14 @@ class Contacts(RawTable):
     key = ("chat_id",)
 
     chat_id = text("The contact's chat, and the contact's key.", published="chat")
-    whatsapp_number = text("E.164 number as the API sent it.", nullable=True, stays_raw=True)
+    whatsapp_number = text(
+        "E.164 number; another spelling of it, and an id that is no number, are in extra.",
+        nullable=True,
+        stays_raw=True,
+    )
     email = text("E-mail address.", nullable=True, stays_raw=True)
     name = text("Display name.", nullable=True, stays_raw=True)
-    custom_fields = json("Custom field values, text to text.", nullable=True)
+    custom_fields = json("Custom field values: text to text, or to a list of texts.", nullable=True)
     status = text("Status as the API sent it, in lower case.", nullable=True)
     region = text("ISO country code of the number; NULL when the number tells none.", nullable=True)
     created_at = timestamp("Creation time, where the API sends one.", nullable=True)
@@ -174,7 +178,7 @@ class CampaignReports(RawTable):
     campaign_id = text("The campaign.")
     first_fetched_at = _first_fetched_at()
     last_fetched_at = timestamp("Start of the last request that still brought the same content.")
-    content_hash = text("SHA-256 of the report's content.")
+    content_hash = text("SHA-256 of the report's figures: what else it says may differ each time.")
     name = text("The campaign's name by the report.", nullable=True)
     total_recipients = integer("Recipients.", nullable=True)
     delivered = integer("Delivered.", nullable=True)

@@ -44,6 +44,9 @@ STATUS_RANK = "case {} when 'sent' then 1 when 'delivered' then 2 when 'read' th
 # Columns that say where a version came from: a record whose other columns are the same has not changed.
 _PROVENANCE = frozenset({"fetched_at", "fetch_id", "first_fetched_at", "first_fetch_id"})
 
+# What a record says beyond the contract may differ each time it is sent: it is kept at its newest, and is no change.
+_VOLATILE = "extra"
+
 # The other file, while a writing session reads from it. Not `raw`: a catalogue and a schema of one name clash.
 SOURCE_ALIAS = "live"
 
@@ -93,9 +96,12 @@ class DuckDbSession:
         self.connection.register("incoming", rows)
         distinct = self._count(f"select distinct {keys} from incoming")
         before = self._count(f"from {table.full_name()}")
-        ((written,),) = self.connection.execute(_merge_sql(table, is_distinct=distinct == rows.num_rows)).fetchall()
-        self.connection.unregister("incoming")
+        is_distinct = distinct == rows.num_rows
+        ((written,),) = self.connection.execute(_merge_sql(table, is_distinct=is_distinct)).fetchall()
         inserted = self._count(f"from {table.full_name()}") - before
+        if written < distinct and _has_volatile(table):
+            self.connection.execute(_freshen_sql(table, is_distinct=is_distinct))
+        self.connection.unregister("incoming")
         return Written(inserted=inserted, updated=written - inserted, unchanged=distinct - written)
 
     def _count(self, select: str) -> int:
@@ -121,6 +127,22 @@ def _definition(table: type[Table]) -> str:
         f'"{name}" {TYPES[column.type]}{"" if column.nullable else " not null"}'
         for name, column in table.columns.items()
     )
+
+
+def _has_volatile(table: type[Table]) -> bool:
+    return _VOLATILE in table.columns and "fetched_at" in table.columns
+
+
+def _freshen_sql(table: type[Table], *, is_distinct: bool) -> str:
+    """Keep the newest of what may differ each time, of records that are stored and have not changed."""
+    keys = ", ".join(f'"{key}"' for key in table.key)
+    newest = "" if is_distinct else f"qualify row_number() over (partition by {keys} order by fetched_at desc) = 1"
+    return f"""
+        update {table.full_name()} as t set {_VOLATILE} = i.{_VOLATILE}
+        from (select {keys}, {_VOLATILE}, fetched_at from incoming {newest}) as i
+        where {" and ".join(f't."{key}" = i."{key}"' for key in table.key)}
+            and i.fetched_at >= t.fetched_at and i.{_VOLATILE} is distinct from t.{_VOLATILE}
+    """
 
 
 def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
@@ -152,7 +174,7 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
             incoming.append(column)
             newer = f"case when i.fetched_at >= t.fetched_at then i.{column} else t.{column} end"
             sets.append(f"{column} = {newer if is_versioned else f'i.{column}'}")
-            if column_name not in _PROVENANCE:
+            if column_name not in _PROVENANCE and not (column_name == _VOLATILE and _has_volatile(table)):
                 differs = f"i.{column} is distinct from t.{column}"
                 changed.append(f"(i.fetched_at >= t.fetched_at and {differs})" if is_versioned else differs)
     newest = f"qualify row_number() over (partition by {keys} order by {newest_first}) = 1"

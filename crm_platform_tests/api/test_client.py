@@ -8,6 +8,7 @@ import json
 import logging
 import random
 import threading
+import time
 import traceback
 
 import httpx
@@ -582,3 +583,100 @@ def test_debug_logs_tell_neither_key_nor_person(live_sandbox):
     assert "send_request_headers" in logs
     for secret in (KEY, NUMBER.strip("+"), "amina"):
         assert secret not in logs
+
+
+# Shapes.
+
+
+EMPTY = [
+    {"data": None}, {"data": {}}, {"data": ""}, {"data": []}, {"data": None, "pagination": {"total": 0}},
+    {"data": {"messages": None, "pagination": {"page": 1, "limit": 100, "total": 0}}}, {"data": {"messages": {}}},
+    {"messages": None}, {"pagination": {"page": 1, "limit": 100, "total": "0"}}, {"data": {"pagination": {"total": 0}}},
+    {"count": 0, "page": 1, "rows": 100},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", EMPTY)
+def test_an_empty_list_in_any_spelling_is_one(body):
+    """Field case 9."""
+    script = Script(reply(200, {"success": True} | body))
+    with connect(script) as client:
+        page = client.list_messages("c1")
+    assert (page.records, page.rejected, page.fetch.outcome, page.fetch.records) == ((), (), "ok", 0)
+    assert len(script.requests) == 1
+
+
+def test_no_content_is_an_empty_list_but_no_report():
+    """Field case 9: 204."""
+    script = Script(reply(204, b""))
+    with connect(script) as client:
+        assert client.list_contacts().records == ()
+        assert client.contact_custom_fields("c1").records == ()
+        with pytest.raises(RejectedRequest):
+            client.campaign_report("k1")
+    assert len(script.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"success": True}, {"success": False, "data": None},
+        {"success": True, "data": None, "pagination": {"total": 7}}, {"success": True, "data": "soon"},
+        {"success": True, "data": {"pagination": {"total": 7}}},
+        {"success": True, "data": {"items": [1], "pagination": {"total": 1}}}, {"success": True, "data": 0},
+    ],
+)  # fmt: skip
+def test_what_is_no_list_at_all_is_not_an_empty_one(body):
+    """A variant of field case 9: nobody vanishes because an answer was misread."""
+    with connect(Script(reply(200, body))) as client, pytest.raises(RejectedRequest):
+        client.list_messages("c1")
+    with connect(Script(reply(200, body)), retries=0) as client, pytest.raises(ServerUnavailable):
+        client.list_contacts()
+
+
+def test_beyond_the_end_an_odd_empty_list_is_believed_beside_a_total():
+    with connect(Script(reply(200, {"success": True, "data": None, "pagination": {"total": 7}}))) as client:
+        assert client.list_messages("c1", page=2).total == 7
+
+
+@pytest.mark.parametrize(
+    "body", [failure(message="Campaign has not been sent yet"), {"success": True, "metrics": None}]
+)
+def test_a_report_that_is_not_there_costs_one_try(body):
+    """Field case 5."""
+    script = Script(reply(200, body))
+    with connect(script) as client, pytest.raises(RejectedRequest) as caught:
+        client.campaign_report("k1")
+    assert caught.value.status == 200
+    assert len(script.requests) == 1
+    assert "message" not in body or body["message"] in str(caught.value)
+
+
+def test_a_refusal_says_whether_it_may_concern_one_object():
+    """Field case 6."""
+    with connect(Script(reply(403, failure(message="No")))) as client:
+        with pytest.raises(Unauthorized, match="lacks the right for this one"):
+            client.list_messages("c1")
+        with pytest.raises(Unauthorized, match="the key is refused"):
+            client.list_contacts()
+
+
+def test_long_words_of_a_server_are_cut_before_they_are_searched():
+    """Field case 66: an error text of 80 kB took 160 s to scrub."""
+    for text in ("a" * 80_000, "a." * 40_000, "1 " * 40_000, "+1(" * 30_000, f"no {NUMBER} here " * 10_000):
+        with connect(Script(reply(500, failure(message=text))), retries=0) as client:
+            begin = time.perf_counter()
+            with pytest.raises(ServerUnavailable) as caught:
+                client.list_contacts()
+        assert time.perf_counter() - begin < 5  # measured: 0.01 s
+        assert len(str(caught.value)) < 300
+        assert NUMBER.strip("+") not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b'{"data":' + b"[" * 100_000, b"[" * 100_000, b'{"a":' * 100_000])
+def test_a_nesting_bomb_is_an_unreadable_answer(body):
+    """Field case 66."""
+    with connect(Script(reply(200, body)), retries=0) as client:
+        for call in (client.list_contacts, lambda: client.campaign_report("k1")):
+            with pytest.raises((ServerUnavailable, RejectedRequest)):
+                call()

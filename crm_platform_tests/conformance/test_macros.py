@@ -158,7 +158,7 @@ def test_both_engines_read_the_same_texts(tmp_path: Path, clickhouse: EmbeddedCl
         world.contact(f"{number}", name=text, custom_fields=json.dumps(fields if number else {}))
     select = """
         select
-            {% for member in members %}{{ json_text("custom_fields", member) }} as m{{ loop.index }}, {% endfor %}
+            {% for member in members %}{{ each_json_text("custom_fields", member) }} as m{{ loop.index }}, {% endfor %}
             {{ percentage("name") }} as percentage,
             {{ decimals("name") }} as decimals,
             chat_id
@@ -170,6 +170,22 @@ def test_both_engines_read_the_same_texts(tmp_path: Path, clickhouse: EmbeddedCl
     assert differences(expected, actual, ("chat_id",), tolerance=1e-15) == []
     assert [row["percentage"] for row in expected[:5]] == [98, 98.5, 7, -3.25, None]
     assert {row["m1"] for row in expected} == set(values)
+
+
+@pytest.mark.services
+def test_both_engines_take_a_list_apart_and_trim_its_texts(tmp_path: Path, clickhouse: EmbeddedClickHouse):
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    for number, value in enumerate((["a", " b ", "", "\t c\n"], [], "d ", None, "[1]", ['["x"]'])):
+        world.contact(f"{number}", custom_fields=json.dumps({"It's/odd~": value}))
+    select = """
+        select chat_id, label, {{ trimmed("label") }} as bare
+        from (select chat_id, {{ each_json_text("custom_fields", member) }} as label from raw.contacts) as labels
+    """
+    expected, actual = both(
+        select, raw.Contacts, world.rows[raw.Contacts], folder=tmp_path, clickhouse=clickhouse, member="It's/odd~"
+    )
+    assert differences(expected, actual, ("chat_id", "label"), tolerance=0) == []
+    assert {row["bare"] for row in expected} == {"a", "b", "c", "", "d", None, "[1]", '["x"]'}
 
 
 @pytest.mark.services

@@ -11,7 +11,7 @@ import pytest
 from crm_platform.ingest import memory, open_warehouse
 from crm_platform.ingest.memory import PlannerMemory
 from crm_platform.ingest.planner import CrawlPlanner, SeenMessage
-from crm_platform.schemas import ops
+from crm_platform.schemas import ops, raw
 from crm_platform.settings import Settings
 
 NOW = dt.datetime(2026, 11, 22, 8, 0, tzinfo=dt.UTC)
@@ -69,3 +69,26 @@ def test_a_memory_of_another_version_is_left_alone(settings, monkeypatch, caplog
         loaded = PlannerMemory.load(settings, open_warehouse(settings), at=NOW)
     assert "another version" in caplog.text
     assert loaded.planner.to_arrow().chats.num_rows == 0
+
+
+@pytest.mark.parametrize("year", [1, 1970, 9999])
+def test_an_odd_message_makes_no_list_of_days(settings, year):
+    """Field case 2: `OverflowError` at every later build, or a row a day since the year 1."""
+    warehouse = open_warehouse(settings)
+    message = {
+        "chat_id": "chat-1",
+        "message_id": "m",
+        "timestamp": dt.datetime(year, 1, 3, tzinfo=dt.UTC),
+        "timestamp_was_naive": False,
+        "is_future_dated": False,
+        "direction": "inbound",
+        "first_fetched_at": NOW,
+        "fetched_at": NOW,
+        "first_fetch_id": 1,
+        "fetch_id": 1,
+    }
+    with warehouse.writing() as session:
+        session.append(raw.Messages, raw.Messages.rows([message]))
+    days = memory.expected_unseen(settings, warehouse, as_of=NOW)
+    assert days is not None
+    assert len(days) == 1

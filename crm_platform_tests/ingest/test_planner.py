@@ -342,6 +342,40 @@ def test_spans_add_up_and_agree_with_one_by_one():
     assert made.expected_unseen(at, until=after(-1)) == 0
 
 
+def test_long_histories_cost_their_ends_and_say_the_same():
+    """A variant of field case 2: a day of every year since 2000 is expected as one by one, without asking each day."""
+    made = known("a", messages={"a": [inbound(-1)]})
+    made.sighted(["never visited"], at=after(2))
+    cold = planner()
+    cold.sighted([f"c{number}" for number in range(3)], at=START)
+    for one in (made, cold):
+        at = after(9)
+        edges = [after(-24 * days) for days in (9700, 9600, 5000, 31, 30, 1, 0)] + [after(5), at]
+        asked = []
+        dated_before = one._dated_before
+        one._dated_before = lambda *given, of=dated_before, told=asked: told.append(given) or of(*given)
+        spans = one.expected_unseen_by(at, edges)
+        assert len(asked) <= 5
+        assert spans == pytest.approx(
+            [one.expected_unseen(at, since=first, until=until) for first, until in itertools.pairwise(edges)], abs=1e-6
+        )
+
+
+@pytest.mark.parametrize("year", [1, 1970, 2031, 9999])
+def test_no_moment_sizes_the_planner(year):
+    """Field case 1: whoever tells the planner of it, a far date costs no more than a near one."""
+    far = dt.datetime(year, 12, 31, tzinfo=dt.UTC)
+    made = known("a", "b", messages={"a": [SeenMessage(far, "inbound", False), reply(-1)]})
+    made.visited("b", at=after(1), new_messages=[SeenMessage(far, "inbound", True)])
+    made.campaign_sent(at=far, recipients=2)
+    made.hinted("a", message_at=far, at=after(2))
+    assert made.plan(after(3)).chats is not None
+    assert math.isfinite(made.expected_unseen(after(3)))
+    assert len(made._clock._cells) <= rules._FURTHEST_HOURS + 1
+    restored = CrawlPlanner.from_arrow(made.to_arrow())
+    assert math.isfinite(restored.expected_unseen(after(4)))
+
+
 def test_newcomers_that_no_sweep_has_found_are_expected_too():
     made = known("a")
     for hour in range(6, 60, 6):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crm_platform_tests.models.conftest import Worlds
-from crm_platform_tests.models.worlds import World, from_facts
+from crm_platform_tests.models.worlds import World, from_facts, provenance
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.oracle.compute import KEYS, compute
 from crm_platform_tests.oracle.worlds import random_facts
@@ -189,6 +189,42 @@ def test_segments(new_world: Worlds):
     assert sum(row["share"] for row in rows.values()) == pytest.approx(1)  # type: ignore[misc]
     assert [value for value, row in rows.items() if row["active_30d"]] == ["v00"]
     assert world.row("kpi.contacts_by_segment", field="Nowhere")["value"] == "(none)"
+
+
+def test_a_list_counts_in_each_of_its_values(new_world: Worlds):
+    """Field case 27: values are compared without the spaces around them; those of one contact in (other) count once."""
+    world = new_world(segment_fields=("Plan",))
+    lists: list[object] = [["gold", " silver "], "gold ", ["gold", "gold"], [], ["", " "], None, ["rare1", "rare2"]]
+    for number, value in enumerate(lists):
+        world.contact(f"chat{number:02}", custom_fields=json.dumps({"Plan": value}))
+    for number in range(50):
+        for twin in range(2):
+            world.contact(f"many{number:02}{twin}", custom_fields=json.dumps({"Plan": f"v{number:02}"}))
+    world.message("chat00", "m", NOW - 3 * DAY, "inbound")
+    world.freeze(NOW)
+    rows = {row["value"]: row for row in world.tables["kpi.contacts_by_segment"]}
+    counts = {value: rows[value]["contacts"] for value in ("gold", "(none)", "(other)", "v00")}
+    assert counts == {"gold": 3, "(none)": 3, "(other)": 4, "v00": 2}, (
+        "v49, silver and the two rare ones of one contact"
+    )
+    assert (rows["gold"]["active_30d"], rows["(other)"]["active_30d"]) == (1, 1)
+    assert rows["gold"]["share"] == pytest.approx(3 / 107)
+    assert {row["definition_version"] for row in rows.values()} == {2}
+
+
+def test_odd_dates_of_earlier_versions_size_no_table(new_world: Worlds):
+    """Field cases 2 and 4: rows that no upgrade has moved hurt nobody either."""
+    world = new_world(segment_fields=())
+    for number, year in enumerate((1, 1000, 1970, 9999)):
+        at = dt.datetime(year, 1, 3, tzinfo=dt.UTC)
+        world.contact(f"chat{number}", NOW - DAY, created_at=at)
+        world.message(f"chat{number}", "m", at, "inbound", **provenance(NOW - DAY))
+    world.sweep(NOW - DAY, [f"chat{number}" for number in range(4)])
+    world.build(NOW)
+    longest = (NOW - dt.datetime(2000, 1, 1, tzinfo=dt.UTC)).days + 2
+    sizes = {name: len(rows) for name, rows in world.tables.items()}
+    assert max(sizes.values()) <= longest * 24, sizes
+    assert sizes["kpi.contact_growth_daily"] <= longest
 
 
 def test_countries(new_world: Worlds):

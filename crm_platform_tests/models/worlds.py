@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crm_platform.ingest.batch import FUTURE_TOLERANCE, region_of
+from crm_platform.api import FUTURE_TOLERANCE
+from crm_platform.ingest.batch import region_of
 from crm_platform.ingest.presence import SweptList, Verdict, judge, known_before
 from crm_platform.models import build_order, build_within, dependencies, freeze
 from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, core, ops, raw
@@ -154,7 +155,7 @@ class World:
             for chat_id in sorted(chat_ids):
                 self.add(raw.ContactSightings, chat_id=chat_id, sweep_id=number, at=at, is_present=is_present)
 
-    def _judged(self, listing: Listing) -> Verdict:
+    def _judged(self, listing: SweptList) -> Verdict:
         """What ingest makes of a sweep, by what it would have stored before."""
         tables = (raw.ContactSweeps, raw.ContactSightings, raw.OperatorEvents)
         store = DuckDbWarehouse(self.folder / "swept.duckdb", lock_dir=self.folder / "locks")

@@ -18,6 +18,9 @@ from crm_platform_tests.oracle.facts import Campaign, Facts, Report
 SETTLING = dt.timedelta(hours=72)
 RUNNING = ("active", "in_progress")
 ENDED = ("completed", "failed")
+
+# A larger count contradicts itself.
+MOST_RECIPIENTS = 10**12
 NOT_SENT = ("draft", "scheduled")
 
 
@@ -86,7 +89,10 @@ def _performance(campaign: Campaign, report: Report | None, as_of: dt.datetime) 
     reported_total = report.total_recipients if report else None
     total = reported_total if reported_total is not None else campaign.total_recipients
 
-    in_flight = None if total is None or delivered is None or failed is None else total - delivered - failed
+    in_flight = None
+    if total is not None and delivered is not None and failed is not None:
+        is_countable = max(abs(total), abs(delivered), abs(failed)) <= MOST_RECIPIENTS
+        in_flight = total - delivered - failed if is_countable else None
     delivery_low, delivery_high = wilson(delivered, total)
     read_low, read_high = wilson(read, delivered)
     reply_low, reply_high = wilson(replied, delivered)
@@ -125,6 +131,7 @@ def _is_consistent(
     handled = None if delivered is None or failed is None else delivered + failed
     pairs = [(read, delivered), (delivered, total), (replied, delivered), (handled, total)]
     pairs += [(0, number) for number in (total, delivered, read, replied, failed)]
+    pairs += [(number, MOST_RECIPIENTS) for number in (total, delivered, read, replied, failed)]
     if any(small is not None and large is not None and small > large for small, large in pairs):
         return False
     return None if None in (total, delivered, read, replied, failed) else True

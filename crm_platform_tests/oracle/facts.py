@@ -8,7 +8,7 @@ that were first fetched after the cut may be present: leaving them out is the or
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -23,7 +23,7 @@ class Contact:
     first_seen_at: dt.datetime
     created_at: dt.datetime | None = None
     whatsapp_number: str | None = None
-    custom_fields: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
+    custom_fields: Mapping[str, str | Sequence[str] | None] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,13 +285,21 @@ def contacts_by_segment(facts: Facts, present: Sequence[Contact]) -> list[dict[s
     active = _recently_active(facts)
     rows: list[dict[str, object]] = []
     for field in dict.fromkeys(facts.settings.segment_fields):
-        value_of = {one.chat_id: one.custom_fields.get(field) or ABSENT for one in present}
-        sizes = Counter(value for value in value_of.values() if value != ABSENT)
+        values_of = {one.chat_id: _values(one.custom_fields.get(field)) or {ABSENT} for one in present}
+        sizes = Counter(value for values in values_of.values() for value in values if value != ABSENT)
         ranked = sorted(sizes, key=lambda value: (-sizes[value], value.encode()))
         kept = {*ranked[:MOST_VALUES], ABSENT}
-        labels = {chat_id: value if value in kept else OTHER for chat_id, value in value_of.items()}
+        labels = {
+            chat_id: {value if value in kept else OTHER for value in values} for chat_id, values in values_of.items()
+        }
         rows += [{"field": field, **row} for row in _shares("value", labels, active)]
     return rows
+
+
+def _values(value: str | Sequence[str] | None) -> set[str]:
+    """A field's values, without the white space around them."""
+    several = [value] if isinstance(value, str) else value or ()
+    return {one.strip(" \t\n\f\r") for one in several} - {""}
 
 
 def region_of(number: str | None) -> str:
@@ -305,13 +313,13 @@ def region_of(number: str | None) -> str:
 
 def contacts_by_country(facts: Facts, present: Sequence[Contact]) -> list[dict[str, object]]:
     """`kpi.contacts_by_country`."""
-    labels = {one.chat_id: region_of(one.whatsapp_number) for one in present}
+    labels = {one.chat_id: {region_of(one.whatsapp_number)} for one in present}
     return _shares("region", labels, _recently_active(facts))
 
 
-def _shares(column: str, labels: Mapping[str, str], active: set[str]) -> list[dict[str, object]]:
-    sizes = Counter(labels.values())
-    active_sizes = Counter(label for chat_id, label in labels.items() if chat_id in active)
+def _shares(column: str, labels: Mapping[str, set[str]], active: set[str]) -> list[dict[str, object]]:
+    sizes = Counter(label for several in labels.values() for label in several)
+    active_sizes = Counter(label for chat_id, several in labels.items() if chat_id in active for label in several)
     return [
         {
             column: label,

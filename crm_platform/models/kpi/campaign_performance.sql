@@ -21,7 +21,7 @@ with measured as (
 rated as (
     select
         measured.*,
-        total_recipients - delivered - failed as in_flight,
+        {{ in_flight("total_recipients") }} as in_flight,
         {{ rate("delivered", "total_recipients") }} as delivery_rate,
         {{ rate("read", "delivered") }} as read_per_delivered,
         {{ rate("replied", "delivered") }} as reply_per_delivered,
@@ -71,11 +71,7 @@ select
     {{ wilson("read", "delivered", 1) }} as read_per_delivered_high,
     {{ wilson("replied", "delivered", -1) }} as reply_per_delivered_low,
     {{ wilson("replied", "delivered", 1) }} as reply_per_delivered_high,
-    case when has_report then
-        read <= delivered and delivered <= total_recipients and replied <= delivered
-        and delivered + failed <= total_recipients
-        and read >= 0 and replied >= 0 and failed >= 0 and delivered >= 0 and total_recipients >= 0
-    end as is_consistent,
+    case when has_report then {{ funnel_narrows("total_recipients") }} end as is_consistent,
     coalesce(
         status in ('completed', 'failed') and {{ seconds_between("sent_at", as_of) }} >= 72 * 3600, false
     ) as is_settled,

@@ -36,8 +36,8 @@ campaign_windows as (
 engagement as (
     select
         windows.name as name,
-        {{ rate("sum(campaigns.read)", "sum(campaigns.delivered)") }} as read_per_delivered,
-        {{ rate("sum(campaigns.replied)", "sum(campaigns.delivered)") }} as reply_per_delivered
+        {{ rate("sum(campaigns.read * 1e0)", "sum(campaigns.delivered * 1e0)") }} as read_per_delivered,
+        {{ rate("sum(campaigns.replied * 1e0)", "sum(campaigns.delivered * 1e0)") }} as reply_per_delivered
     from kpi.campaign_performance as campaigns
     cross join campaign_windows as windows
     where campaigns.is_settled

@@ -1,0 +1,111 @@
+"""Rows of earlier versions: what is not believed any more is moved once, and nothing else is touched."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import pytest
+
+from crm_platform.api import Rejected
+from crm_platform.ingest import open_warehouse, upgrade
+from crm_platform.ingest.batch import rejected_key
+from crm_platform.models import freeze
+from crm_platform.schemas import OpsTable, RawTable, Table, ops, raw
+from crm_platform.settings import Settings
+from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform_tests.models.worlds import World, provenance
+
+NOW = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
+FETCHED = NOW - dt.timedelta(days=1)
+FAR = [
+    dt.datetime(1, 1, 1, tzinfo=dt.UTC),
+    dt.datetime(1, 1, 3, tzinfo=dt.UTC),
+    dt.datetime(1970, 1, 1, tzinfo=dt.UTC),
+    dt.datetime(2031, 11, 20, 9, tzinfo=dt.UTC),
+    dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC),
+]
+NEAR = [dt.datetime(2000, 1, 1, tzinfo=dt.UTC), NOW, dt.datetime(2031, 11, 20, 8, tzinfo=dt.UTC)]
+
+
+@pytest.fixture
+def world(tmp_path) -> World:
+    """A warehouse as an earlier version left it."""
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    for number, at in enumerate([*FAR, *NEAR]):
+        world.message(f"chat{number}", "m", at, "inbound", content="hi", extra='{"odd": 1}', **provenance(FETCHED))
+        world.contact(f"chat{number}", FETCHED, created_at=at, created_at_was_naive=True)
+        world.campaign(f"k{number}", [(FETCHED, "completed")], scheduled_at=at, created_at=FETCHED)
+    world.message("chat0", "n", NOW, "outbound", **provenance(FETCHED))
+    world.report("k0", FETCHED, total_recipients=1, content_hash="of old")
+    world.store()
+    return world
+
+
+def rows(store: DuckDbWarehouse, table: type[Table]) -> list[dict[str, object]]:
+    with store.reading() as session:
+        return session.query(f"select * from {table.full_name()} order by all").to_pylist()
+
+
+def test_stored_instants_that_are_not_believed_are_moved_once(world):
+    """Field cases 2, 3 and 4: what an earlier version stored hurts nobody."""
+    upgrade(world.live, now=NOW)
+    kept = rows(world.live, raw.Messages)
+    assert sorted(one["timestamp"].replace(tzinfo=dt.UTC) for one in kept) == sorted([*NEAR, NOW])
+    quarantined = {one["target"]: one for one in rows(world.live, ops.Quarantine)}
+    assert len(quarantined) == len(FAR)
+    first = quarantined["chat0"]
+    key = rejected_key(Rejected("", "", "m"), operation="list_messages", target="chat0")
+    assert (first["record_key"], first["reason"]) == (key, "timestamp out of range")
+    assert (first["operation"], first["first_fetched_at"]) == ("list_messages", FETCHED.replace(tzinfo=None))
+    assert json.loads(str(first["raw"])) == {
+        "message_id": "m", "type": "text", "content": "hi", "direction": "inbound", "status": "received",
+        "timestamp": "0001-01-01T00:00:00Z", "odd": 1,
+    }  # fmt: skip
+    contacts = {one["chat_id"]: one for one in rows(world.live, raw.Contacts)}
+    assert [one["created_at"] is None for one in contacts.values()] == [True] * 5 + [False, False, True]
+    assert json.loads(str(contacts["chat1"]["extra"])) == {"created_at": "0001-01-03T00:00:00"}
+    assert contacts["chat1"]["created_at_was_naive"] is False
+    campaigns = {one["campaign_id"]: one for one in rows(world.live, raw.Campaigns)}
+    assert [one["scheduled_at"] is None for one in campaigns.values()] == [True] * 5 + [False] * 3
+    assert all(one["created_at"] is not None for one in campaigns.values())
+    assert json.loads(str(campaigns["k4"]["extra"])) == {"scheduled_at": "9999-12-31T23:59:59Z"}
+    assert rows(world.live, raw.CampaignReports)[0]["content_hash"] != "of old"
+    # Once: what is stored later is this version's own doing.
+    before = [rows(world.live, table) for table in (ops.Quarantine, raw.Contacts, raw.Messages)]
+    upgrade(world.live, now=NOW + dt.timedelta(days=9000))
+    assert [rows(world.live, table) for table in (ops.Quarantine, raw.Contacts, raw.Messages)] == before
+    with world.live.writing() as session:
+        session.execute("delete from ops.meta")
+    upgrade(world.live, now=NOW)
+    assert [rows(world.live, table) for table in (ops.Quarantine, raw.Contacts, raw.Messages)] == before
+
+
+def test_an_incremental_build_notices_the_chats_that_changed(world):
+    freeze(world.models, world.live, settings=world.settings, as_of=None, now=NOW, expected_unseen=None)
+    upgrade(world.live, now=NOW)
+    later = NOW + dt.timedelta(minutes=1)
+    changed = freeze(world.models, world.live, settings=world.settings, as_of=None, now=later, expected_unseen=None)
+    assert changed.changed_chats in (len(FAR) + 1, changed.chats)
+
+
+def test_a_warehouse_of_an_earlier_version_is_upgraded_when_it_is_opened(world):
+    with world.live.writing() as session:
+        session.execute("drop table ops.meta")
+    opened = open_warehouse(world.settings)
+    assert len(rows(opened, ops.Quarantine)) >= 4
+    assert [(one["name"], one["value"]) for one in rows(opened, ops.Meta)] == [("rows", "1")]
+
+
+def test_a_clock_that_has_gone_back_moves_nothing(world):
+    """A variant of field case 65: the upgrade believes the newest request more than a clock that is behind it."""
+    world.fetch("list_messages", "chat0", FETCHED)
+    world.store()
+    upgrade(world.live, now=dt.datetime(1990, 1, 1, tzinfo=dt.UTC))
+    assert len(rows(world.live, raw.Messages)) >= 3
+
+
+def test_an_empty_warehouse_only_gets_its_number(tmp_path):
+    store = open_warehouse(Settings(data_dir=tmp_path))
+    filled = [table for table in (*RawTable.__subclasses__(), *OpsTable.__subclasses__()) if rows(store, table)]
+    assert filled == [ops.Meta]
