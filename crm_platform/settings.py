@@ -105,6 +105,7 @@ def is_loopback(host: str) -> bool:
 
 
 TextList = Annotated[tuple[str, ...], NoDecode]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Settings(BaseSettings):
@@ -169,6 +170,9 @@ class Settings(BaseSettings):
     admin_secret: SecretStr | None = Field(None, description="Opens /metrics and the audit log besides.")
     admin_secret_file: Path | None = Field(None, description="A file that holds the admins' secret.")
     serve_hosts: TextList = Field((), description="Host names that `crm serve` answers to beside this machine's own.")
+    serve_proxies: TextList = Field(
+        (), description="Addresses or networks of proxies whose X-Forwarded-For is believed; unset: of none."
+    )
 
     @field_validator("requests_per_minute", "requests_per_day", mode="before")
     @classmethod
@@ -189,7 +193,15 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator("segment_fields", "automation_senders", "alert_email_to", "holidays", "serve_hosts", mode="before")
+    @field_validator(
+        "segment_fields",
+        "automation_senders",
+        "alert_email_to",
+        "holidays",
+        "serve_hosts",
+        "serve_proxies",
+        mode="before",
+    )
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return _split(value)
@@ -245,6 +257,17 @@ class Settings(BaseSettings):
                 msg = f"{name!r} is no host name; write kpi.example.com, without scheme, port or path"
                 raise ValueError(msg)
         return tuple(name.lower() for name in value)
+
+    @field_validator("serve_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError:
+                msg = f"{text!r} is no address and no network; write 10.0.0.7 or 10.0.0.0/24, commas between them"
+                raise ValueError(msg) from None
+        return value
 
     @field_validator("warehouse_url")
     @classmethod
@@ -341,6 +364,11 @@ class Settings(BaseSettings):
         """The secrets that are set, by role; none: the dashboards are open, and on loopback only."""
         found = {"viewer": self.viewer_secret, "analyst": self.analyst_secret, "admin": self.admin_secret}
         return {role: secret for role, secret in found.items() if secret is not None}  # type: ignore[misc]
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The proxies that are believed."""
+        return tuple(ipaddress.ip_network(text) for text in self.serve_proxies)
 
     @property
     def is_sandbox(self) -> bool:

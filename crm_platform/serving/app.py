@@ -19,8 +19,9 @@ from crm_platform.errors import CrmPlatformError, FixConfiguration
 from crm_platform.publish.audit import Audit
 from crm_platform.serving import health, kpi_api, login, metrics, pages, static
 from crm_platform.serving.access import Door
+from crm_platform.serving.bounds import Bounds
 from crm_platform.serving.caching import Kept
-from crm_platform.serving.guard import LOOPBACK_NAMES, Gate, Headers, Names, harden
+from crm_platform.serving.guard import LOOPBACK_NAMES, Forwarded, Gate, Headers, Names, harden
 from crm_platform.serving.problems import on_bug, on_refusal, on_trouble
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.settings import is_loopback
@@ -86,7 +87,9 @@ def create_app(settings: Settings, *, host: str = "127.0.0.1", now: Callable[[],
         ],
         middleware=[
             Middleware(metrics.Measured, metrics=measured),
+            Middleware(Forwarded, proxies=settings.proxies),
             Middleware(Headers, door=door),
+            Middleware(Bounds),
             Middleware(Names, names=names),
             Middleware(Gate, door=door, audit=audit),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=_FAST),
