@@ -99,17 +99,21 @@ def _append(path: Path, line: bytes) -> None:
         size = os.fstat(handle).st_size
         if size and os.pread(handle, 1, size - 1) != b"\n":
             line = b"\n" + line  # somebody died in the middle of the last one
+        written = 0
         try:
-            if os.write(handle, line) < len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            written = os.write(handle, line)
             os.fsync(handle)
         except OSError:
-            # The lock is ours: nobody has written after it.
-            with contextlib.suppress(OSError):
-                os.ftruncate(handle, size)
+            written = 0
             raise
+        finally:
+            if written < len(line):  # the lock is ours: nobody has written after it
+                with contextlib.suppress(OSError):
+                    os.ftruncate(handle, size)
     finally:
         os.close(handle)
+    if written < len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _from_the_end(handle: int) -> Iterator[bytes]:

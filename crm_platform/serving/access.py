@@ -124,7 +124,7 @@ class Door:
         return f"__Host-{self._cookie}" if scheme in {"https", "wss"} else self._cookie
 
     def recognise(self, secret: str, *, address: str) -> Role | None:
-        """The role of a secret, None for a wrong one. Raises RateLimited for one wrong secret too many of an address."""
+        """The role of a secret, None for a wrong one. Raises RateLimited after too many wrong ones of an address."""
         given, found = _digest(secret), None
         for role, digest in self._digests:  # every one of them, found or not
             if hmac.compare_digest(given, digest):

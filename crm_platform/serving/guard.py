@@ -17,7 +17,6 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
-
 from starlette.datastructures import Headers as HeaderMap
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
@@ -52,6 +51,14 @@ _A_YEAR: Final = "max-age=31536000"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+def own_names(host: str, more: Sequence[str]) -> Sequence[str] | None:
+    """The names that a server on `host` answers to, None for any. `more`: names that somebody has given it."""
+    if more:
+        return (*LOOPBACK_NAMES, *more)
+    # Where anybody may ask for a name, cookies and secrets keep strangers out: a name that lies brings neither.
+    return (*LOOPBACK_NAMES, host) if is_loopback(host) else None
+
+
 def harden(headers: MutableHeaders, *, is_https: bool, is_open: bool, has_policy: bool = True) -> None:
     """Add what every answer carries; a Cache-Control that a route has set stays.
 
@@ -72,8 +79,8 @@ def _everywhere(_path: str) -> bool:
 class Forwarded:
     """Believes what a proxy says of whom it speaks for.
 
-    Of `proxies`, X-Forwarded-For gives the client's address: the last one that is no proxy of ours. Of these and of this
-    machine, X-Forwarded-Proto tells whether the client speaks https, which opens nothing.
+    From `proxies`, X-Forwarded-For gives the client's address: the last one that is no proxy of ours. From these and
+    from this machine, X-Forwarded-Proto tells whether the client speaks https, which opens nothing.
     """
 
     def __init__(self, app: ASGIApp, *, proxies: Sequence[Network]) -> None:

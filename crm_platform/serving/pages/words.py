@@ -323,7 +323,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "problem.too_many_failures": ("Too many wrong secrets", "Siri nyingi zisizo sahihi"),
     "problem.too_many_failures.text": (
         "They came from your address. The right one opens at once; a wrong one is looked at again in {wait} s.",
-        "Zimetoka kwenye anwani yako. Siri sahihi hufungua mara moja; isiyo sahihi itaangaliwa tena baada ya sek {wait}.",
+        "Zimetoka kwenye anwani yako. Sahihi hufungua mara moja; isiyo sahihi itaangaliwa tena baada ya sek {wait}.",
     ),
     "problem.too_long": ("This is too long", "Hii ni ndefu mno"),
     "problem.too_long.text": (
