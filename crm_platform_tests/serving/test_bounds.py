@@ -201,8 +201,8 @@ def test_a_receipt_of_a_number_that_no_table_holds(client: httpx.Client, number:
 
 
 _ODD = st.sampled_from(
-    ["", "\0", "\n", "\u2028", "\x85", "%", "%ff", "é", "１", "../", "//", "?", "#", ";", "&", "=", ",", "'", '"', "<b>",
-     "-1", "0", "9" * 44, "1e309", "nan", "null", "true", "0001-01-01", "9999-12-31", "2026-13-01", "2026-11",
+    ["", "\0", "\n", "\u2028", "\x85", "%", "%ff", "é", "１", "../", "//", "?", "#", ";", "&", "=", ",", "'", '"',
+     "<b>", "-1", "0", "9" * 44, "1e309", "nan", "null", "true", "0001-01-01", "9999-12-31", "2026-13-01", "2026-11",
      "9999-12-31T23:59:59-14:00", "7d", "custom", "response_times_daily", "kpi.nothing", "day", "-day"]
 )  # fmt: skip
 _TEXT = st.one_of(_ODD, st.text(max_size=20), st.lists(_ODD, max_size=4).map("".join))
@@ -244,8 +244,10 @@ def requests(draw: st.DrawFn, paths: list[str]) -> tuple[str, str, list[tuple[by
              "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "expect", "te"]
         ),
         st.one_of(
-            st.sampled_from(["text/html", "*/*;q=x", "Bearer ", "Bearer x", "crm_session=x", "null", "http://[", "*", "gzip",
-                             'W/"', "bytes=0-", "https", "127.0.0.1", "lang=sw", "sw;q=,;", ",,,", "multipart/form-data"]),
+            st.sampled_from(
+                ["text/html", "*/*;q=x", "Bearer ", "Bearer x", "crm_session=x", "null", "http://[", "*", "gzip", 'W/"',
+                 "bytes=0-", "https", "127.0.0.1", "lang=sw", "sw;q=,;", ",,,", "multipart/form-data"]
+            ),
             st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=30),
         ),
     )  # fmt: skip
@@ -255,7 +257,7 @@ def requests(draw: st.DrawFn, paths: list[str]) -> tuple[str, str, list[tuple[by
 
 @pytest.mark.parametrize("secrets", [{}, SECRETS], ids=["open", "closed"])
 @pytest.mark.parametrize(
-    "examples", [pytest.param(60, id="some"), pytest.param(3000, id="many", marks=pytest.mark.slow)]
+    "examples", [pytest.param(60, id="some"), pytest.param(1000, id="many", marks=pytest.mark.slow)]
 )
 def test_nothing_that_is_sent_is_answered_with_a_bug(root: Path, secrets: dict[str, str], examples: int):
     """Field case 63: over all routes."""
