@@ -68,8 +68,8 @@ class Audit:
             _append(path, line.encode("ascii"))
         except OSError as problem:
             raise GiveUp(
-                f"the audit log {path} cannot be written ({problem.strerror}), and what cannot be written down is not"
-                " done: make room on the disk, or mend the folder's rights"
+                f"cannot write the audit log {path} ({problem.strerror}), and what cannot be written down is not done:"
+                " make room on the disk, or mend the folder's rights"
             ) from problem
 
     def newest(self, limit: int) -> Read:

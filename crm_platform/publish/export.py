@@ -91,8 +91,9 @@ def export(
                 connection.execute(f"attach {literal(str(snapshot.database))} as snapshot (read_only)")
                 connection.execute("use snapshot")
                 rows = _write(connection, tables, [drafts / target.name for target in targets], form, snapshot)
-            audit = Audit(settings.audit_dir)
-            audit.write("export", who=who, what=_what(tables, snapshot), rows=rows, format=form)
+            with _recordable():
+                audit = Audit(settings.audit_dir)
+                audit.write("export", who=who, what=_what(tables, snapshot), rows=rows, format=form)
             for target in targets:
                 _show(drafts / target.name, target, force=force)
             sync_folder(place)
@@ -154,6 +155,15 @@ def _show(draft: Path, target: Path, *, force: bool) -> None:
         else:
             return
     draft.replace(target)
+
+
+@contextlib.contextmanager
+def _recordable() -> Iterator[None]:
+    """Refuse what cannot be written down as what cannot be written."""
+    try:
+        yield
+    except GiveUp as problem:
+        raise InvalidRequest(str(problem)) from problem
 
 
 @contextlib.contextmanager
