@@ -147,11 +147,15 @@ class Book:
         return [int(count) for count in row.values()]
 
 
+def short(text: str) -> str:
+    """A text that fits a page: of one that is too long, the beginning and a mark."""
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
 def _short(row: Row) -> Row:
-    """A row whose texts fit a page: of one that is too long, the beginning and a mark."""
     for name, value in row.items():
         if isinstance(value, str) and len(value) > LONGEST:
-            row[name] = value[: LONGEST - 1] + "…"
+            row[name] = short(value)
     return row
 
 
