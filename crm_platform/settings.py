@@ -254,6 +254,7 @@ def _secret_in(path: Path) -> str:
 Hours = Annotated[float, _number(0.01, 8760.0)]
 Minutes = Annotated[float, _number(0.01, 525_600.0)]
 TextList = Annotated[tuple[str, ...], NoDecode]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _day(value: object) -> object:
@@ -332,8 +333,13 @@ class Settings(BaseSettings):
     admin_secret: SecretStr | None = Field(None, description="Opens /metrics and the audit log besides.")
     admin_secret_file: Path | None = Field(None, description="A file that holds the admins' secret.")
     serve_hosts: TextList = Field((), description="Host names that `crm serve` answers to beside this machine's own.")
+    serve_proxies: TextList = Field(
+        (), description="Addresses or networks of proxies whose X-Forwarded-For is believed; unset: of none."
+    )
 
-    @field_validator("segment_fields", "automation_senders", "alert_email_to", "serve_hosts", mode="before")
+    @field_validator(
+        "segment_fields", "automation_senders", "alert_email_to", "serve_hosts", "serve_proxies", mode="before"
+    )
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return _split(value)
@@ -413,6 +419,17 @@ class Settings(BaseSettings):
                 msg = f"{name!r} is no host name; write kpi.example.com, without scheme, port or path"
                 raise ValueError(msg)
         return tuple(name.lower() for name in value)
+
+    @field_validator("serve_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError:
+                msg = f"{quoted(text)} is no address and no network; write 10.0.0.7 or 10.0.0.0/24, commas between them"
+                raise ValueError(msg) from None
+        return value
 
     @field_validator("warehouse_url")
     @classmethod
@@ -544,6 +561,11 @@ class Settings(BaseSettings):
         """The secrets that are set, by role; none: the dashboards are open, and on loopback only."""
         found = {"viewer": self.viewer_secret, "analyst": self.analyst_secret, "admin": self.admin_secret}
         return {role: secret for role, secret in found.items() if secret is not None}  # type: ignore[misc]
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The proxies that are believed."""
+        return tuple(ipaddress.ip_network(text) for text in self.serve_proxies)
 
     @property
     def is_sandbox(self) -> bool:

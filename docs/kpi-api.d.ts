@@ -131,6 +131,8 @@ export interface Movement {
 /** Lines of the audit log. */
 export interface AuditLog {
   lines: Record<string, unknown>[];
+  /** Lines between these that a full disk or a crash has torn. */
+  unreadable_lines: number;
 }
 
 /** Every KPI table. */

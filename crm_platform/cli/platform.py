@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -184,22 +183,27 @@ def _waiting(holder: str) -> None:
 def dev(*, host: str, port: int) -> None:
     """Run Dagster's UI and daemon: assets, runs, schedules, sensors. Ends on Ctrl-C.
 
-    Nobody has to log in, so it listens on this machine only unless told otherwise.
+    On this machine nobody has to log in, unless CRM_ADMIN_SECRET is set. Anywhere else it must be: admins type it at
+    the login page, programs send it as a bearer token. CRM_SERVE_HOSTS adds names that the UI answers to.
     """
     from crm_platform.cli.demo import require_free
+    from crm_platform.defs import ui
     from crm_platform.defs.home import prepare_dagster_home
+    from crm_platform.sandbox.server import listen
+    from crm_platform.serving.ui_door import require_login
 
     settings = current_settings()
+    require_login(settings, host=host)
     require_free(port, what="the Dagster UI", remedy=f"stop what uses it, or run: crm dev --port {port + 1}")
+    listening = listen(host, port)
     home = prepare_dagster_home(settings)
-    click.echo(f"Dagster UI on http://{host}:{port} (data in {settings.root}); Ctrl-C ends it")
+    who = "log in as admin" if settings.admin_secret else "open: this machine only"
+    click.echo(f"Dagster UI on http://{host}:{port} ({who}; data in {settings.root}); Ctrl-C ends it")
     # DAGSTER_HOME is ours whatever it was: the runs of this data folder belong to it. The data folder is named in full,
     # because runs work in folders of their own.
     environment = environment_with() | {"DAGSTER_HOME": str(home), "CRM_DATA_DIR": str(settings.root)}
-    command = [sys.executable, "-W", "ignore::FutureWarning", "-m", "dagster", "dev", "--module-name"]
-    command += ["crm_platform.definitions", "--host", host, "--port", str(port), "--log-level", "error"]
+    # What `dagster dev` says of itself: a UI that one person starts, and that tells all of an error.
+    environment |= {"DAGSTER_IS_DEV_CLI": "1"}
     sys.stdout.flush()
-    # A shell that starts us in the background has SIGINT ignored, and Dagster ends on it alone (SIGTERM counts as it).
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # In place of this process: whoever stops `crm dev` stops Dagster, and nothing is left behind.
-    os.execve(sys.executable, command, environment)  # noqa: S606 - our own command
+    os.execve(sys.executable, list(ui.arguments(listening, host=host)), environment)  # noqa: S606 - our own command

@@ -5,8 +5,6 @@ What belongs here: the command line. What does not: the app (serving/).
 
 from __future__ import annotations
 
-import contextlib
-
 import click
 
 from crm_platform.cli.options import FREE_PORT, Host
@@ -23,10 +21,9 @@ def serve(*, host: str, port: int) -> None:
     CRM_ADMIN_SECRET must be set: people type it at the login page, programs send it as a bearer token. Put a proxy that
     speaks https in front, and name it in CRM_SERVE_HOSTS.
     """
-    import uvicorn
-
     from crm_platform.sandbox.server import listen
     from crm_platform.serving import create_app
+    from crm_platform.serving.server import run
 
     settings = current_settings()
     app = create_app(settings, host=host)
@@ -40,14 +37,4 @@ def serve(*, host: str, port: int) -> None:
     if not settings.published_dir.is_dir():
         click.echo("  nothing is published yet: run `crm refresh` in another terminal")
     click.echo("  Ctrl-C ends it")
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        ws="none",  # nobody speaks WebSocket here, and Gate looks at HTTP
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then, and raises it once more
-        uvicorn.Server(config).run(sockets=[listening])
+    run(app, listening)

@@ -25,7 +25,7 @@ import duckdb
 
 from crm_platform.errors import GiveUp, InvalidRequest
 from crm_platform.publish.audit import Audit
-from crm_platform.publish.files import literal, sync_folder
+from crm_platform.publish.files import csv_text, literal, sync_folder
 from crm_platform.publish.manifest import Manifest, Snapshot, read_manifest
 from crm_platform.publish.snapshot import published_columns
 from crm_platform.schemas import Column, KpiTable, Table, Type
@@ -46,7 +46,6 @@ _BATCH: Final = 20_000  # rows held in memory at a time
 _EXCEL_ROWS: Final = 1_048_576  # of a sheet, header included
 _EXCEL_TEXT: Final = 32_767  # characters of a cell
 _EXCEL_DIGITS: Final = 10**15  # whole numbers from here on lose their last digits
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +91,15 @@ def export(
                 connection.execute(f"attach {literal(str(snapshot.database))} as snapshot (read_only)")
                 connection.execute("use snapshot")
                 rows = _write(connection, tables, [drafts / target.name for target in targets], form, snapshot)
-            audit = Audit(settings.audit_dir)
-            audit.write("export", who=who, what=_what(tables, snapshot), rows=rows, format=form)
+            with _recordable():
+                audit = Audit(settings.audit_dir)
+                audit.write("export", who=who, what=_what(tables, snapshot), rows=rows, format=form)
             for target in targets:
                 _show(drafts / target.name, target, force=force)
             sync_folder(place)
         finally:
             shutil.rmtree(drafts)
     return Exported(snapshot, tuple(targets), rows)
-
-
-def spreadsheet_safe(text: str) -> str:
-    """Keep a spreadsheet from running a text of a CSV as a formula: an apostrophe in front where it might."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def file_name(table: type[Table]) -> str:
@@ -160,6 +155,15 @@ def _show(draft: Path, target: Path, *, force: bool) -> None:
         else:
             return
     draft.replace(target)
+
+
+@contextlib.contextmanager
+def _recordable() -> Iterator[None]:
+    """Refuse what cannot be written down as what cannot be written."""
+    try:
+        yield
+    except GiveUp as problem:
+        raise InvalidRequest(str(problem)) from problem
 
 
 @contextlib.contextmanager
@@ -243,8 +247,8 @@ def _write_csv(connection: duckdb.DuckDBPyConnection, table: type[Table], path: 
 
 # Whole numbers and floats are written as Python does: the shortest text that reads back as the same number.
 _CSV: Final[Mapping[Type, Callable[..., str]]] = {
-    Type.TEXT: spreadsheet_safe,
-    Type.JSON: spreadsheet_safe,
+    Type.TEXT: csv_text,
+    Type.JSON: csv_text,
     Type.BOOLEAN: lambda value: "true" if value else "false",
     Type.TIMESTAMP: lambda value: f"{value.isoformat()}Z",
     Type.DATE: dt.date.isoformat,

@@ -40,6 +40,7 @@ ROWS: Final = 1000
 SAME: Final = 1e-9
 """Relative difference up to which two floats are one figure: sums depend on the order of their terms."""
 
+_LARGEST: Final = 2**63 - 1
 _NAMED: Final = 8  # so many alternatives an error message names
 
 
@@ -523,9 +524,12 @@ def _value(table: type[KpiTable], name: str, value: object) -> object:
         return _day(name, f"{str(value)[:7]}-01" if name == "month" else value)
     if kind is Type.INTEGER:
         try:
-            return int(str(value))
+            number = int(str(value))
         except ValueError:
             raise InvalidRequest(f"{name} is {value!r}; write a whole number") from None
+        if abs(number) > _LARGEST:
+            raise InvalidRequest(f"{name} is {value!r}; no table holds a whole number of that size")
+        return number
     return str(value)
 
 

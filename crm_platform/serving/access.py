@@ -4,6 +4,9 @@ What belongs here: deciding who somebody is, and which role a path asks for. Wha
 
 One secret a role: people type it at the login page, programs send it as a bearer token. With no secret configured the
 door is open, which `crm serve` allows on loopback only. Sessions live in this process's memory: a restart ends them.
+
+The right secret always opens: it is looked for before anything is counted, so nobody can lock another out. What is
+counted are wrong ones, by the address they come from.
 """
 
 from __future__ import annotations
@@ -27,8 +30,8 @@ if TYPE_CHECKING:
 LONGEST_SESSION: Final = 12 * 3600.0  # seconds from login
 LONGEST_PAUSE: Final = 2 * 3600.0  # seconds without a request
 MOST_FAILURES: Final = 5  # wrong secrets from one address …
-FAILURE_SPAN: Final = 300.0  # … in so many seconds; then it waits for the oldest to pass
-_MOST_KEPT: Final = 10_000  # sessions, and addresses with failures: a bound on memory
+FAILURE_SPAN: Final = 300.0  # … in so many seconds; then the next wrong one waits for the oldest to pass
+_MOST_KEPT: Final = 10_000  # sessions of one role, and addresses with failures: a bound on memory
 
 
 class Role(enum.IntEnum):
@@ -52,7 +55,7 @@ class Visitor:
         return self.came_by.startswith("session ")
 
     def may(self, path: str) -> bool:
-        """Whether they may ask for a path. Its query, if it has one, decides nothing."""
+        """Whether they may ask for a path of the dashboards. Its query, if it has one, decides nothing."""
         needed = needed_role(path.partition("?")[0])
         return needed is None or self.role >= needed
 
@@ -73,7 +76,7 @@ def needed_role(path: str) -> Role | None:
 
 def is_export(path: str) -> bool:
     """Whether figures leave by this path: it is audited."""
-    return path.startswith("/api/v1/kpis/") or path.endswith(".csv")
+    return path.startswith("/api/v1/kpis/") or path.endswith((".csv", ".vl.json"))
 
 
 @dataclass(slots=True)
@@ -84,14 +87,26 @@ class _Session:
 
 
 class Door:
-    """Knows secrets, sessions and failures. Threads may share it. `now`: a clock that never goes back, in seconds."""
+    """Knows secrets, sessions and failures. Threads may share it.
 
-    def __init__(self, role_secrets: Mapping[Role, str], *, now: Callable[[], float] = time.monotonic) -> None:
+    `cookie`: what a browser keeps a session's name under; browsers send one host's cookies to all of its ports, so each
+    server needs its own. `now`: a clock that never goes back, in seconds.
+    """
+
+    def __init__(
+        self,
+        role_secrets: Mapping[Role, str],
+        *,
+        cookie: str = "crm_session",
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         # Digests have one length, so that comparing them takes the same time whatever was typed.
         self._digests = [(role, _digest(secret)) for role, secret in role_secrets.items()]
+        self._cookie = cookie
         self._now = now
         self._lock = threading.Lock()
-        self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
+        # By role, so that no number of viewers' logins ends an admin's session.
+        self._sessions: dict[Role, OrderedDict[bytes, _Session]] = {role: OrderedDict() for role in Role}
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
     @classmethod
@@ -104,56 +119,68 @@ class Door:
         """No secret is configured: everybody on this machine may do everything."""
         return not self._digests
 
+    def cookie(self, scheme: str) -> str:
+        """The session cookie's name, by how a request came: with a prefix a browser keeps it over https alone."""
+        return f"__Host-{self._cookie}" if scheme in {"https", "wss"} else self._cookie
+
     def recognise(self, secret: str, *, address: str) -> Role | None:
-        """The role of a secret, None for a wrong one. Raises RateLimited after too many wrong ones from an address."""
+        """The role of a secret, None for a wrong one. Raises RateLimited after too many wrong ones of an address."""
+        given, found = _digest(secret), None
+        for role, digest in self._digests:  # every one of them, found or not
+            if hmac.compare_digest(given, digest):
+                found = role
+        if found is None:
+            self._failed(address)
+        return found
+
+    def _failed(self, address: str) -> None:
         with self._lock:
             now = self._now()
-            failures = self._failures.get(address, deque())
+            failures = self._failures.setdefault(address, deque())
             while failures and now - failures[0] >= FAILURE_SPAN:
                 failures.popleft()
             if len(failures) >= MOST_FAILURES:
                 wait = FAILURE_SPAN - (now - failures[0])
                 raise RateLimited("too many wrong secrets came from this address", retry_after=wait)
-            given, found = _digest(secret), None
-            for role, digest in self._digests:  # every one of them, found or not
-                if hmac.compare_digest(given, digest):
-                    found = role
-            if found is None:
-                failures.append(now)
-                self._failures[address] = failures
-                self._failures.move_to_end(address)
-                if len(self._failures) > _MOST_KEPT:
-                    self._failures.popitem(last=False)
-            return found
+            failures.append(now)
+            self._failures.move_to_end(address)
+            if len(self._failures) > _MOST_KEPT:
+                self._failures.popitem(last=False)
 
     def log_in(self, role: Role) -> str:
         """Begin a session; returns its secret name, for the cookie."""
         name = secrets.token_urlsafe(32)
         with self._lock:
-            now = self._now()
-            for old in [key for key, session in self._sessions.items() if not _is_alive(session, now)]:
-                del self._sessions[old]
-            if len(self._sessions) >= _MOST_KEPT:
-                self._sessions.popitem(last=False)
-            self._sessions[_digest(name)] = _Session(role, began=now, seen=now)
+            now, sessions = self._now(), self._sessions[role]
+            for old in [key for key, session in sessions.items() if not _is_alive(session, now)]:
+                del sessions[old]
+            if len(sessions) >= _MOST_KEPT:
+                sessions.popitem(last=False)
+            sessions[_digest(name)] = _Session(role, began=now, seen=now)
         return name
 
     def by_session(self, name: str, *, renews: bool = True) -> Visitor | None:
         """Whose session this is; None when it never was, or is over. `renews`: the pause before its end begins anew."""
         key = _digest(name)
         with self._lock:
-            session, now = self._sessions.get(key), self._now()
-            if session is None or not _is_alive(session, now):
-                self._sessions.pop(key, None)
-                return None
-            if renews:
-                session.seen = now
-            return Visitor(session.role, f"session {key.hex()[:8]}")
+            now = self._now()
+            for sessions in self._sessions.values():
+                session = sessions.get(key)
+                if session is None:
+                    continue
+                if not _is_alive(session, now):
+                    del sessions[key]
+                    break
+                if renews:
+                    session.seen = now
+                return Visitor(session.role, f"session {key.hex()[:8]}")
+        return None
 
     def log_out(self, name: str) -> None:
         """End a session, if there is one."""
         with self._lock:
-            self._sessions.pop(_digest(name), None)
+            for sessions in self._sessions.values():
+                sessions.pop(_digest(name), None)
 
 
 def _digest(text: str) -> bytes:

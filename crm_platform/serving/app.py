@@ -19,8 +19,9 @@ from crm_platform.errors import CrmPlatformError, FixConfiguration
 from crm_platform.publish.audit import Audit
 from crm_platform.serving import health, kpi_api, login, metrics, pages, static
 from crm_platform.serving.access import Door
+from crm_platform.serving.bounds import Bounds
 from crm_platform.serving.caching import Kept
-from crm_platform.serving.guard import LOOPBACK_NAMES, Gate, Headers, Names, harden
+from crm_platform.serving.guard import Forwarded, Gate, Headers, Names, harden, own_names
 from crm_platform.serving.problems import on_bug, on_refusal, on_trouble
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.settings import is_loopback
@@ -51,10 +52,7 @@ def names_for(settings: Settings, *, host: str) -> Sequence[str] | None:
             f"serving {where} needs a secret: set CRM_VIEWER_SECRET, CRM_ANALYST_SECRET or CRM_ADMIN_SECRET"
             " (or …_FILE) to what its people and programs will send, or listen on 127.0.0.1"
         )
-    if settings.serve_hosts:
-        return (*LOOPBACK_NAMES, *settings.serve_hosts)
-    # Where anybody may ask for a name, cookies and secrets keep strangers out: a name that lies brings neither.
-    return (*LOOPBACK_NAMES, host) if is_loopback(host) else None
+    return own_names(host, settings.serve_hosts)
 
 
 def create_app(settings: Settings, *, host: str = "127.0.0.1", now: Callable[[], dt.datetime] = _utc_now) -> Starlette:
@@ -86,7 +84,9 @@ def create_app(settings: Settings, *, host: str = "127.0.0.1", now: Callable[[],
         ],
         middleware=[
             Middleware(metrics.Measured, metrics=measured),
+            Middleware(Forwarded, proxies=settings.proxies),
             Middleware(Headers, door=door),
+            Middleware(Bounds),
             Middleware(Names, names=names),
             Middleware(Gate, door=door, audit=audit),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=_FAST),

@@ -74,7 +74,7 @@ class Question:
             raise Refused(
                 400, "bad_cursor", "This is no cursor.", hint="Follow `next` of the page before, or leave it out."
             ) from None
-        if seal != self._seal(snapshot) or not re.fullmatch(r"\d{1,9}", offset):
+        if seal != self._seal(snapshot) or not re.fullmatch(r"[0-9]{1,9}", offset):
             message = "The cursor belongs to an earlier snapshot, or to other parameters."
             raise Refused(409, "cursor_outdated", message, hint="Begin again without a cursor.")
         return int(offset)
@@ -195,15 +195,15 @@ def read_limit(text: str, *, most: int, hint: str) -> int:
 
 
 def _date(text: str) -> dt.date:
-    if re.fullmatch(r"\d{4}-\d{2}", text):  # a month, by its first day
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}", text):  # a month, by its first day
         text += "-01"
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         raise ValueError
     return dt.date.fromisoformat(text)
 
 
 def _instant(text: str) -> dt.datetime:
-    if not re.match(r"\d{4}-\d{2}-\d{2}", text):
+    if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         raise ValueError
     moment = dt.datetime.fromisoformat(text)
     return moment if moment.tzinfo is None else moment.astimezone(dt.UTC).replace(tzinfo=None)
@@ -216,7 +216,8 @@ def _integer(text: str) -> int:
 
 
 def _float(text: str) -> float:
-    if not re.fullmatch(r"-?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?", text):
+    # Every character has one place it can go: no digit is tried twice, however many there are.
+    if not re.fullmatch(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", text):
         raise ValueError
     number = float(text)
     if not math.isfinite(number):

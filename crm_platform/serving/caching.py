@@ -10,10 +10,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+
+_MOST_ANSWERS: Final = 4096  # however small: each takes some memory beside its bytes
 
 
 def tag(*parts: str) -> str:
@@ -35,35 +38,53 @@ class KeptAnswer:
     body: bytes
     headers: Mapping[str, str]
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return len(self.body) + sum(map(len, self.headers.values()))
+
 
 class Kept:
     """Answers by what decides them; those not asked for longest go first. Threads may share it.
 
-    Nothing in here grows old: a snapshot never changes, and its id is part of every key.
+    Nothing in here grows old: a snapshot never changes, and its id is part of every key. Of a key, which holds what
+    clients have sent, only a digest stays.
     """
 
     def __init__(self, *, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._answers: OrderedDict[tuple[str, ...], KeptAnswer] = OrderedDict()
+        self._answers: OrderedDict[bytes, KeptAnswer] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[str, ...]) -> KeptAnswer | None:
+    def get(self, key: tuple[object, ...]) -> KeptAnswer | None:
         """The answer that was kept; None when there is none, or none any more."""
+        place = _place(key)
         with self._lock:
-            found = self._answers.get(key)
+            found = self._answers.get(place)
             if found is not None:
-                self._answers.move_to_end(key)
+                self._answers.move_to_end(place)
             return found
 
-    def put(self, key: tuple[str, ...], answer: KeptAnswer) -> None:
+    def put(self, key: tuple[object, ...], answer: KeptAnswer) -> None:
         """Keep an answer, unless it would take more than a tenth of the room."""
-        if len(answer.body) * 10 > self._most_bytes:
+        if answer.size * 10 > self._most_bytes:
             return
+        place = _place(key)
         with self._lock:
-            if key not in self._answers:
-                self._answers[key] = answer
-                self._bytes += len(answer.body)
-            while self._bytes > self._most_bytes:
+            if place not in self._answers:
+                self._answers[place] = answer
+                self._bytes += answer.size
+            while self._bytes > self._most_bytes or len(self._answers) > _MOST_ANSWERS:
                 _, oldest = self._answers.popitem(last=False)
-                self._bytes -= len(oldest.body)
+                self._bytes -= oldest.size
+
+    def clear(self) -> None:
+        """Forget all: another snapshot is shown."""
+        with self._lock:
+            self._answers.clear()
+            self._bytes = 0
+
+
+def _place(key: tuple[object, ...]) -> bytes:
+    return hashlib.sha256(repr(key).encode("utf-8", "surrogatepass")).digest()

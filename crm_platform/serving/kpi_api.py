@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 import duckdb
@@ -25,7 +24,7 @@ from starlette.routing import Route
 
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.publish import published_columns
-from crm_platform.publish.export import FORMULA_STARTS
+from crm_platform.publish.files import csv_text
 from crm_platform.receipts import moved_since, receipt
 from crm_platform.schemas import KpiTable
 from crm_platform.serving import openapi
@@ -37,13 +36,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
+    from crm_platform.publish.audit import Read
     from crm_platform.serving.snapshots import OpenSnapshot
 
 ARROW_TYPE: Final = "application/vnd.apache.arrow.stream"
 _FORMS: Final = {"json": "application/json", "csv": "text/csv", "arrow": ARROW_TYPE}
 _CACHING: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
-# A spreadsheet takes a text that begins so for a formula.
-_FORMULA: Final = f"^(?:{'|'.join(map(re.escape, FORMULA_STARTS))})"
 
 
 def _snapshot(request: Request) -> OpenSnapshot:
@@ -156,11 +154,8 @@ class _Answer:
         rows = _in_words(self.rows)
         for place, field in enumerate(rows.schema):
             if pa.types.is_string(field.type):
-                column = rows.column(place)
-                harmless = pc.if_else(
-                    pc.match_substring_regex(column, _FORMULA), pc.binary_join_element_wise("'", column, ""), column
-                )
-                rows = rows.set_column(place, field, harmless)
+                texts = [text and csv_text(text) for text in rows.column(place).to_pylist()]
+                rows = rows.set_column(place, field, pa.array(texts, field.type))
         written = io.BytesIO()
         csv.write_csv(rows, written, csv.WriteOptions(quoting_style="needed"))
         return written.getvalue()
@@ -315,8 +310,9 @@ def _openapi(request: Request) -> Response:
 def _audit(request: Request) -> Response:
     asked = request.query_params.get("limit", str(openapi.AUDIT_LINES))
     limit = read_limit(asked, most=openapi.MOST_AUDIT_LINES, hint=f"Leave it out for the newest {openapi.AUDIT_LINES}.")
-    lines: list[dict[str, Any]] = request.app.state.audit.newest(limit)
-    return JSONResponse({"lines": lines}, headers={"Cache-Control": "no-store"})
+    read: Read = request.app.state.audit.newest(limit)
+    document = {"lines": read.lines, "unreadable_lines": read.unreadable}
+    return JSONResponse(document, headers={"Cache-Control": "no-store"})
 
 
 def routes() -> list[BaseRoute]:

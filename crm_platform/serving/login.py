@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from crm_platform.serving.access import LONGEST_SESSION
-from crm_platform.serving.guard import cookie_name, recognise
+from crm_platform.serving.bounds import LONGEST_ADDRESS, LONGEST_BODY
+from crm_platform.serving.guard import recognise
 from crm_platform.serving.pages.frame import bare_page
 from crm_platform.serving.refused import Refused
 
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
-_LONGEST_FORM: Final = 10_000  # bytes
+_FORM: Final = "application/x-www-form-urlencoded"
+_MOST_FIELDS: Final = 10
 
 
 def _page(request: Request, status: int, *, onwards: str) -> Response:
@@ -37,16 +40,28 @@ def _page(request: Request, status: int, *, onwards: str) -> Response:
 def _local(address: str | None) -> str:
     """An address inside this app; anything else leads to the first page."""
     inside = address is not None and address.startswith("/") and address[1:2] not in {"/", "\\"}
-    return address if inside and address is not None and address.isprintable() else "/"
+    fits = inside and address is not None and address.isprintable() and len(address) <= LONGEST_ADDRESS // 4
+    return address if fits and address is not None else "/"
 
 
 async def _form(request: Request) -> dict[str, str]:
+    """The fields of the form. Raises Refused when it is none."""
+    kind = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
+    if kind != _FORM:
+        message = "This is not the form of the login page."
+        raise Refused(415, "bad_form", message, hint=f"Send secret=… as {_FORM}.")
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _LONGEST_FORM:
-            raise Refused(413, "too_long", "The form is too long.", hint="A secret is far shorter.")
-    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > LONGEST_BODY:
+                raise Refused(413, "too_long", "The form is too long.", hint="A secret is far shorter.")
+        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_MOST_FIELDS)
+    except ClientDisconnect:
+        raise Refused(400, "bad_form", "The form did not come whole.") from None
+    except ValueError:
+        hint = f"Send secret=… and next=…; {_MOST_FIELDS} fields at most are read."
+        raise Refused(400, "bad_form", "The form has too many fields.", hint=hint) from None
     return {name: values[0] for name, values in fields.items()}
 
 
@@ -70,7 +85,7 @@ async def _log_in(request: Request) -> Response:
     state.audit.write("login", role=visitor.role.name.lower(), client=request.client.host if request.client else None)
     response = RedirectResponse(onwards, 303)
     response.set_cookie(
-        cookie_name(request),
+        request.app.state.door.cookie(request.url.scheme),
         name,
         max_age=int(LONGEST_SESSION),
         path="/",
@@ -82,7 +97,7 @@ async def _log_in(request: Request) -> Response:
 
 
 def _forget(request: Request) -> None:
-    name = request.cookies.get(cookie_name(request))
+    name = request.cookies.get(request.app.state.door.cookie(request.url.scheme))
     if name:
         request.app.state.door.log_out(name)
 
@@ -93,7 +108,11 @@ async def _log_out(request: Request) -> Response:
     request.app.state.audit.write("logout", role=visitor.role.name.lower(), by=visitor.came_by)
     response = RedirectResponse("/login", 303)
     response.delete_cookie(
-        cookie_name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict"
+        request.app.state.door.cookie(request.url.scheme),
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
     )
     return response
 

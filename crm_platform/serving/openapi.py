@@ -400,7 +400,17 @@ def _schemas() -> Json:
         ),
         **_receipt_schemas(),
         "AuditLog": _object(
-            {"lines": {"type": "array", "items": {"type": "object", "description": "Time, event, and what is known."}}},
+            {
+                "lines": {
+                    "type": "array",
+                    "items": {"type": "object", "description": "Time, event, and what is known."},
+                },
+                "unreadable_lines": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "Lines between these that a full disk or a crash has torn.",
+                },
+            },
             "Lines of the audit log.",
         ),
         "TableList": _object(

@@ -19,7 +19,8 @@ from crm_platform.errors import FixConfiguration, InvalidRequest
 from crm_platform.publish import export as export_module
 from crm_platform.publish import published_tables
 from crm_platform.publish.audit import Audit
-from crm_platform.publish.export import export, file_name, spreadsheet_safe
+from crm_platform.publish.export import export, file_name
+from crm_platform.publish.files import csv_text
 from crm_platform.publish.snapshot import published_columns
 from crm_platform.schemas import KpiTable, Type, core, kpi
 from crm_platform.settings import Settings, current_settings
@@ -199,12 +200,12 @@ def test_a_new_kpi_is_exported_without_further_ado(build, tmp_path):
 
 @pytest.mark.parametrize("text", ["=1+1", "+254", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠a"])
 def test_a_text_that_would_run_is_disarmed(text):
-    assert spreadsheet_safe(text) == f"'{text}"
+    assert csv_text(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["", "(none)", "VIP", "a=b", "'=1", "7 - 3", "fridah@savanna-traders.example"])
 def test_any_other_text_stays(text):
-    assert spreadsheet_safe(text) == text
+    assert csv_text(text) == text
 
 
 HOSTILE = '=HYPERLINK("http://x","y")'

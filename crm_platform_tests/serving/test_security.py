@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import stat
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -22,6 +25,7 @@ RESPONSES = "/api/v1/kpis/response_times_daily"
 PAGE = {"accept": "text/html"}
 PLACES = {"/healthz": None, "/login": None, "/": Role.VIEWER, "/api/v1/kpis": Role.ANALYST, RESPONSES: Role.ANALYST,
           "/api/v1/openapi.json": Role.ANALYST, "/charts/support/first_response.csv": Role.ANALYST,
+          "/charts/support/first_response.vl.json": Role.ANALYST,
           "/metrics": Role.ADMIN,
           "/api/v1/audit": Role.ADMIN}  # fmt: skip
 
@@ -262,27 +266,86 @@ def test_a_page_left_open_does_not_keep_anybody_logged_in(root: Path, monkeypatc
     assert client.get(RESPONSES, headers={"sec-fetch-mode": "cors"}).status_code == 200
 
 
-def test_after_five_wrong_secrets_an_address_waits():
+def test_after_five_wrong_secrets_the_next_wrong_one_waits_and_the_right_one_opens():
+    """Field case 69."""
     ticks = Ticks()
     door = Door({Role.VIEWER: "right-right-right"}, now=ticks)
     for _ in range(access.MOST_FAILURES):
         assert door.recognise("wrong", address="10.0.0.1") is None
         ticks.now += 10
     with pytest.raises(RateLimited) as refused:
-        door.recognise("right-right-right", address="10.0.0.1")
+        door.recognise("wrong again", address="10.0.0.1")
     assert refused.value.retry_after == access.FAILURE_SPAN - 50
-    assert door.recognise("right-right-right", address="10.0.0.2") is Role.VIEWER
-    ticks.now += access.FAILURE_SPAN - 50
     assert door.recognise("right-right-right", address="10.0.0.1") is Role.VIEWER
+    with pytest.raises(RateLimited):  # knowing one secret buys no more guesses
+        door.recognise("wrong again", address="10.0.0.1")
+    assert door.recognise("wrong", address="10.0.0.2") is None
+    ticks.now += access.FAILURE_SPAN - 50
+    assert door.recognise("wrong", address="10.0.0.1") is None
 
 
-def test_the_login_page_and_tokens_share_their_patience(root: Path):
+def test_the_login_page_and_tokens_share_their_patience_with_wrong_secrets(root: Path):
+    """Field case 69."""
     client = client_of(root, **SECRETS)
     for _ in range(access.MOST_FAILURES):
         assert client.get(RESPONSES, headers={"authorization": "Bearer guess"}).status_code == 401
-    locked = log_in(client, "admin")
-    assert locked.status_code == 429
-    assert 0 < int(locked.headers["retry-after"]) <= access.FAILURE_SPAN + 1
+    for locked in (
+        client.post("/login", data={"secret": "another guess"}),
+        client.get(RESPONSES, headers={"authorization": "Bearer guess"}),
+    ):
+        assert locked.status_code == 429
+        assert 0 < int(locked.headers["retry-after"]) <= access.FAILURE_SPAN + 1
+    assert log_in(client, "admin").status_code == 303
+    assert client.get(RESPONSES, headers=bearer("analyst")).status_code == 200
+    assert [line["event"] for line in lines_of(root) if line["event"] == "wrong secret"].count("wrong secret") >= 5
+
+
+def from_address(client: httpx.Client, address: str, forwarded: str | None, secret: str) -> int:
+    headers = {"authorization": f"Bearer {secret}"} | ({"x-forwarded-for": forwarded} if forwarded else {})
+    return client.get(RESPONSES, headers=headers, extensions={"address": address}).status_code
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "forwarded", "counted"),
+    [
+        ("", "127.0.0.1", "203.0.113.{n}", "127.0.0.1"),  # nobody is believed unless named
+        ("10.0.0.7", "10.0.0.8", "203.0.113.{n}", "10.0.0.8"),
+        ("10.0.0.7", "10.0.0.7", "198.51.100.{n}, 203.0.113.5", "203.0.113.5"),  # what a client wrote itself
+        ("10.0.0.0/24, ::1", "10.0.0.7", "203.0.113.5, 10.0.0.9", "203.0.113.5"),
+        ("10.0.0.7", "10.0.0.7", "not an address {n}", "10.0.0.7"),
+        ("10.0.0.7", "10.0.0.7", None, "10.0.0.7"),
+    ],
+)
+def test_failures_count_by_the_address_that_a_believed_proxy_tells(
+    tmp_path: Path, proxies: str, peer: str, forwarded: str | None, counted: str
+):
+    """Field case 69."""
+    publish_rows(load_settings(data_dir=tmp_path))
+    client = client_of(tmp_path, serve_proxies=proxies, **SECRETS)
+    for n in range(access.MOST_FAILURES):
+        assert from_address(client, peer, forwarded and forwarded.format(n=n), "guess") == 401
+    assert from_address(client, peer, forwarded and forwarded.format(n=99), "guess") == 429
+    assert {line["client"] for line in lines_of(tmp_path)} == {counted}
+    # Whoever else comes by the same proxy is not concerned.
+    if counted != peer:
+        assert from_address(client, peer, "192.0.2.1", "guess") == 401
+
+
+@pytest.mark.parametrize("text", ["proxy.example.com", "10.0.0.7/33", "10.0.0.0/24/8", "10.0.0.7:80"])
+def test_a_proxy_is_an_address_or_a_network(text: str):
+    with pytest.raises(FixConfiguration, match="CRM_SERVE_PROXIES"):
+        load_settings(serve_proxies=text)
+
+
+def test_no_number_of_viewers_ends_an_admins_session(monkeypatch: pytest.MonkeyPatch):
+    """Field case 76."""
+    monkeypatch.setattr(access, "_MOST_KEPT", 3)
+    door = Door({Role.VIEWER: "x" * 16, Role.ADMIN: "y" * 16})
+    admin, viewers = door.log_in(Role.ADMIN), [door.log_in(Role.VIEWER) for _ in range(20)]
+    assert door.by_session(admin) is not None
+    assert sum(door.by_session(name) is not None for name in viewers) == 3
+    door.log_out(admin)
+    assert door.by_session(admin) is None
 
 
 def test_memory_of_sessions_and_failures_is_bounded(monkeypatch: pytest.MonkeyPatch):
@@ -419,11 +482,86 @@ def test_admins_read_the_log_newest_first(tmp_path: Path):
     assert client.get("/api/v1/audit", headers=bearer("analyst")).status_code == 403
 
 
-def test_what_cannot_be_written_down_does_not_leave(tmp_path: Path):
+def fill_disk(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
+    """Let `after` bytes of each write through, and no more."""
+    write = os.write
+
+    def full(handle: int, data: bytes) -> int:
+        if after:
+            return write(handle, data[:after])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("crm_platform.publish.audit.os.write", full)
+
+
+@pytest.mark.parametrize("after", [0, 20])
+def test_what_a_full_disk_does_not_write_down_does_not_leave_and_the_log_heals(tmp_path: Path, after: int):
+    """Field case 64."""
+    publish_rows(load_settings(data_dir=tmp_path))
+    client = client_of(tmp_path, **SECRETS)
+    assert client.get(f"{RESPONSES}?format=csv", headers=bearer("analyst")).status_code == 200
+    with pytest.MonkeyPatch.context() as patched:
+        fill_disk(patched, after=after)
+        for answer in (
+            client.get(f"{RESPONSES}?format=csv", headers=bearer("analyst")),
+            client.get("/metrics", headers=bearer("viewer")),
+            client.get("/metrics", headers={"authorization": "Bearer guess"}),
+            log_in(client, "admin"),
+        ):
+            assert answer.status_code == 503
+            assert "make room on the disk" in answer.text
+            assert "2026-11-20" not in answer.text
+            assert "set-cookie" not in answer.headers
+        assert client.get("/api/v1/kpis", headers=bearer("analyst")).status_code == 200
+    assert client.get(f"{RESPONSES}?day=2026-11-20", headers=bearer("analyst")).status_code == 200
+    read = client.get("/api/v1/audit", headers=bearer("admin")).json()
+    assert [line.get("query") for line in read["lines"]] == ["day=2026-11-20", "format=csv"]
+    assert read["unreadable_lines"] == 0
+    assert client._transport.bugs == []
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path):
     publish_rows(load_settings(data_dir=tmp_path))
     (tmp_path / "audit").write_text("a file where the folder should be")
     client = client_of(tmp_path)
-    response = client.get(f"{RESPONSES}?format=csv")
-    assert response.status_code == 500
-    assert "2026-11-20" not in response.text
+    for path in (f"{RESPONSES}?format=csv", "/charts/support/first_response.vl.json"):
+        response = client.get(path)
+        assert response.status_code == 503
+        assert "audit log" in response.text
+        assert "2026-11-20" not in response.text
     assert client.get("/api/v1/kpis").status_code == 200
+
+
+def test_torn_lines_cost_themselves_alone(tmp_path: Path):
+    """Field cases 63 and 64: what an earlier version, a crash or a disk has left."""
+    publish_rows(load_settings(data_dir=tmp_path))
+    client = client_of(tmp_path, **SECRETS)
+    client.get(f"{RESPONSES}?day=2026-11-20", headers=bearer("analyst"))
+    (file,) = (tmp_path / "audit").iterdir()
+    with file.open("ab") as log:
+        log.write('{"event": "refused", "path": "/a\u2028b"}\n'.encode())  # whole: only str.splitlines splits it
+        log.write(b'\xff\xfe\n[1, 2]\n"text"\n' + b"[" * 100_000 + b"\n" + b"\0" * 300_000 + b"\n\n")
+        log.write(b'{"at": "2026-11-22T08:05:00.000+00:00", "event": "exp')
+    client.get(f"{RESPONSES}?day=2026-11-21", headers=bearer("analyst"))
+    read = client.get("/api/v1/audit", headers=bearer("admin")).json()
+    assert [line.get("query") or line["path"] for line in read["lines"]] == [
+        "day=2026-11-21", "/a\u2028b", "day=2026-11-20",
+    ]  # fmt: skip
+    assert read["unreadable_lines"] == 6
+    assert client.get("/api/v1/audit?limit=1", headers=bearer("admin")).json()["unreadable_lines"] == 0
+
+
+@pytest.mark.parametrize("path", ["/a\u2028b.csv", "/a\u2029", "/a\x85", "/\x00", "/a\nb", "/%FF.csv", "/é.csv"])
+def test_no_path_breaks_the_log(tmp_path: Path, path: str):
+    """Field case 63."""
+    publish_rows(load_settings(data_dir=tmp_path))
+    client = client_of(tmp_path, **SECRETS)
+    address = path if "%" in path else quote(path)
+    assert client.get(address, headers=bearer("viewer")).status_code in {400, 403, 404}
+    assert client.get(address, headers={**PAGE, **bearer("viewer")}).status_code in {400, 403, 404}
+    assert client.get("/metrics", headers=bearer("viewer")).status_code == 403
+    lines = client.get("/api/v1/audit", headers=bearer("admin")).json()["lines"]
+    assert lines[0]["path"] == "/metrics"
+    for file in (tmp_path / "audit").iterdir():
+        assert file.read_bytes().isascii()
+        assert [json.loads(line) for line in file.read_bytes().splitlines()]

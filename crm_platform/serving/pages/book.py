@@ -20,6 +20,9 @@ from crm_platform.serving.snapshots import OpenSnapshot
 
 Row = dict[str, Any]
 
+LONGEST: Final = 300
+"""So many characters of a text a page shows."""
+
 # First waits as response_times_daily counts them: of conversations whose beginning is known.
 _FIRST: Final = "is_first and not is_left_truncated and waiting_since >= ? and waiting_since < ?"
 
@@ -48,9 +51,10 @@ class Book:
         if key not in self._kept:
             with self._lock:
                 if key not in self._kept:
-                    if len(self._kept) > 200:  # ranges that people typed in; tables come back in milliseconds
+                    # Of ranges that people typed in, which give a row each; tables come back in milliseconds.
+                    if len(self._kept) > 200:
                         self._kept.clear()
-                    self._kept[key] = self.opened.rows(sql, parameters)
+                    self._kept[key] = [_short(row) for row in self.opened.rows(sql, parameters)]
         return self._kept[key]
 
     def rows(self, table: str) -> list[Row]:
@@ -77,10 +81,8 @@ class Book:
         """
         if "core.coverage_daily" not in self.opened.manifest.tables:  # published by an earlier version
             return smallest_coverage(self.by_day("response_times_daily", period.days))
-        rows = self._asked(
-            "select stored, expected_unseen, history_remainder from core.coverage_daily where day between ? and ?",
-            (period.start, period.end),
-        )
+        known = self._asked("select day, stored, expected_unseen, history_remainder from core.coverage_daily")
+        rows = [row for row in known if period.start <= row["day"] <= period.end]
         if not rows or any(row["expected_unseen"] is None for row in rows):
             return None
         stored = sum(row["stored"] for row in rows)
@@ -143,6 +145,18 @@ class Book:
             f"select {cases} from (select {age} as age from core.response_waits where state = 'open')", (cut,)
         )
         return [int(count) for count in row.values()]
+
+
+def short(text: str) -> str:
+    """A text that fits a page: of one that is too long, the beginning and a mark."""
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _short(row: Row) -> Row:
+    for name, value in row.items():
+        if isinstance(value, str) and len(value) > LONGEST:
+            row[name] = short(value)
+    return row
 
 
 def total(rows: Iterable[Row], column: str) -> int | None:

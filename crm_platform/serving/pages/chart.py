@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Final, Literal
 
-from crm_platform.publish.export import spreadsheet_safe
+from crm_platform.publish.files import csv_text
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.charts import Drawing, HeatMap, Size
 from crm_platform.serving.pages.numbers import Language
@@ -173,7 +173,7 @@ def country(language: Language, code: str) -> str:
 def _csv_cell(value: object) -> str:
     if isinstance(value, dt.datetime):
         return f"{value.isoformat()}Z"  # tables hold UTC without saying so
-    return spreadsheet_safe(value) if isinstance(value, str) else plain(value)
+    return csv_text(value) if isinstance(value, str) else plain(value)
 
 
 def plain(value: object) -> str:

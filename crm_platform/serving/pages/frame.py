@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,6 +24,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from crm_platform.errors import GiveUp
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.access import Visitor
+from crm_platform.serving.caching import Kept, KeptAnswer
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import Book
 from crm_platform.serving.pages.chart import Chart, plain
@@ -68,7 +68,7 @@ EXPLAINED: Final = {
     ),
 }
 
-_KEPT: Final = 256  # answers
+_MOST_KEPT: Final = 32 << 20  # bytes of packed pages
 _YEAR: Final = 365 * 86_400
 _VARY: Final = "Accept-Language, Cookie"
 
@@ -302,7 +302,7 @@ class Frame:
 
     def __init__(self) -> None:
         self._book: Book | None = None
-        self._kept: OrderedDict[object, bytes] = OrderedDict()
+        self._kept = Kept(most_bytes=_MOST_KEPT)
         self._lock = threading.Lock()
 
     def book(self, request: Request) -> tuple[Book | None, str]:
@@ -360,16 +360,13 @@ class Frame:
             view.visitor.can_leave,
             stamp(view.settings.root),
         )
-        with self._lock:
-            kept = self._kept.get(key)
-            if kept is not None:
-                self._kept.move_to_end(key)
+        kept = self._kept.get(key)
         if kept is not None:
-            return _html(request, kept)
+            return _html(request, kept.body)
         return await run_in_threadpool(self._draw, request, view, status=status, broken=broken, build=build, key=key)
 
     def _draw(
-        self, request: Request, view: View, *, status: Status, broken: str, build: Build, key: object
+        self, request: Request, view: View, *, status: Status, broken: str, build: Build, key: tuple[object, ...]
     ) -> Response:
         is_bad = bool(view.notice)
         try:
@@ -383,10 +380,7 @@ class Frame:
         if is_bad or view.notice:
             return HTMLResponse(body, 400 if is_bad else 200)
         packed = gzip.compress(body, compresslevel=5)
-        with self._lock:
-            self._kept[key] = packed
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+        self._kept.put(key, KeptAnswer(packed, {}))
         return _html(request, packed)
 
     def explain(self, request: Request) -> Response:

@@ -16,6 +16,7 @@ from crm_platform.serving.pages.words import BadAddress
 LENGTHS: Final[dict[str, int]] = {"7d": 7, "28d": 28, "90d": 90}
 NAMES: Final = (*LENGTHS, "month", "custom")
 _LONGEST: Final = 3660  # days: ten years; more is a slip of the keyboard
+_FIRST: Final = dt.date(2000, 1, 1)  # by its definition no message is older, and below year 1 there are no days
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ def read_period(query: Mapping[str, str], *, today: dt.date, default: str) -> Pe
         raise BadAddress("bad.order", start=start, end=end, today=today)
     if (end - start).days >= _LONGEST:
         raise BadAddress("bad.length", start=start, end=end)
+    if start < _FIRST:
+        raise BadAddress("bad.early", start=start, first=_FIRST)
     return Period(name, start, end, today)
 
 

@@ -17,6 +17,7 @@ from crm_platform.receipts import Movement, Receipt, moved_since, receipt
 from crm_platform.receipts.moved import WORDS as REASONS
 from crm_platform.schemas import TABLES, Column, Type
 from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages.book import short
 from crm_platform.serving.pages.chart import country, label
 from crm_platform.serving.pages.words import WORDS
 
@@ -214,7 +215,7 @@ def _cell(view: View, name: str, column: Column | None, value: object) -> str:
         return country(view.language, str(value))
     if isinstance(value, str):
         said = f"{name}.value.{value}"
-        return view.say(said) if said in WORDS else label(view.language, value)
+        return view.say(said) if said in WORDS else label(view.language, short(value))
     if isinstance(value, int | float):
         return _number(view, name, column, value)
     return str(value)

@@ -249,6 +249,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "{name}={text} is no date; write {name}=2026-11-01",
         "{name}={text} si tarehe; andika {name}=2026-11-01",
     ),
+    "bad.early": (
+        "from={start} is before {first}, and no message is that old; write a later day",
+        "from={start} ni kabla ya {first}, na hakuna ujumbe wa zamani hivyo; andika siku ya baadaye",
+    ),
     "bad.campaign": (
         "campaign {name} is not known; choose one from the list",
         "kampeni {name} haijulikani; chagua moja kutoka kwenye orodha",
@@ -318,11 +322,29 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "problem.too_many_failures": ("Too many wrong secrets", "Siri nyingi zisizo sahihi"),
     "problem.too_many_failures.text": (
-        "They came from your address. Wait {wait} s, then try again.",
-        "Zimetoka kwenye anwani yako. Subiri sek {wait}, kisha jaribu tena.",
+        "They came from your address. The right one opens at once; a wrong one is looked at again in {wait} s.",
+        "Zimetoka kwenye anwani yako. Sahihi hufungua mara moja; isiyo sahihi itaangaliwa tena baada ya sek {wait}.",
     ),
     "problem.too_long": ("This is too long", "Hii ni ndefu mno"),
-    "problem.too_long.text": ("A secret is far shorter.", "Siri ni fupi zaidi sana."),
+    "problem.too_long.text": (
+        "Nothing here needs an address or a form of that length. Begin again from a page.",
+        "Hakuna kitu hapa kinachohitaji anwani au fomu ndefu hivyo. Anza tena kutoka kwenye ukurasa.",
+    ),
+    "problem.bad_address": ("There is no such address", "Hakuna anwani kama hiyo"),
+    "problem.bad_address.text": (
+        "It holds characters that no address here has. Begin again from a page.",
+        "Ina herufi ambazo hakuna anwani hapa inazo. Anza tena kutoka kwenye ukurasa.",
+    ),
+    "problem.bad_length": ("This request cannot be read", "Ombi hili haliwezi kusomwa"),
+    "problem.bad_length.text": (
+        "It says of itself a length that is no number. Nothing was done.",
+        "Linataja urefu ambao si namba. Hakuna kilichofanyika.",
+    ),
+    "problem.bad_form": ("This form cannot be read", "Fomu hii haiwezi kusomwa"),
+    "problem.bad_form.text": (
+        "It is not the form of the login page, or did not come whole. Open the page and try again.",
+        "Si fomu ya ukurasa wa kuingia, au haikufika yote. Fungua ukurasa na ujaribu tena.",
+    ),
     "problem.bad_range": ("This address cannot be shown as asked", "Anwani hii haiwezi kuonyeshwa kama ilivyoombwa"),
     "problem.bad_range.text": (
         "The days it asks for cannot be read. Choose them on a page.",

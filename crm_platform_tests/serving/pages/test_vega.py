@@ -136,10 +136,11 @@ def test_its_colours_are_the_tokens_of_the_style_sheet(site: Site):
     assert {one["name"]: one["value"] for one in given if "value" in one} == vega.COLOURS
 
 
-def test_who_sees_the_page_may_see_its_specifications():
+def test_a_specification_holds_rows_and_needs_the_right_of_the_csv():
+    """Field case 77."""
     path = "/charts/support/backlog.vl.json"
-    assert needed_role(path) is Role.VIEWER
-    assert not is_export(path)
+    assert needed_role(path) is needed_role("/charts/support/backlog.csv") is Role.ANALYST
+    assert is_export(path)
 
 
 def test_what_has_nothing_to_draw_says_so(site: Site, empty_site: Site):
