@@ -102,9 +102,13 @@ class Chats(CoreTable):
     is_history_whole = flag("Nothing older is missing.")
     stored_messages = count("Messages stored.")
     quarantined_messages = count("Its records in quarantine.")
+    unreachable_messages = count(
+        "Messages that the CRM counts and that two readings of the whole list, a day apart, did not bring."
+    )
     oldest_counted_at = timestamp("Its oldest counted message.", nullable=True, published="no")
     last_inbound_at = timestamp("Its newest counted inbound message.", nullable=True)
-    history_remainder = count("Older messages known to exist and not stored.", published="no")
+    history_remainder = count("Messages known to exist and not stored.", published="no")
+    remainder_until = timestamp("Up to when these may be dated.", nullable=True, published="no")
 
 
 class ConversationSpans(CoreTable):

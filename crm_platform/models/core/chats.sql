@@ -27,6 +27,9 @@ known as (
         coalesce(counted.stored_messages, 0) as stored_messages,
         coalesce(quarantine.records, 0) as quarantined_messages,
         coalesce(state.reported_total, 0) as reported_total,
+        coalesce(state.unreachable, 0) as unreachable,
+        state.newest_run_since as newest_run_since,
+        state.fell_short_at as fell_short_at,
         counted.oldest_counted_at as oldest_counted_at,
         counted.last_inbound_at as last_inbound_at
     from every_chat
@@ -40,10 +43,16 @@ select
     is_history_whole,
     stored_messages,
     quarantined_messages,
+    case when is_history_whole then unreachable else 0 end as unreachable_messages,
     oldest_counted_at,
     last_inbound_at,
     case
         when is_history_whole then 0
         else greatest(0, reported_total - stored_messages - quarantined_messages)
-    end as history_remainder
+    end as history_remainder,
+    -- Up to when what is missing may be dated: nobody knows where in a list that was read to its end and fell short.
+    case
+        when fell_short_at is not null then known_until
+        else coalesce(newest_run_since, oldest_counted_at, known_until)
+    end as remainder_until
 from known

@@ -5,12 +5,12 @@ with stored as (
     where is_counted and not is_template
     group by {{ local_day("timestamp") }}
 ),
--- A chat's missing history counts for every day that begins before its oldest stored message.
+-- A chat's missing history counts for every day on which it may have been written.
 remainders as (
-    select {{ local_day(later("oldest_counted_at", -1e-6)) }} as last_day, sum(history_remainder) as messages
+    select {{ local_day(later("remainder_until", -1e-6)) }} as last_day, sum(history_remainder) as messages
     from core.chats
-    where oldest_counted_at is not null and history_remainder > 0
-    group by {{ local_day(later("oldest_counted_at", -1e-6)) }}
+    where remainder_until is not null and history_remainder > 0
+    group by {{ local_day(later("remainder_until", -1e-6)) }}
 ),
 planned as (
     select count(*) as days from ops.expected_unseen
