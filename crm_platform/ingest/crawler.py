@@ -67,6 +67,9 @@ BATCH_REQUESTS = 200
 COMMIT_EVERY = timedelta(minutes=1)
 """What came waits no longer than this: a kill costs a minute, however slow somebody's limit makes the requests."""
 
+LOOKAHEAD_BYTES = 32 * 1024 * 1024
+"""Bytes of text that visits may hold while they wait to be stored, by the heaviest visit so far."""
+
 LOOKUP_CHATS = 500
 """Chats whose known messages are looked up at once."""
 
@@ -210,6 +213,7 @@ class Crawler:
         self._short: set[str] = set()  # chats whose ends met though rows are missing: read to the end of the list
         self._ended: dict[str, bool] = {}  # chats whose reading is over, and whether it reached the list's end
         self._bad_pages: dict[str, int] = {}  # pages of histories that could not be had in this run
+        self._heaviest = 1  # bytes of text that one result brought
 
     # What a run asks about its work.
 
@@ -593,7 +597,7 @@ class Crawler:
                 if self._stopped_by is not None:
                     return
             return
-        lookahead = LOOKAHEAD if self.is_limited else LOOKAHEAD_UNLIMITED
+        most = LOOKAHEAD if self.is_limited else LOOKAHEAD_UNLIMITED
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="crawl")
         done: SimpleQueue[Future[R]] = SimpleQueue()
 
@@ -603,17 +607,22 @@ class Crawler:
                 future.add_done_callback(done.put)
             return len(begun)
 
+        def lookahead() -> int:
+            return max(self._workers, min(most, LOOKAHEAD_BYTES // self._heaviest))
+
         try:
-            under_way = begin(lookahead)
+            under_way = begin(min(LOOKAHEAD, lookahead()))
             while under_way:
                 future = self._next(done)
                 under_way -= 1
+                if not future.cancelled():
+                    before = self.batch.bytes
+                    yield future.result()
+                    self._heaviest = max(self._heaviest, self.batch.bytes - before)
                 if self._stopped_by is None:
-                    under_way += begin(1)
+                    under_way += begin(max(0, lookahead() - under_way))
                 else:
                     pool.shutdown(wait=False, cancel_futures=True)
-                if not future.cancelled():
-                    yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
 

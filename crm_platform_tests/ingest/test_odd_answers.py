@@ -13,8 +13,11 @@ import pytest
 
 from crm_platform.api import CrmClient, Fetch
 from crm_platform.errors import GiveUp
-from crm_platform.ingest import expected_unseen
+from crm_platform.ingest import PlannerMemory, expected_unseen
 from crm_platform.ingest.batch import Batch
+from crm_platform.ingest.connect import FetchLog
+from crm_platform.ingest.crawler import LOOKAHEAD, Crawler
+from crm_platform.ingest.trouble import Troubles
 from crm_platform.models import build_order, build_within, freeze, validate
 from crm_platform.sandbox import SandboxOptions
 from crm_platform.warehouse import DuckDbWarehouse
@@ -215,6 +218,31 @@ def test_a_report_that_only_says_when_it_was_made_is_the_same(tmp_path):
     again = world.rows("select chat_id, fetch_id, extra from raw.contacts order by chat_id")
     assert [row["fetch_id"] for row in again] == [row["fetch_id"] for row in contacts]
     assert all(row["extra"] != old["extra"] for row, old in zip(again, contacts, strict=True)), "kept at its newest"
+
+
+def test_heavy_results_are_not_fetched_far_ahead(tmp_path):
+    """Field case 16: what waits to be stored is bounded by its bytes, too."""
+    world = odd_world(tmp_path, lambda _path, body: body)
+    memory = PlannerMemory.load(world.settings, world.warehouse, at=START)
+    log = FetchLog()
+    crawler = Crawler(
+        client=world.connect(log),
+        warehouse=world.warehouse,
+        memory=memory,
+        troubles=Troubles([]),
+        fetch_log=log,
+        batch=Batch(),
+        progress=lambda _: None,
+        now=world.time,
+        workers=2,
+    )
+    begun: list[int] = []
+    ahead = []
+    for taken, _ in enumerate(crawler._parallel(begun.append, range(200)), start=1):
+        ahead.append(len(begun) - taken)
+        crawler.batch.bytes += 8 * 1024 * 1024
+    assert len(ahead) == 200
+    assert max(ahead[LOOKAHEAD + 2 :]) <= 4
 
 
 def test_a_batch_is_full_by_its_bytes(tmp_path, monkeypatch):

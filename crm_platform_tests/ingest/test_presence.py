@@ -89,8 +89,10 @@ class Swept:
         fetch = SimpleNamespace(fetch_id=self.number, started_at=at, finished_at=at + MINUTE)
         page: Any = SimpleNamespace(fetch=fetch, total=total)
         client: Any = None
-        sweep = Sweep(client, seen=set(seen), rejected={f"r{number}" for number in range(rejected)})
+        sweep = Sweep(client)
+        sweep.seen, sweep.rejected = set(seen), {f"r{number}" for number in range(rejected)}
         sweep.first = sweep.last = page
+        sweep.total = total
         sweep.reached_end = reached_end
         batch = Batch()
         verdict = record_sweep(sweep, batch, self.warehouse)
