@@ -235,7 +235,7 @@ class Crawler:
         if sweep.is_complete:
             self.memory.swept(at=self.now(), requests=sweep.requests)
         else:
-            self.memory.planner.spent(at=self.now(), requests=sweep.requests)
+            self.memory.planner.swept_in_part(at=self.now(), requests=sweep.requests)
         for chat_id in sweep.seen - self.states.keys():
             self.states[chat_id] = ChatState(chat_id)
         for chat_id in missed:

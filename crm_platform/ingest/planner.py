@@ -545,6 +545,19 @@ class CrawlPlanner:
         self._sweep_ledger.add(t, requests)
         self._pay(t, requests)
 
+    def swept_in_part(self, *, at: dt.datetime, requests: int) -> None:
+        """A sweep that cost `requests` broke off, or the list moved under it.
+
+        Under a quota the next one comes as soon as the sweeps' share has bought it. Half an hour's wait for it would be
+        one for all that hangs on it: newcomers, who is gone, whatever is called complete.
+        """
+        t = _hours(at)
+        if not self._is_free:
+            self._sweep_asked_at = max(self._swept_at, t - SWEEP_INTERVAL_HOURS)
+        self._sweep_fund = max(self._sweep_fund - requests, -float(requests))
+        self._sweep_ledger.add(t, requests)
+        self._pay(t, requests)
+
     def spent(self, *, at: dt.datetime, requests: int) -> None:
         """Book requests for anything else: campaign list, reports, history, retries, visits that were not planned."""
         self._pay(_hours(at), requests)
