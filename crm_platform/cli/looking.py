@@ -206,7 +206,7 @@ def _timeliness_lines(settings: Settings, store: DuckDbWarehouse, *, now: dt.dat
 def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str, object]]:
     """What is known, spent and published, as (about, words)."""
     from crm_platform.alerts import Alerter
-    from crm_platform.defs.allowance import requests_left
+    from crm_platform.defs.allowance import closed, requests_left
     from crm_platform.publish import current, read_manifest
 
     yield "CRM", f"{settings.crm_url}{' (the sandbox: made-up data)' if settings.is_sandbox else ''}"
@@ -223,6 +223,8 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
             yield "warehouse", str(problem)
     words = [f"{count:,} this {span}" for span, count in requests_left(settings).items()]
     yield "requests left", ", ".join(words) or "no limit"
+    if pause := closed(settings):
+        yield "gate", f"closed {pause}"
     snapshot = current(settings)
     if snapshot is None:
         yield "snapshot", "none: run `crm refresh`"

@@ -28,6 +28,11 @@ class Fetches(OpsTable):
     outcome = text("ok, or what went wrong.")
     records = count("Records in the answer.")
     total = count("The total that the answer reported.", nullable=True)
+    server_clock_skew_seconds = number(
+        "Seconds by which the server's clock (its Date) is ahead of ours; NULL where not known or within 5 s.",
+        nullable=True,
+        unit="s",
+    )
 
 
 class Quarantine(OpsTable):

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pydantic import SecretStr
 
 from crm_platform.api import CrmClient, Fetch
-from crm_platform.api.gate import Allowance, Slot
+from crm_platform.api.gate import Allowance, Closed, Slot
 from crm_platform.errors import Busy
 from crm_platform.ingest import Outcome, connect, crawl, refresh
 from crm_platform.schemas import TABLES, OpsTable, RawTable, Table
@@ -159,6 +159,9 @@ class MortalGate:
     def limits(self) -> Allowance:
         self._life.check()
         return self._gate.limits()
+
+    def closed(self) -> Closed | None:
+        return self._gate.closed()
 
     def close(self) -> None:
         self._gate.close()
