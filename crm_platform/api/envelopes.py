@@ -32,7 +32,7 @@ from crm_platform.errors import (
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 WORTH_A_WORD: Final = 5.0
-"""Seconds of difference between the server's clock and ours below which nothing is noted."""
+"""Seconds of difference between the server's clock and ours up to which they agree."""
 _LONGEST_HEADER: Final = 100  # characters of one that are read
 # An `X-RateLimit-Reset` below this many seconds is a span, not a moment.
 _FIRST_MOMENT: Final = 10**9
@@ -219,7 +219,7 @@ def rate_headers(headers: Mapping[str, str], *, now: dt.datetime) -> RateHeaders
 
 
 def clock_skew(headers: Mapping[str, str], *, started_at: dt.datetime, finished_at: dt.datetime) -> float | None:
-    """Seconds by which the server's clock (its `Date`) is ahead of ours; None where not known or within WORTH_A_WORD.
+    """Seconds by which the server's clock (its `Date`) is ahead of ours, 0 within WORTH_A_WORD; None where not known.
 
     An answer that some cache kept (`Age`) tells no time.
     """
@@ -230,7 +230,7 @@ def clock_skew(headers: Mapping[str, str], *, started_at: dt.datetime, finished_
     ahead = (date - finished_at).total_seconds()
     behind = (date + dt.timedelta(seconds=1) - started_at).total_seconds()
     skew = max(ahead, 0.0) + min(behind, 0.0)
-    return skew if abs(skew) > WORTH_A_WORD else None
+    return skew if abs(skew) > WORTH_A_WORD else 0.0
 
 
 def _bounded(seconds: float) -> float:

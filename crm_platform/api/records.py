@@ -141,7 +141,7 @@ class Fetch:
 
     `outcome` is ok, rate_limited, server_error, not_json, not_success, timeout, disconnected, unauthorized, not_found,
     invalid or rejected. `records` counts the answer's records, rejected ones included. `server_clock_skew_seconds`: how
-    far the server's clock is ahead of ours, None where they agree or where the answer does not say.
+    far the server's clock is ahead of ours, 0 where they agree, None where the answer does not say.
     """
 
     fetch_id: int

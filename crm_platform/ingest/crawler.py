@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from crm_platform.api import Answer, CampaignReport, CrmClient, Fetch
 from crm_platform.errors import CrmPlatformError, FixConfiguration, NotFound, QuotaSpent, RetryLater, SkipRecord
 from crm_platform.ingest.batch import Batch, rejected_key
+from crm_platform.ingest.clocks import CLOCK_SLACK, ClockIsWrong
 from crm_platform.ingest.planner import SeenMessage
 from crm_platform.ingest.sweep import PRESENT, Sweep, record_sweep
 from crm_platform.ingest.visits import PAGE_SIZE, ChatState, Known, Visit, deepen, visit_newest
@@ -210,6 +211,8 @@ class Crawler:
         is_full = len(self.batch) >= BATCH_ROWS or (self.is_limited and len(self.batch.fetches) >= BATCH_REQUESTS)
         if when_full and not is_full and self.now() - self._committed_at < COMMIT_EVERY:
             return
+        if self.now() < self._committed_at - CLOCK_SLACK:
+            raise ClockIsWrong("this machine's clock was set back while the run was at work; the next run goes on")
         self.memory.save(self.batch, at=self.now())
         for table, written in self.batch.commit(self.warehouse).items():
             self.written[table] = self.written.get(table, Written()) + written

@@ -29,7 +29,7 @@ class Fetches(OpsTable):
     records = count("Records in the answer.")
     total = count("The total that the answer reported.", nullable=True)
     server_clock_skew_seconds = number(
-        "Seconds by which the server's clock (its Date) is ahead of ours; NULL where not known or within 5 s.",
+        "Seconds by which the server's clock (its Date) is ahead of ours, 0 within 5 s; NULL where not known.",
         nullable=True,
         unit="s",
     )

@@ -216,6 +216,7 @@ class MortalWarehouse(DuckDbWarehouse):
         with super().writing(source=source) as session:
             yield session
             self._life.commit_boundary("at COMMIT")
+        self._life.simulation.commits += 1
         self._life.simulation.note("committed")
         self._life.commit_boundary("after COMMIT")
 
