@@ -91,7 +91,7 @@ def newest_instant(warehouse: Warehouse) -> datetime | None:
     """The latest instant on record by our own clock."""
     with warehouse.reading() as session:
         moment = session.query(_NEWEST)["moment"][0].as_py()
-    return None if moment is None else moment.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def draw_back(warehouse: Warehouse, *, now: datetime, by: timedelta) -> None:

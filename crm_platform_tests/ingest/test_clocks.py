@@ -81,8 +81,15 @@ def of_our_clock(crm: World) -> dict[str, dt.datetime]:
     return newest
 
 
-@pytest.mark.parametrize("is_dated", [True, False])
-@pytest.mark.parametrize("by", [dt.timedelta(hours=2), 30 * DAY, 4000 * DAY])
+@pytest.mark.parametrize(
+    ("by", "is_dated"),
+    [
+        (30 * DAY, True),
+        pytest.param(dt.timedelta(hours=2), True, marks=pytest.mark.slow),
+        pytest.param(4000 * DAY, True, marks=pytest.mark.slow),
+        pytest.param(30 * DAY, False, marks=pytest.mark.slow),
+    ],
+)
 def test_after_a_run_with_a_clock_ahead_the_next_one_goes_on_as_if_nothing_had_been(tmp_path, by, is_dated):
     crm = world(tmp_path, contacts=12, days=8, limits={"requests_per_minute": 600})
     crawled(crm, minutes=1)
