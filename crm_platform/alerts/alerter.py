@@ -105,6 +105,18 @@ class _State(BaseModel):
     failing: dict[str, _Failure] = {}
     sent: dict[str, dict[str, str]] = {}
 
+    def drawn_back(self, now: dt.datetime) -> _State:
+        """The same, nothing of it later than `now`: after a clock that ran ahead nobody would be told for as long."""
+        for problem in self.problems.values():
+            problem.since = min(problem.since, now)
+            problem.over_at = problem.over_at and min(problem.over_at, now)
+            for told in problem.told.values():
+                told.told_at = told.told_at and min(told.told_at, now)
+                told.sending_at = told.sending_at and min(told.sending_at, now)
+        for failure in self.failing.values():
+            failure.since, failure.at = min(failure.since, now), min(failure.at, now)
+        return self
+
     def rests(self, channel: str, now: dt.datetime) -> bool:
         failure = self.failing.get(channel)
         return failure is not None and now - failure.at < RETRY
@@ -324,7 +336,7 @@ class Alerter:
 
     def _read(self) -> _State:
         try:
-            return _State.model_validate_json(self._path.read_bytes())
+            return _State.model_validate_json(self._path.read_bytes()).drawn_back(self._now())
         except FileNotFoundError:
             return _State()
         except (OSError, ValidationError) as problem:

@@ -15,7 +15,7 @@ from crm_platform.api.client import (
     FetchIds,
     utc_now,
 )
-from crm_platform.api.gate import Allowance, Gate, OpenGate, Slot, SqliteGate
+from crm_platform.api.gate import Allowance, Closed, Gate, OpenGate, Slot, SqliteGate
 from crm_platform.api.instants import FIRST_BELIEVED, FUTURE_TOLERANCE, Believable
 from crm_platform.api.operations import OPERATIONS, Operation
 from crm_platform.api.records import (
@@ -49,6 +49,7 @@ __all__ = [
     "Believable",
     "Campaign",
     "CampaignReport",
+    "Closed",
     "Contact",
     "CrmClient",
     "CustomField",

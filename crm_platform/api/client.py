@@ -30,6 +30,7 @@ from pydantic import SecretStr
 from crm_platform.api.envelopes import (
     UnreadableAnswer,
     Verdict,
+    clock_skew,
     judge_status,
     list_of,
     message_of,
@@ -38,7 +39,7 @@ from crm_platform.api.envelopes import (
     says_failure,
     says_success,
 )
-from crm_platform.api.gate import Allowance, Gate, OpenGate
+from crm_platform.api.gate import Allowance, Closed, Gate, OpenGate
 from crm_platform.api.instants import Believable
 from crm_platform.api.operations import OPERATIONS, Operation
 from crm_platform.api.paging import pages
@@ -342,6 +343,10 @@ class CrmClient:
     def available(self) -> int | None:
         """How many requests may start now by the gate; None = no limit."""
         return self._gate.available().now
+
+    def closed(self) -> Closed | None:
+        """Until when nobody may send, and why; None while the gate is open."""
+        return self._gate.closed()
 
     def limits(self) -> Allowance:
         """How many requests a minute and a day may hold by the gate: the smaller of ours and the server's."""
@@ -692,6 +697,7 @@ class CrmClient:
             outcome="ok" if isinstance(outcome, _Reading) else outcome.outcome,
             records=outcome.records if isinstance(outcome, _Reading) else 0,
             total=outcome.total if isinstance(outcome, _Reading) else None,
+            server_clock_skew_seconds=clock_skew(headers or {}, started_at=started_at, finished_at=finished_at),
         )
         self._on_fetch(fetch)
         return outcome, fetch

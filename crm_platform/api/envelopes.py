@@ -31,10 +31,15 @@ from crm_platform.errors import (
 )
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
+WORTH_A_WORD: Final = 5.0
+"""Seconds of difference between the server's clock and ours up to which they agree."""
+_LONGEST_HEADER: Final = 100  # characters of one that are read
 # An `X-RateLimit-Reset` below this many seconds is a span, not a moment.
 _FIRST_MOMENT: Final = 10**9
 _FIRST_MILLISECONDS: Final = 10**11
 _LONGEST_DATE: Final = 64  # characters of a header that is a date
+LONGEST_PAUSE: Final = 86_400.0
+"""Seconds: a server that asks for more is asked again after a day, so that no slip of its shuts us out for years."""
 _MOST_PROBLEMS: Final = 20  # entries of a 422's details that are worth showing
 
 
@@ -123,7 +128,8 @@ def judge_status(
         if wait is None:
             rates = rate_headers(headers, now=now)
             wait = rates.reset_after if rates.remaining == 0 else None
-        return Verdict("rate_limited", RateLimited(f"{text} (rate limit)", retry_after=wait))
+        until = f", a pause until {now + dt.timedelta(seconds=wait):%Y-%m-%d %H:%M:%S} UTC" if wait else ""
+        return Verdict("rate_limited", RateLimited(f"{text} (rate limit{until})", retry_after=wait))
     if status >= 500:
         return Verdict("server_error", ServerUnavailable(text, retry_after=retry_after(headers, now=now)))
     if status == 408:
@@ -210,12 +216,15 @@ def object_of(document: object) -> Mapping[str, Any]:
 
 
 def retry_after(headers: Mapping[str, str], *, now: dt.datetime) -> float | None:
-    """Read `Retry-After` (seconds, or a date by the server's own clock where it sends one); seconds, never < 0."""
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
-        return float(text)
+    """Read `Retry-After` (seconds, or a date by the server's own clock where it sends one); 0 to LONGEST_PAUSE seconds.
+
+    None where none was sent, or none that means something, such as a negative one: the caller waits as it sees fit.
+    """
+    text = headers.get("retry-after", "")[:_LONGEST_HEADER].strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text):
+        return _bounded(float(text))
     moment = _http_date(text)
-    return max(0.0, (moment - _server_now(headers, now)).total_seconds()) if moment else None
+    return _bounded((moment - _server_now(headers, now)).total_seconds()) if moment else None
 
 
 def rate_headers(headers: Mapping[str, str], *, now: dt.datetime) -> RateHeaders:
@@ -226,7 +235,7 @@ def rate_headers(headers: Mapping[str, str], *, now: dt.datetime) -> RateHeaders
     after: float | None = None
     if reset is not None and reset >= 0:
         seconds = reset / 1000 if reset >= _FIRST_MILLISECONDS else float(reset)
-        after = seconds if seconds < _FIRST_MOMENT else max(0.0, seconds - _server_now(headers, now).timestamp())
+        after = _bounded(seconds if seconds < _FIRST_MOMENT else seconds - _server_now(headers, now).timestamp())
     return RateHeaders(
         limit=limit if limit is not None and limit > 0 else None,
         remaining=remaining if remaining is not None and remaining >= 0 else None,
@@ -234,11 +243,30 @@ def rate_headers(headers: Mapping[str, str], *, now: dt.datetime) -> RateHeaders
     )
 
 
+def clock_skew(headers: Mapping[str, str], *, started_at: dt.datetime, finished_at: dt.datetime) -> float | None:
+    """Seconds by which the server's clock (its `Date`) is ahead of ours, 0 within WORTH_A_WORD; None where not known.
+
+    An answer that some cache kept (`Age`) tells no time.
+    """
+    date = None if "age" in headers else _http_date(headers.get("date", ""))
+    if date is None:
+        return None
+    # It says whole seconds, of some moment between the asking and the answer.
+    ahead = (date - finished_at).total_seconds()
+    behind = (date + dt.timedelta(seconds=1) - started_at).total_seconds()
+    skew = max(ahead, 0.0) + min(behind, 0.0)
+    return skew if abs(skew) > WORTH_A_WORD else 0.0
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(0.0, seconds), LONGEST_PAUSE)
+
+
 def _http_date(text: str) -> dt.datetime | None:
     if len(text) > _LONGEST_DATE:
         return None
     try:
-        moment = email.utils.parsedate_to_datetime(text)
+        moment = email.utils.parsedate_to_datetime(text[:_LONGEST_HEADER])
     except (ValueError, TypeError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

@@ -11,6 +11,11 @@ so
 - the slot of a request that was given up, or whose process died, is taken until its longest duration plus the window;
 - what the server says (`X-RateLimit-*`, `Retry-After`) can only lower the limit, for every process at once.
 
+A clock that was wrong costs nothing lasting. Once it has gone back, what the ledger dates later than it can be is
+drawn back to what it could be now: an answer to this moment, a request under way to its longest duration, a pause to
+its own length from here. While a clock steps forward nobody can tell that from time that passed: one window may then
+hold two windows' requests, and the server's own refusals close the gate.
+
 Why this holds: take the requests that the server counted in some window, and of these the one that acquired its slot
 last. At that moment each of the others was either unanswered or answered less than a window ago, so it was counted
 here, and the limit was not exceeded.
@@ -40,8 +45,11 @@ _MINUTE: Final = 60 * _SECOND
 _DAY: Final = 24 * 3600 * _SECOND
 # A server whose window ends later than this (seconds) counts days, not minutes.
 _LONGEST_MINUTE: Final = 65.0
+_LONGEST_RESET: Final = round(_LONGEST_MINUTE * _SECOND)
 # While waiting, look again this often (seconds): a slot may come back earlier than it looked.
 _LONGEST_NAP: Final = 1.0
+# A clock that is set right goes further than this; what two processes read while one waits for the other does not.
+_CLOCK_SLACK: Final = _MINUTE
 _LOCK_PATIENCE: Final = 30.0  # seconds to wait for another process's transaction, which takes a millisecond
 _GLANCE: Final = _SECOND // 5  # how long "nothing limits anybody" is believed before the file is asked again
 _PURGE_EVERY: Final = 256  # slots between two purges of those that no window can see any more
@@ -70,10 +78,21 @@ CREATE TABLE server (               -- what the server said last, one row
     remaining INTEGER,              -- requests that the server still takes
     counts_days INTEGER NOT NULL,   -- whether `remaining` is of a day
     remaining_until INTEGER NOT NULL,
-    unlisted_at INTEGER NOT NULL    -- when requests last passed without a slot, since nothing limited anybody
+    unlisted_at INTEGER NOT NULL,   -- when requests last passed without a slot, since nothing limited anybody
+    closed_at INTEGER NOT NULL DEFAULT 0,       -- when the gate was closed
+    closed_why TEXT NOT NULL DEFAULT 'a pause'  -- in words
 );
-INSERT INTO server VALUES (0, 0, NULL, NULL, 0, NULL, 0, 0, 0);
+INSERT INTO server (closed_until, said_for, limits_until, counts_days, remaining_until, unlisted_at)
+VALUES (0, 0, 0, 0, 0, 0);
 """
+_VERSION: Final = 2
+# A ledger of an earlier version, by its number: what it lacks.
+_UPGRADES: Final = {
+    1: (
+        "ALTER TABLE server ADD COLUMN closed_at INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE server ADD COLUMN closed_why TEXT NOT NULL DEFAULT 'a pause'",
+    ),
+}
 
 
 class Slot(Protocol):
@@ -97,6 +116,9 @@ class Gate(Protocol):
 
     def limits(self) -> Allowance:
         """Say how many requests a minute and a day may hold: the smaller of ours and the server's."""
+
+    def closed(self) -> Closed | None:
+        """Say until when nobody may send, and why; None while the gate is open."""
 
     def close(self) -> None:
         """Let go of what is held open."""
@@ -123,6 +145,10 @@ class OpenGate:
 
     limits = available
 
+    def closed(self) -> Closed | None:
+        """Say that it is open."""
+        return None
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -142,6 +168,18 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """Nobody may send before `until` (aware, UTC). `why`: in words."""
+
+    until: dt.datetime
+    why: str
+
+    def __str__(self) -> str:
+        """Read as a part of a sentence."""
+        return f"until {self.until:%Y-%m-%d %H:%M:%S} UTC: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class _Server:
     """The row of the table `server`."""
 
@@ -154,6 +192,8 @@ class _Server:
     counts_days: bool
     remaining_until: int
     unlisted_at: int
+    closed_at: int
+    closed_why: str
 
     def minute(self, at: int) -> int | None:
         return self.minute_limit if self.limits_until > at else None
@@ -175,7 +215,7 @@ class _Bound:
     free: int
     is_day: bool
     next_at: int
-    is_closed: bool = False  # the CRM asked for a pause
+    closed: Closed | None = None  # nobody may send at all, whatever the limit
 
 
 class _Slot:
@@ -243,20 +283,21 @@ class SqliteGate:
         Raises QuotaSpent (the day's requests are used up) or RateLimited, both with `retry_after`.
         """
         patience = self._max_wait if max_wait is None else max_wait
-        deadline = self._micros() + round(patience * _SECOND)
         while True:
             at = self._micros()
             got = self._try(at)
             if isinstance(got, _Slot):
                 return got
             wait = (got.next_at - at) / _SECOND
-            if got.next_at > deadline:
-                if got.is_closed:
-                    raise RateLimited(f"{operation}: the CRM asked for a pause", retry_after=wait)
+            if wait > patience:
                 if got.is_day:
                     raise QuotaSpent(f"{operation}: the day's requests are used up", retry_after=wait)
+                if got.closed is not None:
+                    raise RateLimited(f"{operation}: the gate is closed {got.closed}", retry_after=wait)
                 raise RateLimited(f"{operation}: no request is free this minute", retry_after=wait)
-            self._sleep(min(wait, _LONGEST_NAP))
+            nap = min(wait, _LONGEST_NAP)
+            self._sleep(nap)
+            patience -= nap  # slept, not read off a clock that may be set back meanwhile
 
     def available(self, now: dt.datetime | None = None) -> Allowance:
         """Say how many requests this holder may start now."""
@@ -264,7 +305,7 @@ class SqliteGate:
         with self._lock:
             if not self._is_limited and not self._path.exists():
                 return Allowance(None, None)
-            with self._transaction(write=False) as db:
+            with self._settled(at) as db:
                 bounds = list(self._bounds(db, at))
         minute = [bound.free for bound in bounds if not bound.is_day]
         day = [bound.free for bound in bounds if bound.is_day]
@@ -286,18 +327,27 @@ class SqliteGate:
         with self._lock:
             if not self._is_limited and not self._path.exists():
                 return Allowance(None, None)
-            with self._transaction(write=False) as db:
+            with self._settled(at) as db:
                 server = _server(db)
         return self._stricter(server, at)
 
+    def closed(self, now: dt.datetime | None = None) -> Closed | None:
+        """Say until when nobody may send, and why; None while the gate is open, also to who waits for a free slot."""
+        at = self._micros(now)
+        with self._lock:
+            if not self._is_limited and not self._path.exists():
+                return None
+            with self._settled(at) as db:
+                return _closed(_server(db), at)
+
     def rebuild(self, started: Iterable[dt.datetime], *, uncommitted: int = 0) -> None:
-        """Start the ledger anew from request starts known from elsewhere: closed for a minute, then counting them.
+        """Start the ledger anew from request starts known from elsewhere: closed for a while, then counting them.
 
         `uncommitted` slots come on top: what may have been sent without having been recorded anywhere.
         """
         with self._lock, self._transaction(write=True) as db:
             db.execute("DELETE FROM slots")
-            self._refill(db, started, uncommitted=uncommitted)
+            self._refill(db, started, uncommitted=uncommitted, shut_for=self._lost_for)
 
     def close(self) -> None:
         """Close the file. The gate may be used again, and opens it again."""
@@ -314,8 +364,63 @@ class SqliteGate:
     def _is_limited(self) -> bool:
         return self._per_minute is not None or self._per_day is not None
 
+    @property
+    def _lost_for(self) -> int:
+        """Whatever was under way when the ledger was lost may be counted until its time-out, and then for a window."""
+        return self._timeout + _MINUTE
+
     def _micros(self, moment: dt.datetime | None = None) -> int:
         return _micros(moment or self._now())
+
+    @contextlib.contextmanager
+    def _settled(self, at: int) -> Iterator[sqlite3.Connection]:
+        """A transaction to read in, after a clock that has gone back."""
+        with self._transaction(write=False) as db:
+            is_ahead = self._is_ahead(db, at)
+            if not is_ahead:
+                yield db
+        if is_ahead:  # seldom: whoever reads writes only then
+            with self._transaction(write=True) as db:
+                self._settle(db, at)
+                yield db
+
+    def _is_ahead(self, db: sqlite3.Connection, at: int) -> bool:
+        """Whether the ledger speaks of times that it cannot know of by a clock that says `at`."""
+        server, soonest = _server(db), at + _CLOCK_SLACK
+        return (
+            server.closed_at > soonest
+            or server.closed_until > soonest + _DAY
+            or server.limits_until > soonest + _DAY
+            or server.remaining_until > soonest + (_DAY if server.counts_days else _LONGEST_RESET)
+            or server.unlisted_at > soonest
+            or db.execute("SELECT 1 FROM slots WHERE until > ? LIMIT 1", (soonest + self._timeout,)).fetchone()
+            is not None
+        )
+
+    def _settle(self, db: sqlite3.Connection, at: int) -> None:
+        """Draw back what the ledger dates later than it can be: whoever wrote it read another clock."""
+        if not self._is_ahead(db, at):
+            return
+        server, soonest = _server(db), at + _CLOCK_SLACK
+        log.warning("the clock has gone back: the request ledger is drawn back to it")
+        db.execute("UPDATE slots SET until = ? WHERE until > ? AND last_id BETWEEN 1 AND ?", (at, soonest, _LOST - 1))
+        db.execute("UPDATE slots SET until = ? WHERE until > ?", (at + self._timeout, soonest + self._timeout))
+        pause = min(server.closed_until - server.closed_at, _DAY)
+        is_ahead = server.closed_at > soonest or server.closed_until > soonest + _DAY
+        remains = _DAY if server.counts_days else _MINUTE
+        db.execute(
+            "UPDATE server SET closed_at = ?, closed_until = ?, limits_until = min(limits_until, ?),"
+            " remaining_until = CASE WHEN remaining_until > ? THEN ? ELSE remaining_until END,"
+            " unlisted_at = min(unlisted_at, ?)",
+            (
+                at if is_ahead else server.closed_at,
+                at + pause if is_ahead else server.closed_until,
+                at + _DAY,
+                soonest + (_DAY if server.counts_days else _LONGEST_RESET),
+                at + remains,
+                at,
+            ),
+        )
 
     def _try(self, at: int) -> _Slot | _Bound:
         """Take a slot, or give the bound that stands against it longest."""
@@ -325,6 +430,7 @@ class SqliteGate:
                 self._unlisted.add(slot)
                 return slot
             with self._transaction(write=True, durable=True) as db:
+                self._settle(db, at)
                 shut = [bound for bound in self._bounds(db, at) if bound.free <= 0]
                 if shut:
                     return max(shut, key=lambda bound: bound.next_at)
@@ -338,11 +444,12 @@ class SqliteGate:
         if self._noted_unlisted:
             if self._looked_at <= at < self._looked_at + _GLANCE:
                 return True
-            with self._transaction(write=False) as db:
+            with self._settled(at) as db:
                 is_silent = _server(db).is_silent(at)
             self._looked_at = at if is_silent else 0
             return is_silent
         with self._transaction(write=True) as db:
+            self._settle(db, at)
             if not _server(db).is_silent(at):
                 return False
             db.execute("UPDATE server SET unlisted_at = ?", (at,))
@@ -357,8 +464,9 @@ class SqliteGate:
 
     def _bounds(self, db: sqlite3.Connection, at: int) -> Iterator[_Bound]:
         server = _server(db)
+        closed = _closed(server, at)
         if server.closed_until > at:
-            yield _Bound(0, is_day=False, next_at=server.closed_until, is_closed=True)
+            yield _Bound(0, is_day=False, next_at=server.closed_until, closed=closed)
         limits = self._stricter(server, at)
         for window, is_day, most in ((_MINUTE, False, limits.minute), (_DAY, True, limits.day)):
             if most is not None:
@@ -373,7 +481,7 @@ class SqliteGate:
             # of slots decides: on a clock that stands still, or is set back, times would not tell.
             since = _count(db, "last_id >= ? AND id <> ?", server.said_for, server.said_for)
             free = max(0, left - self._reserve - since)
-            yield _Bound(free, is_day=server.counts_days, next_at=server.remaining_until)
+            yield _Bound(free, is_day=server.counts_days, next_at=server.remaining_until, closed=closed)
 
     def _insert(self, db: sqlite3.Connection, acquired: int) -> int:
         row = db.execute(
@@ -423,8 +531,7 @@ class SqliteGate:
         self._looked_at = 0
         pause = retry_after(said, now=now) if status in (429, 503) else None
         if pause is not None:
-            closed_until = at + min(round(pause * _SECOND), _DAY)
-            db.execute("UPDATE server SET closed_until = max(closed_until, ?)", (closed_until,))
+            self._shut(db, at, round(pause * _SECOND), f"the CRM asked for a pause (HTTP {status}, Retry-After)")
         rates = rate_headers(said, now=now)
         if rates.limit is None and rates.remaining is None:
             return
@@ -438,7 +545,7 @@ class SqliteGate:
         server = _server(db)
         if slot.id < server.said_for:
             return  # answers may overtake each other; the youngest request's word counts
-        reset_after = min(rates.reset_after, _DAY / _SECOND) if rates.reset_after is not None else _MINUTE / _SECOND
+        reset_after = rates.reset_after if rates.reset_after is not None else _MINUTE / _SECOND
         counts_days = reset_after > _LONGEST_MINUTE
         db.execute(
             "UPDATE server SET said_for = ?, remaining = ?, counts_days = ?, remaining_until = ?",
@@ -448,15 +555,24 @@ class SqliteGate:
             column = "day_limit" if counts_days else "minute_limit"
             db.execute(f"UPDATE server SET {column} = ?, limits_until = ?", (rates.limit, at + _DAY))
 
+    def _shut(self, db: sqlite3.Connection, at: int, span: int, why: str) -> None:
+        """Let nobody send for a while (µs, a day at most); a longer pause that is under way stays."""
+        db.execute(
+            "UPDATE server SET closed_until = ?, closed_at = ?, closed_why = ? WHERE closed_until < ?",
+            (at + min(span, _DAY), at, why, at + min(span, _DAY)),
+        )
+
     # The file.
 
-    def _refill(self, db: sqlite3.Connection, started: Iterable[dt.datetime], *, uncommitted: int) -> None:
+    def _refill(
+        self, db: sqlite3.Connection, started: Iterable[dt.datetime], *, uncommitted: int, shut_for: int
+    ) -> None:
         at = self._micros()
         moments = [_micros(moment) for moment in started]
         rows = [(moment, moment + self._timeout) for moment in moments if moment > at - _DAY - self._timeout]
-        rows += [(at, at)] * uncommitted
+        rows += [(at, at + self._timeout)] * uncommitted
         db.executemany("INSERT INTO slots (acquired, until, last_id) VALUES (?, ?, 0)", rows)
-        db.execute("UPDATE server SET closed_until = max(closed_until, ?)", (at + _MINUTE,))
+        self._shut(db, at, shut_for, "the account of requests is rebuilt, and some may still be under way")
 
     @contextlib.contextmanager
     def _transaction(self, *, write: bool, durable: bool = False) -> Iterator[sqlite3.Connection]:
@@ -492,17 +608,21 @@ class SqliteGate:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("BEGIN IMMEDIATE")
         try:
-            if db.execute("PRAGMA user_version").fetchone() == (0,):
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
                 for statement in _SCHEMA.split(";\n"):
                     db.execute(statement)
                 known = list(self._history()) if self._history and self._is_limited else []
                 if known:
-                    self._refill(db, known, uncommitted=self._uncommitted)
-                db.execute("PRAGMA user_version = 1")
-            elif self._is_limited and _server(db).unlisted_at > self._micros() - _DAY - self._timeout:
+                    self._refill(db, known, uncommitted=self._uncommitted, shut_for=self._lost_for)
+            for earlier in range(version or _VERSION, _VERSION):
+                for statement in _UPGRADES[earlier]:
+                    db.execute(statement)
+            db.execute(f"PRAGMA user_version = {_VERSION}")
+            if version and self._is_limited and _server(db).unlisted_at > self._micros() - _DAY - self._timeout:
                 # Until now nothing was limited, and nothing was listed: what was sent is on record elsewhere.
                 db.execute("DELETE FROM slots")
-                self._refill(db, self._history() if self._history else (), uncommitted=0)
+                self._refill(db, self._history() if self._history else (), uncommitted=0, shut_for=_MINUTE)
                 db.execute("UPDATE server SET unlisted_at = 0")
         except BaseException:
             db.execute("ROLLBACK")
@@ -530,6 +650,20 @@ def _inode(path: Path) -> int:
         return path.stat().st_ino
     except OSError:
         return -1
+
+
+def _closed(server: _Server, at: int) -> Closed | None:
+    """The pause that lasts longest of those that the server asked for, None without one."""
+    pauses = [(server.closed_until, server.closed_why)] if server.closed_until > at else []
+    if server.left(at) == 0:
+        span = "day" if server.counts_days else "minute"
+        pauses.append(
+            (server.remaining_until, f"the CRM takes no more requests this {span} (X-RateLimit-Remaining: 0)")
+        )
+    if not pauses:
+        return None
+    until, why = max(pauses)
+    return Closed(dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=until), why)
 
 
 def _server(db: sqlite3.Connection) -> _Server:

@@ -30,7 +30,7 @@ from crm_platform.settings import is_loopback
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from crm_platform.api.gate import Allowance, Slot
+    from crm_platform.api.gate import Allowance, Closed, Slot
 
 # `well`: contacts were read. `unreached`: no answer came, or none that is the API's. `limited`: the CRM asks for a
 # pause. `refused`: it refuses the key. `forbidden`: the key lacks a right. Not asked: `spent`, since the day's requests
@@ -80,6 +80,10 @@ class Impatient:
     def limits(self) -> Allowance:
         """As the gate says."""
         return self._gate.limits()
+
+    def closed(self) -> Closed | None:
+        """As the gate says."""
+        return self._gate.closed()
 
     def close(self) -> None:
         """Close the gate."""

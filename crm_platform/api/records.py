@@ -165,7 +165,8 @@ class Fetch:
     """One request sent: a row of `ops.fetches`. Every attempt is one of its own.
 
     `outcome` is ok, rate_limited, server_error, not_json, not_success, timeout, disconnected, unauthorized, not_found,
-    invalid or rejected. `records` counts the answer's records, rejected ones included.
+    invalid or rejected. `records` counts the answer's records, rejected ones included. `server_clock_skew_seconds`: how
+    far the server's clock is ahead of ours, 0 where they agree, None where the answer does not say.
     """
 
     fetch_id: int
@@ -181,6 +182,7 @@ class Fetch:
     outcome: str
     records: int
     total: int | None
+    server_clock_skew_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

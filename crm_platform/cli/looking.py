@@ -217,7 +217,7 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
     """What is known, spent and published, as (about, words)."""
     from crm_platform.alerts import Alerter
     from crm_platform.alerts.checks import PREFIX, one_line
-    from crm_platform.defs.allowance import requests_left
+    from crm_platform.defs.allowance import closed, requests_left
     from crm_platform.doctor.work import LEASES
     from crm_platform.models.noted import failing
     from crm_platform.publish import current, read_manifest
@@ -237,6 +237,8 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
             yield "warehouse", str(problem)
     words = [f"{count:,} this {span}" for span, count in requests_left(settings).items()]
     yield "requests left", ", ".join(words) or "no limit"
+    if pause := closed(settings):
+        yield "gate", f"closed {pause}"
     snapshot = current(settings)
     if snapshot is None:
         yield "snapshot", "none: run `crm refresh`"

@@ -1,6 +1,6 @@
-"""How many requests the ledger would let through now.
+"""How many requests the ledger would let through now, and until when none.
 
-What belongs here: that question, for metadata and `crm status`. What does not: the ledger (api/gate.py).
+What belongs here: these questions, for metadata and `crm status`. What does not: the ledger (api/gate.py).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from crm_platform.ingest.connect import open_gate
 
 if TYPE_CHECKING:
+    from crm_platform.api import Closed
     from crm_platform.settings import Settings
 
 
@@ -19,3 +20,9 @@ def requests_left(settings: Settings) -> dict[str, int]:
     with contextlib.closing(open_gate(settings)) as gate:
         allowance = gate.available()
     return {span: count for span, count in (("minute", allowance.minute), ("day", allowance.day)) if count is not None}
+
+
+def closed(settings: Settings) -> Closed | None:
+    """Until when the ledger lets nobody through, and why; None while it is open."""
+    with contextlib.closing(open_gate(settings)) as gate:
+        return gate.closed()

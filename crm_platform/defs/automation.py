@@ -102,6 +102,11 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     return [ingest_every_15_minutes, kpis_nightly, housekeeping_daily]
 
 
+def _if_past(moment: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
+    """Nothing where a clock that has gone back since dated it ahead: to wait until it is reached may take days."""
+    return moment if moment is not None and moment <= now else None
+
+
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """What follows from what has happened."""
     status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
@@ -123,10 +128,10 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         if busy := _busy(context, settings, BUILDERS):
             return dg.SkipReason(busy)
         # The cursor is when this sensor last asked for a build: one that fails must not be asked for every minute.
-        asked = dt.datetime.fromisoformat(context.cursor) if context.cursor else None
+        asked = _if_past(dt.datetime.fromisoformat(context.cursor) if context.cursor else None, now)
         try:
             changed = live.look(last_change, otherwise=None)
-            built = models.look(last_cut, otherwise=None)
+            built = _if_past(models.look(last_cut, otherwise=None), now)
         except Busy as problem:
             return dg.SkipReason(str(problem))
         if changed is None:
@@ -155,7 +160,7 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         now = clock.now()
         if busy := _busy(context, settings, CRAWLERS):
             return dg.SkipReason(busy)
-        asked = dt.datetime.fromisoformat(context.cursor) if context.cursor else None
+        asked = _if_past(dt.datetime.fromisoformat(context.cursor) if context.cursor else None, now)
         try:
             finished = live.look(finished_without_report, otherwise=0)
         except Busy as problem:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -153,7 +153,7 @@ class Batch:
         """Add a page of a chat's messages, column by column: of all rows nine in ten are messages."""
         records, fetch, columns = page.records, page.fetch, self._messages
         count = len(records)
-        latest = fetch.started_at + FUTURE_TOLERANCE
+        latest = _now_of(fetch) + FUTURE_TOLERANCE
         self._pages.append((count, chat_id, fetch.started_at, fetch.fetch_id))
         for name in ("message_id", "timestamp", "timestamp_was_naive", "direction", "type", "status", "sender"):
             columns[name].extend(map(attrgetter(name), records))
@@ -345,6 +345,12 @@ def _provenance(extra: Extra, fetch: Fetch) -> Row:
 
 def _json(value: Mapping[str, object]) -> str | None:
     return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else None
+
+
+def _now_of(fetch: Fetch) -> datetime:
+    """When a request began: by the CRM's clock where ours is more than a day behind it, which no zone explains."""
+    behind = timedelta(seconds=fetch.server_clock_skew_seconds or 0.0)
+    return fetch.started_at + (behind if behind > timedelta(days=1) else timedelta(0))
 
 
 def _naive(moment: datetime) -> datetime:

@@ -29,6 +29,7 @@ from crm_platform.errors import (
     Unauthorized,
 )
 from crm_platform.ingest.batch import Batch, aware, rejected_key
+from crm_platform.ingest.clocks import CLOCK_SLACK, ClockIsWrong
 from crm_platform.ingest.listing import Listing
 from crm_platform.ingest.planner import SeenMessage
 from crm_platform.ingest.presence import PRESENT
@@ -259,6 +260,8 @@ class Crawler:
         is_full = is_full or (self.is_limited and len(self.batch.fetches) >= BATCH_REQUESTS)
         if when_full and not is_full and self.now() - self._committed_at < COMMIT_EVERY:
             return
+        if self.now() < self._committed_at - CLOCK_SLACK:
+            raise ClockIsWrong("this machine's clock was set back while the run was at work; the next run goes on")
         self.memory.save(self.batch, at=self.now())
         self.troubles.save(self.batch)
         for table, written in self.batch.commit(self.warehouse).items():
@@ -284,7 +287,7 @@ class Crawler:
         if sweep.is_complete:
             self.memory.swept(at=self.now(), requests=sweep.requests)
         else:
-            self.memory.planner.spent(at=self.now(), requests=sweep.requests)
+            self.memory.planner.swept_in_part(at=self.now(), requests=sweep.requests)
         for chat_id in sweep.seen - self.states.keys():
             self.states[chat_id] = ChatState(chat_id)
         for chat_id in gone:

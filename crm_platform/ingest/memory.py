@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from crm_platform.api import FIRST_BELIEVED
+from crm_platform.ingest.clocks import CLOCK_SLACK
 from crm_platform.ingest.planner import CrawlPlanner, PlannerState, SeenMessage
 from crm_platform.schemas import ops
 
@@ -78,6 +79,8 @@ class PlannerMemory:
         state = PlannerState(chats, pa.Table.from_pylist([json.loads(saved[0])], schema=schema.planner.schema))
         planner = CrawlPlanner.from_arrow(state)
         planner.set_limits(requests_per_minute=minute, requests_per_day=day, mode=mode)
+        if planner.accrued_at > at + CLOCK_SLACK:
+            planner.draw_back(at)
         return cls(planner, chats["chat_id"].to_pylist())
 
     def sighted(self, chat_ids: Iterable[str], *, at: datetime) -> None:

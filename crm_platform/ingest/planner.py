@@ -72,6 +72,7 @@ OVERDUE_SHARE: Final = 0.05  # ε: what waiting beyond H still counts, so that n
 PRIOR_EXPOSURE: Final = 5.0  # pseudo-counters behind each prior weight
 PRIOR_BASE_HOURS: Final = 3600.0  # pseudo-hours behind the base rate
 KEPT_PER_HOUR: Final = 0.995
+LONGEST_FORGETTING_HOURS: Final = 24  # at once: a clock that is wrong by months must not wipe out what was learnt
 PROFILE_KEPT_PER_DAY: Final = 0.5 ** (1 / 56)  # half-life of the activity profile: eight weeks
 PROFILE_SMOOTHING: Final = 500.0  # messages' weight of "weekday × hour of day" against the single hour of the week
 PROFILE_PRIOR: Final = 200.0  # messages' weight of a flat week
@@ -552,6 +553,19 @@ class CrawlPlanner:
         self._sweep_ledger.add(t, requests)
         self._pay(t, requests)
 
+    def swept_in_part(self, *, at: dt.datetime, requests: int) -> None:
+        """A sweep that cost `requests` broke off, or the list moved under it.
+
+        Under a quota the next one comes as soon as the sweeps' share has bought it. Half an hour's wait for it would be
+        one for all that hangs on it: newcomers, who is gone, whatever is called complete.
+        """
+        t = _hours(at)
+        if not self._is_free:
+            self._sweep_asked_at = max(self._swept_at, t - SWEEP_INTERVAL_HOURS)
+        self._sweep_fund = max(self._sweep_fund - requests, -float(requests))
+        self._sweep_ledger.add(t, requests)
+        self._pay(t, requests)
+
     def spent(self, *, at: dt.datetime, requests: int) -> None:
         """Book requests for anything else: campaign list, reports, history, retries, visits that were not planned."""
         self._pay(_hours(at), requests)
@@ -853,6 +867,24 @@ class CrawlPlanner:
         planner._present = int((~chats.is_gone[:size]).sum())
         planner._recompute_operating_hours()
         return planner
+
+    def draw_back(self, at: dt.datetime) -> None:
+        """Take the clock back to `at`: what lies after it was learnt while the clock ran ahead, and is of now."""
+        t, size = _hours(at), len(self._chats)
+        for column in (self._chats.visited_at, self._chats.hint_at):
+            np.minimum(column[:size], t, out=column[:size])
+        for name in ("accrued_at", "planned_at", "sweep_asked_at", "swept_at", "swept_before", "scan_started_at"):
+            setattr(self, f"_{name}", min(getattr(self, f"_{name}"), t))
+        self._scan_ends_at = min(self._scan_ends_at, t)
+        self._learnt_hour = min(self._learnt_hour, math.floor(t))
+        for _, ledger in self._ledgers():
+            ledger.entries = deque((min(moment, t), requests) for moment, requests in ledger.entries)
+        self._recompute_operating_hours()
+
+    @property
+    def accrued_at(self) -> dt.datetime:
+        """The latest moment that it was asked for a plan, or begun."""
+        return dt.datetime.fromtimestamp(self._accrued_at * 3600, tz=dt.UTC)
 
     def _ledgers(self) -> tuple[tuple[str, _Ledger], ...]:
         return ("minute", self._minute_ledger), ("day", self._day_ledger), ("sweep", self._sweep_ledger)
@@ -1247,6 +1279,7 @@ class CrawlPlanner:
         self._base = (self._found_by_base + PRIOR_BASE_HOURS * BASE_PER_HOUR) / (
             self._exposed_by_base + PRIOR_BASE_HOURS
         )
+        passed = min(passed, LONGEST_FORGETTING_HOURS)
         kept = KEPT_PER_HOUR**passed
         self._found_by_echo *= kept
         self._exposed_by_echo *= kept

@@ -21,6 +21,7 @@ from crm_platform.api import Allowance, CrmClient, Fetch, utc_now
 from crm_platform.errors import CrmPlatformError, FixConfiguration, GiveUp, QuotaSpent, RetryLater, Unauthorized
 from crm_platform.ingest.agenda import Agenda
 from crm_platform.ingest.batch import Batch
+from crm_platform.ingest.clocks import settle
 from crm_platform.ingest.connect import CRAWLER_RESERVE, FetchLog, open_client
 from crm_platform.ingest.crawler import (
     FINAL,
@@ -89,6 +90,7 @@ def _crawler(
         lease(settings.lock_dir / "crawl.lock", purpose="crawl", wait=wait_seconds, on_wait=on_wait),
         connect(fetch_log) as client,
     ):
+        settle(warehouse, client, now=now())
         memory = PlannerMemory.load(settings, warehouse, at=now())
         with warehouse.reading() as session:
             troubles = Troubles.load(session)
@@ -410,7 +412,8 @@ def crawl(
             if not forever and (isinstance(problem, QuotaSpent) or ticks.is_done):
                 break
             if not busy or ticks.is_limited:
-                sleep(max(0.0, (next_at - now()).total_seconds()))
+                # No longer than was meant: a clock that is set back meanwhile would make it days.
+                sleep(min(max(0.0, (next_at - now()).total_seconds()), max(pause, SLOTS_RETURN.total_seconds())))
         account = crawler.account(raw.Messages)
         account.seconds_throttled = crawler.client.seconds_throttled
         account.remaining = ticks.remaining(problem)

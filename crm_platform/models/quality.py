@@ -28,6 +28,10 @@ VOLUME_FACTOR: Final = (
     2.0  # a day outside [least ÷ 2, most x 2] of those days is news; weekends are inside by themselves
 )
 TOTAL_TOLERANCE: Final = 0.01  # share: contacts come and go between the sweep and the cut
+FUTURE_IS_NEWS: Final = dt.timedelta(days=28)
+LARGEST_ZONE: Final = dt.timedelta(hours=14, minutes=15)  # of all zones, and a little for what rounds
+QUARTER: Final = dt.timedelta(minutes=15)  # zones are whole quarters of an hour off
+CLOCKS_AGREE: Final = dt.timedelta(minutes=2)
 
 Figure = int | float | str
 
@@ -214,6 +218,73 @@ def volume(session: Session, *, timezone: str, now: dt.datetime) -> Finding:
     )
 
 
+def future_dated(session: Session, *, now: dt.datetime) -> Finding:
+    """Count the messages that were dated after the request that brought them: stored, and in no figure.
+
+    A few odd stamps are no more than that. Local time that calls itself UTC dates all of the last hours ahead, by as
+    much as the zone's offset: the largest lead that a zone explains says by how much.
+    """
+    row = _row(
+        session,
+        f"""
+        select
+            count(*) as messages,
+            count(*) filter (where first_fetched_at > ?) as recent,
+            max(lead) filter (where lead <= ? and first_fetched_at > ?) as lead
+        from (
+            select first_fetched_at, date_diff('second', first_fetched_at, timestamp) as lead
+            from {raw.Messages.full_name()}
+            where is_future_dated
+        )
+        """,
+        (_plain(now - FUTURE_IS_NEWS), LARGEST_ZONE.total_seconds(), _plain(now - FUTURE_IS_NEWS)),
+    )
+    messages, recent, lead = _number(row["messages"]), _number(row["recent"]), _number(row["lead"])
+    figures: dict[str, Figure] = {"messages": messages, "recent": recent}
+    if not recent:
+        return Finding(
+            passed=True, summary=f"no message of late; {messages} earlier ones are in no figure", figures=figures
+        )
+    hours = round(lead / QUARTER.total_seconds()) * QUARTER / dt.timedelta(hours=1)
+    guess = f", as if the CRM's time were {hours:g} h ahead (a local time that says it is UTC?)" if hours else ""
+    return Finding(
+        passed=False,
+        summary=f"{messages} messages are dated after their own request and in no figure, {recent} of them came in the "
+        f"last {FUTURE_IS_NEWS.days} days{guess}",
+        figures=figures | {"hours_ahead": hours},
+    )
+
+
+def server_clock(session: Session, *, now: dt.datetime) -> Finding:
+    """Compare the CRM's clock, as its answers' dates have it, with ours."""
+    row = _row(
+        session,
+        f"""
+        select
+            count(server_clock_skew_seconds) as asked,
+            count(*) filter (where abs(server_clock_skew_seconds) > ?) as off,
+            median(server_clock_skew_seconds) as skew
+        from {ops.Fetches.full_name()}
+        where started_at > ?
+        """,
+        (CLOCKS_AGREE.total_seconds(), _plain(now - dt.timedelta(days=1))),
+    )
+    asked, off = _number(row["asked"]), _number(row["off"])
+    if not asked:
+        return Finding(passed=True, summary="no answer of the last 24 h said what time it was")
+    skew = float(row["skew"]) if isinstance(row["skew"], int | float) else 0.0
+    figures: dict[str, Figure] = {"answers": asked, "answers_off": off, "skew_seconds": skew}
+    if 2 * off <= asked:
+        return Finding(passed=True, summary=f"the CRM's clock and ours agree ({asked} answers)", figures=figures)
+    way = "ahead of" if skew > 0 else "behind"
+    return Finding(
+        passed=False,
+        summary=f"the CRM's clock is {abs(skew) / 60:,.0f} min {way} ours ({off} of {asked} answers in 24 h): "
+        "set the one that is wrong",
+        figures=figures,
+    )
+
+
 def waits_have_conversations(session: Session) -> Finding:
     """Count the waits that belong to no conversation."""
     lost = _number(
@@ -365,6 +436,18 @@ RAW_QUESTIONS: Final[tuple[Question, ...]] = (
         "reconciliation",
         "Stored and quarantined messages are as many as the API reports, chat by chat.",
         lambda session, _settings, _now: messages_reconcile(session),
+    ),
+    Question(
+        raw.Messages,
+        "future_dated",
+        "No message of the last 28 days is dated after the request that brought it.",
+        lambda session, _settings, now: future_dated(session, now=now),
+    ),
+    Question(
+        raw.Messages,
+        "server_clock",
+        "The CRM's clock and ours agree within two minutes.",
+        lambda session, _settings, now: server_clock(session, now=now),
     ),
     Question(
         raw.Messages,

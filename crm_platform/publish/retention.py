@@ -3,7 +3,8 @@
 What belongs here: which to keep, and removing the rest. What does not: publishing.
 
 All are kept while a reader may still have them open, then the last of each local day (what moved since yesterday), then
-none. A month of messages that did not change is one file, however many snapshots hold it.
+none. Of those that stood for a day one goes at a time: a clock that runs ahead for a run makes all of them look old.
+A month of messages that did not change is one file, however many snapshots hold it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def purge(settings: Settings, *, now: dt.datetime, keep_days: int = 14, keep_at_
     """Remove old snapshots and unfinished ones; returns the removed snapshots' ids, newest first.
 
     Kept: the current one, the `keep_at_least` newest, those superseded less than two hours ago, and the last of each
-    local day for `keep_days` days. `now`: aware. Raises Busy while another process publishes.
+    local day for `keep_days` days: of these one goes at a call, the oldest. `now`: aware. Raises Busy while another
+    process publishes.
     """
     folder = settings.published_dir
     if not folder.is_dir():
@@ -69,17 +71,24 @@ def purge(settings: Settings, *, now: dt.datetime, keep_days: int = 14, keep_at_
     with lease(publishing_lease(settings), purpose="purge", wait=_WAIT_SECONDS):
         remove_leftovers(folder)
         current = (folder / CURRENT).resolve().name
-        removed: list[str] = []
+        old: list[Path] = []
+        day_is_old: list[Path] = []
         days_kept: set[dt.date] = set()
         superseded_at = now
         for rank, (made, path) in enumerate(_snapshots(folder)):
             day = made.astimezone(settings.zone).date()
-            is_last_of_day = day not in days_kept and now - made <= dt.timedelta(days=keep_days)
+            is_last_of_day = day not in days_kept
             days_kept.add(day)
             in_use = path.name == current or now - superseded_at < GRACE
             superseded_at = made
-            if rank >= keep_at_least and not in_use and not is_last_of_day:
-                # Out of sight first: nobody ever sees half a snapshot.
-                shutil.rmtree(path.rename(folder / f"{PURGING}{path.name}"))
-                removed.append(path.name)
-        return removed
+            if rank < keep_at_least or in_use:
+                continue
+            if not is_last_of_day:
+                old.append(path)
+            elif now - made > dt.timedelta(days=keep_days):
+                day_is_old.append(path)
+        removed = sorted([*old, *day_is_old[-1:]], reverse=True)
+        for path in removed:
+            # Out of sight first: nobody ever sees half a snapshot.
+            shutil.rmtree(path.rename(folder / f"{PURGING}{path.name}"))
+        return [path.name for path in removed]

@@ -70,7 +70,7 @@ class Column:
     """One column. `merge`: which value a repeated key keeps: the newest version's, the first one, the furthest status.
 
     `stays_raw`: never read out of the raw layer (numbers, names, text). `published`: as it stands, as the pseudonym of
-    a chat or a message, or not at all.
+    a chat or a message, or not at all. `is_told`: an instant that the CRM named; all others are read off our own clock.
     """
 
     type: Type
@@ -83,6 +83,7 @@ class Column:
     merge: Merge = "newest"
     stays_raw: bool = False
     published: Published = "plain"
+    is_told: bool = False
 
     @property
     def arrow(self) -> pa.DataType:

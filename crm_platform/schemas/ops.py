@@ -28,6 +28,11 @@ class Fetches(OpsTable):
     outcome = text("ok, or what went wrong.")
     records = count("Records in the answer.")
     total = count("The total that the answer reported.", nullable=True)
+    server_clock_skew_seconds = number(
+        "Seconds by which the server's clock (its Date) is ahead of ours, 0 within 5 s; NULL where not known.",
+        nullable=True,
+        unit="s",
+    )
 
 
 class Quarantine(OpsTable):
@@ -64,7 +69,9 @@ class CrawlState(OpsTable):
     failed_at = timestamp("Last time every try of a visit failed; NULL since the last success.", nullable=True)
     failure = text("Why.", nullable=True)
     pages_from_oldest = count("Pages read without a gap from the oldest end.", nullable=True)
-    newest_run_since = timestamp("Oldest message of the newest run: what is missing is older.", nullable=True)
+    newest_run_since = timestamp(
+        "Oldest message of the newest run: what is missing is older.", nullable=True, is_told=True
+    )
     fell_short_at = timestamp("When the list was read to its end and held less than its total.", nullable=True)
     short_by = count("By how much.", nullable=True)
     is_read_back = flag("The list is read a second time, from its newest end.", nullable=True)

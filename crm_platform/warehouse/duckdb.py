@@ -46,6 +46,8 @@ _PROVENANCE = frozenset({"fetched_at", "fetch_id", "first_fetched_at", "first_fe
 
 # What a record says beyond the contract may differ each time it is sent: it is kept at its newest, and is no change.
 _VOLATILE = "extra"
+# How much later than a batch a stored version may be: what commits of two processes may overtake each other by.
+_CLOCK_SLACK = "interval 5 minutes"
 
 # The other file, while a writing session reads from it. Not `raw`: a catalogue and a schema of one name clash.
 SOURCE_ALIAS = "live"
@@ -154,6 +156,9 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
     keys = ", ".join(f'"{key}"' for key in table.key)
     is_versioned = "fetched_at" in table.columns
     newest_first = "fetched_at desc" if is_versioned else "1"
+    # A version from later than all that comes now was stored by a clock that has gone back: there the order of commits
+    # decides, or it would win until the clock is there again.
+    is_newer = f"(i.fetched_at >= t.fetched_at or t.fetched_at > i.newest_at + {_CLOCK_SLACK})"
     incoming, sets, changed = [], [], []
     for column_name, declared in table.columns.items():
         column = f'"{column_name}"'
@@ -172,13 +177,16 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
             changed.append(further)
         else:
             incoming.append(column)
-            newer = f"case when i.fetched_at >= t.fetched_at then i.{column} else t.{column} end"
+            newer = f"case when {is_newer} then i.{column} else t.{column} end"
             sets.append(f"{column} = {newer if is_versioned else f'i.{column}'}")
             if column_name not in _PROVENANCE and not (column_name == _VOLATILE and _has_volatile(table)):
                 differs = f"i.{column} is distinct from t.{column}"
-                changed.append(f"(i.fetched_at >= t.fetched_at and {differs})" if is_versioned else differs)
+                changed.append(f"({is_newer} and {differs})" if is_versioned else differs)
     newest = f"qualify row_number() over (partition by {keys} order by {newest_first}) = 1"
-    source = "from incoming" if is_distinct else f"select {', '.join(incoming)} from incoming {newest}"
+    if is_versioned:
+        incoming.append("max(fetched_at) over () as newest_at")
+    distinct = f"select *{', max(fetched_at) over () as newest_at' if is_versioned else ''} from incoming"
+    source = distinct if is_distinct else f"select {', '.join(incoming)} from incoming {newest}"
     columns = [f'"{name}"' for name in table.columns]
     matched = f"when matched and ({' or '.join(changed)}) then update set {', '.join(sets)}" if changed else ""
     return f"""

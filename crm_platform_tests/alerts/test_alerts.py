@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import stat
@@ -49,6 +50,25 @@ def test_the_message_has_slacks_shape(alerter, receiver):
             ],
         }
     ]
+
+
+def test_what_was_told_under_a_clock_ahead_silences_nobody_once_it_is_right(alerter, receiver, clock):
+    """Field case 65."""
+    right = clock.now
+    clock.now = right + dt.timedelta(days=30)
+    alerter.report(FAILED)
+    receiver.status = 500
+    alerter.report(Alert("job:ingest", "ingest failed"))
+    receiver.status = 200
+    receiver.received.clear()
+    clock.now = right
+    assert not alerter.report(FAILED), "told a moment ago, as far as anybody can say"
+    clock.now = right + dt.timedelta(minutes=6)
+    alerter.catch_up()
+    assert receiver.titles == ["🔴 ingest failed"], "the channel that failed rests for five minutes, not for a month"
+    clock.now = right + dt.timedelta(days=1, minutes=1)
+    assert alerter.report(FAILED)
+    assert all(one.since <= clock.now for one in alerter.standing())
 
 
 def test_two_problems_are_two(alerter, receiver):

@@ -459,6 +459,38 @@ def test_an_answer_that_trickles_is_a_time_out():
         client.list_contacts()
 
 
+@pytest.mark.parametrize(
+    ("headers", "skew"),
+    [
+        ({"date": "Mon, 02 Mar 2026 06:00:00 GMT"}, 0.0),
+        ({"date": "Mon, 02 Mar 2026 06:00:04 GMT"}, 0.0),
+        ({"date": "Mon, 02 Mar 2026 09:00:00 GMT"}, 3 * 3600.0),
+        ({"date": "Mon, 02 Mar 2026 05:50:00 GMT"}, -599.0),  # whole seconds: it may be the end of that one
+        ({"date": "Wed, 01 Apr 2026 06:00:00 GMT"}, 30 * 86_400.0),
+        ({"date": "Mon, 02 Mar 2026 09:00:00 GMT", "age": "60"}, None),  # some cache's, of another time
+        ({"date": "yesterday"}, None),
+        ({"date": "x" * 100_000}, None),
+        ({}, None),
+    ],
+)
+def test_a_server_whose_clock_is_off_is_noted_with_its_request(headers, skew):
+    """Field case 19."""
+    now = dt.datetime(2026, 3, 2, 6, tzinfo=dt.UTC)
+    fetches: list[Fetch] = []
+    with connect(Script(reply(**headers)), on_fetch=fetches.append, now=lambda: now) as client:
+        client.list_contacts()
+    assert fetches[0].server_clock_skew_seconds == skew
+
+
+def test_a_long_pause_is_told_with_its_end():
+    """Field case 24: the refusal itself says until when."""
+    with (
+        connect(Script(reply(429, retry_after="30000")), now=lambda: NOW) as client,
+        pytest.raises(RateLimited, match=f"a pause until {NOW + dt.timedelta(seconds=30_000):%Y-%m-%d %H:%M:%S} UTC"),
+    ):
+        client.list_contacts()
+
+
 def test_the_gate_is_passed_by_every_attempt_and_told_of_every_answer():
     told = []
 

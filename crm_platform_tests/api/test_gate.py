@@ -301,6 +301,16 @@ def test_a_day_used_up_by_the_servers_word_is_quota_spent(tmp_path):
         (429, {"Retry-After": "soon"}, 0),
         (200, {"Retry-After": "7"}, 0),
         (429, {"Retry-After": "999999999"}, 86_400),
+        (429, {"Retry-After": "1000000000000"}, 86_400),
+        (429, {"Retry-After": "9" * 400}, 86_400),
+        (429, {"Retry-After": "-5"}, 0),
+        (429, {"Retry-After": "1.5"}, 1.5),
+        (429, {"Retry-After": "Sunday, 01-Mar-26 00:00:09 GMT"}, 9),
+        (429, {"Retry-After": "Sun Mar  1 00:00:09 2026"}, 9),
+        (429, {"Retry-After": "Sun, 01 Mar 2026 03:00:09 +0300"}, 9),
+        (429, {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, 86_400),
+        (429, {"Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT"}, 0),
+        (429, {"Retry-After": "Sun, 01 Mar 10000 00:00:00 GMT"}, 0),
     ],
 )
 def test_retry_after_closes_the_gate_for_all(tmp_path, status, headers, closed):
@@ -323,15 +333,236 @@ def test_a_lost_file_is_rebuilt_from_what_is_on_record(tmp_path):
     gate = make(tmp_path, clock, per_minute=5, per_day=10, history=lambda: earlier, uncommitted=3)
     with pytest.raises(RateLimited):
         gate.acquire("x")
-    clock.seconds = 61
+    clock.seconds = 91
     assert gate.available().day == 10 - 2 - 3
     (tmp_path / "gate.sqlite").unlink()  # under a running process
     with pytest.raises(RateLimited):
         gate.acquire("x")
     gate.rebuild([], uncommitted=4)
-    clock.seconds = 130
+    clock.seconds = 200
     assert gate.available().day == 6
     gate.close()
+
+
+def test_after_a_loss_nobody_sends_before_time_out_and_window(tmp_path):
+    """What was under way when the file was lost is counted until its time-out, and then for a window."""
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=5, timeout_seconds=30, history=lambda: [START])
+    closed = gate.closed()
+    assert closed is not None
+    assert closed.until == START + dt.timedelta(seconds=90)
+    assert "rebuilt" in closed.why
+    clock.seconds = 89.9
+    with pytest.raises(RateLimited, match="closed until 2026-03-01 00:01:30 UTC"):
+        gate.acquire("x")
+    clock.seconds = 90.001
+    spend(gate, 4)
+    gate.close()
+
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize("ahead", [7200.0, 30 * DAY, 4000 * DAY])
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_clock_that_ran_ahead_costs_no_more_than_a_window(tmp_path, ahead, answered):
+    """Field case 65: the gate was shut for the thirty days that the clock had been ahead."""
+    clock = Clock(seconds=ahead)
+    gate = make(tmp_path, clock, per_minute=3, timeout_seconds=30)
+    slots = [gate.acquire("x") for _ in range(3)]
+    for slot in slots if answered else ():
+        slot.release({}, 200)
+    clock.seconds = 5.0
+    with pytest.raises(RateLimited):
+        gate.acquire("x")
+    clock.seconds = 5.0 + 60 + (0 if answered else 30) + 0.001
+    spend(gate, 3)
+    gate.close()
+
+
+@pytest.mark.parametrize("pause", [7, 30_000, 10**12])
+def test_a_pause_asked_for_under_a_clock_that_ran_ahead_keeps_its_length(tmp_path, pause):
+    """Field case 65: closings follow the clock, too."""
+    clock = Clock(seconds=30 * DAY)
+    gate = make(tmp_path, clock, per_minute=None)
+    spend(gate, 1, headers={"Retry-After": str(pause)}, status=429)
+    clock.seconds = 100
+    closed = gate.closed()
+    assert closed is not None
+    assert closed.until == clock.now() + dt.timedelta(seconds=min(pause, DAY))
+    clock.seconds += min(pause, DAY) + 0.001
+    spend(gate, 1)
+    gate.close()
+
+
+@pytest.mark.parametrize("remaining", [0, 2])
+def test_what_the_server_said_under_another_clock_is_not_believed_for_long(tmp_path, remaining):
+    clock = Clock(seconds=30 * DAY)
+    gate = make(tmp_path, clock, per_minute=None)
+    spend(gate, 1, headers=limits(clock, remaining))
+    clock.seconds = 100
+    gate.available()
+    clock.seconds += 61
+    spend(gate, 5)
+    assert gate.limits().minute == 10
+    clock.seconds += DAY
+    assert gate.limits().minute is None
+    gate.close()
+
+
+def test_a_clock_that_starts_in_1970_and_is_set_right_shuts_nobody_out(tmp_path):
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=2, per_day=50)
+    spend(gate, 2)
+    clock.seconds = -START.timestamp() + 1
+    with pytest.raises(RateLimited):
+        gate.acquire("x")
+    clock.seconds += 61
+    spend(gate, 2)
+    clock.seconds = 200
+    spend(gate, 2)
+    gate.close()
+
+
+def test_who_waits_for_a_slot_while_the_clock_is_set_back_waits_no_longer(tmp_path):
+    """Patience is counted in naps: by a clock that is set back it would last until the clock is there again."""
+    clock = Clock(seconds=30 * DAY)
+    gate = make(tmp_path, clock, per_minute=1, per_day=1, max_wait=10)
+    spend(gate, 1)
+
+    def set_back(seconds: float) -> None:
+        clock.sleep(seconds)
+        clock.seconds = min(clock.seconds, 1000 * len(clock.naps))
+
+    gate._sleep = set_back
+    with pytest.raises((QuotaSpent, RateLimited)):
+        gate.acquire("x")
+    assert sum(clock.naps) <= 10
+    gate.close()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), per_minute=st.integers(1, 5))
+def test_however_the_clock_steps_the_limit_holds_but_across_a_step_forward(tmp_path_factory, seed, per_minute):
+    """Answers and slots under steps of hours and months, both ways; real time never stands still or runs back."""
+    chance = random.Random(seed)
+    clock, timeout = Clock(), 20.0
+    gate = make(tmp_path_factory.mktemp("gate"), clock, per_minute=per_minute, timeout_seconds=timeout)
+    real, stretches, longest = 0.0, [[]], 0.0
+    under_way = []
+
+    def pass_time(seconds: float) -> None:
+        nonlocal real
+        real += seconds
+        clock.seconds += seconds
+        for one in [one for one in under_way if real - one[0] > 6]:
+            under_way.remove(one)
+            stretches[-1].append(one[0] + 6)
+            one[1].release({}, None)
+
+    for _ in range(80):
+        what = chance.random()
+        if what < 0.5:
+            try:
+                under_way.append((real, gate.acquire("x")))
+            except RateLimited as limited:
+                longest = max(longest, limited.retry_after)
+                pass_time(chance.choice([0.5, 5, 40]))
+        elif what < 0.7 and under_way:
+            since, slot = under_way.pop(chance.randrange(len(under_way)))
+            stretches[-1].append(chance.uniform(since, real))
+            slot.release({}, 200)
+        elif what < 0.85:
+            pass_time(chance.choice([0.3, 1, 7, 59]))
+        else:
+            step = chance.choice([-4000 * DAY, -30 * DAY, -7200, -90, -20, 90, 7200, 30 * DAY])
+            if step > 0:
+                pass_time(7)  # what was under way is over
+                stretches.append([])
+            clock.seconds += step
+    gate.close()
+    assert longest <= 60 + 60 + timeout + 1, "shut for no longer than a window, a time-out and the slack of clocks"
+    assert all(most_in(stretch, 60) <= per_minute for stretch in stretches)
+
+
+def test_a_closed_gate_says_until_when_and_why(tmp_path):
+    """Field case 24: one 429 with `Retry-After: 30000`, and nobody said until when."""
+    clock = Clock()
+    gate = make(tmp_path, clock)
+    assert gate.closed() is None
+    assert OpenGate().closed() is None
+    spend(gate, 1, headers={"Retry-After": "30000"}, status=429)
+    other = make(tmp_path, clock)
+    closed = other.closed()
+    assert closed is not None
+    assert closed.until == START + dt.timedelta(seconds=30_000)
+    assert str(closed) == "until 2026-03-01 08:20:00 UTC: the CRM asked for a pause (HTTP 429, Retry-After)"
+    with pytest.raises(RateLimited, match="until 2026-03-01 08:20:00 UTC"):
+        other.acquire("list_messages")
+    clock.seconds = 30_000.001
+    assert other.closed() is None
+    for one in (gate, other):
+        one.close()
+
+
+def test_a_gate_that_the_rate_headers_closed_says_so(tmp_path):
+    """Field case 24, of a server that sends no Retry-After."""
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=None)
+    spend(gate, 1, headers=limits(clock, 0, limit=1000, after=7200), status=429)
+    closed = gate.closed()
+    assert closed is not None
+    assert closed.until == START + dt.timedelta(hours=2)
+    assert "this day (X-RateLimit-Remaining: 0)" in closed.why
+    gate.close()
+
+
+def test_a_shorter_pause_does_not_end_a_longer_one(tmp_path):
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=None)
+    long, short = gate.acquire("x"), gate.acquire("x")
+    long.release({"Retry-After": "600"}, 429)
+    short.release({"Retry-After": "5"}, 503)
+    closed = gate.closed()
+    assert closed is not None
+    assert closed.until == START + dt.timedelta(seconds=600)
+    assert "429" in closed.why
+    gate.close()
+
+
+SERVER_OF_VERSION_1 = """
+CREATE TABLE server (               -- what the server said last, one row
+    closed_until INTEGER NOT NULL,  -- Retry-After: nobody sends before
+    said_for INTEGER NOT NULL,      -- slot whose answer carried what follows
+    minute_limit INTEGER,
+    day_limit INTEGER,
+    limits_until INTEGER NOT NULL,  -- limits are believed for a day after they were last heard
+    remaining INTEGER,              -- requests that the server still takes
+    counts_days INTEGER NOT NULL,   -- whether `remaining` is of a day
+    remaining_until INTEGER NOT NULL,
+    unlisted_at INTEGER NOT NULL    -- when requests last passed without a slot, since nothing limited anybody
+)
+"""
+
+
+def test_a_ledger_of_the_version_before_is_taken_over(tmp_path):
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=2)
+    spend(gate, 2)
+    gate.close()
+    with sqlite3.connect(tmp_path / "gate.sqlite") as ledger:
+        ledger.execute("DROP TABLE server")
+        ledger.execute(SERVER_OF_VERSION_1)
+        closed_until = round((START.timestamp() + 600) * 1_000_000)
+        ledger.execute("INSERT INTO server VALUES (?, 0, NULL, NULL, 0, NULL, 0, 0, 0)", (closed_until,))
+        ledger.execute("PRAGMA user_version = 1")
+    later = make(tmp_path, clock, per_minute=2)
+    closed = later.closed()
+    assert closed is not None
+    assert closed.until == START + dt.timedelta(seconds=600)
+    clock.seconds = 601
+    spend(later, 2)
+    later.close()
 
 
 def test_a_first_start_is_not_a_loss(tmp_path):

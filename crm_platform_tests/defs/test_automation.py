@@ -193,6 +193,17 @@ def test_kpis_wait_15_minutes_after_any_build(evaluate, settings, clock):
     assert isinstance(evaluate("kpis_follow_raw"), dg.RunRequest)
 
 
+def test_a_build_under_a_clock_ahead_holds_up_none_once_it_is_right(evaluate, settings, clock):
+    """Field case 65: the build and the sensor's cursor lie a month ahead."""
+    clock.time = NOON + dt.timedelta(days=30)
+    fetch_contact(settings, at=clock.time)
+    assert isinstance(evaluate("kpis_follow_raw"), dg.RunRequest)
+    build_began(settings, at=clock.time)
+    clock.time = NOON
+    assert isinstance(evaluate("kpis_follow_raw"), dg.RunRequest)
+    assert isinstance(evaluate("kpis_follow_raw"), dg.SkipReason), "asked for once, not every minute"
+
+
 @pytest.mark.parametrize("job", ["kpis", "refresh_all"])
 def test_kpis_do_not_follow_while_their_like_is_at_work(evaluate, settings, instance, job):
     fetch_contact(settings, at=NOON)

@@ -76,6 +76,58 @@ def test_a_suspicious_sweep_waits(store):
     assert ask(store, quality.sweeps_are_settled).passed
 
 
+def test_nothing_dated_ahead_is_well(store):
+    fill(store, raw.Messages, message("a", 1))
+    assert ask(store, quality.future_dated, now=NOW).passed
+
+
+@pytest.mark.parametrize(("zone", "hours"), [(180, 3.0), (330, 5.5), (345, 5.75), (840, 14.0)])
+def test_local_time_that_says_it_is_utc_is_told_with_its_offset(store, zone, hours):
+    """Field case 19: 54 messages of 321 in no figure, and no word."""
+    ahead = [
+        message("a", n, is_future_dated=True, timestamp=NOW + dt.timedelta(minutes=zone - 4 - 3 * n)) for n in range(54)
+    ]
+    fill(store, raw.Messages, *ahead, *[message("b", n) for n in range(267)])
+    found = ask(store, quality.future_dated, now=NOW)
+    assert not found.passed
+    assert found.figures == {"messages": 54, "recent": 54, "hours_ahead": hours}
+    assert found.summary.startswith("54 messages are dated after their own request and in no figure")
+    assert f"{hours:g} h ahead" in found.summary
+
+
+def test_one_odd_stamp_is_counted_and_no_zone(store):
+    fill(store, raw.Messages, message("a", 1, is_future_dated=True, timestamp=NOW + dt.timedelta(days=700)))
+    found = ask(store, quality.future_dated, now=NOW)
+    assert not found.passed
+    assert "zone" not in found.summary
+    assert "UTC" not in found.summary
+    later = ask(store, quality.future_dated, now=NOW + dt.timedelta(days=29))
+    assert later.passed
+    assert later.summary == "no message of late; 1 earlier ones are in no figure"
+
+
+@pytest.mark.parametrize(
+    ("skews", "passed", "said"),
+    [
+        ([], True, "no answer"),
+        ([None, None], True, "no answer"),
+        ([0.0] * 5, True, "agree (5 answers)"),
+        ([0.0, 0.0, 900.0], True, "agree"),  # one answer of an odd machine behind the same name
+        ([100.0] * 5, True, "agree"),
+        ([10_800.0] * 4 + [0.0], False, "180 min ahead of ours (4 of 5 answers in 24 h)"),
+        ([-86_400.0] * 3, False, "1,440 min behind ours"),
+    ],
+)
+def test_a_server_whose_clock_is_off_is_told(store, skews, passed, said):
+    """Field case 19."""
+    old = {"fetch_id": 99, "started_at": NOW - dt.timedelta(days=2), "server_clock_skew_seconds": 9999.0}
+    answers = [{"fetch_id": n, "server_clock_skew_seconds": skew} for n, skew in enumerate(skews)]
+    fill(store, ops.Fetches, old, *answers)
+    found = ask(store, quality.server_clock, now=NOW)
+    assert found.passed == passed
+    assert said in found.summary
+
+
 DRIFT = [
     pytest.param({"record": "message", "field": "mood", "value": ""}, dt.timedelta(days=6), "mood", id="new field"),
     pytest.param(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import io
@@ -21,6 +22,7 @@ from crm_platform.cli.words import duration, figure, size, write_rows
 from crm_platform.defs import shell as shell_module
 from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration
 from crm_platform.ingest import Outcome, open_warehouse
+from crm_platform.ingest.connect import open_gate
 from crm_platform.ingest.presence import PRESENT
 from crm_platform.models.noted import failing, notes_path
 from crm_platform.publish import current
@@ -469,3 +471,16 @@ def test_what_a_refresh_brought_is_told_once_a_stage(capsys):
 )
 def test_a_refresh_that_got_nothing_at_all_is_to_be_tried_again(outcomes, is_nothing):
     assert platform._nothing_came(outcomes) == is_nothing
+
+
+def test_status_says_until_when_the_gate_is_closed_and_why(settings):
+    """Field case 24."""
+    assert "gate" not in dict(status_lines(settings, now=dt.datetime.now(dt.UTC)))
+    with contextlib.closing(open_gate(settings)) as gate:
+        gate.acquire("list_contacts").release({"Retry-After": "30000"}, 429)
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=30_000)
+    said = dict(status_lines(settings, now=dt.datetime.now(dt.UTC)))["gate"]
+    assert said.startswith(
+        (f"closed until {until:%Y-%m-%d %H}", f"closed until {until - dt.timedelta(minutes=1):%Y-%m-%d %H}")
+    )
+    assert "asked for a pause (HTTP 429, Retry-After)" in said

@@ -166,6 +166,28 @@ def test_a_sweep_that_failed_is_asked_again_later():
     assert made.plan(after(0.75)).sweep
 
 
+@pytest.mark.parametrize(("per_minute", "again_after"), [(20, 3), (60, 1), (None, 30)])
+def test_a_sweep_that_broke_off_is_made_again_out_of_the_sweeps_share(per_minute, again_after):
+    """Field case 78: a refusal on the last page of the first sweep cost half an hour (simulation, seed 7015)."""
+    made = planner(per_minute=per_minute)
+    assert made.plan(START).sweep
+    made.sighted(["a", "b"], at=START)
+    made.swept_in_part(at=START, requests=5)
+    minutes = next(minute for minute in range(1, 60) if made.plan(after(minute / 60)).sweep)
+    assert minutes == pytest.approx(again_after, abs=1)
+
+
+def test_sweeps_that_break_off_for_ever_take_no_more_than_their_share():
+    made = planner(per_minute=60)
+    sweeps = 0
+    for minute in range(240):
+        if made.plan(after(minute / 60)).sweep:
+            sweeps += 1
+            made.sighted([f"c{i}" for i in range(4000)], at=after(minute / 60))
+            made.swept_in_part(at=after(minute / 60), requests=40)
+    assert 10 <= sweeps <= 240 * 60 * 0.1 / 40 + 1
+
+
 def test_sweeps_take_a_tenth_of_the_quota_and_never_come_twice_in_half_an_hour():
     made = known(*[f"c{i}" for i in range(900)], per_minute=60, per_day=2000)
     swept = []

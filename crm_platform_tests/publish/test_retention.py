@@ -47,6 +47,26 @@ def test_what_a_reader_may_still_have_open_is_kept(build):
     assert ids(build) == made[1:]
 
 
+def test_a_clock_that_runs_ahead_for_a_run_costs_one_day_at_most(build):
+    """Field case 65: by such a clock every snapshot is old."""
+    made = [build.publish(at=NOW - age * DAY).id for age in range(10, 0, -1)]
+    ahead = build.publish(at=NOW + 30 * DAY).id
+    assert purge(build.settings, now=NOW + 30 * DAY) == [made[0]]
+    right = build.publish(at=NOW).id
+    assert current(build.settings).id == right, "what is published next is current, whatever its name"
+    assert purge(build.settings, now=NOW) == []
+    assert ids(build) == [*made[1:], right, ahead]
+    for _ in range(20):
+        purge(build.settings, now=NOW + 99 * DAY)
+    assert ids(build) == [made[-1], right, ahead], "one goes after the other, until three are left"
+
+
+def test_a_purge_by_a_clock_that_was_never_set_removes_nothing(build):
+    for age in range(5):
+        build.publish(at=NOW - age * DAY)
+    assert purge(build.settings, now=dt.datetime(1970, 1, 1, tzinfo=dt.UTC), keep_at_least=1) == []
+
+
 def test_the_current_one_is_never_removed(build):
     snapshot = build.publish()
     assert purge(build.settings, now=NOW + 999 * DAY, keep_days=0, keep_at_least=0) == []

@@ -15,7 +15,13 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 from crm_platform_tests.simulation.run import Result, simulate
-from crm_platform_tests.simulation.scenario import COMMIT_TROUBLES, REQUEST_TROUBLES, WORLD_CHANGES, Scenario
+from crm_platform_tests.simulation.scenario import (
+    CLOCK_STEPS,
+    COMMIT_TROUBLES,
+    REQUEST_TROUBLES,
+    WORLD_CHANGES,
+    Scenario,
+)
 
 MANY = 100  # seeds that meet every kind of trouble, or something is wrong with the trouble
 
@@ -64,7 +70,8 @@ def _many(first: int, count: int, jobs: int) -> int:
     print(f"{cpu / len(seconds):.2f} s\n")
     for name, times in troubles.most_common():
         print(f"{times:>8,}  {name}")
-    unmet = sorted((REQUEST_TROUBLES.keys() | COMMIT_TROUBLES.keys() | WORLD_CHANGES.keys()) - troubles.keys())
+    kinds = REQUEST_TROUBLES.keys() | COMMIT_TROUBLES.keys() | WORLD_CHANGES.keys() | CLOCK_STEPS.keys()
+    unmet = sorted(kinds - troubles.keys())
     if unmet and count >= MANY:
         print(f"\nnever met: {', '.join(unmet)}")
     if failed:

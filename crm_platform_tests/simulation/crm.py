@@ -11,6 +11,7 @@ import datetime as dt
 import email.utils
 import heapq
 import itertools
+import math
 import random
 import re
 import zlib
@@ -101,6 +102,7 @@ class Crm:
         self.world = self.sandbox.world
         self.arrivals: list[float] = []  # Unix seconds at which the server saw a request
         self.seen_at: dict[tuple[str, dt.datetime], int] = {}  # path, platform's time of asking → server's milliseconds
+        self.steps_forward: list[float] = []  # Unix seconds at which the platform's clock went forward
         self._time = time
         self._count = count
         self._chance = random.Random(f"world {scenario.seed}")
@@ -230,6 +232,10 @@ class Crm:
     def lift_limits(self) -> None:
         """For a second reader, whose requests are nobody's business."""
         self.sandbox._limit = RateLimit(per_minute=None, per_day=None)
+
+    def draw_back(self, now: dt.datetime, by: dt.timedelta) -> None:
+        """The platform has moved back what it stored ahead of `now`: the moments it asked at are called otherwise."""
+        self.seen_at = {(path, at - by if at > now else at): seen for (path, at), seen in self.seen_at.items()}
 
     # What happens between two pages.
 
@@ -367,10 +373,16 @@ class PlainWire(httpx.BaseTransport):
         return answer
 
 
-def windows(arrivals: list[float], seconds: float) -> Iterator[int]:
-    """How many arrivals the rolling window that ends with each of them holds."""
+def windows(arrivals: list[float], seconds: float, *, steps_forward: list[float]) -> Iterator[int]:
+    """How many arrivals the rolling window that ends with each of them holds.
+
+    A window reaches no further back than to where the platform's clock last went forward: by its own clock what was
+    before is long ago, and nothing on its machine could tell otherwise.
+    """
     first = 0
+    steps = sorted(steps_forward)
     for last, moment in enumerate(arrivals):
-        while moment - arrivals[first] >= seconds:
+        begins = max((step for step in steps if step <= moment), default=-math.inf)
+        while moment - arrivals[first] >= seconds or arrivals[first] < begins:
             first += 1
         yield last - first + 1

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pydantic import SecretStr
 
 from crm_platform.api import CrmClient, Fetch
-from crm_platform.api.gate import Allowance, Slot
+from crm_platform.api.gate import Allowance, Closed, Slot
 from crm_platform.errors import Busy
 from crm_platform.ingest import Outcome, connect, crawl, refresh
 from crm_platform.schemas import TABLES, OpsTable, RawTable, Table
@@ -160,6 +160,9 @@ class MortalGate:
         self._life.check()
         return self._gate.limits()
 
+    def closed(self) -> Closed | None:
+        return self._gate.closed()
+
     def close(self) -> None:
         self._gate.close()
 
@@ -213,6 +216,7 @@ class MortalWarehouse(DuckDbWarehouse):
         with super().writing(source=source) as session:
             yield session
             self._life.commit_boundary("at COMMIT")
+        self._life.simulation.commits += 1
         self._life.simulation.note("committed")
         self._life.commit_boundary("after COMMIT")
 

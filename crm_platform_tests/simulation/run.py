@@ -28,12 +28,16 @@ from pydantic import SecretStr
 from crm_platform.api import CrmClient, SqliteGate
 from crm_platform.errors import CrmPlatformError, FixConfiguration, QuotaSpent, RateLimited
 from crm_platform.ingest import Outcome
+from crm_platform.ingest.clocks import ClockIsWrong, draw_back
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings, load_settings
+from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform_tests.simulation import invariants, kpis
 from crm_platform_tests.simulation.crm import START, Crm, PlainWire, Time
 from crm_platform_tests.simulation.lives import DiskFull, DiskFullInside, Killed, Life
 from crm_platform_tests.simulation.scenario import (
+    CLOCK_STEP_CHANCE,
+    CLOCK_STEPS,
     COMMIT_TROUBLES,
     LEDGER_LOST,
     LEDGER_LOST_CHANCE,
@@ -84,12 +88,15 @@ class Simulation:
         )
         self.lives = 0
         self.is_prepared = False
+        self.commits = 0
+        self.clock_step = dt.timedelta(0)  # the platform's clock minus what it would be if it were right
         self.last_frozen_id = 0
         self.on_the_wire = random.Random(f"wire {seed}")
         self._requests_fate = random.Random(f"requests {seed}")
         self._commits_fate = random.Random(f"commits {seed}")
         self._ledger_fate = random.Random(f"ledger {seed}")
         self._plans = random.Random(f"plans {seed}")
+        self._clock_fate = random.Random(f"clock {seed}")
         self._digest = hashlib.blake2b(digest_size=8)
         self.story: list[str] | None = [] if tells else None
         self.broken: list[str] = []
@@ -119,11 +126,39 @@ class Simulation:
 
     def gate_now(self) -> dt.datetime:
         """The platform's clock as the gate reads it: that one cannot stand still, or no slot would come free."""
-        return self.time.now + dt.timedelta(seconds=self.scenario.skew_seconds)
+        return self.time.now + dt.timedelta(seconds=self.scenario.skew_seconds) + self.clock_step
 
     def platform_now(self) -> dt.datetime:
         """The platform's clock; in the quiet it stands still."""
-        return (self.crm.clock.frozen_at or self.time.now) + dt.timedelta(seconds=self.scenario.skew_seconds)
+        right = (self.crm.clock.frozen_at or self.time.now) + dt.timedelta(seconds=self.scenario.skew_seconds)
+        return right + self.clock_step
+
+    def _set_clock(self, step: dt.timedelta, why: str) -> None:
+        if step > self.clock_step:
+            self.crm.steps_forward.append(self.crm.clock.wall())
+        if step != self.clock_step:
+            self.note(f"the clock is off by {step}: {why}")
+        self.clock_step = step
+
+    def _perhaps_set_the_clock_wrong(self, life: Life) -> None:
+        """For this life: from its start or later, to its end or until somebody sets it right."""
+        fate = self._clock_fate
+        if not (self.is_troubled and self.scenario.has_clock_steps and fate.random() < CLOCK_STEP_CHANCE):
+            return
+        name = fate.choice(list(CLOCK_STEPS))
+        step = dt.timedelta(seconds=fate.choice(CLOCK_STEPS[name]))
+        self._count(name)
+
+        def later(to: dt.timedelta, why: str) -> None:
+            moment = self.time.now + dt.timedelta(seconds=fate.uniform(1, 400))
+            self.time.at(moment, lambda: None if life.is_dead else self._set_clock(to, why))
+
+        if fate.random() < 0.3:
+            later(step, f"{name}, in the middle")
+        else:
+            self._set_clock(step, name)
+            if fate.random() < 0.4:
+                later(dt.timedelta(0), "set right in the middle")
 
     def delay(self, seconds: float) -> None:
         """Let an answer wait."""
@@ -235,8 +270,10 @@ class Simulation:
         self.note("a process starts")
         self._perhaps_lose_the_ledger()
         life = Life(self)
+        self._perhaps_set_the_clock_wrong(life)
         try:
             with (
+                mock.patch("crm_platform.ingest.clocks.draw_back", self._draw_back),
                 mock.patch("crm_platform.ingest.connect.open_warehouse", return_value=life.warehouse),
                 # One thread: nobody gives a slot back while it naps, so it need not look every second.
                 mock.patch("crm_platform.api.gate._LONGEST_NAP", WINDOW),
@@ -245,11 +282,22 @@ class Simulation:
                 yield life
         except Killed:
             self.note("the process is no more")
-        except (DiskFull, DiskFullInside, FixConfiguration) as problem:
+        except (DiskFull, DiskFullInside, FixConfiguration, ClockIsWrong) as problem:
             self.note(f"the run failed: {type(problem).__name__}")
         finally:
             life.is_dead = True
             life.warehouse.close()
+            self._set_clock(dt.timedelta(0), "the process has ended")
+
+    def _draw_back(self, warehouse: DuckDbWarehouse, *, now: dt.datetime, by: dt.timedelta) -> None:
+        """As the product does; what the server remembers of the times it was asked at follows, if it was committed."""
+        before = self.commits
+        try:
+            draw_back(warehouse, now=now, by=by)
+        finally:
+            if self.commits > before:
+                self._count("what was stored under a clock ahead is drawn back")
+                self.crm.draw_back(now, by)
 
     @contextlib.contextmanager
     def _small_batches(self) -> Iterator[None]:

@@ -62,6 +62,17 @@ WORLD_CHANGES: Final = {
 """Chance of each, per request for a page after the first."""
 
 
+CLOCK_STEPS: Final = {
+    "clock ahead for a run": (7200, 86_400, 30 * 86_400, 400 * 86_400),
+    "clock back for a run": (-7200, -30 * 86_400, -20_000 * 86_400),
+    "clock drifts for a run": (-90, -20, 20, 90),
+}
+"""Seconds by which the platform's clock may be off while a process lives, by name."""
+
+CLOCK_STEP_CHANCE: Final = 0.35
+"""Chance of one, per process, where the scenario has them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One world and its troubles. Limits None: none. `skew_seconds`: the platform's clock minus the server's.
@@ -70,6 +81,7 @@ class Scenario:
     long_chats: messages added to the history of so many chats. trouble: a factor on every chance of trouble.
     is_timed: the run's virtual time is held against an undisturbed one's (I7). has_kpis: so are its KPIs (I5).
     opens_files: the database file is opened for every piece of work, as in earnest; else once a life, to be quick.
+    has_clock_steps: the platform's clock is wrong for a run now and then, from its start or in the middle.
     """
 
     seed: int
@@ -93,6 +105,7 @@ class Scenario:
     is_timed: bool
     has_kpis: bool
     opens_files: bool
+    has_clock_steps: bool
 
     @classmethod
     def of(cls, seed: int) -> Scenario:
@@ -138,4 +151,5 @@ class Scenario:
             is_timed=is_timed,
             has_kpis=seed % 4 == 1,
             opens_files=seed % 16 == 8,
+            has_clock_steps=seed % 8 in (2, 4),
         )
