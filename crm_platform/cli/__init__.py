@@ -26,6 +26,7 @@ EXIT_TRY_LATER: Final = 75
 
 # command → (module, one line of help); the module holds a click command of the command's name.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "adopt": ("crm_platform.cli.adopt", "Say that the CRM whose data this is has a new address."),
     "alerts": ("crm_platform.cli.alerts", "List problems, test the channels, judge KPIs, send the digest."),
     "build": ("crm_platform.cli.platform", "Compute every KPI anew from what is stored, and publish."),
     "campaigns": ("crm_platform.cli.operations", "List, report on, create, clone and trigger campaigns."),

@@ -78,11 +78,11 @@ def summary_lines(row: Mapping[str, object]) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def show_summary(settings: Settings) -> None:
-    """Show the published executive summary, of when it is, and how complete."""
-    from crm_platform.publish import read_manifest
+def show_summary(settings: Settings, snapshot: Snapshot | None = None) -> None:
+    """Show the executive summary of a snapshot, by default the current one: of when it is, and how complete."""
+    from crm_platform.publish import current, read_manifest
 
-    snapshot = published_snapshot(settings)
+    snapshot = snapshot or published_snapshot(settings)
     row = _published(snapshot, ExecutiveSummary).to_pylist()[0]
     write_rows(("figure", "value", "previous", "meaning"), summary_lines(row), form="table", title="Executive summary")
     sandbox = " · sandbox data, made up" if read_manifest(snapshot.path).is_sandbox else ""
@@ -91,6 +91,10 @@ def show_summary(settings: Settings) -> None:
     as_of = snapshot.as_of.astimezone(settings.zone)
     click.echo(f"as of {as_of:%Y-%m-%d %H:%M:%S} ({settings.timezone}) · coverage {coverage}{provisional}{sandbox}")
     click.echo(f"snapshot {snapshot.path} ({size(snapshot.bytes)})")
+    shown = current(settings)
+    if shown is None or shown.id != snapshot.id:
+        stays = "nothing is current yet" if shown is None else f"{shown.id} stays current"
+        click.echo(f"its cut was chosen in the past: {stays}; `crm build --as-of TIME --current` makes one current")
 
 
 def find_table(name: str) -> type[Table]:

@@ -21,7 +21,7 @@ from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseRe
 from crm_platform.errors import Breach
 from crm_platform.ingest import expected_unseen
 from crm_platform.models.as_of import parse_as_of
-from crm_platform.schemas import KpiTable, OpsTable, RawTable, Table, raw
+from crm_platform.schemas import KpiTable, Table, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
 
@@ -176,7 +176,7 @@ def model_assets() -> dg.AssetsDefinition:
             store = models.warehouse()
             if CUT in context.selected_asset_keys:
                 began = time.monotonic()
-                source = live.existing(RawTable, OpsTable)
+                source = live.warehouse()  # one that is not there is not made: figures of nothing would mislead
                 unseen = expected_unseen(settings, source, as_of=as_of or now)
                 cut = modelling.freeze(
                     store,
@@ -187,6 +187,7 @@ def model_assets() -> dg.AssetsDefinition:
                     expected_unseen=unseen,
                     full=config.full,
                 )
+                modelling.require_known(cut, source)
                 seconds = time.monotonic() - began
                 reporter.built("core.cut", seconds=seconds)
                 yield _frozen(cut, store, seconds=seconds)

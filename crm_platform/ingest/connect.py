@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crm_platform.api import CrmClient, SqliteGate, utc_now
+from crm_platform.errors import FixConfiguration
 from crm_platform.schemas import TABLES, OpsTable, RawTable
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import DuckDbWarehouse, claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,10 +33,21 @@ MOST_UNCOMMITTED = 250
 
 
 def open_warehouse(settings: Settings) -> DuckDbWarehouse:
-    """Open the live warehouse, creating what it lacks."""
+    """Open the live warehouse, creating what it lacks. Raises FixConfiguration when it is another CRM's."""
     warehouse = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
     warehouse.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+    claim(warehouse, settings)
     return warehouse
+
+
+def existing_store(settings: Settings) -> DuckDbWarehouse:
+    """Give the live warehouse as it is. Raises FixConfiguration when there is none: none is made."""
+    if not settings.warehouse_path.exists():
+        raise FixConfiguration(
+            f"there is no warehouse at {settings.warehouse_path}: nothing was fetched yet (`crm refresh`), its disk is"
+            " not mounted, or CRM_DATA_DIR names another folder"
+        )
+    return DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
 
 
 class FetchLog:
@@ -99,7 +111,12 @@ def _requests_of_a_day(settings: Settings) -> list[datetime]:
 def open_client(
     settings: Settings, *, reserve: int = 0, retries: int = 4, on_fetch: Callable[[Fetch], None]
 ) -> CrmClient:
-    """Open the CRM's client behind the shared ledger; `retries`: how often a read is tried again."""
+    """Open the CRM's client behind the shared ledger; `retries`: how often a read is tried again.
+
+    Raises FixConfiguration when the data folder is another CRM's: what is asked could not be kept there.
+    """
+    if settings.warehouse_path.exists():
+        claim(DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir), settings)
     return CrmClient(
         settings.crm_url,
         settings.crm_key,

@@ -12,7 +12,8 @@ A snapshot is a folder that is never touched again:
             kpi/<table>.parquet
             core/<table>.parquet
             core/messages/2026-11.parquet   by local month; an unchanged month is a hard link
-            manifest.json            cut, definition versions, rows, coverage, digests
+            manifest.json            cut, definition versions, rows, coverage, digests, whose data it is
+        past/<id>/                   the same at a cut in the past that was asked for; never current
 
 Open files by the real path that `current` gives: when a path that a process has open is replaced, DuckDB goes on
 showing that process the old file.

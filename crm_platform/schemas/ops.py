@@ -65,6 +65,16 @@ class CrawlState(OpsTable):
     failure = text("Why.", nullable=True)
 
 
+class Meta(OpsTable):
+    """What the warehouse knows of itself."""
+
+    key = ("name",)
+
+    name = text("What: crm (whose data this is).")
+    value = text("Its value.")
+    changed_at = timestamp("When it was last set.")
+
+
 class Drift(OpsTable):
     """Fields and enum values the contract does not name, with how often they came."""
 
@@ -115,6 +125,7 @@ class Builds(OpsTable):
     started_at = timestamp("When the build began.")
     settings = json("Every setting that changes a figure.")
     is_sandbox = flag("The data is made up.")
+    crm = text("Whose data it is: the CRM's host, port and path, or (sandbox).", nullable=True)
     number = integer("Builds of this store are numbered from 1.", nullable=True, minimum=1)
     basis = text("Digest of what decides a chat's rows besides its own data: code, settings, engine.", nullable=True)
     is_full = flag("Everything was computed anew.", nullable=True)

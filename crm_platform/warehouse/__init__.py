@@ -5,6 +5,18 @@ What belongs here: opening, locking, transactions, upserts by key. What does not
 
 from crm_platform.warehouse.duckdb import DuckDbSession, DuckDbWarehouse
 from crm_platform.warehouse.locks import lease
+from crm_platform.warehouse.owner import adopt, claim, owner, refusal
 from crm_platform.warehouse.port import Session, Warehouse, Written
 
-__all__ = ["DuckDbSession", "DuckDbWarehouse", "Session", "Warehouse", "Written", "lease"]
+__all__ = [
+    "DuckDbSession",
+    "DuckDbWarehouse",
+    "Session",
+    "Warehouse",
+    "Written",
+    "adopt",
+    "claim",
+    "lease",
+    "owner",
+    "refusal",
+]

@@ -196,8 +196,8 @@ class DuckDbWarehouse:
     """A Warehouse in one DuckDB file. `memory_limit`: most memory the engine takes before it spills to disk.
 
     `timeout`: seconds to wait for others. `is_derived`: all in it follows from other files, so that a damaged one is
-    removed and made anew. Opening raises Busy (somebody has the file), FixConfiguration (it is not there, or not ours to
-    open) and GiveUp (it is damaged); a derived file that turns out to be damaged while it is used, Discarded.
+    removed and made anew. Opening raises Busy (somebody has the file), FixConfiguration (it is not there, or is not
+    ours to open) and GiveUp (it is damaged); Discarded for a derived file that is found damaged while it is used.
     """
 
     dialect = "duckdb"

@@ -1,4 +1,4 @@
-"""Files that somebody else holds, that are damaged, foreign or not ours: one clear line each, never DuckDB's own error."""
+"""Files that somebody else holds, that are damaged, foreign or not ours: a clear line each, not DuckDB's own error."""
 
 from __future__ import annotations
 
