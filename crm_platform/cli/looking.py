@@ -54,12 +54,12 @@ def published_snapshot(settings: Settings) -> Snapshot:
 
 def _published(snapshot: Snapshot, table: type[Table], *, limit: int | None = None) -> pa.Table:
     """Read a table of a snapshot: newest days or months first, otherwise by key."""
-    import duckdb
+    from crm_platform.publish import reading
 
     newest_first = " desc" if issubclass(table, KpiTable) and table.period else ""
     order = f" order by {', '.join(f'{key}{newest_first}' for key in table.key)}" if table.key else ""
     some = "" if limit is None else f" limit {limit}"
-    with duckdb.connect(str(snapshot.database), read_only=True) as connection:
+    with reading(snapshot.path) as connection:
         return connection.sql(f"select * from {table.full_name()}{order}{some}").to_arrow_table()
 
 
@@ -107,6 +107,18 @@ def find_table(name: str) -> type[Table]:
     return found[0]
 
 
+def require_published(snapshot: Snapshot, table: type[Table]) -> None:
+    """Raise UsageError when a snapshot does not hold a table: because none does, or because it is older than that."""
+    from crm_platform.publish import published_tables
+
+    if table.full_name() not in snapshot.tables:
+        will_be = table in published_tables()
+        words = (
+            "is not in this snapshot yet: run `crm build`" if will_be else "is not published; `crm kpi` lists what is"
+        )
+        raise click.UsageError(f"{table.full_name()} {words}")
+
+
 @click.command
 @click.argument("table", required=False)
 @click.option("--json", "form", flag_value="json", help="One JSON document a line.")
@@ -127,8 +139,7 @@ def kpi(*, table: str | None, form: Form | None, limit: int | None) -> None:
         write_rows(("table", "rows", "about"), listed, form=form or "table", title=f"As of {snapshot.as_of:%c} UTC")
         return
     declared = find_table(table)
-    if declared.full_name() not in snapshot.tables:
-        raise click.UsageError(f"{declared.full_name()} is not published; `crm kpi` lists what is")
+    require_published(snapshot, declared)
     if limit is None and form is None and console().is_terminal:
         limit = 30
     found = _published(snapshot, declared, limit=limit)

@@ -21,6 +21,7 @@ showing that process the old file.
 
 from crm_platform.publish.manifest import Manifest, Snapshot, current, read_manifest
 from crm_platform.publish.pseudonyms import pseudonym, pseudonym_key
+from crm_platform.publish.reading import reading
 from crm_platform.publish.retention import kept, purge
 from crm_platform.publish.snapshot import publish, published_columns, published_tables
 
@@ -36,4 +37,5 @@ __all__ = [
     "published_tables",
     "purge",
     "read_manifest",
+    "reading",
 ]

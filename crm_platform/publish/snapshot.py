@@ -43,6 +43,7 @@ from crm_platform.publish.manifest import (
     TableEntry,
     read_manifest,
 )
+from crm_platform.publish.masking import masked_sql
 from crm_platform.publish.pseudonyms import bind_key, pseudonym_key, pseudonym_sql
 from crm_platform.publish.retention import new_id, publishing_lease
 from crm_platform.schemas import TABLES, Column, CoreTable, KpiTable, Table
@@ -247,6 +248,8 @@ def _published(table: type[Table], *, where: str = "true") -> str:
 
 def _expression(column: str, declared: Column) -> str:
     name = f'"{column}"'
+    if declared.published == "masked":
+        return masked_sql(name)
     return pseudonym_sql(name, declared.published) if declared.published in ("chat", "message") else name
 
 
