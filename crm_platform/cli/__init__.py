@@ -11,6 +11,7 @@ Exit codes: 0 done, 1 the platform refused or failed (the message says what to d
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -90,8 +91,15 @@ def explain(problem: CrmPlatformError) -> str:
     return "\n".join(lines)
 
 
+def _keep_files_private(args: Sequence[str]) -> None:
+    """Let nobody else read what this process and its children write; an export is for whom its maker likes."""
+    if "export" not in args[:1]:
+        os.umask(0o077)
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run `crm`; errors of the platform become a message and an exit code, never a traceback."""
+    _keep_files_private(sys.argv[1:] if args is None else args)
     try:
         crm.main(args=list(args) if args is not None else None, prog_name="crm")
     except CrmPlatformError as problem:

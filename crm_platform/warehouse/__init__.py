@@ -4,6 +4,7 @@ What belongs here: opening, locking, transactions, upserts by key. What does not
 """
 
 from crm_platform.warehouse.duckdb import DuckDbSession, DuckDbWarehouse
+from crm_platform.warehouse.folder import keep_private
 from crm_platform.warehouse.locks import lease
 from crm_platform.warehouse.owner import adopt, claim, owner, refusal
 from crm_platform.warehouse.port import Session, Warehouse, Written
@@ -16,6 +17,7 @@ __all__ = [
     "Written",
     "adopt",
     "claim",
+    "keep_private",
     "lease",
     "owner",
     "refusal",
