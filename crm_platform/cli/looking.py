@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from crm_platform.cli import EXIT_FAILED
+from crm_platform.cli import EXIT_FAILED, explain
 from crm_platform.cli.words import Form, console, duration, figure, size, write_rows
 from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, RetryLater, Unauthorized
 from crm_platform.schemas import TABLES, KpiTable, Table, ops, raw
@@ -234,8 +234,8 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
             with live.reading() as session:
                 yield from _crawl_lines(session, now=now)
             yield from _timeliness_lines(settings, live, now=now)
-        except Busy as problem:
-            yield "warehouse", str(problem)
+        except CrmPlatformError as problem:  # held by somebody, damaged: the rest is told all the same
+            yield "warehouse", explain(problem).replace("\n  ", "; ")
     words = [f"{count:,} this {span}" for span, count in requests_left(settings).items()]
     yield "requests left", ", ".join(words) or "no limit"
     snapshot = current(settings)

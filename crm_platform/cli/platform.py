@@ -48,9 +48,10 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
     from crm_platform.cli.bars import Bars
     from crm_platform.defs.shell import refresh_in_process
     from crm_platform.models import build_order
+    from crm_platform.publish import newest_past
 
     settings = current_settings()
-    _cut(as_of, now=dt.datetime.now(dt.UTC))  # said now rather than after an hour of ingest
+    cut = _cut(as_of, now=dt.datetime.now(dt.UTC))  # said now rather than after an hour of ingest
     err = console(stderr=True)
     began = time.monotonic()
     with Bars(err, wait_seconds=wait, tables=len(build_order()) + 1) as bars:
@@ -63,7 +64,7 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
         if settings.is_sandbox:
             click.echo("start the sandbox with `crm sandbox` in another terminal, or set CRM_BASE_URL", err=True)
         sys.exit(EXIT_TRY_LATER)
-    show_summary(settings)
+    show_summary(settings, None if cut is None else newest_past(settings))
 
 
 def _cut(as_of: str | None, *, now: dt.datetime) -> dt.datetime | None:

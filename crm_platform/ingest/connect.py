@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from crm_platform.api import CrmClient, SqliteGate, utc_now
 from crm_platform.errors import FixConfiguration
 from crm_platform.schemas import TABLES, OpsTable, RawTable
-from crm_platform.warehouse import DuckDbWarehouse, claim, lease
+from crm_platform.warehouse import DuckDbWarehouse, claim, keep_private, lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,6 +92,7 @@ def open_gate(
 
     A ledger that was lost is rebuilt from ops.fetches, and so is one that is damaged.
     """
+    keep_private(settings.root)
     gate = SqliteGate(
         settings.gate_path,
         per_minute=settings.minute_limit,

@@ -22,7 +22,7 @@ showing that process the old file.
 from crm_platform.publish.manifest import Manifest, Snapshot, current, read_manifest
 from crm_platform.publish.pseudonyms import pseudonym, pseudonym_key
 from crm_platform.publish.reading import reading
-from crm_platform.publish.retention import kept, purge
+from crm_platform.publish.retention import kept, newest_past, purge
 from crm_platform.publish.snapshot import publish, published_columns, published_tables
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Snapshot",
     "current",
     "kept",
+    "newest_past",
     "pseudonym",
     "pseudonym_key",
     "publish",

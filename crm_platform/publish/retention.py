@@ -14,7 +14,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from crm_platform.publish.files import PURGING, remove_leftovers
-from crm_platform.publish.manifest import CURRENT, PAST, is_demo_link
+from crm_platform.publish.manifest import CURRENT, PAST, Snapshot, is_demo_link, read_manifest
 from crm_platform.warehouse import lease
 
 if TYPE_CHECKING:
@@ -45,6 +45,13 @@ def kept(settings: Settings) -> list[Path]:
     if is_demo_link(settings.published_dir):
         return []
     return [path for _, path in _snapshots(settings.published_dir)]
+
+
+def newest_past(settings: Settings) -> Snapshot | None:
+    """The snapshot at a cut in the past that was published last and never was current; None when there is none."""
+    for _, path in _snapshots(settings.published_dir / PAST):
+        return Snapshot.of(read_manifest(path), path)
+    return None
 
 
 def _snapshots(folder: Path) -> list[tuple[dt.datetime, Path]]:

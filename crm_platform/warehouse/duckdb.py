@@ -352,6 +352,6 @@ def _is_damage(problem: duckdb.Error) -> bool:
 
 
 def _first_line(problem: duckdb.Error) -> str:
-    """DuckDB's own words, without the path, which whoever reads them has just read, and without their kind."""
+    """DuckDB's own words, without their kind, and without the path, which whoever reads them has just read."""
     line = str(problem).partition("\n")[0]
-    return re.sub(r'^[A-Z]\w+ Error: |"/[^"]*" ?', "", line)[:200]
+    return re.sub(r'^[A-Z]\w+ Error: |( from)?( file)? "/[^"]*"', "", line)[:200]
