@@ -192,3 +192,11 @@ def test_a_newer_storage_version_is_told(tmp_path: Path, monkeypatch) -> None:
     assert isinstance(told, FixConfiguration)
     assert "version number 99" in str(told)
     assert "update crm_platform" in str(told)
+
+
+def test_what_cannot_be_read_for_another_reason_is_still_a_line(tmp_path: Path) -> None:
+    store = store_at(tmp_path / "warehouse.duckdb")
+    store.path.write_text("", encoding="utf-8")
+    told = store._unusable(duckdb.IOException("IO Error: something new\nsecond line"))
+    assert isinstance(told, GiveUp)
+    assert str(told) == f"{store.path} cannot be opened: something new"
