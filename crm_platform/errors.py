@@ -7,7 +7,8 @@ What belongs here: every exception that crosses a room's border. What does not: 
     │   ├── RateLimited       the CRM (or our own gate) says: not now (`retry_after` seconds, if known)
     │   ├── ServerUnavailable 5xx, a proxy's HTML, a broken or truncated body, a dropped connection, a time-out
     │   ├── QuotaSpent        the day's requests are used up (`retry_after` seconds until one is free)
-    │   └── Busy              another process holds the lease or the lock (`holder` says who)
+    │   ├── Busy              another process holds the lease or the lock (`holder` says who)
+    │   └── Discarded         a damaged file that follows from others is gone; the next try makes it anew
     ├── FixConfiguration      somebody has to change a setting before a retry makes sense
     │   └── Unauthorized      the key is missing, wrong or lacks the right
     ├── RejectedRequest       the CRM understood the request and will not do it; do not send it again unchanged
@@ -66,6 +67,10 @@ class Busy(RetryLater):
     def __init__(self, message: str, *, holder: str = "", retry_after: float | None = None) -> None:
         super().__init__(message, retry_after=retry_after)
         self.holder = holder
+
+
+class Discarded(RetryLater):
+    """A file that follows from others was damaged and is removed: the same call makes it anew."""
 
 
 class FixConfiguration(CrmPlatformError):

@@ -33,6 +33,8 @@ from crm_platform.errors import FixConfiguration, quoted
 
 SANDBOX_URL = "http://127.0.0.1:8800"
 SANDBOX_KEY = "sandbox"
+SANDBOX_NAME = "(sandbox)"
+"""Whose data the sandbox's is, on whatever port it runs: no host is called so."""
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _SECRETS = (
@@ -278,7 +280,10 @@ class Settings(BaseSettings):
     base_url: str | None = Field(None, description="The CRM's address; unset: the platform's own sandbox on loopback.")
     api_key: SecretStr | None = Field(None, description="The CRM's API key (header API-KEY).")
     api_key_file: Path | None = Field(None, description="A file that holds the API key, instead of CRM_API_KEY.")
-    data_dir: Path = Field(Path("data"), description="Where everything the platform writes is kept.")
+    data_dir: Path = Field(
+        Path("data"),
+        description="Where everything the platform writes is kept; unset: data, and data/sandbox for the sandbox.",
+    )
     timezone: str = Field("Africa/Nairobi", description="Days, months, weekdays and hours are local to this zone.")
 
     allow_plain_http: Literal["yes", "no"] = Field(
@@ -578,6 +583,17 @@ class Settings(BaseSettings):
         return self.base_url or SANDBOX_URL
 
     @property
+    def crm_name(self) -> str:
+        """Which CRM this is, however its address is spelt: `crm.example.com:8443/tenant`, or `(sandbox)`."""
+        if self.base_url is None:
+            return SANDBOX_NAME
+        parts = urlsplit(self.base_url)
+        host = (parts.hostname or "").rstrip(".")
+        host = "localhost" if host in {"127.0.0.1", "::1"} else f"[{host}]" if ":" in host else host
+        port = "" if parts.port in {None, 80, 443} else f":{parts.port}"
+        return f"{host}{port}{re.sub(r'/+', '/', parts.path).rstrip('/')}"
+
+    @property
     def crm_key(self) -> SecretStr:
         """Key of the CRM, the sandbox's when none is configured."""
         return self.api_key or SecretStr(SANDBOX_KEY)
@@ -643,9 +659,15 @@ class Settings(BaseSettings):
     # Paths under the data folder.
 
     @property
+    def _demo_has_its_own(self) -> bool:
+        """Nobody said where the data goes, nor which CRM: made-up data stays out of the way of a real CRM's."""
+        return self.is_sandbox and "data_dir" not in self.model_fields_set
+
+    @property
     def root(self) -> Path:
         """The data folder, absolute."""
-        return self.data_dir.expanduser().resolve()
+        folder = self.data_dir.expanduser()
+        return (folder / "sandbox" if self._demo_has_its_own else folder).resolve()
 
     @property
     def warehouse_path(self) -> Path:
@@ -671,6 +693,11 @@ class Settings(BaseSettings):
     def published_dir(self) -> Path:
         """Where snapshots are published."""
         return self.root / "published"
+
+    @property
+    def demo_link(self) -> Path | None:
+        """Where the sandbox's snapshots are found besides, until a real CRM's are there; None: nowhere else."""
+        return self.data_dir.expanduser().resolve() / "published" if self._demo_has_its_own else None
 
     @property
     def audit_dir(self) -> Path:

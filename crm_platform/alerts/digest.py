@@ -9,13 +9,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
-
 from crm_platform.alerts.checks import PREFIX, one_line
 from crm_platform.alerts.message import Message
 from crm_platform.alerts.words import compared, day_of, duration, figure, share_seen
 from crm_platform.models.noted import failing
-from crm_platform.publish import current
+from crm_platform.publish import current, reading
 from crm_platform.schemas.kpi import BacklogNow, ExecutiveSummary
 
 if TYPE_CHECKING:
@@ -63,7 +61,7 @@ def digest(settings: Settings, alerter: Alerter, *, now: dt.datetime) -> Message
 
 
 def _row(snapshot: Snapshot, table: str) -> dict[str, Any]:
-    with duckdb.connect(str(snapshot.database), read_only=True) as connection:
+    with reading(snapshot.path) as connection:
         (row,) = connection.sql(f"select * from {table}").to_arrow_table().to_pylist()
     found: dict[str, Any] = row
     return found

@@ -15,15 +15,16 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import duckdb
-
 from crm_platform.alerts.alerter import Alert
 from crm_platform.alerts.words import day_of, figure, share_seen
+from crm_platform.publish import reading
 from crm_platform.schemas import WELL_COVERED, KpiTable, Type
 from crm_platform.schemas.kpi import BacklogDaily, ChatsResolvedDaily, ContactGrowthDaily, ResponseTimesDaily
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    import duckdb
 
     from crm_platform.alerts.alerter import Alerter
     from crm_platform.publish import Snapshot
@@ -192,7 +193,7 @@ def _floor(watch: Watch, middle: float, sample: float) -> float:
 def check(settings: Settings, snapshot: Snapshot) -> list[Verdict]:
     """Judge every watched figure by the snapshot, in the order of WATCHES."""
     verdicts: list[Verdict] = []
-    with duckdb.connect(str(snapshot.database), read_only=True) as connection:
+    with reading(snapshot.path) as connection:
         series = {
             table: _rows(connection, table, since=snapshot.as_of.astimezone(settings.zone).date() - _LOOK_BACK)
             for table in dict.fromkeys(watch.table for watch in WATCHES)

@@ -46,6 +46,7 @@ _DISK: Final = frozenset(
 
 # command → (module, one line of help); the module holds a click command of the command's name.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "adopt": ("crm_platform.cli.adopt", "Say that the CRM whose data this is has a new address."),
     "alerts": ("crm_platform.cli.alerts", "List problems, test the channels, judge KPIs, send the digest."),
     "build": ("crm_platform.cli.platform", "Compute every KPI anew from what is stored, and publish."),
     "campaigns": ("crm_platform.cli.operations", "List, report on, create, clone and trigger campaigns."),
@@ -140,8 +141,15 @@ def exit_code(problem: CrmPlatformError) -> int:
     return EXIT_WRONG if isinstance(problem, FixConfiguration) else EXIT_FAILED
 
 
+def _keep_files_private(args: Sequence[str]) -> None:
+    """Let nobody else read what this process and its children write; an export is for whom its maker likes."""
+    if "export" not in args[:1]:
+        os.umask(0o077)
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run `crm`; errors of the platform become a message and an exit code, never a traceback."""
+    _keep_files_private(sys.argv[1:] if args is None else args)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a sign is no reason to fail
     try:

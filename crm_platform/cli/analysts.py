@@ -16,7 +16,7 @@ from typing import Final
 
 import click
 
-from crm_platform.cli.looking import find_table
+from crm_platform.cli.looking import find_table, require_published
 from crm_platform.cli.options import PORT, Place
 from crm_platform.cli.words import size
 from crm_platform.errors import FixConfiguration
@@ -37,15 +37,17 @@ def _snapshot(settings: Settings) -> Snapshot:
 
 
 def _chosen(names: tuple[str, ...], snapshot: Snapshot) -> list[type[Table]]:
-    """The tables named, each once; all KPI tables when none is."""
+    """The tables named, each once; all KPI tables that the snapshot holds when none is."""
     from crm_platform.publish import published_tables
 
     if not names:
-        return [table for table in published_tables() if issubclass(table, KpiTable)]
+        kpis = [table for table in published_tables() if issubclass(table, KpiTable)]
+        if missing := [table.table for table in kpis if table.full_name() not in snapshot.tables]:
+            click.echo(f"not in this snapshot yet, `crm build` adds them: {', '.join(missing)}", err=True)
+        return [table for table in kpis if table.full_name() in snapshot.tables]
     chosen = list(dict.fromkeys(map(find_table, names)))
     for table in chosen:
-        if table.full_name() not in snapshot.tables:
-            raise click.UsageError(f"{table.full_name()} is not published; docs/data-dictionary.md lists what is")
+        require_published(snapshot, table)
     return chosen
 
 

@@ -21,6 +21,7 @@ import click
 from crm_platform.cli.options import PORT
 from crm_platform.errors import FixConfiguration, GiveUp
 from crm_platform.settings import SANDBOX_URL, environment_with, load_settings
+from crm_platform.warehouse import keep_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +99,7 @@ def _history_began(settings: Settings) -> str:
     """When the sandbox's history begins: kept with the data, so that tomorrow's demo goes on in the same world."""
     note = settings.root / "sandbox.began"
     if not note.exists():
-        note.parent.mkdir(parents=True, exist_ok=True)
+        keep_private(note.parent)
         began = datetime.now(UTC).replace(microsecond=0) - timedelta(days=_SANDBOX_DAYS)
         note.write_text(f"{began.isoformat()}\n", encoding="utf-8")
     return note.read_text(encoding="utf-8").strip()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from crm_platform.cli import explain
 from crm_platform.cli.options import COUNT
 from crm_platform.cli.words import Form, console, duration, figure, size, write_rows
-from crm_platform.errors import Busy, FixConfiguration, quoted
+from crm_platform.errors import CrmPlatformError, FixConfiguration, quoted
 from crm_platform.schemas import TABLES, KpiTable, Table, ops, raw
 from crm_platform.schemas.kpi import CampaignPerformance, ExecutiveSummary
 from crm_platform.settings import current_settings
@@ -47,12 +48,12 @@ def published_snapshot(settings: Settings) -> Snapshot:
 
 def _published(snapshot: Snapshot, table: type[Table], *, limit: int | None = None) -> pa.Table:
     """Read a table of a snapshot: newest days or months first, otherwise by key."""
-    import duckdb
+    from crm_platform.publish import reading
 
     newest_first = " desc" if issubclass(table, KpiTable) and table.period else ""
     order = f" order by {', '.join(f'{key}{newest_first}' for key in table.key)}" if table.key else ""
     some = "" if limit is None else f" limit {limit}"
-    with duckdb.connect(str(snapshot.database), read_only=True) as connection:
+    with reading(snapshot.path) as connection:
         return connection.sql(f"select * from {table.full_name()}{order}{some}").to_arrow_table()
 
 
@@ -71,11 +72,11 @@ def summary_lines(row: Mapping[str, object]) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def show_summary(settings: Settings) -> None:
-    """Show the published executive summary, of when it is, and how complete."""
-    from crm_platform.publish import read_manifest
+def show_summary(settings: Settings, snapshot: Snapshot | None = None) -> None:
+    """Show the executive summary of a snapshot, by default the current one: of when it is, and how complete."""
+    from crm_platform.publish import current, read_manifest
 
-    snapshot = published_snapshot(settings)
+    snapshot = snapshot or published_snapshot(settings)
     row = _published(snapshot, ExecutiveSummary).to_pylist()[0]
     write_rows(("figure", "value", "previous", "meaning"), summary_lines(row), form="table", title="Executive summary")
     sandbox = " · sandbox data, made up" if read_manifest(snapshot.path).is_sandbox else ""
@@ -84,6 +85,10 @@ def show_summary(settings: Settings) -> None:
     as_of = snapshot.as_of.astimezone(settings.zone)
     click.echo(f"as of {as_of:%Y-%m-%d %H:%M:%S} ({settings.timezone}) · coverage {coverage}{provisional}{sandbox}")
     click.echo(f"snapshot {snapshot.path} ({size(snapshot.bytes)})")
+    shown = current(settings)
+    if shown is None or shown.id != snapshot.id:
+        stays = "nothing is current yet" if shown is None else f"{shown.id} stays current"
+        click.echo(f"its cut was chosen in the past: {stays}; `crm build --as-of TIME --current` makes one current")
 
 
 def show_warnings(settings: Settings) -> None:
@@ -106,6 +111,18 @@ def find_table(name: str) -> type[Table]:
     return found[0]
 
 
+def require_published(snapshot: Snapshot, table: type[Table]) -> None:
+    """Raise UsageError when a snapshot does not hold a table: because none does, or because it is older than that."""
+    from crm_platform.publish import published_tables
+
+    if table.full_name() not in snapshot.tables:
+        will_be = table in published_tables()
+        words = (
+            "is not in this snapshot yet: run `crm build`" if will_be else "is not published; `crm kpi` lists what is"
+        )
+        raise click.UsageError(f"{table.full_name()} {words}")
+
+
 @click.command
 @click.argument("table", required=False)
 @click.option("--json", "form", flag_value="json", help="One JSON document a line.")
@@ -126,8 +143,7 @@ def kpi(*, table: str | None, form: Form | None, limit: int | None) -> None:
         write_rows(("table", "rows", "about"), listed, form=form or "table", title=f"As of {snapshot.as_of:%c} UTC")
         return
     declared = find_table(table)
-    if declared.full_name() not in snapshot.tables:
-        raise click.UsageError(f"{declared.full_name()} is not published; `crm kpi` lists what is")
+    require_published(snapshot, declared)
     if limit is None and form is None and console().is_terminal:
         limit = 30
     found = _published(snapshot, declared, limit=limit)
@@ -233,8 +249,8 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
             with live.reading() as session:
                 yield from _crawl_lines(session, now=now)
             yield from _timeliness_lines(settings, live, now=now)
-        except Busy as problem:
-            yield "warehouse", str(problem)
+        except CrmPlatformError as problem:  # held by somebody, damaged: the rest is told all the same
+            yield "warehouse", explain(problem).replace("\n  ", "; ")
     words = [f"{count:,} this {span}" for span, count in requests_left(settings).items()]
     yield "requests left", ", ".join(words) or "no limit"
     if pause := closed(settings):

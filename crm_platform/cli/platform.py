@@ -18,7 +18,7 @@ from crm_platform.cli import EXIT_TRY_LATER
 from crm_platform.cli.looking import show_summary, show_warnings
 from crm_platform.cli.options import PATIENCE, PORT, Host
 from crm_platform.cli.words import console, duration, write_rows
-from crm_platform.errors import Breach, ContractBreach, FixConfiguration
+from crm_platform.errors import Breach, ContractBreach, Discarded, FixConfiguration
 from crm_platform.schemas import raw
 from crm_platform.settings import current_settings, environment_with
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crm_platform.ingest import Outcome
+    from crm_platform.models import Cut
+    from crm_platform.publish import Snapshot
     from crm_platform.settings import Settings
     from crm_platform.warehouse import DuckDbWarehouse
 
@@ -46,9 +48,10 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
     from crm_platform.cli.bars import Bars
     from crm_platform.defs.shell import refresh_in_process
     from crm_platform.models import build_order
+    from crm_platform.publish import newest_past
 
     settings = current_settings()
-    _cut(as_of, now=dt.datetime.now(dt.UTC))  # said now rather than after an hour of ingest
+    cut = _cut(as_of, now=dt.datetime.now(dt.UTC))  # said now rather than after an hour of ingest
     err = console(stderr=True)
     began = time.monotonic()
     with Bars(err, wait_seconds=wait, tables=len(build_order()) + 1) as bars:
@@ -66,7 +69,7 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
             click.echo("start the sandbox with `crm sandbox` in another terminal, or set CRM_BASE_URL", err=True)
         sys.exit(EXIT_TRY_LATER)
     show_warnings(settings)
-    show_summary(settings)
+    show_summary(settings, None if cut is None else newest_past(settings))
 
 
 def _cut(as_of: str | None, *, now: dt.datetime) -> dt.datetime | None:
@@ -115,38 +118,45 @@ def _nothing_came(outcomes: Sequence[Outcome]) -> bool:
 @click.command()
 @click.option("--as-of", metavar="TIME", help="The cut of the figures: 2026-11-20T02:00:00+03:00. Default: now.")
 @click.option("--full", is_flag=True, help="Compute every chat anew; by default, those that have changed.")
-@click.option("--publish/--no-publish", "publishes", default=True, show_default=True, help="Turn the snapshot.")
+@click.option("--publish/--no-publish", "publishes", default=True, show_default=True, help="Write a snapshot.")
+@click.option("--current", is_flag=True, help="With --as-of in the past: make the snapshot the current one.")
 @click.option("--wait", type=PATIENCE, default=600.0, show_default=True, help="Seconds to wait for another.")
-def build(*, as_of: str | None, full: bool, publishes: bool, wait: float) -> None:
+def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait: float) -> None:
     """Compute every KPI from what is stored, and publish; without Dagster and without a request.
 
-    With --as-of in the past the figures are those of that time: nothing fetched or dated after it counts. What is
-    computed chat by chat is computed for the chats that have changed since the last build; --full gives the same cells.
+    With --as-of in the past the figures are those of that time: nothing fetched or dated after it counts. Such a
+    snapshot stands beside the current one, in published/past, unless --current is given. What is computed chat by chat
+    is computed for the chats that have changed since the last build; --full gives the same cells.
     """
     from crm_platform import models, publish
-    from crm_platform.ingest import expected_unseen, open_warehouse
+    from crm_platform.ingest import existing_store, open_warehouse
     from crm_platform.models.noted import note_contracts
     from crm_platform.warehouse import DuckDbWarehouse, lease
 
     settings = current_settings()
     now = dt.datetime.now(dt.UTC)
     cut = _cut(as_of, now=now)
-    store = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir)
-    breaches: list[Breach] = []
+    existing_store(settings)  # none is made to build from: figures of nothing would mislead
+    store = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir, is_derived=True)
     began = time.monotonic()
+    published: Snapshot | None = None
     with lease(settings.lock_dir / "build.lock", purpose="crm build", wait=wait, on_wait=_waiting):
         live = open_warehouse(settings)
-        unseen = expected_unseen(settings, live, as_of=cut or now)
-        frozen = models.freeze(store, live, settings=settings, as_of=cut, now=now, expected_unseen=unseen, full=full)
-        rows = []
-        for table in models.build_order():
-            built = models.build(store, table, settings=settings)
-            breaches += models.validate(store, table)
-            rows.append((table.full_name(), built.rows, round(built.seconds, 3)))
+        try:
+            frozen, rows, breaches = _computed(store, live, settings, cut=cut, now=now, full=full)
+        except Discarded as problem:
+            click.echo(f"{problem}; once more", err=True)
+            frozen, rows, breaches = _computed(store, live, settings, cut=cut, now=now, full=full)
         note_contracts(settings, models.build_order(), breaches, at=now)
         _ask(settings, live, store, now=now)
         if not breaches and publishes:
-            publish.publish(store, settings=settings, now=dt.datetime.now(dt.UTC), validate=lambda _models, _table: [])
+            published = publish.publish(
+                store,
+                settings=settings,
+                now=dt.datetime.now(dt.UTC),
+                validate=lambda _models, _table: [],
+                turns=True if current else None,
+            )
             publish.purge(settings, now=dt.datetime.now(dt.UTC))
     write_rows(("table", "rows", "seconds"), rows, form="table", title=f"As of {frozen.as_of:%Y-%m-%d %H:%M:%S} UTC")
     scope = "every chat" if frozen.is_full else f"{frozen.changed_chats:,} of {frozen.chats:,} chats changed"
@@ -154,8 +164,32 @@ def build(*, as_of: str | None, full: bool, publishes: bool, wait: float) -> Non
     show_warnings(settings)
     if breaches:
         raise ContractBreach(breaches)
-    if publishes:
-        show_summary(settings)
+    if published is not None:
+        show_summary(settings, published)
+
+
+def _computed(
+    store: DuckDbWarehouse,
+    live: DuckDbWarehouse,
+    settings: Settings,
+    *,
+    cut: dt.datetime | None,
+    now: dt.datetime,
+    full: bool,
+) -> tuple[Cut, list[tuple[str, int, float]], list[Breach]]:
+    """Freeze what is known by the cut and build every table: the cut, each table's rows and seconds, breaches."""
+    from crm_platform import models
+    from crm_platform.ingest import expected_unseen
+
+    unseen = expected_unseen(settings, live, as_of=cut or now)
+    frozen = models.freeze(store, live, settings=settings, as_of=cut, now=now, expected_unseen=unseen, full=full)
+    models.require_known(frozen, live)
+    rows, breaches = [], []
+    for table in models.build_order():
+        built = models.build(store, table, settings=settings)
+        breaches += models.validate(store, table)
+        rows.append((table.full_name(), built.rows, round(built.seconds, 3)))
+    return frozen, rows, breaches
 
 
 def _ask(settings: Settings, live: DuckDbWarehouse, store: DuckDbWarehouse, *, now: dt.datetime) -> None:

@@ -18,7 +18,7 @@ from crm_platform.defs.metadata import DASHBOARDS, OWNERS, PAGES, asset_key, def
 from crm_platform.defs.raw import UPSTREAM
 from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseResource
 from crm_platform.errors import Breach
-from crm_platform.ingest import expected_unseen, upgrade
+from crm_platform.ingest import existing_store, expected_unseen, upgrade
 from crm_platform.models.as_of import parse_as_of
 from crm_platform.models.noted import note_contracts
 from crm_platform.schemas import KpiTable, OpsTable, RawTable, Table, raw
@@ -176,6 +176,7 @@ def model_assets() -> dg.AssetsDefinition:
             store = models.warehouse()
             if CUT in context.selected_asset_keys:
                 began = time.monotonic()
+                existing_store(settings)  # one that is not there is not made: figures of nothing would mislead
                 source = live.existing(RawTable, OpsTable)
                 upgrade(source, now=now)
                 unseen = expected_unseen(settings, source, as_of=as_of or now)
@@ -188,6 +189,7 @@ def model_assets() -> dg.AssetsDefinition:
                     expected_unseen=unseen,
                     full=config.full,
                 )
+                modelling.require_known(cut, source)
                 seconds = time.monotonic() - began
                 reporter.built("core.cut", seconds=seconds)
                 yield _frozen(cut, store, seconds=seconds)

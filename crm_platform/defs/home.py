@@ -10,6 +10,8 @@ import os
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from crm_platform.warehouse import keep_private
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,7 +29,8 @@ def prepare_dagster_home(settings: Settings) -> Path:
     The file is replaced in one step: a daemon that starts meanwhile reads the old one or the new one.
     """
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
+    keep_private(settings.root)
+    keep_private(home)
     installed, wanted = home / "dagster.yaml", packaged_config()
     if not installed.exists() or installed.read_text(encoding="utf-8") != wanted:
         fresh = home / f".dagster.yaml.{os.getpid()}"

@@ -40,10 +40,12 @@ class WarehouseResource(DuckDBResource):
     """
 
     lock_dir: str = Field(description="Where the file's lock lives.")
+    is_derived: bool = Field(default=False, description="Made anew when it is damaged: it follows from another file.")
 
     def warehouse(self, *, timeout: float = 120.0) -> DuckDbWarehouse:
         """Hand out the store. `timeout`: seconds to wait for the file's lock before Busy is raised."""
-        return DuckDbWarehouse(Path(self.database), lock_dir=Path(self.lock_dir), timeout=timeout)
+        path, lock_dir = Path(self.database), Path(self.lock_dir)
+        return DuckDbWarehouse(path, lock_dir=lock_dir, timeout=timeout, is_derived=self.is_derived)
 
     def look(self, question: Callable[[Session], Answer], *, otherwise: Answer) -> Answer:
         """Ask the store briefly, as a sensor may: `otherwise` when there is no file yet. Raises Busy within 2 s."""

@@ -4,7 +4,7 @@ What belongs here: the planner (pure), crawl runs, parsing of API records into r
 rows and crawl state together. What does not: Dagster, engine-specific SQL, KPI logic.
 """
 
-from crm_platform.ingest.connect import open_client, open_warehouse
+from crm_platform.ingest.connect import existing_store, open_client, open_warehouse
 from crm_platform.ingest.crawler import Outcome, Progress
 from crm_platform.ingest.memory import PlannerMemory, expected_unseen
 from crm_platform.ingest.operations import record_operation, record_requests
@@ -22,6 +22,7 @@ __all__ = [
     "Standing",
     "accept_sweep",
     "crawl",
+    "existing_store",
     "expected_unseen",
     "judged_sweeps",
     "open_client",

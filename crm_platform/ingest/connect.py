@@ -5,6 +5,9 @@ What belongs here: putting parts together the one way that all callers share. Wh
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import sqlite3
 import threading
 import time
 from contextlib import contextmanager
@@ -12,15 +15,22 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crm_platform.api import CrmClient, SqliteGate, utc_now
+from crm_platform.errors import FixConfiguration
 from crm_platform.ingest.upgrade import upgrade
 from crm_platform.schemas import TABLES, OpsTable, RawTable
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import DuckDbWarehouse, claim, keep_private, lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from crm_platform.api import Fetch
     from crm_platform.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_LEDGER_PATIENCE = 10.0
+"""Seconds to wait for another process that reads or mends the gate's file."""
 
 REQUEST_TIMEOUT = 30.0
 """Seconds to wait for the CRM before a request is given up."""
@@ -33,11 +43,25 @@ MOST_UNCOMMITTED = 250
 
 
 def open_warehouse(settings: Settings) -> DuckDbWarehouse:
-    """Open the live warehouse, creating what it lacks, its rows brought up to what this version keeps."""
+    """Open the live warehouse, creating what it lacks, its rows brought up to what this version keeps.
+
+    Raises FixConfiguration when it is another CRM's.
+    """
     warehouse = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
     warehouse.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+    claim(warehouse, settings)
     upgrade(warehouse, now=utc_now())
     return warehouse
+
+
+def existing_store(settings: Settings) -> DuckDbWarehouse:
+    """Give the live warehouse as it is. Raises FixConfiguration when there is none: none is made."""
+    if not settings.warehouse_path.exists():
+        raise FixConfiguration(
+            f"there is no warehouse at {settings.warehouse_path}: nothing was fetched yet (`crm refresh`), its disk is"
+            " not mounted, or CRM_DATA_DIR names another folder"
+        )
+    return DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
 
 
 class FetchLog:
@@ -71,9 +95,10 @@ def open_gate(
 ) -> SqliteGate:
     """Open the ledger that all processes of this data folder share; `reserve`: requests a minute left to others.
 
-    A ledger that was lost is rebuilt from ops.fetches.
+    A ledger that was lost is rebuilt from ops.fetches, and so is one that is damaged.
     """
-    return SqliteGate(
+    keep_private(settings.root)
+    gate = SqliteGate(
         settings.gate_path,
         per_minute=settings.minute_limit,
         per_day=settings.day_limit,
@@ -83,6 +108,33 @@ def open_gate(
         now=now,
         sleep=sleep,
     )
+    if _is_damaged(settings.gate_path):
+        with lease(settings.lock_dir / "gate.lock", purpose="making the request ledger anew", wait=_LEDGER_PATIENCE):
+            if _is_damaged(settings.gate_path):  # nobody else has mended it meanwhile
+                _set_aside(settings.gate_path)
+                gate.rebuild(_requests_of_a_day(settings), uncommitted=MOST_UNCOMMITTED)
+    return gate
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether a file is there that SQLite cannot read; one that is locked or not ours to open is another matter."""
+    if not path.is_file():
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=_LEDGER_PATIENCE)) as db:
+            return bool(db.execute("pragma quick_check(1)").fetchone() != ("ok",))
+    except sqlite3.OperationalError:
+        return False
+    except sqlite3.DatabaseError:
+        return True
+
+
+def _set_aside(path: Path) -> None:
+    aside = path.with_name(f"{path.name}.damaged")
+    _log.warning("the request ledger %s is damaged: it is kept as %s and made anew, closed for a minute", path, aside)
+    path.replace(aside)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
 
 
 def _requests_of_a_day(settings: Settings) -> list[datetime]:
@@ -101,7 +153,12 @@ def _requests_of_a_day(settings: Settings) -> list[datetime]:
 def open_client(
     settings: Settings, *, reserve: int = 0, retries: int = 4, on_fetch: Callable[[Fetch], None]
 ) -> CrmClient:
-    """Open the CRM's client behind the shared ledger; `retries`: how often a read is tried again."""
+    """Open the CRM's client behind the shared ledger; `retries`: how often a read is tried again.
+
+    Raises FixConfiguration when the data folder is another CRM's: what is asked could not be kept there.
+    """
+    if settings.warehouse_path.exists():
+        claim(DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir), settings)
     return CrmClient(
         settings.crm_url,
         settings.crm_key,

@@ -39,7 +39,7 @@ from crm_platform.ingest.planner import HISTORY_SHARE, Plan
 from crm_platform.ingest.standing import standing
 from crm_platform.ingest.trouble import Troubles
 from crm_platform.schemas import RawTable, raw
-from crm_platform.warehouse import Written, lease
+from crm_platform.warehouse import Written, claim, lease
 
 if TYPE_CHECKING:
     from crm_platform.ingest.visits import ChatState, Visit
@@ -83,7 +83,8 @@ def _crawler(
     wait_seconds: float,
     on_wait: Callable[[str], None] | None,
 ) -> Iterator[Crawler]:
-    """Be the only crawler, connected to the CRM."""
+    """Be the only crawler, connected to the CRM whose data this is."""
+    claim(warehouse, settings)
     fetch_log = FetchLog()
     connect = connect or (lambda on_fetch: open_client(settings, reserve=CRAWLER_RESERVE, on_fetch=on_fetch))
     with (

@@ -9,7 +9,7 @@ table of `build_order()`, and `validate` it.
 """
 
 from crm_platform.models.cut import Cut
-from crm_platform.models.frozen import freeze
+from crm_platform.models.frozen import freeze, require_known
 from crm_platform.models.run import Built, build, build_within, validate
 from crm_platform.models.templates import (
     TEMPLATE_FOLDERS,
@@ -33,6 +33,7 @@ __all__ = [
     "expand",
     "freeze",
     "render",
+    "require_known",
     "validate",
     "vocabulary",
 ]

@@ -16,6 +16,7 @@ from crm_platform.errors import FixConfiguration
 from crm_platform.models.cut import Cut
 from crm_platform.models.incremental import basis_of, changed_chats, note_changes
 from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, core, ops, raw
+from crm_platform.warehouse import claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -59,13 +60,15 @@ def freeze(
 
     `as_of`: aware, None = `now`, the start of the build. `expected_unseen`: messages (without templates) that the
     planner expects unseen by local day, as of the cut; None when its state of that time is not kept (no coverage then).
-    `full`: nothing of the last build is kept. Raises FixConfiguration when `as_of` lies after `now`.
+    `full`: nothing of the last build is kept. Raises FixConfiguration when `as_of` lies after `now`, and when the
+    warehouse is another CRM's.
     """
     cut = (as_of or now).astimezone(dt.UTC)
     if cut > now:
         raise FixConfiguration(f"as_of {cut.isoformat()} lies in the future")
     if not live.path.exists():
         live.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+    claim(live, settings)
     rows: dict[str, int] = {}
     figures = settings.model_dump(mode="json", include=set(FIGURE_SETTINGS))
     with models.writing(source=live) as session:
@@ -96,6 +99,7 @@ def freeze(
                     "started_at": now,
                     "settings": json.dumps(figures, sort_keys=True),
                     "is_sandbox": settings.is_sandbox,
+                    "crm": settings.crm_name,
                     "number": changes.number,
                     "basis": basis,
                     "is_full": changes.is_full,
@@ -113,6 +117,21 @@ def freeze(
         is_full=changes.is_full,
         chats=changes.chats,
         changed_chats=changes.changed_chats,
+    )
+
+
+def require_known(cut: Cut, live: DuckDbWarehouse) -> None:
+    """Raise FixConfiguration when nothing at all was known by a frozen cut: figures of nothing would mislead."""
+    if any(rows for name, rows in cut.rows.items() if issubclass(TABLES[name], RawTable)):
+        return
+    with live.reading() as session:
+        first = session.query(f"select min(started_at) as at from {ops.Fetches.full_name()} where outcome = 'ok'")
+    (answered,) = first["at"].to_pylist()
+    if answered is None or answered.replace(tzinfo=dt.UTC) <= cut.as_of:
+        raise FixConfiguration("nothing was fetched yet, so there is nothing to build from: run `crm refresh` first")
+    raise FixConfiguration(
+        f"nothing was known at {cut.as_of:%Y-%m-%d %H:%M:%S} UTC, the CRM first answered at"
+        f" {answered:%Y-%m-%d %H:%M:%S} UTC: choose a later cut"
     )
 
 

@@ -12,7 +12,8 @@ A snapshot is a folder that is never touched again:
             kpi/<table>.parquet
             core/<table>.parquet
             core/messages/2026-11.parquet   by local month; an unchanged month is a hard link
-            manifest.json            cut, definition versions, rows, coverage, digests
+            manifest.json            cut, definition versions, rows, coverage, digests, whose data it is
+        past/<id>/                   the same at a cut in the past that was asked for; never current
 
 Open files by the real path that `current` gives: when a path that a process has open is replaced, DuckDB goes on
 showing that process the old file.
@@ -20,7 +21,8 @@ showing that process the old file.
 
 from crm_platform.publish.manifest import Manifest, Snapshot, current, read_manifest
 from crm_platform.publish.pseudonyms import pseudonym, pseudonym_key
-from crm_platform.publish.retention import kept, purge
+from crm_platform.publish.reading import reading
+from crm_platform.publish.retention import kept, newest_past, purge
 from crm_platform.publish.snapshot import publish, published_columns, published_tables
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Snapshot",
     "current",
     "kept",
+    "newest_past",
     "pseudonym",
     "pseudonym_key",
     "publish",
@@ -35,4 +38,5 @@ __all__ = [
     "published_tables",
     "purge",
     "read_manifest",
+    "reading",
 ]

@@ -35,6 +35,13 @@ _CONFIG = {
 }
 
 
+ABOUT_PUBLISHED: Mapping[str, str] = {
+    "chat": " A keyed pseudonym.",
+    "message": " A keyed pseudonym.",
+    "masked": " What looks like an e-mail address or a telephone number is masked, what is longer than 200 is cut.",
+}
+
+
 def write_database(path: Path, tables: Mapping[type[Table], Mapping[str, Column]]) -> None:
     """Make the file at `path` of the Parquet files in its folder: these tables with these columns, and comments.
 
@@ -92,5 +99,5 @@ def _table_comment(table: type[Table]) -> str:
 
 def _column_comment(column: Column) -> str:
     unit = f" [{column.unit}]" if column.unit else ""
-    what = " A keyed pseudonym." if column.published in ("chat", "message") else ""
+    what = ABOUT_PUBLISHED.get(column.published, "")
     return f"{column.description}{what}{unit}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from crm_platform.models import dependencies
 from crm_platform.models.templates import template_path
+from crm_platform.publish.database import ABOUT_PUBLISHED
 from crm_platform.publish.snapshot import BY_MONTH, published_columns, published_tables
 from crm_platform.schemas import TABLES, Column, CoreTable, KpiTable, Table, Type
 
@@ -233,7 +234,7 @@ def _columns(columns: Iterable[tuple[str, Column]]) -> list[str]:
                 column.unit or "",
                 _range(column),
                 "yes" if column.nullable else "",
-                f"{column.description}{' A keyed pseudonym.' if column.published in {'chat', 'message'} else ''}",
+                f"{column.description}{ABOUT_PUBLISHED.get(column.published, '')}",
             )
             for name, column in columns
         ),

@@ -6,7 +6,10 @@ tables somebody asks for and how they are told (cli/analysts.py), the KPI API's 
 CSV follows RFC 4180: a header, CRLF, UTF-8, quotes where needed. NULL is an empty field, instants end in Z, true and
 false stand in lower case. A text that a spreadsheet would run as a formula gets an apostrophe in front, as OWASP
 advises; Parquet and Excel keep it as it is, because there a text is marked as one. Parquet files carry what they are of
-as metadata, an Excel file as its first sheet.
+as metadata, an Excel file as its first sheet. What is longer than a sheet goes on on the next one, and a text longer
+than a cell is cut with a mark.
+
+A snapshot may be older than this program: a table or a column declared since then is not in it, and not exported.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime as dt
+import itertools
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -27,12 +32,14 @@ from crm_platform.errors import GiveUp, InvalidRequest
 from crm_platform.publish.audit import Audit
 from crm_platform.publish.files import csv_text, literal, sync_folder
 from crm_platform.publish.manifest import Manifest, Snapshot, read_manifest
+from crm_platform.publish.reading import told_when_broken
 from crm_platform.publish.snapshot import published_columns
 from crm_platform.schemas import Column, KpiTable, Table, Type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from xlsxwriter import Workbook
     from xlsxwriter.format import Format as CellFormat
     from xlsxwriter.worksheet import Worksheet
 
@@ -45,6 +52,8 @@ _MEMORY: Final = "512MB"  # of the engine, which sorts a table by its key
 _BATCH: Final = 20_000  # rows held in memory at a time
 _EXCEL_ROWS: Final = 1_048_576  # of a sheet, header included
 _EXCEL_TEXT: Final = 32_767  # characters of a cell
+_EXCEL_NAME: Final = 26  # characters of a sheet's name, of 31, which leaves room for a number
+_NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _EXCEL_DIGITS: Final = 10**15  # whole numbers from here on lose their last digits
 
 
@@ -87,7 +96,7 @@ def export(
                 "memory_limit": _MEMORY,
                 "temp_directory": str(drafts / "sorting"),
             }
-            with duckdb.connect(config=limits) as connection:
+            with told_when_broken(snapshot.path), duckdb.connect(config=limits) as connection:
                 connection.execute(f"attach {literal(str(snapshot.database))} as snapshot (read_only)")
                 connection.execute("use snapshot")
                 rows = _write(connection, tables, [drafts / target.name for target in targets], form, snapshot)
@@ -193,8 +202,13 @@ def _write(
     return sum(write(connection, table, draft, manifest) for table, draft in zip(tables, drafts, strict=True))
 
 
-def _select(table: type[Table]) -> str:
-    columns = published_columns(table)
+def _columns(connection: duckdb.DuckDBPyConnection, table: type[Table]) -> dict[str, Column]:
+    """The declared columns that the snapshot has."""
+    there = connection.execute("select name from pragma_table_info(?)", [table.full_name()]).fetchall()
+    return {name: column for name, column in published_columns(table).items() if (name,) in there}
+
+
+def _select(table: type[Table], columns: Mapping[str, Column]) -> str:
     order = ", ".join(f'"{column}"' for column in table.key if column in columns) or "all"
     return f"select {', '.join(map(_quoted, columns))} from {table.full_name()} order by {order}"
 
@@ -203,8 +217,10 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _batches(connection: duckdb.DuckDBPyConnection, table: type[Table]) -> Iterator[list[tuple[object, ...]]]:
-    found = connection.execute(_select(table))
+def _batches(
+    connection: duckdb.DuckDBPyConnection, table: type[Table], columns: Mapping[str, Column]
+) -> Iterator[list[tuple[object, ...]]]:
+    found = connection.execute(_select(table, columns))
     while rows := found.fetchmany(_BATCH):
         yield rows
 
@@ -221,19 +237,20 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, table: type[Table], pa
         about["definition_version"] = str(table.version)
     pairs = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in about.items())
     connection.execute(
-        f"copy ({_select(table)}) to {literal(str(path))} (format parquet, compression zstd, kv_metadata {{{pairs}}})"
+        f"copy ({_select(table, _columns(connection, table))}) to {literal(str(path))}"
+        f" (format parquet, compression zstd, kv_metadata {{{pairs}}})"
     )
     return manifest.tables[table.full_name()].rows
 
 
 def _write_csv(connection: duckdb.DuckDBPyConnection, table: type[Table], path: Path, _manifest: Manifest) -> int:
-    columns = published_columns(table)
+    columns = _columns(connection, table)
     convert = [_CSV.get(column.type) for column in columns.values()]
     count = 0
     with path.open("x", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        for rows in _batches(connection, table):
+        for rows in _batches(connection, table, columns):
             writer.writerows(
                 [
                     value if value is None or change is None else change(value)
@@ -260,9 +277,6 @@ def _write_xlsx(
 ) -> int:
     import xlsxwriter  # noqa: PLC0415 - only for those who ask for Excel
 
-    too_long = [table.full_name() for table in tables if manifest.tables[table.full_name()].rows >= _EXCEL_ROWS]
-    if too_long:
-        raise InvalidRequest(f"{', '.join(too_long)} has more rows than an Excel sheet: export it as csv or parquet")
     # Rows go to disk as they come: memory does not grow with the tables.
     with xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)}) as book:
         # Equal snapshots give equal files, whenever they are exported.
@@ -274,35 +288,39 @@ def _write_xlsx(
         about.set_column(0, 0, 26)
         about.set_column(1, 1, 36)
         about.set_column(2, 7, 16)
-        for number, (line, is_heading) in enumerate(_about(tables, manifest)):
+        for number, (line, is_heading) in enumerate(_about(connection, tables, manifest)):
             for place, value in enumerate(line):
                 _put(about, number, place, value, bold if is_heading else None)
-        return sum(
-            _write_sheet(book.add_worksheet(file_name(table)), connection, table, bold, formats) for table in tables
-        )
+        return sum(_write_sheets(book, connection, table, bold, formats) for table in tables)
 
 
-def _write_sheet(
-    sheet: Worksheet,
+def _write_sheets(
+    book: Workbook,
     connection: duckdb.DuckDBPyConnection,
     table: type[Table],
     bold: CellFormat,
     formats: Mapping[str, CellFormat],
 ) -> int:
-    columns = published_columns(table)
-    sheet.freeze_panes(1, 0)
-    for place, name in enumerate(columns):
-        sheet.set_column(place, place, max(10, min(len(name) + 2, 40)))
-        sheet.write_string(0, place, name, bold)
+    """Write a table to a sheet, and to as many more as its rows need."""
+    columns = _columns(connection, table)
     shown = [formats.get(_excel_format(column)) for column in columns.values()]
-    number = 0
-    for rows in _batches(connection, table):
-        for row in rows:
-            number += 1
+    rows = (row for batch in _batches(connection, table, columns) for row in batch)
+    count = 0
+    for page in itertools.count(1):
+        sheet = book.add_worksheet(file_name(table) if page == 1 else f"{file_name(table)[:_EXCEL_NAME]} {page}")
+        sheet.freeze_panes(1, 0)
+        for place, name in enumerate(columns):
+            sheet.set_column(place, place, max(10, min(len(name) + 2, 40)))
+            sheet.write_string(0, place, name, bold)
+        number = 0
+        for number, row in enumerate(itertools.islice(rows, _EXCEL_ROWS - 1), start=1):
             for place, value in enumerate(row):
                 _put(sheet, number, place, value, shown[place])
-    sheet.autofilter(0, 0, number, len(columns) - 1)
-    return number
+        sheet.autofilter(0, 0, number, len(columns) - 1)
+        count += number
+        if number < _EXCEL_ROWS - 1:
+            break
+    return count
 
 
 _EXCEL_FORMATS: Final = {"instant": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", "rate": "0.0%", "seconds": "0.0"}
@@ -328,13 +346,21 @@ def _put(sheet: Worksheet, row: int, place: int, value: object, shown: CellForma
         sheet.write_datetime(row, place, value, shown)
     elif isinstance(value, float) or (isinstance(value, int) and abs(value) < _EXCEL_DIGITS):
         sheet.write_number(row, place, value, shown)
-    elif len(str(value)) > _EXCEL_TEXT:
-        raise GiveUp(f"a text of {sheet.get_name()} is too long for an Excel cell: export it as csv or parquet")
     else:
-        sheet.write_string(row, place, str(value), shown)
+        sheet.write_string(row, place, _fitting(str(value)), shown)
 
 
-def _about(tables: Sequence[type[Table]], manifest: Manifest) -> Iterator[tuple[tuple[object, ...], bool]]:
+def _fitting(text: str) -> str:
+    """A text that an Excel cell can hold, which counts in UTF-16, and XML, which has no such characters."""
+    text = _NO_XML.sub("\ufffd", text)
+    if len(text) <= _EXCEL_TEXT // 2 or len(text.encode("utf-16-le")) <= 2 * _EXCEL_TEXT:
+        return text
+    return text.encode("utf-16-le")[: 2 * (_EXCEL_TEXT - 1)].decode("utf-16-le", "ignore") + "…"
+
+
+def _about(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[type[Table]], manifest: Manifest
+) -> Iterator[tuple[tuple[object, ...], bool]]:
     """The first sheet, line by line: of when and how complete the figures are, and what every column means."""
     yield ("What this file holds",), True
     yield ("as of", f"{manifest.as_of:%Y-%m-%d %H:%M:%S} UTC"), False
@@ -357,5 +383,5 @@ def _about(tables: Sequence[type[Table]], manifest: Manifest) -> Iterator[tuple[
     yield (), False
     yield ("sheet", "column", "type", "unit", "meaning"), True
     for table in tables:
-        for name, column in published_columns(table).items():
+        for name, column in _columns(connection, table).items():
             yield (file_name(table), name, column.type.value, column.unit, column.description), False

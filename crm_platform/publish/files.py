@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 from pathlib import Path
 
-from crm_platform.publish.manifest import FileEntry
+from crm_platform.publish.manifest import FileEntry, is_demo_link
 
 # Unfinished work in the published folder has names that start so: nobody reads it, and the next publisher removes it.
 BUILDING = ".building"
@@ -72,6 +73,28 @@ def turn(link: Path, target: str) -> None:
     draft.symlink_to(target)
     draft.replace(link)
     sync_folder(link.parent)
+
+
+def open_as(published: Path, snapshot: Path) -> None:
+    """Let into a snapshot whom the published folder lets in, for reading.
+
+    The folder is private, as all that the platform makes; who opens it (`chmod g+rx`) opens what comes after, too.
+    """
+    others = stat.S_IMODE(published.stat().st_mode) & 0o055
+    for path in (snapshot, *snapshot.rglob("*")):
+        path.chmod(0o700 | others if path.is_dir() else 0o400 | others & 0o044)
+
+
+def begin_demo_link(link: Path, published: Path) -> None:
+    """Show the sandbox's published folder where a real CRM's would be, while there is none."""
+    if not link.is_symlink() and not link.exists():
+        link.symlink_to(published.relative_to(link.parent))
+
+
+def end_demo_link(published: Path) -> None:
+    """Make room for the first snapshot of a real CRM."""
+    if is_demo_link(published):
+        published.unlink()
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 DATABASE = "analytics.duckdb"
 CURRENT = "current"
+PAST = "past"
+
+_FORMAT = 1
+_DEMO = Path("sandbox/published")
 
 
 class _Part(BaseModel):
@@ -56,14 +60,16 @@ class MonthEntry(_Part):
 class Manifest(_Part):
     """`manifest.json`. Keys of `files` are paths inside the snapshot, of `tables` full names, of `months` YYYY-MM.
 
-    `settings`: those that change a figure, as the build had them; None in a snapshot from before receipts.
+    `crm`: whose data it is, None in a snapshot from before that was noted. `settings`: those that change a figure, as
+    the build had them; None in a snapshot from before receipts.
     """
 
-    format: int = 1
+    format: int = _FORMAT
     id: str
     as_of: AwareDatetime
     created_at: AwareDatetime
     is_sandbox: bool
+    crm: str | None = None
     timezone: str
     settings: dict[str, Any] | None = None
     tables: dict[str, TableEntry]
@@ -103,19 +109,29 @@ class Snapshot:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read the manifest of the snapshot in a folder. Raises GiveUp when it is missing or broken."""
+    """Read the manifest of the snapshot in a folder. Raises GiveUp when it is missing, broken or from the future."""
     try:
-        return Manifest.model_validate_json((path / MANIFEST).read_bytes())
+        manifest = Manifest.model_validate_json((path / MANIFEST).read_bytes())
     except (OSError, ValidationError) as problem:
         raise GiveUp(
             f"the snapshot {path.name} is broken ({type(problem).__name__}): publish again (crm build)"
         ) from None
+    if manifest.format > _FORMAT:
+        raise GiveUp(
+            f"the snapshot {path.name} is of a newer version: update crm_platform, or publish again (crm build)"
+        )
+    return manifest
+
+
+def is_demo_link(published: Path) -> bool:
+    """Whether a published folder is but the sandbox's, shown where no real CRM's snapshot is yet."""
+    return published.is_symlink() and published.readlink() == _DEMO
 
 
 def current(settings: Settings) -> Snapshot | None:
     """The snapshot readers should open, None before the first. Raises GiveUp when the symlink leads nowhere."""
     link = settings.published_dir / CURRENT
-    if not link.is_symlink():
+    if is_demo_link(settings.published_dir) or not link.is_symlink():
         return None
     path = link.resolve()
     return Snapshot.of(read_manifest(path), path)

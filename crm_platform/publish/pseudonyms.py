@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crm_platform.settings import Settings
     from crm_platform.warehouse import Session
 
-Kind = Literal["chat", "message"]
+Kind = Literal["chat", "message", "value"]
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from crm_platform.publish.files import PURGING, remove_leftovers
-from crm_platform.publish.manifest import CURRENT
+from crm_platform.publish.manifest import CURRENT, PAST, Snapshot, is_demo_link, read_manifest
 from crm_platform.warehouse import lease
 
 if TYPE_CHECKING:
@@ -42,8 +42,17 @@ def created_at(snapshot_id: str) -> dt.datetime | None:
 
 
 def kept(settings: Settings) -> list[Path]:
-    """Folders of the snapshots that are kept, newest first."""
+    """Folders of the snapshots that are kept and were current once, newest first."""
+    if is_demo_link(settings.published_dir):
+        return []
     return [path for _, path in _snapshots(settings.published_dir)]
+
+
+def newest_past(settings: Settings) -> Snapshot | None:
+    """The snapshot at a cut in the past that was published last and never was current; None when there is none."""
+    for _, path in _snapshots(settings.published_dir / PAST):
+        return Snapshot.of(read_manifest(path), path)
+    return None
 
 
 def _snapshots(folder: Path) -> list[tuple[dt.datetime, Path]]:
@@ -62,11 +71,12 @@ def purge(settings: Settings, *, now: dt.datetime, keep_days: int = 14, keep_at_
     """Remove old snapshots and unfinished ones; returns the removed snapshots' ids, newest first.
 
     Kept: the current one, the `keep_at_least` newest, those superseded less than two hours ago, and the last of each
-    local day for `keep_days` days: of these one goes at a call, the oldest. `now`: aware. Raises Busy while another
-    process publishes.
+    local day for `keep_days` days: of these one goes at a call, the oldest. Of those that never were current, at a cut
+    in the past: the `keep_at_least` newest, and all of the last `keep_days` days. `now`: aware. Raises Busy while
+    another process publishes.
     """
     folder = settings.published_dir
-    if not folder.is_dir():
+    if not folder.is_dir() or is_demo_link(folder):
         return []
     with lease(publishing_lease(settings), purpose="purge", wait=_WAIT_SECONDS):
         remove_leftovers(folder)
@@ -87,8 +97,14 @@ def purge(settings: Settings, *, now: dt.datetime, keep_days: int = 14, keep_at_
                 old.append(path)
             elif now - made > dt.timedelta(days=keep_days):
                 day_is_old.append(path)
-        removed = sorted([*old, *day_is_old[-1:]], reverse=True)
-        for path in removed:
-            # Out of sight first: nobody ever sees half a snapshot.
-            shutil.rmtree(path.rename(folder / f"{PURGING}{path.name}"))
-        return [path.name for path in removed]
+        removed = [_remove(path, folder) for path in sorted([*old, *day_is_old[-1:]], reverse=True)]
+        for made, path in _snapshots(folder / PAST)[keep_at_least:]:
+            if now - made > dt.timedelta(days=keep_days):
+                removed.append(_remove(path, folder))
+        return removed
+
+
+def _remove(path: Path, folder: Path) -> str:
+    """Remove a snapshot, out of sight first: nobody ever sees half of one."""
+    shutil.rmtree(path.rename(folder / f"{PURGING}{path.name}"))
+    return path.name

@@ -16,13 +16,16 @@ from pathlib import Path
 
 import duckdb
 
-from crm_platform.errors import Breach, ContractBreach, GiveUp
+from crm_platform.errors import Breach, ContractBreach, FixConfiguration, GiveUp
 from crm_platform.publish.database import write_database
 from crm_platform.publish.files import (
     BUILDING,
+    begin_demo_link,
+    end_demo_link,
     entry_of,
     link_or_copy,
     literal,
+    open_as,
     remove_leftovers,
     seal,
     sync_folder,
@@ -32,6 +35,7 @@ from crm_platform.publish.manifest import (
     CURRENT,
     DATABASE,
     MANIFEST,
+    PAST,
     FileEntry,
     Manifest,
     MonthEntry,
@@ -39,6 +43,7 @@ from crm_platform.publish.manifest import (
     TableEntry,
     read_manifest,
 )
+from crm_platform.publish.masking import masked_sql
 from crm_platform.publish.pseudonyms import bind_key, pseudonym_key, pseudonym_sql
 from crm_platform.publish.retention import new_id, publishing_lease
 from crm_platform.schemas import TABLES, Column, CoreTable, KpiTable, Table
@@ -56,6 +61,9 @@ BY_MONTH = {"core.messages": "timestamp"}
 # 1.7 million waits a week's median takes 3 ms, not 13.
 BY_TIME = {"core.response_waits": "waiting_since"}
 
+# What no day empties: nothing that was known of a CRM is deleted here.
+NEVER_EMPTIED = {"core.chats", "core.contacts", "core.messages", "core.campaigns"}
+
 _REBUILD = "materialise all of core/… and kpi/… in one run (crm build)"
 _WAIT_SECONDS = 60.0  # for another publisher
 
@@ -65,6 +73,8 @@ class _Cut:
     as_of: dt.datetime
     is_sandbox: bool
     settings: str
+    crm: str | None
+    is_past: bool  # it was chosen, and lies before the build that was made of it
 
 
 def published_tables() -> list[type[Table]]:
@@ -82,25 +92,39 @@ def published_columns(table: type[Table]) -> dict[str, Column]:
 
 
 def publish(
-    models: DuckDbWarehouse, *, settings: Settings, now: dt.datetime, validate: Validate | None = None
+    models: DuckDbWarehouse,
+    *,
+    settings: Settings,
+    now: dt.datetime,
+    validate: Validate | None = None,
+    turns: bool | None = None,
 ) -> Snapshot:
-    """Publish what models.duckdb holds, and make it current.
+    """Publish what models.duckdb holds, and make it current unless its cut was chosen in the past.
 
     `now`: aware, the snapshot's time. `validate`: gives a table's breaches; default models.validate. A caller that has
-    just validated every table passes one that finds nothing. Whatever is raised, the snapshot that was current stays:
-    ContractBreach when a table breaks its contract, GiveUp when a table is missing or was built at another cut, Busy
-    when another process publishes.
+    just validated every table passes one that finds nothing. `turns`: whether it becomes current; None: unless its cut
+    lies in the past. One that does not is put into `past/`, where no reader of the current figures comes upon it.
+    Whatever is raised, the snapshot that was current stays: ContractBreach when a table breaks its contract, GiveUp
+    when a table is missing, was built at another cut or shows none of what the current snapshot shows, FixConfiguration
+    when another CRM's data was built, Busy when another process publishes.
     """
     check = validate or _contract()
     tables = published_tables()
     folder = settings.published_dir
     with lease(publishing_lease(settings), purpose="publish", wait=_WAIT_SECONDS):
+        end_demo_link(folder)
         folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder)
         if not models.path.exists():
             raise GiveUp(f"nothing has been built yet: {_REBUILD}")
         with models.reading() as session:
             cut = _cut(session, tables)
+            if cut.crm not in {None, settings.crm_name}:
+                raise FixConfiguration(f"what was built is of {cut.crm}, and this is {settings.crm_name}: {_REBUILD}")
+            becomes_current = not cut.is_past if turns is None else turns
+            previous = _previous(folder)
+            if becomes_current and previous is not None:
+                _refuse_nothing(session, tables, shown=previous[1])
         breaches = [breach for table in tables for breach in check(models, table)]
         if breaches:
             raise ContractBreach(breaches)
@@ -111,9 +135,7 @@ def publish(
             if _cut(session, tables) != cut:
                 raise GiveUp(f"another build began while this one was validated: {_REBUILD}")
             bind_key(session, pseudonym_key(settings))
-            months, linked = _write_parquet(
-                session, tables, building, previous=_previous(folder), zone=settings.timezone
-            )
+            months, linked = _write_parquet(session, tables, building, previous=previous, zone=settings.timezone)
         database = DuckDbWarehouse(building / DATABASE, lock_dir=settings.lock_dir)
         write_database(database.path, {table: published_columns(table) for table in tables})
         with database.reading() as session:
@@ -129,6 +151,7 @@ def publish(
             as_of=cut.as_of,
             created_at=now,
             is_sandbox=cut.is_sandbox,
+            crm=cut.crm,
             timezone=settings.timezone,
             settings=json.loads(cut.settings),
             tables=entries,
@@ -138,12 +161,18 @@ def publish(
         manifest = manifest.model_copy(update={"id": new_id(now, manifest.digest())})
         (building / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         seal(building / MANIFEST)
+        open_as(folder, building)
         for path in (building, *(path for path in building.rglob("*") if path.is_dir())):
             sync_folder(path)
-        snapshot = Snapshot.of(manifest, folder / manifest.id)
+        place = folder if becomes_current else folder / PAST
+        place.mkdir(exist_ok=True)
+        snapshot = Snapshot.of(manifest, place / manifest.id)
         building.rename(snapshot.path)
-        sync_folder(folder)
-        turn(folder / CURRENT, manifest.id)
+        sync_folder(place)
+        if becomes_current:
+            turn(folder / CURRENT, manifest.id)
+            if settings.demo_link is not None:
+                begin_demo_link(settings.demo_link, folder)
     _log.info("published %s: %d tables, %d bytes", snapshot.id, len(snapshot.tables), snapshot.bytes)
     return snapshot
 
@@ -167,16 +196,18 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]]) -> _Cut:
         for table in tables
         if any((table.full_name(), column) not in known for column in published_columns(table))
     ]
+    crm = "crm" if ("ops.builds", "crm") in known else "null"  # a store of an earlier version lacks it
     build = (
         session.connection.execute(
-            "select as_of, is_sandbox, settings from ops.builds order by started_at desc limit 1"
+            f"select as_of, is_sandbox, settings, {crm}, as_of < started_at from ops.builds"
+            " order by started_at desc limit 1"
         ).fetchone()
         if ("ops.builds", "as_of") in known
         else None
     )
     if missing or build is None:
         raise GiveUp(f"{', '.join(missing) or 'the cut'} is not there, or lacks a column: {_REBUILD}")
-    as_of, is_sandbox, figure_settings = build
+    as_of, is_sandbox, figure_settings, crm, is_past = build
     stale = [
         table.full_name()
         for table in tables
@@ -187,7 +218,23 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]]) -> _Cut:
     ]
     if stale:
         raise GiveUp(f"{', '.join(stale)} was built at another cut than the rest: {_REBUILD}")
-    return _Cut(as_of.replace(tzinfo=dt.UTC), is_sandbox, figure_settings)
+    return _Cut(as_of.replace(tzinfo=dt.UTC), is_sandbox, figure_settings, crm, is_past)
+
+
+def _refuse_nothing(session: DuckDbSession, tables: Sequence[type[Table]], *, shown: Manifest) -> None:
+    """Raise GiveUp when what people, messages or campaigns were shown is gone to the last: no CRM forgets like that."""
+    emptied = [
+        f"{table.full_name()} ({was:,} rows before)"
+        for table in tables
+        if table.full_name() in NEVER_EMPTIED
+        and (was := shown.tables[table.full_name()].rows if table.full_name() in shown.tables else 0)
+        and session.connection.execute(f"select 1 from {table.full_name()} limit 1").fetchone() is None
+    ]
+    if emptied:
+        raise GiveUp(
+            f"held back, the last snapshot stays: nothing is left of {', '.join(emptied)}. Is the warehouse the right"
+            " one, and whole? If this is how it should be, remove published/current in the data folder, then publish"
+        )
 
 
 def _published(table: type[Table], *, where: str = "true") -> str:
@@ -201,6 +248,8 @@ def _published(table: type[Table], *, where: str = "true") -> str:
 
 def _expression(column: str, declared: Column) -> str:
     name = f'"{column}"'
+    if declared.published == "masked":
+        return masked_sql(name)
     return pseudonym_sql(name, declared.published) if declared.published in ("chat", "message") else name
 
 

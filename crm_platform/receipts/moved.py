@@ -6,10 +6,11 @@ about the reason. What does not: what a figure is made of (receipt.py), which sn
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -228,42 +229,51 @@ def moved_since(
 
     `since`: the beginning of its id, or `yesterday` (the last one made before the local day of the current one); None:
     the newest one of an earlier or the same cut where the figure differs; the answer is None when there is none. Raises
-    NotFound when no such snapshot is kept.
+    NotFound when no such snapshot is kept. One that is broken is passed over with a word in the log.
     """
     now = Asked.of(current)
     earlier = [path for path in kept(settings) if path.name < now.manifest.id]
     if since is not None:
-        with opened(_named(since, earlier, now, settings)) as then:
+        *better, last = _named(since, earlier, now, settings)
+        for path in better:
+            with _unless_broken(path), opened(path) as then:
+                return why(current, then, table, key, column, limit=limit)
+        with opened(last) as then:
             return why(current, then, table, key, column, limit=limit)
     declared = find_kpi(table)
     row = now.row(declared, key, column)
     value = row[column] if row else None
     for path in earlier:
-        try:
-            with opened(path) as then:
-                before = Asked.of(then)
-                # A build at a past cut is published later than what it precedes.
-                if before.manifest.as_of > now.manifest.as_of:
-                    continue
-                old = before.row(declared, key, column)
-                if not is_same(old[column] if old else None, value):
-                    return why(current, then, table, key, column, limit=limit)
-        except GiveUp as problem:
-            _log.info("passed over: %s", problem)  # broken, or from before there were receipts
+        with _unless_broken(path), opened(path) as then:
+            before = Asked.of(then)
+            # A build at a past cut is published later than what it precedes.
+            if before.manifest.as_of > now.manifest.as_of:
+                continue
+            old = before.row(declared, key, column)
+            if not is_same(old[column] if old else None, value):
+                return why(current, then, table, key, column, limit=limit)
     return None
 
 
-def _named(word: str, earlier: Sequence[Path], now: Asked, settings: Settings) -> Path:
+@contextlib.contextmanager
+def _unless_broken(path: Path) -> Iterator[None]:
+    """Pass over a snapshot that cannot be read: the others can tell as much. From before receipts, it is no trouble."""
+    try:
+        yield
+    except GiveUp as problem:
+        _log.warning("snapshot %s is left out: %s", path.name, problem)
+
+
+def _named(word: str, earlier: Sequence[Path], now: Asked, settings: Settings) -> list[Path]:
+    """The snapshots that a word may mean, the best first."""
     if word == "yesterday":
         today = now.manifest.created_at.astimezone(settings.zone).date()
-        for path in earlier:
-            made = created_at(path.name)
-            if made is not None and made.astimezone(settings.zone).date() < today:
-                return path
+        days = [(path, created_at(path.name)) for path in earlier]
+        if found := [path for path, made in days if made is not None and made.astimezone(settings.zone).date() < today]:
+            return found
         raise NotFound("no snapshot of an earlier day is kept yet; the last of each day is")
-    for path in earlier:
-        if path.name.startswith(word):
-            return path
+    if found := [path for path in earlier if path.name.startswith(word)][:1]:
+        return found
     known = ", ".join(path.name for path in earlier[:_LISTED])
     raise NotFound(f"no earlier snapshot {word!r} is kept: there is {known or 'none yet'}")
 

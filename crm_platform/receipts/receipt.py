@@ -25,7 +25,7 @@ import duckdb
 
 from crm_platform.errors import GiveUp, InvalidRequest, NotFound
 from crm_platform.models import Cut, expand, vocabulary
-from crm_platform.publish import Manifest, read_manifest
+from crm_platform.publish import Manifest, read_manifest, reading
 from crm_platform.publish.manifest import DATABASE
 from crm_platform.receipts.lineage import FETCHES, FIGURES, POOLED, Figure
 from crm_platform.schemas import TABLES, WELL_COVERED, KpiTable, Type
@@ -193,8 +193,7 @@ def receipt(
 def opened(folder: Path) -> Iterator[OpenedSnapshot]:
     """Open the snapshot in a folder, by its real path, for a while. Raises GiveUp when it is broken."""
     manifest = read_manifest(folder)
-    with duckdb.connect(str(folder / DATABASE), read_only=True) as connection:
-        connection.execute("set timezone = 'UTC'")
+    with reading(folder) as connection:
         yield _Opened(manifest, connection)
 
 

@@ -59,7 +59,7 @@ ARROW: dict[Type, pa.DataType] = {
 }
 
 Merge = Literal["newest", "first", "status"]
-Published = Literal["plain", "chat", "message", "no"]
+Published = Literal["plain", "masked", "chat", "message", "no"]
 
 WELL_COVERED: Final = 0.95
 """Coverage below which a figure is provisional."""
@@ -69,8 +69,9 @@ WELL_COVERED: Final = 0.95
 class Column:
     """One column. `merge`: which value a repeated key keeps: the newest version's, the first one, the furthest status.
 
-    `stays_raw`: never read out of the raw layer (numbers, names, text). `published`: as it stands, as the pseudonym of
-    a chat or a message, or not at all. `is_told`: an instant that the CRM named; all others are read off our own clock.
+    `stays_raw`: never read out of the raw layer (numbers, names, text). `published`: as it stands, without what looks
+    like a person's, as the pseudonym of a chat or a message, or not at all. `is_told`: an instant that the CRM named;
+    all others are read off our own clock.
     """
 
     type: Type

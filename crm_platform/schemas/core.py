@@ -234,7 +234,7 @@ class ContactSegments(CoreTable):
 
     chat_id = text("The contact.", published="chat")
     field = text("The custom field.")
-    value = text("Its value; (other) beyond the 50 largest, (none) where absent.")
+    value = text("Its value; (other) beyond the 50 largest, (none) where absent.", published="masked")
     is_active_30d = flag("As core.contacts says.")
 
 
@@ -274,7 +274,7 @@ class Campaigns(CoreTable):
     key = ("campaign_id",)
 
     campaign_id = text("The campaign.")
-    name = text("Its name.", nullable=True)
+    name = text("Its name.", nullable=True, published="masked")
     status = text("Its status.", nullable=True)
     sent_at = timestamp("When it was sent, by the best that is known; NULL for a draft.", nullable=True)
     total_recipients = integer("Recipients by the campaign itself.", nullable=True)

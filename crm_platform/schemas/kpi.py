@@ -173,7 +173,7 @@ class CampaignPerformance(KpiTable):
     )
 
     campaign_id = text("The campaign.")
-    name = text("Its name.", nullable=True)
+    name = text("Its name.", nullable=True, published="masked")
     status = text("Its status.", nullable=True)
     sent_at = timestamp("When it was sent, by the best that is known; NULL for a draft.", nullable=True)
     total_recipients = _reported("Recipients: the report's, else the campaign's.")
@@ -300,7 +300,7 @@ class ContactsBySegment(KpiTable):
     version = 2
 
     field = text("The custom field.")
-    value = text("Its value; (other) beyond the 50 largest, (none) where absent.")
+    value = text("Its value; (other) beyond the 50 largest, (none) where absent.", published="masked")
     contacts = count("Present contacts.")
     share = rate("Of all present contacts.")
     active_30d = count("Those with an inbound message in the 30 complete local days before the cut's day.")

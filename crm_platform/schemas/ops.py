@@ -99,7 +99,7 @@ class Meta(OpsTable):
 
     key = ("name",)
 
-    name = text("What: crm (whose data this is).")
+    name = text("What: crm (whose data this is), rows (the version that its rows were brought up to).")
     value = text("Its value.")
     changed_at = timestamp("When it was last set.")
 
@@ -154,6 +154,7 @@ class Builds(OpsTable):
     started_at = timestamp("When the build began.")
     settings = json("Every setting that changes a figure.")
     is_sandbox = flag("The data is made up.")
+    crm = text("Whose data it is: the CRM's host, port and path, or (sandbox).", nullable=True)
     number = integer("Builds of this store are numbered from 1.", nullable=True, minimum=1)
     basis = text("Digest of what decides a chat's rows besides its own data: code, settings, engine.", nullable=True)
     is_full = flag("Everything was computed anew.", nullable=True)

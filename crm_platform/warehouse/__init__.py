@@ -4,7 +4,22 @@ What belongs here: opening, locking, transactions, upserts by key. What does not
 """
 
 from crm_platform.warehouse.duckdb import DuckDbSession, DuckDbWarehouse
+from crm_platform.warehouse.folder import keep_private
 from crm_platform.warehouse.locks import held_by, lease
+from crm_platform.warehouse.owner import adopt, claim, owner, refusal
 from crm_platform.warehouse.port import Session, Warehouse, Written
 
-__all__ = ["DuckDbSession", "DuckDbWarehouse", "Session", "Warehouse", "Written", "held_by", "lease"]
+__all__ = [
+    "DuckDbSession",
+    "DuckDbWarehouse",
+    "Session",
+    "Warehouse",
+    "Written",
+    "adopt",
+    "claim",
+    "held_by",
+    "keep_private",
+    "lease",
+    "owner",
+    "refusal",
+]

@@ -6,17 +6,25 @@ product that calls `duckdb.connect` on a live file. What does not: what is store
 DuckDB is one writing process or many readers a file. So every session opens the file under an inter-process
 reader/writer lock and closes it at the end; nobody may hold a session while waiting for the network. What is kept
 between sessions is the engine without a file: to start it takes 15 ms of CPU, to attach a file less than one.
+
+Whoever holds the file without that lock (a DuckDB shell, a notebook) is waited for a while and then named. A file that
+cannot be opened is told in one line; one that follows from others (`is_derived`) is removed and made anew.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
-from typing import TYPE_CHECKING
+import re
+import time
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from crm_platform.errors import Busy, CrmPlatformError, Discarded, FixConfiguration, GiveUp
 from crm_platform.schemas import Type
+from crm_platform.warehouse.folder import keep_private
 from crm_platform.warehouse.locks import file_lock
 from crm_platform.warehouse.port import Written
 
@@ -48,6 +56,21 @@ _PROVENANCE = frozenset({"fetched_at", "fetch_id", "first_fetched_at", "first_fe
 _VOLATILE = "extra"
 # How much later than a batch a stored version may be: what commits of two processes may overtake each other by.
 _CLOCK_SLACK = "interval 5 minutes"
+_log = logging.getLogger(__name__)
+
+# Seconds to wait for a program that holds the file and knows nothing of our lock: it may hold it for days.
+_STRANGERS_PATIENCE: Final = 15.0
+_LOOK_AGAIN: Final = 0.1
+
+_HELD: Final = "Could not set lock on file"
+_HOLDER: Final = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_DAMAGED: Final = (
+    "Corrupt database file",
+    "Could not read enough bytes",
+    "not a valid DuckDB database file",
+    "Failure while replaying WAL",
+    "Failed to load metadata pointer",
+)
 
 # The other file, while a writing session reads from it. Not `raw`: a catalogue and a schema of one name clash.
 SOURCE_ALIAS = "live"
@@ -199,7 +222,12 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
 
 
 class DuckDbWarehouse:
-    """A Warehouse in one DuckDB file. `memory_limit`: most memory the engine takes before it spills to disk."""
+    """A Warehouse in one DuckDB file. `memory_limit`: most memory the engine takes before it spills to disk.
+
+    `timeout`: seconds to wait for others. `is_derived`: all in it follows from other files, so that a damaged one is
+    removed and made anew. Opening raises Busy (somebody has the file), FixConfiguration (it is not there, or is not
+    ours to open) and GiveUp (it is damaged); Discarded for a derived file that is found damaged while it is used.
+    """
 
     dialect = "duckdb"
 
@@ -211,8 +239,10 @@ class DuckDbWarehouse:
         timeout: float = 120.0,
         memory_limit: str = "256MB",
         threads: int = 2,
+        is_derived: bool = False,
     ) -> None:
         self.path = path
+        self._is_derived = is_derived
         self._lock = lock_dir / f"{path.stem}.lock"
         self._timeout = timeout
         self._config: dict[str, str | bool | int | float | list[str]] = {
@@ -250,13 +280,12 @@ class DuckDbWarehouse:
     def writing(self, *, source: DuckDbWarehouse | None = None) -> Iterator[DuckDbSession]:
         """Open for one transaction. With a `source`, its tables can be read as `live.<schema>.<table>` meanwhile."""
         with contextlib.ExitStack() as stack:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            keep_private(self.path.parent)
             stack.enter_context(file_lock(self._lock, exclusive=True, timeout=self._timeout))
             session = stack.enter_context(self._open(read_only=False))
             if source is not None:
                 stack.enter_context(file_lock(source._lock, exclusive=False, timeout=self._timeout))  # noqa: SLF001
-                path = str(source.path).replace("'", "''")
-                session.connection.execute(f"attach '{path}' as {SOURCE_ALIAS} (read_only)")
+                source._attach(session.connection, SOURCE_ALIAS, read_only=True)  # noqa: SLF001
                 stack.callback(lambda: session.connection.execute(f"detach {SOURCE_ALIAS}"))
             session.connection.begin()
             try:
@@ -269,17 +298,89 @@ class DuckDbWarehouse:
     @contextlib.contextmanager
     def _open(self, *, read_only: bool) -> Iterator[DuckDbSession]:
         engine = self._engines.pop(os.getpid(), None) or duckdb.connect(config=self._config)
-        name, path = self.path.stem, str(self.path).replace("'", "''")
+        name = self.path.stem
         try:
             with engine.cursor() as connection:
-                connection.execute(f"attach '{path}' as \"{name}\" (read_{'only' if read_only else 'write'})")
+                self._attach(connection, name, read_only=read_only)
                 connection.execute(f'use "{name}"')
                 connection.execute("set timezone = 'UTC'")
                 # Gives idle memory back: for the whole process, until any engine in it closes. So it is said each time.
                 connection.execute("set allocator_background_threads = true")
                 yield DuckDbSession(connection)
             engine.execute(f'detach "{name}"')
-        except BaseException:
+        except BaseException as problem:
             engine.close()  # whatever state it is in, the file is let go
+            if isinstance(problem, duckdb.Error) and _is_damage(problem):
+                raise self._damaged(problem) from problem
             raise
         self._engines[os.getpid()] = engine
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, alias: str, *, read_only: bool) -> None:
+        """Attach the file; who holds it without our lock is waited for."""
+        path = str(self.path).replace("'", "''")
+        attach = f"attach '{path}' as \"{alias}\" (type duckdb, read_{'only' if read_only else 'write'})"
+        give_up_at = time.monotonic() + min(self._timeout, _STRANGERS_PATIENCE)
+        while True:
+            try:
+                connection.execute(attach)
+            except duckdb.Error as problem:
+                if _HELD not in str(problem):
+                    if not read_only and self._is_derived and _is_damage(problem) and self.path.is_file():
+                        self._discard(problem)
+                        continue
+                    raise self._unusable(problem) from problem
+                if time.monotonic() >= give_up_at:
+                    found = _HOLDER.search(str(problem))
+                    holder = f"process {found['pid']} ({found['program']})" if found else "an unknown process"
+                    raise Busy(f"another program holds {self.path} open: end it first", holder=holder) from problem
+                time.sleep(_LOOK_AGAIN)
+            else:
+                return
+
+    def _unusable(self, problem: duckdb.Error) -> CrmPlatformError:
+        """Say in a line why the file cannot be opened, and what to do."""
+        path, words = self.path, _first_line(problem)
+        if path.is_dir():
+            return FixConfiguration(f"{path} is a folder where a database file belongs: move it away")
+        if not path.exists():
+            return FixConfiguration(
+                f"{path} is not there ({words}): nothing was fetched yet (`crm refresh`), its disk is not mounted, or"
+                " CRM_DATA_DIR names another folder"
+                if not words.startswith("Cannot open file")
+                else f"{path} cannot be made ({words}): set CRM_DATA_DIR to a folder of yours"
+            )
+        try:
+            with path.open("rb"):
+                pass
+        except OSError as refused:
+            return FixConfiguration(f"{path} cannot be read ({refused.strerror}): give it back to who runs this")
+        if _is_damage(problem):
+            return self._damaged(problem)
+        if "version" in words:
+            return FixConfiguration(f"{path} was written by another version of DuckDB ({words}): update crm_platform")
+        return GiveUp(f"{path} cannot be opened: {words}")
+
+    def _damaged(self, problem: duckdb.Error) -> CrmPlatformError:
+        """Say that the file is damaged; one that is derived is gone then."""
+        if self._is_derived and self.path.is_file():
+            self._discard(problem)
+            return Discarded(f"{self.path} was damaged and is removed: the next build makes it anew")
+        return GiveUp(
+            f"{self.path} is damaged, or no DuckDB file ({_first_line(problem)}): restore it from a backup, or move it"
+            " away and fetch everything anew with `crm refresh`"
+        )
+
+    def _discard(self, problem: duckdb.Error) -> None:
+        _log.warning("%s is damaged (%s) and made anew", self.path, _first_line(problem))
+        for path in (self.path, self.path.with_name(f"{self.path.name}.wal")):
+            path.unlink(missing_ok=True)
+
+
+def _is_damage(problem: duckdb.Error) -> bool:
+    return any(sign in str(problem) for sign in _DAMAGED)
+
+
+def _first_line(problem: duckdb.Error) -> str:
+    """DuckDB's own words, without their kind, and without the path, which whoever reads them has just read."""
+    line = str(problem).partition("\n")[0]
+    return re.sub(r'^[A-Z]\w+ Error: |( from)?( file)? "/[^"]*"', "", line)[:200]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import fasteners
 
-from crm_platform.errors import Busy
+from crm_platform.errors import Busy, FixConfiguration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,9 +33,20 @@ def _mutex(path: Path) -> threading.Lock:
 
 
 @contextlib.contextmanager
+def _in_a_usable_folder(path: Path) -> Iterator[None]:
+    """Make the folder of a lock file, and say what is wrong with one that cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as problem:
+        raise FixConfiguration(
+            f"{path.parent} cannot be written ({problem.strerror}): set CRM_DATA_DIR to a folder of yours, or mend it"
+        ) from problem
+
+
+@contextlib.contextmanager
 def file_lock(path: Path, *, exclusive: bool, timeout: float) -> Iterator[None]:
     """Hold the lock at `path`, shared or exclusive. Raises Busy after `timeout` seconds of waiting."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + timeout
     problem = f"{path.stem} is busy: another process has been using it for more than {timeout:.0f} s"
     mutex = _mutex(path)
@@ -44,8 +55,9 @@ def file_lock(path: Path, *, exclusive: bool, timeout: float) -> Iterator[None]:
     try:
         lock = fasteners.InterProcessReaderWriterLock(path)
         acquire = lock.acquire_write_lock if exclusive else lock.acquire_read_lock
-        if not acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise Busy(problem)
+        with _in_a_usable_folder(path):
+            if not acquire(timeout=max(0.0, deadline - time.monotonic())):
+                raise Busy(problem)
         try:
             yield
         finally:
@@ -63,28 +75,29 @@ def lease(
     `wait`: seconds to wait for another holder, who is told to `on_wait` once. Raises Busy, naming the holder, when the
     wait was in vain. The holder's own description (`purpose`, process, since when) is kept in the lock file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     mutex = _mutex(path)
     deadline = time.monotonic() + wait
     lock = fasteners.InterProcessLock(path)
-    got = mutex.acquire(blocking=False)
-    if not (got and lock.acquire(blocking=False)):
-        holder = _holder(path)
-        if on_wait is not None and wait > 0:
-            on_wait(holder)
-        got = got or mutex.acquire(timeout=wait) if wait > 0 else got
-        if not (got and lock.acquire(timeout=max(0.0, deadline - time.monotonic()))):
-            if got:
-                mutex.release()
-            raise Busy(f"{path.stem} is already at work elsewhere", holder=_holder(path))
-    try:
+    with contextlib.ExitStack() as held, _in_a_usable_folder(path):
+        got = mutex.acquire(blocking=False)
+        if got:
+            held.callback(mutex.release)
+        if not (got and lock.acquire(blocking=False)):
+            holder = _holder(path)
+            if on_wait is not None and wait > 0:
+                on_wait(holder)
+            if not got and wait > 0 and mutex.acquire(timeout=wait):
+                got = True
+                held.callback(mutex.release)
+            if not (got and lock.acquire(timeout=max(0.0, deadline - time.monotonic()))):
+                raise Busy(f"{path.stem} is already at work elsewhere", holder=_holder(path))
+        held.callback(lock.release)
         _note(path).write_text(
             f"{purpose} (process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)", encoding="utf-8"
         )
+        everything = held.pop_all()
+    with everything:
         yield
-    finally:
-        lock.release()
-        mutex.release()
 
 
 def held_by(path: Path) -> str | None:

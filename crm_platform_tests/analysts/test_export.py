@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import datetime as dt
 import functools
 import json
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from crm_platform.cli import crm, main
+from crm_platform.cli import analysts, crm, main
 from crm_platform.errors import FixConfiguration, InvalidRequest
 from crm_platform.publish import export as export_module
 from crm_platform.publish import published_tables
@@ -239,18 +240,60 @@ def test_a_formula_in_a_field_never_runs(settings, hostile, tmp_path):
     assert set(pq.read_table(tmp_path / "out.parquet")["value"].to_pylist()) == {HOSTILE}
 
 
-def test_a_text_that_no_cell_holds_is_refused(settings, hostile, tmp_path):
+def test_a_text_that_no_cell_holds_is_cut_and_characters_that_xml_has_not_are_replaced(settings, hostile, tmp_path):
+    """Field case 76."""
     with duckdb.connect(str(hostile.database)) as connection:
         connection.execute("update kpi.contacts_by_segment set value = repeat('x', 32768)")
-    with pytest.raises(export_module.GiveUp, match="too long for an Excel cell"):
-        export(settings, hostile, [kpi.ContactsBySegment], form="xlsx", to=tmp_path / "a.xlsx", who="test")
-    assert not (tmp_path / "a.xlsx").exists()
+        connection.execute("update kpi.contacts_by_segment set value = repeat('😀', 20000) where field = 'VIP'")
+        connection.execute("update kpi.contacts_by_segment set field = 'a' || chr(1) || chr(11) || chr(65535) || 'b'")
+    export(settings, hostile, [kpi.ContactsBySegment], form="xlsx", to=tmp_path / "a.xlsx", who="test")
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")[kpi.ContactsBySegment.table]
+    rows = [[cell.value for cell in row[:2]] for row in sheet.iter_rows(min_row=2)]
+    assert {value[-1] for _, value in rows} == {"…"}
+    assert all(len(value.encode("utf-16-le")) <= 2 * 32_767 for _, value in rows)
+    assert {field for field, _ in rows} == {"a\ufffd\ufffd\ufffdb"}
 
 
-def test_more_rows_than_a_sheet_has_are_refused(settings, snapshot, tmp_path, monkeypatch):
-    monkeypatch.setattr(export_module, "_EXCEL_ROWS", snapshot.tables["core.messages"])
-    with pytest.raises(InvalidRequest, match=r"core\.messages has more rows than an Excel sheet"):
-        export(settings, snapshot, [core.Messages], form="xlsx", to=tmp_path / "a.xlsx", who="test")
+def test_more_rows_than_a_sheet_has_go_on_on_the_next(settings, snapshot, tmp_path, monkeypatch):
+    """Field case 76."""
+    count = snapshot.tables["core.messages"]
+    monkeypatch.setattr(export_module, "_EXCEL_ROWS", count // 2)
+    done = export(settings, snapshot, [core.Messages], form="xlsx", to=tmp_path / "a.xlsx", who="test")
+    book = openpyxl.load_workbook(tmp_path / "a.xlsx", read_only=True)
+    assert book.sheetnames[:3] == ["About", "core.messages", "core.messages 2"]
+    rows = [row[:2] for name in book.sheetnames[1:] for row in book[name].iter_rows(min_row=2, values_only=True)]
+    assert done.rows == len(rows) == len(set(rows)) == count
+
+
+def test_what_a_snapshot_of_an_earlier_version_does_not_hold_is_said_and_left_out(
+    settings, snapshot, tmp_path, monkeypatch
+):
+    """Field case 31, for tables and for columns."""
+    held = dict.fromkeys((name for name in snapshot.tables if name != "kpi.backlog_now"), 1)
+    older = dataclasses.replace(snapshot, tables=held)
+    monkeypatch.setattr(analysts, "_snapshot", lambda _settings: older)
+    monkeypatch.setattr(analysts, "current_settings", lambda: settings)
+    for form in ("csv", "xlsx", "parquet"):
+        to = tmp_path / ("all.xlsx" if form == "xlsx" else form)
+        result = CliRunner().invoke(crm, ["export", "--to", str(to), "--format", form])
+        assert result.exit_code == 0, result.output
+        assert "not in this snapshot yet, `crm build` adds them: backlog_now" in result.stderr
+    assert not (tmp_path / "csv" / "backlog_now.csv").exists()
+    assert (tmp_path / "csv" / "executive_summary.csv").exists()
+    result = CliRunner().invoke(crm, ["export", "backlog_now", "--to", str(tmp_path / "one.csv")])
+    assert result.exit_code == 2
+    assert "kpi.backlog_now is not in this snapshot yet: run `crm build`" in result.output
+
+
+def test_a_column_that_a_snapshot_lacks_is_left_out(settings, hostile, tmp_path):
+    """Field case 31."""
+    with duckdb.connect(str(hostile.database)) as connection:
+        connection.execute("alter table kpi.contacts_by_segment drop column share")
+    for form in ("csv", "xlsx", "parquet"):
+        export(settings, hostile, [kpi.ContactsBySegment], form=form, to=tmp_path / f"a.{form}", who="test")
+    header = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert "share" not in header
+    assert "contacts" in header
 
 
 # Where to.

@@ -18,7 +18,7 @@ from crm_platform.warehouse import DuckDbWarehouse
 
 from .conftest import AS_OF, CHAT, EMAIL, MESSAGE, NOW, NUMBER
 
-KINDS = {"chat": CHAT, "message": MESSAGE, "no": EMAIL, "plain": "plain"}
+KINDS = {"chat": CHAT, "message": MESSAGE, "no": EMAIL, "masked": f"{EMAIL}, {NUMBER}", "plain": "plain"}
 
 
 def _value(name: str, column: Column) -> object:

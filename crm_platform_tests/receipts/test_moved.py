@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from crm_platform.errors import GiveUp, NotFound
-from crm_platform.publish import read_manifest
+from crm_platform.publish import purge, read_manifest
 from crm_platform.receipts import Movement, moved, moved_since, why
 from crm_platform.schemas import kpi, ops, raw
 from crm_platform_tests.receipts.desk import CUT, DAY, Desk, at, fetch_ids
@@ -237,6 +237,47 @@ def test_a_snapshot_from_before_receipts_is_passed_over(desk):
     assert moved_since(desk.settings, current, *asked) is None
     with pytest.raises(GiveUp, match="publish again"):
         moved_since(desk.settings, current, *asked, since=old.id)
+
+
+def _flip(path):
+    path.chmod(0o644)
+    content = bytearray(path.read_bytes())
+    for place in range(4096, len(content), 4096):
+        content[place] ^= 0xFF
+    path.write_bytes(content)
+
+
+def _of_a_newer_version(path):
+    path.chmod(0o644)
+    path.write_text(path.read_text(encoding="utf-8").replace('"format": 1', '"format": 99'), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("analytics.duckdb", _flip),
+        ("analytics.duckdb", lambda path: path.unlink()),
+        ("manifest.json", lambda path: path.unlink()),
+        ("manifest.json", _flip),
+        ("manifest.json", _of_a_newer_version),
+    ],
+)
+def test_a_broken_snapshot_is_left_out_and_named(desk, caplog, file, damage):
+    """Field case 68."""
+    one_chat(desk)
+    oldest = desk.publish(CUT - dt.timedelta(days=3))
+    broken = desk.publish(CUT - dt.timedelta(days=1))
+    damage(broken.path / file)
+    current = desk.open(CUT)
+    asked = ("response_times_daily", {"day": DAY}, "waits")
+    movement = moved_since(desk.settings, current, *asked, since="yesterday")
+    assert movement is not None
+    assert movement.earlier == oldest.id
+    assert broken.id in caplog.text
+    moved_since(desk.settings, current, *asked)
+    with pytest.raises(GiveUp, match=broken.id):
+        moved_since(desk.settings, current, *asked, since=broken.id)
+    assert broken.id not in purge(desk.settings, now=CUT)
 
 
 @pytest.mark.parametrize("column", ["waits", "response_seconds_median"])

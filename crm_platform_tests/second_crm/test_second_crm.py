@@ -106,7 +106,7 @@ def test_dirty_faulty_and_then_a_day_later(tmp_path: Path):
         user.crm_says("refresh")
         user.assert_all_is_right()
 
-        user.crm_says("build", "--as-of", first_cut.isoformat())
+        user.crm_says("build", "--as-of", first_cut.isoformat(), "--current")
         user.assert_all_is_right(as_of=first_cut)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from crm_platform.errors import GiveUp
 from crm_platform.schemas import CoreTable, core
 from crm_platform.schemas.base import count, text
 from crm_platform.warehouse import DuckDbWarehouse
@@ -70,7 +71,7 @@ def test_after_a_failure_the_next_session_is_like_any_other(warehouse):
     broken = DuckDbWarehouse(warehouse.path.with_name("broken.duckdb"), lock_dir=warehouse.path.parent / "locks")
     broken.path.write_text("no database" * 1000)
     for _ in range(2):
-        with pytest.raises(duckdb.IOException, match="not a valid DuckDB"):
+        with pytest.raises(GiveUp, match="not a valid DuckDB"):
             tables_of(broken)
 
 
