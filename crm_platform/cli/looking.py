@@ -206,6 +206,7 @@ def _timeliness_lines(settings: Settings, store: DuckDbWarehouse, *, now: dt.dat
 def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str, object]]:
     """What is known, spent and published, as (about, words)."""
     from crm_platform.alerts import Alerter
+    from crm_platform.cli.pace import loading_lines
     from crm_platform.defs.allowance import requests_left
     from crm_platform.publish import current, read_manifest
 
@@ -218,6 +219,7 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
         try:
             with live.reading() as session:
                 yield from _crawl_lines(session, now=now)
+            yield from loading_lines(settings, live, now=now)
             yield from _timeliness_lines(settings, live, now=now)
         except Busy as problem:
             yield "warehouse", str(problem)

@@ -12,6 +12,7 @@ import click
 from crm_platform.sandbox.limits import TIERS
 from crm_platform.sandbox.options import FAULTS, MOST_CONTACTS, SandboxOptions
 from crm_platform.sandbox.shapes import ALL, SHAPES
+from crm_platform.settings import Settings
 
 
 class _Words(click.ParamType[tuple[str, ...]]):
@@ -124,5 +125,7 @@ def sandbox(host: str, port: int, **options: object) -> None:
     click.echo(f"  {contacts:,} contacts, about {messages:,} messages; world time {crm.clock.now():%Y-%m-%d %H:%M} UTC")
     click.echo(f"  try:   curl -H 'API-KEY: …' '{address}/crm/chat?limit=2'")
     click.echo(f"  again: --began {crm.began:%Y-%m-%dT%H:%M:%S.%fZ} gives the same world on another day")
-    click.echo("  next:  crm refresh    (in another terminal; Ctrl-C here ends the sandbox)")
+    own = listening.getsockname()[1]
+    elsewhere = "" if own == Settings.model_fields["sandbox_port"].default else f"CRM_SANDBOX_PORT={own} "
+    click.echo(f"  next:  {elsewhere}crm refresh    (in another terminal; Ctrl-C here ends the sandbox)")
     serve(crm, listening)

@@ -41,6 +41,11 @@ def crawl_lease(settings: Settings) -> Path:
     return settings.lock_dir / "crawl.lock"
 
 
+def build_lease(settings: Settings) -> Path:
+    """Lock file of the one build (the resource of that name holds it)."""
+    return settings.lock_dir / "build.lock"
+
+
 def holder_of(path: Path) -> str | None:
     """Say who holds a lease; None when it is free."""
     try:
