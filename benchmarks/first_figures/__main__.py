@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -70,14 +71,14 @@ def main() -> None:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("CRM_", "DAGSTER_"))}
         own |= {"CRM_DATA_DIR": data, "CRM_BASE_URL": crm_url, "CRM_API_KEY": "sandbox"}
         own |= {"CRM_REQUESTS_PER_MINUTE": str(options.per_minute), "CRM_REQUESTS_PER_DAY": "none"}
-        crm = subprocess.Popen([*command, "sandbox", *arguments], env=own, stdout=subprocess.DEVNULL)  # noqa: S603
-        while not answers(f"{crm_url}/sandbox/stats") and crm.poll() is None:
+        crm = subprocess.Popen([*command, "sandbox", *arguments], env=own, stdout=subprocess.DEVNULL)
+        while crm.poll() is None:
             with contextlib.suppress(OSError):
                 requests_of(crm_url, "sandbox")
                 break
             time.sleep(0.2)
         began = time.monotonic()
-        demo = subprocess.Popen(  # noqa: S603
+        demo = subprocess.Popen(
             [*command, "demo", "--port", str(ui), "--dashboards-port", str(pages)],
             env=own,
             stdout=subprocess.PIPE,
@@ -120,7 +121,7 @@ def main() -> None:
     print()
     for name, at in sorted(seen.items(), key=lambda one: one[1]):
         print(f"{name:<20}{at:6.1f} s")
-    silences = [(later - earlier, words) for (earlier, _), (later, words) in zip(spoke, spoke[1:], strict=False)]
+    silences = [(later - earlier, words) for (earlier, _), (later, words) in itertools.pairwise(spoke)]
     length, before = max(silences)
     print(f"{'longest silence':<20}{length:6.1f} s, before: {re.sub(r'[^ -~]', ' ', before)[:80]}")
 

@@ -101,6 +101,7 @@ class Bars(ShellReporter):
         doing = self._doing
         if self._console.is_terminal:
             self._bars.line = doing if isinstance(doing, str) else self._gauge.words(doing)
+            self._bars.refresh()
         elif self._monotonic() - self._said_at >= SAY_EVERY:
             self._say(doing if isinstance(doing, str) else self._gauge.words(doing))
 

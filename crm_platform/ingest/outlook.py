@@ -106,8 +106,8 @@ def outlook(session: Session, *, since: datetime | None = None) -> Outlook:
     row = session.query(_CHATS, [moment.replace(tzinfo=None)]).to_pylist()[0]
     never = row["chats"] - row["visited"]
     unsized = never + row["unsized"]
-    expected = pages = None
-    if not unsized:
+    expected = pages = None  # before the first contact list nothing is known, not even that nothing is missing
+    if row["chats"] and not unsized:
         expected, pages = float(row["total"]), float(row["open_pages"])
     elif row["mean_total"] is not None:
         expected = float(row["total"]) + unsized * float(row["mean_total"])
