@@ -35,8 +35,8 @@ _START_SECONDS = 180.0
 _SAY_EVERY = 10.0
 """Seconds between two words about what is waited for."""
 
-_STOP_SECONDS = 30.0
-"""How long a process may take to end before it is killed."""
+_STOP_TRIES = 3
+"""So many times `_SAY_EVERY` may a process take to end before it is killed."""
 
 _WAIT_SECONDS = 1200
 """How long the refresh waits for another crawler: longer than a scheduled one works."""
@@ -123,9 +123,13 @@ def _process(command: list[str], environment: dict[str, str]) -> Iterator[subpro
         yield process
     finally:
         process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        for _ in range(_STOP_TRIES):
+            try:
+                process.wait(_SAY_EVERY)
+                break
+            except subprocess.TimeoutExpired:
+                click.echo("still ending", err=True)
+        else:
             process.kill()
             process.wait()
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import dagster as dg
 import pytest
+from pydantic import SecretStr
 
+from crm_platform.defs.activity import SHELL_TAG, build_lease
 from crm_platform.defs.early import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE_WITH_LULLS, EarlyFigures
+from crm_platform.defs.home import prepare_dagster_home
 from crm_platform.defs.resources import Reporter
+from crm_platform.defs.shell import ShellReporter, refresh_in_process
+from crm_platform.errors import Busy, ContractBreach
 from crm_platform.ingest import Progress
-from crm_platform.schemas import raw
+from crm_platform.publish import current
+from crm_platform.schemas import kpi, raw
+from crm_platform.warehouse import DuckDbWarehouse, lease
+from crm_platform_tests.defs.conftest import settings_for
+from crm_platform_tests.sandbox.running import running_sandbox
 
 
 class Run:
@@ -132,3 +142,62 @@ def test_whoever_watches_hears_all_of_it(word):
     early.failed(None)
     early.progress(Progress("contacts", 1, 2, 1, 0))
     assert heard == [word]
+
+
+class Teller(ShellReporter):
+    """Remembers the order in which stages ended and figures came."""
+
+    def __init__(self) -> None:
+        super().__init__(wait_seconds=0)
+        self.told: list[str] = []
+
+    def fetched(self, outcome) -> None:
+        self.told.append(outcome.table.full_name())
+
+    def published_so_far(self, problem: str) -> None:
+        self.told.append(problem or "published")
+
+
+@pytest.fixture
+def limited(tmp_path, monkeypatch):
+    """A platform under a limit that nothing reaches, whose first figures are due at once."""
+    monkeypatch.setattr("crm_platform.defs.early.PATIENCE_WITH_REPORTS", 0.0)
+    with running_sandbox(contacts=12, days=30) as crm:
+        yield settings_for(tmp_path, base_url=crm.url, api_key=SecretStr(crm.key), requests_per_minute=100_000)
+
+
+def refreshed(settings) -> tuple[Teller, list[dg.DagsterRun]]:
+    teller = Teller()
+    refresh_in_process(settings, reporter=teller, full_refresh=False, as_of=None, verbose=False)
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
+        return teller, instance.get_runs()
+
+
+@pytest.mark.slow
+def test_figures_so_far_are_a_run_of_their_own_before_the_messages(limited):
+    teller, runs = refreshed(limited)
+    assert teller.told.index("published") < teller.told.index("raw.messages")
+    assert {run.job_name for run in runs} == {"kpis", "refresh_all"}
+    assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+    assert all(SHELL_TAG in run.tags for run in runs)
+    kept = [one for one in limited.published_dir.iterdir() if one.is_dir() and not one.is_symlink()]
+    assert len(kept) == 2
+
+
+@pytest.mark.slow
+def test_figures_so_far_that_break_a_rule_hold_nobody_up_but_themselves(limited, monkeypatch):
+    monkeypatch.setattr(kpi.BacklogNow, "rules", ("open_waits < 0",))
+    teller = Teller()
+    with pytest.raises(ContractBreach, match="open_waits < 0") as breach:
+        refresh_in_process(limited, reporter=teller, full_refresh=False, as_of=None, verbose=False)
+    assert len(breach.value.breaches) == 1, "told once, by the run's own build"
+    assert teller.told.index("kpi.backlog_now: open_waits < 0 (1 rows)") < teller.told.index("raw.messages")
+    assert current(limited) is None
+
+
+@pytest.mark.slow
+def test_where_another_builds_the_crawl_does_not_wait(limited):
+    with lease(build_lease(limited), purpose="crm build"), pytest.raises(Busy):
+        refreshed(limited)
+    with DuckDbWarehouse(limited.warehouse_path, lock_dir=limited.lock_dir).reading() as session:
+        assert session.query("select count(*) as n from raw.messages")["n"][0].as_py() > 0, "all was fetched"
