@@ -12,7 +12,7 @@ import click
 from crm_platform.sandbox.limits import TIERS
 from crm_platform.sandbox.options import FAULTS, MOST_CONTACTS, SandboxOptions
 from crm_platform.sandbox.shapes import ALL, SHAPES
-from crm_platform.settings import Settings
+from crm_platform.settings import Settings, load_settings
 
 
 class _Words(click.ParamType[tuple[str, ...]]):
@@ -70,7 +70,13 @@ Beside the contract, with the same key, for tests:
 
 @click.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; this machine only.")
-@click.option("--port", default=8800, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option(
+    "--port",
+    default=lambda: load_settings().sandbox_port,
+    show_default="CRM_SANDBOX_PORT, or 8800",
+    type=click.IntRange(0, 65535),
+    help="0 takes a free one.",
+)
 @click.option(
     "--contacts", default=2000, show_default=True, type=click.IntRange(10, MOST_CONTACTS), help="Contacts at first."
 )
