@@ -12,8 +12,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup setup-test setup-all demo test test-all simulate lint check format docs vega lock clean
 
 help:
-	@echo "make demo        set up, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs, keep the pages running"
-	@echo "                 (ONCE=1 ends after the KPIs)"
+	@echo "make demo        set up, start the pages, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs"
+	@echo "                 (ONCE=1 ends after the KPIs; UI_PORT=3001 DASHBOARDS_PORT=8081 SANDBOX_PORT=8801 choose ports)"
 	@echo "make test        set up and run the tests that need nothing but pip"
 	@echo "make test-all    all tests; needs Chromium, and fetches ClickHouse's engine (534 MB)"
 	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20; CI runs 200)"
@@ -47,7 +47,8 @@ setup-test: $(VENV)/test.stamp
 setup-all: $(VENV)/all.stamp
 
 demo: setup
-	@$(BIN)/crm demo $(if $(ONCE),--once)
+	@$(BIN)/crm demo $(if $(ONCE),--once) $(if $(UI_PORT),--port $(UI_PORT)) \
+		$(if $(DASHBOARDS_PORT),--dashboards-port $(DASHBOARDS_PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
 
 test: setup-test
 	$(BIN)/pytest -n auto --dist loadfile -m "not ($(HEAVY))" --tell-left-out

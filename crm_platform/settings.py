@@ -31,7 +31,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from crm_platform.errors import FixConfiguration, quoted
 
-SANDBOX_URL = "http://127.0.0.1:8800"
 SANDBOX_KEY = "sandbox"
 SANDBOX_NAME = "(sandbox)"
 """Whose data the sandbox's is, on whatever port it runs: no host is called so."""
@@ -278,6 +277,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CRM_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     base_url: str | None = Field(None, description="The CRM's address; unset: the platform's own sandbox on loopback.")
+    sandbox_port: Annotated[int, _number(1, 65_535)] = Field(
+        8800, description="Where the sandbox listens on this machine, while no CRM is configured."
+    )
     api_key: SecretStr | None = Field(None, description="The CRM's API key (header API-KEY).")
     api_key_file: Path | None = Field(None, description="A file that holds the API key, instead of CRM_API_KEY.")
     data_dir: Path = Field(
@@ -580,7 +582,7 @@ class Settings(BaseSettings):
     @property
     def crm_url(self) -> str:
         """Address of the CRM, the sandbox's when none is configured."""
-        return self.base_url or SANDBOX_URL
+        return self.base_url or f"http://127.0.0.1:{self.sandbox_port}"
 
     @property
     def crm_name(self) -> str:

@@ -6,24 +6,25 @@ What belongs here: how long to crawl, and showing it. What does not: the crawl (
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import datetime as dt
+import time
+from typing import TYPE_CHECKING, Self
 
 import click
 
 from crm_platform.cli.options import COUNT, PATIENCE, Amount
+from crm_platform.cli.pace import Gauge
+from crm_platform.cli.pulse import SAY_EVERY, pulse
 from crm_platform.cli.words import console, duration, write_rows
 from crm_platform.schemas import raw
 from crm_platform.settings import current_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rich.console import Console
 
     from crm_platform.ingest import Outcome, Progress
-
-_SAY_EVERY = 60.0
-"""Seconds between two lines where there is no terminal to draw on."""
 
 
 @click.command()
@@ -44,7 +45,8 @@ def crawl(*, requests: int | None, minutes: float | None, forever: bool, wait: f
         raise click.UsageError("say how long: --requests N, --minutes M or --forever")
     settings = current_settings()
     err = console(stderr=True)
-    with _watch(err) as progress:
+    gauge = Gauge(settings, began=dt.datetime.now(dt.UTC))
+    with contextlib.closing(gauge), _Watch(err, gauge).going_on() as progress:
         outcomes: list[Outcome] = []
         try:
             outcomes += run(
@@ -89,21 +91,33 @@ def describe(progress: Progress) -> str:
     return " · ".join(parts)
 
 
-@contextlib.contextmanager
-def _watch(err: Console) -> Iterator[Callable[[Progress], None]]:
-    """A live line on a terminal; in a pipe a line a minute."""
-    if err.is_terminal:
-        with err.status("crawling …") as status:
-            yield lambda progress: status.update(describe(progress))
-        return
-    import time
+class _Watch:
+    """A live line on a terminal, in a pipe one every few seconds: also while the crawl waits for its next minute."""
 
-    said_at = [-_SAY_EVERY]
+    def __init__(self, err: Console, gauge: Gauge) -> None:
+        self._err = err
+        self._gauge = gauge
+        self._words = "crawling …"
+        self._said_at = time.monotonic()
+        self._drawn = err.status(self._words) if err.is_terminal else None
 
-    def say(progress: Progress) -> None:
+    def __call__(self, progress: Progress) -> None:
+        """Hear how far the crawl is."""
+        self._words = describe(progress)
+
+    @contextlib.contextmanager
+    def going_on(self) -> Iterator[Self]:
+        """Say it for as long as the block runs."""
+        with self._drawn or contextlib.nullcontext(), pulse(self._beat):
+            yield self
+
+    def _beat(self) -> None:
         now = time.monotonic()
-        if now - said_at[0] >= _SAY_EVERY:
-            said_at[0] = now
-            err.print(describe(progress), soft_wrap=True)
-
-    yield say
+        if self._drawn is None and now - self._said_at < SAY_EVERY:
+            return
+        words = " · ".join(filter(None, (self._words, self._gauge.waits())))
+        if self._drawn is not None:
+            self._drawn.update(words)
+        else:
+            self._said_at = now
+            self._err.print(words, soft_wrap=True)

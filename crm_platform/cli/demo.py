@@ -1,7 +1,8 @@
 """`crm demo`: from nothing to KPIs in one command, over real HTTP.
 
-What belongs here: starting the sandbox when no CRM is configured, one refresh, the Dagster UI and the dashboards. What
-does not: any of their work; each is a `crm` command of its own, run as a process of its own.
+What belongs here: starting the sandbox when no CRM is configured, the dashboards and the Dagster UI, then one refresh,
+so that everything can be looked at while it fills. What does not: any of their work; each is a `crm` command of its
+own, run as a process of its own.
 """
 
 from __future__ import annotations
@@ -14,67 +15,101 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
 from crm_platform.cli.options import PORT
 from crm_platform.errors import FixConfiguration, GiveUp
-from crm_platform.settings import SANDBOX_URL, environment_with, load_settings
+from crm_platform.settings import environment_with, load_settings
 from crm_platform.warehouse import keep_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from crm_platform.settings import Settings
 
 _SANDBOX_DAYS = 180
 """How much history the sandbox has on the first day."""
 
-_START_SECONDS = 30.0
-"""How long the sandbox may take until it answers."""
+_START_SECONDS = 180.0
+"""How long a process may take until it listens: Dagster's UI, beside other work, a minute."""
 
-_STOP_SECONDS = 30.0
-"""How long a process may take to end before it is killed."""
+_SAY_EVERY = 10.0
+"""Seconds between two words about what is waited for."""
+
+_STOP_TRIES = 3
+"""So many times `_SAY_EVERY` may a process take to end before it is killed."""
+
+_WAIT_SECONDS = 1200
+"""How long the refresh waits for another crawler: longer than a scheduled one works."""
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End after the KPIs instead of keeping the pages running.")
-@click.option("--port", type=PORT, default=3000, show_default=True, help="Port of the Dagster UI.")
-@click.option("--dashboards-port", type=PORT, default=8080, show_default=True, help="Port of the dashboards.")
-def demo(*, once: bool, port: int, dashboards_port: int) -> None:
-    """Load a CRM, compute its KPIs, show them; then keep the dashboards and the Dagster UI running.
+@click.option("--once", is_flag=True, help="End after the KPIs, without the dashboards and the Dagster UI.")
+@click.option("--port", default=3000, show_default=True, type=PORT, help="Port of the Dagster UI.")
+@click.option("--dashboards-port", default=8080, show_default=True, type=PORT, help="Port of the dashboards.")
+@click.option("--sandbox-port", type=PORT, help="Port of the sandbox CRM.  [default: CRM_SANDBOX_PORT, or 8800]")
+def demo(*, once: bool, port: int, dashboards_port: int, sandbox_port: int | None) -> None:
+    """Start the dashboards and the Dagster UI, load a CRM, show its KPIs; all goes on until Ctrl-C.
 
-    Without CRM_BASE_URL the CRM is a sandbox: 2,000 made-up contacts with 180 days of messages.
+    The pages are there before the first request, and fill while the CRM is read. Without CRM_BASE_URL the CRM is a
+    sandbox: 2,000 made-up contacts with 180 days of messages.
     """
     # Whoever ends the demo ends all of its processes: by SIGTERM too, and where a shell began it in the background.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    settings = load_settings()
-    environment = environment_with(CRM_AUTOMATION="on")
+    settings = load_settings(**({} if sandbox_port is None else {"sandbox_port": sandbox_port}))
+    needed = {"--sandbox-port": (settings.sandbox_port, "the sandbox CRM")} if settings.is_sandbox else {}
     if not once:
-        require_free(port, what="the Dagster UI", remedy=f"stop what uses it, or run: crm demo --port {port + 1}")
-        remedy = f"stop what uses it, or run: crm demo --dashboards-port {dashboards_port + 1}"
-        require_free(dashboards_port, what="the dashboards", remedy=remedy)
+        needed |= {"--port": (port, "the Dagster UI"), "--dashboards-port": (dashboards_port, "the dashboards")}
+    _require_all_free(needed)
+    # The Dagster UI links to the dashboards, wherever they are.
+    environment = environment_with(CRM_AUTOMATION="on", CRM_SERVE_URL=f"http://127.0.0.1:{dashboards_port}")
+    environment["CRM_SANDBOX_PORT"] = str(settings.sandbox_port)
     with contextlib.ExitStack() as processes:
+
+        def begin(*arguments: str) -> subprocess.Popen[bytes]:
+            return processes.enter_context(_process(_crm(*arguments), environment))
+
         if settings.is_sandbox:
-            processes.enter_context(_sandbox(environment, began=_history_began(settings)))
-        refreshed = subprocess.run(_crm("refresh"), env=environment, check=False)  # noqa: S603 - our own command
-        if refreshed.returncode:
-            sys.exit(refreshed.returncode if refreshed.returncode > 0 else 128 - refreshed.returncode)  # < 0: a signal
-        if not once:
-            processes.enter_context(_process(_crm("serve", "--port", str(dashboards_port)), environment))
-            ui = processes.enter_context(_process(_crm("dev", "--port", str(port)), environment))
-            with contextlib.suppress(KeyboardInterrupt):
-                ui.wait()
+            days = ("--days", str(_SANDBOX_DAYS), "--began", _history_began(settings))
+            crm = begin("sandbox", "--port", str(settings.sandbox_port), *days)
+            _await_port(settings.sandbox_port, of=crm, what="the sandbox CRM", command="crm sandbox")
+        if once:
+            _await_end(begin("refresh"))
+            return
+        pages, ui = begin("serve", "--port", str(dashboards_port)), begin("dev", "--port", str(port))
+        _await_port(dashboards_port, of=pages, what="the dashboards", command="crm serve")
+        _await_port(port, of=ui, what="the Dagster UI", command="crm dev")
+        where = f"dashboards http://127.0.0.1:{dashboards_port} · Dagster UI http://127.0.0.1:{port}"
+        click.echo(f"\n{where}\nThey are up, and fill while the CRM is read, which begins now; Ctrl-C ends all.\n")
+        # A schedule of the UI may be faster than the refresh, which then waits for it.
+        _await_end(begin("refresh", "--wait", str(_WAIT_SECONDS)), beside=(pages, ui))
+        click.echo(f"\n{where}\nSchedules go on fetching and publishing; Ctrl-C ends all.")
+        with contextlib.suppress(KeyboardInterrupt):
+            ui.wait()
 
 
 def require_free(port: int, *, what: str, remedy: str) -> None:
     """Raise FixConfiguration if something on this machine listens on the port."""
+    if _listens(port):
+        raise FixConfiguration(f"port {port}, which {what} needs, is in use: {remedy}")
+
+
+def _require_all_free(needed: dict[str, tuple[int, str]]) -> None:
+    """Raise FixConfiguration, naming the option, when a port is in use or was given twice: before anything starts."""
+    users: dict[int, str] = {}
+    for option, (port, what) in needed.items():
+        if port in users:
+            raise FixConfiguration(f"{what} and {users[port]} cannot both have port {port}: give {option} another")
+        users[port] = what
+        require_free(port, what=what, remedy=f"stop what uses it, or give `crm demo` another {option}")
+
+
+def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise FixConfiguration(f"port {port}, which {what} needs, is in use: {remedy}")
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _crm(*arguments: str) -> list[str]:
@@ -88,9 +123,13 @@ def _process(command: list[str], environment: dict[str, str]) -> Iterator[subpro
         yield process
     finally:
         process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        for _ in range(_STOP_TRIES):
+            try:
+                process.wait(_SAY_EVERY)
+                break
+            except subprocess.TimeoutExpired:
+                click.echo("still ending", err=True)
+        else:
             process.kill()
             process.wait()
 
@@ -105,20 +144,25 @@ def _history_began(settings: Settings) -> str:
     return note.read_text(encoding="utf-8").strip()
 
 
-@contextlib.contextmanager
-def _sandbox(environment: dict[str, str], *, began: str) -> Iterator[None]:
-    port = urlsplit(SANDBOX_URL).port
-    assert port is not None
-    require_free(port, what="the sandbox CRM", remedy="stop what uses it, or set CRM_BASE_URL to a CRM of yours")
-    with _process(
-        _crm("sandbox", "--port", str(port), "--days", str(_SANDBOX_DAYS), "--began", began), environment
-    ) as process:
-        deadline = time.monotonic() + _START_SECONDS
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise GiveUp("the sandbox CRM did not start; run `crm sandbox` to see why")
-            time.sleep(0.1)
-        yield
+def _await_port(port: int, *, of: subprocess.Popen[bytes], what: str, command: str) -> None:
+    """Wait until the process listens, saying so. Raises GiveUp when it ends instead, or takes too long."""
+    began = said_at = time.monotonic()
+    while not _listens(port):
+        now = time.monotonic()
+        if of.poll() is not None or now - began > _START_SECONDS:
+            raise GiveUp(f"{what} did not start; run `{command}` to see why")
+        if now - said_at >= _SAY_EVERY:
+            said_at = now
+            click.echo(f"starting {what}, {now - began:.0f} s", err=True)
+        time.sleep(0.1)
+
+
+def _await_end(refresh: subprocess.Popen[bytes], *, beside: Sequence[subprocess.Popen[bytes]] = ()) -> None:
+    """Wait for the refresh. Ends with its exit code when that is not 0, and when what runs beside it has gone."""
+    while refresh.poll() is None:
+        if any(other.poll() is not None for other in beside):
+            raise GiveUp("the dashboards or the Dagster UI ended while the CRM was read")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            refresh.wait(1)
+    if refresh.returncode:
+        sys.exit(refresh.returncode)

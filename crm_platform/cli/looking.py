@@ -233,6 +233,7 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
     """What is known, spent and published, as (about, words)."""
     from crm_platform.alerts import Alerter
     from crm_platform.alerts.checks import PREFIX, one_line
+    from crm_platform.cli.pace import loading_lines
     from crm_platform.defs.allowance import closed, requests_left
     from crm_platform.doctor.work import LEASES
     from crm_platform.models.noted import failing
@@ -248,6 +249,7 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
         try:
             with live.reading() as session:
                 yield from _crawl_lines(session, now=now)
+            yield from loading_lines(settings, live, now=now)
             yield from _timeliness_lines(settings, live, now=now)
         except CrmPlatformError as problem:  # held by somebody, damaged: the rest is told all the same
             yield "warehouse", explain(problem).replace("\n  ", "; ")

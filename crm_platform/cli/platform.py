@@ -6,6 +6,7 @@ commands that only look (looking.py).
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import sys
@@ -17,6 +18,7 @@ import click
 from crm_platform.cli import EXIT_TRY_LATER
 from crm_platform.cli.looking import show_summary, show_warnings
 from crm_platform.cli.options import PATIENCE, PORT, Host
+from crm_platform.cli.pulse import SAY_EVERY, pulse
 from crm_platform.cli.words import console, duration, write_rows
 from crm_platform.errors import Breach, ContractBreach, Discarded, FixConfiguration
 from crm_platform.schemas import raw
@@ -42,23 +44,32 @@ if TYPE_CHECKING:
 def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> None:
     """Fetch until current or out of quota, compute every KPI, publish.
 
-    The run is recorded in Dagster, beside those that schedules start. While another refresh, crawl or build is at work
-    this one waits, then says who it is. Spent quota is no error: what was had is kept, and what remains is said.
+    The run is recorded in Dagster, beside those that schedules start. Under a limit, figures of what is stored so far
+    are published as soon as there are contacts and campaigns, and every few minutes from then on. While another
+    refresh, crawl or build is at work this one waits, then says who it is. Spent quota is no error: what was had is
+    kept, and what remains is said.
     """
-    from crm_platform.cli.bars import Bars
-    from crm_platform.defs.shell import refresh_in_process
-    from crm_platform.models import build_order
-    from crm_platform.publish import newest_past
-
     settings = current_settings()
-    cut = _cut(as_of, now=dt.datetime.now(dt.UTC))  # said now rather than after an hour of ingest
-    err = console(stderr=True)
+    now = dt.datetime.now(dt.UTC)
+    cut = _cut(as_of, now=now)  # said now rather than after an hour of ingest
+    click.echo(f"refreshing from {settings.crm_url}", err=True)
+    with pulse(lambda: click.echo("starting", err=True), every=SAY_EVERY):  # Dagster takes seconds to import
+        from crm_platform.cli.bars import Bars
+        from crm_platform.cli.pace import Gauge
+        from crm_platform.defs.shell import refresh_in_process
+        from crm_platform.models import build_order
+        from crm_platform.publish import newest_past
+
     began = time.monotonic()
-    with Bars(err, wait_seconds=wait, tables=len(build_order()) + 1) as bars:
+    gauge = Gauge(settings, began=now)
+    with (
+        contextlib.closing(gauge),
+        Bars(console(stderr=True), wait_seconds=wait, tables=len(build_order()) + 1, gauge=gauge) as bars,
+    ):
         try:
             refresh_in_process(settings, reporter=bars, full_refresh=full, as_of=as_of, verbose=verbose)
         except KeyboardInterrupt:
-            click.echo("ended; what was fetched is kept", err=True)
+            click.echo("ended; what was fetched is kept, and the next refresh goes on from there", err=True)
             raise
     ingest = _told(bars.outcomes)
     click.echo(

@@ -12,6 +12,7 @@ from crm_platform.errors import quoted
 from crm_platform.sandbox.limits import TIERS
 from crm_platform.sandbox.options import FAULTS, MOST_CONTACTS, SandboxOptions
 from crm_platform.sandbox.shapes import ALL, SHAPES
+from crm_platform.settings import Settings, load_settings
 
 
 class _Words(click.ParamType[tuple[str, ...]]):
@@ -56,7 +57,13 @@ Beside the contract, with the same key, for tests:
 @click.option(
     "--host", type=Host(), default="127.0.0.1", show_default=True, help="Address to listen on; this machine only."
 )
-@click.option("--port", type=FREE_PORT, default=8800, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--port",
+    type=FREE_PORT,
+    default=lambda: load_settings().sandbox_port,
+    show_default="CRM_SANDBOX_PORT, or 8800",
+    help="0 takes a free one.",
+)
 @click.option("--contacts", default=2000, show_default=True, type=Whole(10, MOST_CONTACTS), help="Contacts at first.")
 @click.option("--days", default=180, show_default=True, type=Whole(1, 3650), help="Days of history.")
 @click.option(
@@ -119,5 +126,7 @@ def sandbox(host: str, port: int, **options: object) -> None:
     click.echo(f"  {contacts:,} contacts, about {messages:,} messages; world time {crm.clock.now():%Y-%m-%d %H:%M} UTC")
     click.echo(f"  try:   curl -H 'API-KEY: …' '{address}/crm/chat?limit=2'")
     click.echo(f"  again: --began {crm.began:%Y-%m-%dT%H:%M:%S.%fZ} gives the same world on another day")
-    click.echo("  next:  crm refresh    (in another terminal; Ctrl-C here ends the sandbox)")
+    own = listening.getsockname()[1]
+    elsewhere = "" if own == Settings.model_fields["sandbox_port"].default else f"CRM_SANDBOX_PORT={own} "
+    click.echo(f"  next:  {elsewhere}crm refresh    (in another terminal; Ctrl-C here ends the sandbox)")
     serve(crm, listening)

@@ -40,6 +40,11 @@ def crawl_lease(settings: Settings) -> Path:
     return settings.lock_dir / "crawl.lock"
 
 
+def build_lease(settings: Settings) -> Path:
+    """Lock file of the one build (the resource of that name holds it)."""
+    return settings.lock_dir / "build.lock"
+
+
 def unfinished_runs(instance: dg.DagsterInstance, jobs: Collection[str]) -> list[dg.DagsterRun]:
     """Runs of these jobs that are queued or under way, newest first."""
     runs = instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED)))

@@ -1,7 +1,8 @@
 """The job `refresh_all` inside a `crm` process, recorded in Dagster's storage like any other run.
 
-What belongs here: what a run in a shell needs that a launched one has: the lease, the instance, the configuration, and
-the reason of a failure as an exception. What does not: bars and tables (cli/).
+What belongs here: what a run in a shell needs that a launched one has: the lease, the instance, the configuration, the
+reason of a failure as an exception, and the runs of `kpis` that publish what is known while a long ingest goes on.
+What does not: when these are due (early.py), bars and tables (cli/).
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from crm_platform.defs.activity import SHELL_TAG, bury, refresh_lease, unfinished_runs
+from crm_platform.defs.activity import SHELL_TAG, build_lease, bury, refresh_lease, unfinished_runs
+from crm_platform.defs.early import EarlyFigures
 from crm_platform.defs.graph import build_defs
 from crm_platform.defs.home import prepare_dagster_home
 from crm_platform.defs.resources import BuildLease, Reporter
 from crm_platform.errors import Breach, ContractBreach, CrmPlatformError, GiveUp
-from crm_platform.warehouse import lease
+from crm_platform.warehouse import held_by, lease
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +47,31 @@ class ShellReporter(Reporter):
         """Collect what the build's tables break."""
         self.breaches += breaches
 
+    def published_so_far(self, problem: str) -> None:
+        """Hear that what is known so far is published, or why it is not (`problem`), while ingest goes on."""
+
+
+class _Aside(Reporter):
+    """Hears of a build that is not the run's own: how far it is. Its breaches and failures are no one's end."""
+
+    retries = False
+
+    def __init__(self, inner: Reporter) -> None:
+        self._inner = inner
+        self.problem = ""
+
+    def built(self, table: str, *, seconds: float) -> None:
+        """Pass it on."""
+        self._inner.built(table, seconds=seconds)
+
+    def checked(self, breaches: Sequence[Breach]) -> None:
+        """Keep the first."""
+        self.problem = self.problem or "; ".join(map(str, breaches))
+
+    def failed(self, problem: CrmPlatformError) -> None:
+        """Keep the first."""
+        self.problem = self.problem or str(problem)
+
 
 def refresh_in_process(
     settings: Settings, *, reporter: ShellReporter, full_refresh: bool, as_of: str | None, verbose: bool
@@ -52,7 +79,7 @@ def refresh_in_process(
     """Run `refresh_all` here and now; returns the run's id.
 
     Raises what made it fail: Busy (naming the holder) when another refresh, crawl or build does not end in time,
-    ContractBreach when a table breaks its contract, any other of the platform's errors, GiveUp on a bug; and
+    ContractBreach when a table breaks its contract, any other of the platform's errors, GiveUp on a bug,
     KeyboardInterrupt on Ctrl-C.
     """
     home = prepare_dagster_home(settings)
@@ -61,9 +88,12 @@ def refresh_in_process(
         dg.DagsterInstance.from_config(str(home)) as instance,
     ):
         # The lease is ours, so nobody else's `crm refresh` is alive, whatever its run says.
-        bury(instance, unfinished_runs(instance, ["refresh_all"]))
+        bury(instance, unfinished_runs(instance, ["refresh_all", "kpis"]))
+        heard: Reporter = reporter
+        if as_of is None:  # a cut in the past does not become truer as more comes
+            heard = EarlyFigures(reporter, build=lambda: _publish_so_far(settings, instance, reporter))
         overrides = {
-            "reporter": reporter,
+            "reporter": heard,
             "build_lease": BuildLease(lock_dir=str(settings.lock_dir), wait_seconds=reporter.wait_seconds),
         }
         defs = build_defs(settings, resource_overrides=overrides)
@@ -74,19 +104,40 @@ def refresh_in_process(
                     "raw": {"config": {"full_refresh": full_refresh}},
                     "build": {"config": {"full": full_refresh} | ({} if as_of is None else {"as_of": as_of})},
                 },
-                "loggers": {"console": {"config": {"log_level": "INFO" if verbose else "CRITICAL"}}},
+                **_log_of("INFO" if verbose else "CRITICAL"),
             },
-            tags={SHELL_TAG: str(os.getpid()), "dagster/max_runtime": "0", ".dagster/repository": _REPOSITORY},
+            tags=_tags(),
             raise_on_error=False,
         )
     if not result.success:
         if reporter.breaches:
             raise ContractBreach(reporter.breaches)
         why = _class_of_failure(result)
-        if why == dg.DagsterExecutionInterruptedError.__name__:
+        if why == dg.DagsterExecutionInterruptedError.__name__:  # what Dagster makes of Ctrl-C
             raise KeyboardInterrupt
         raise reporter.problem or GiveUp(f"the run {result.run_id[:8]} failed ({why}); run again with -v to see why")
     return result.run_id
+
+
+def _publish_so_far(settings: Settings, instance: dg.DagsterInstance, reporter: ShellReporter) -> None:
+    """Run `kpis` over what is stored by now; not at all where another build is at work, which publishes the same."""
+    if held_by(build_lease(settings)) is not None:
+        return
+    aside = _Aside(reporter)
+    overrides = {"reporter": aside, "build_lease": BuildLease(lock_dir=str(settings.lock_dir), wait_seconds=0)}
+    job = build_defs(settings, resource_overrides=overrides).resolve_job_def("kpis")
+    result = job.execute_in_process(
+        instance=instance, run_config=_log_of("CRITICAL"), tags=_tags(), raise_on_error=False
+    )
+    reporter.published_so_far("" if result.success else aside.problem or _class_of_failure(result))
+
+
+def _tags() -> dict[str, str]:
+    return {SHELL_TAG: str(os.getpid()), "dagster/max_runtime": "0", ".dagster/repository": _REPOSITORY}
+
+
+def _log_of(level: str) -> dict[str, object]:
+    return {"loggers": {"console": {"config": {"log_level": level}}}}
 
 
 def _class_of_failure(result: dg.ExecuteInProcessResult) -> str:

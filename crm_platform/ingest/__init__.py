@@ -4,10 +4,11 @@ What belongs here: the planner (pure), crawl runs, parsing of API records into r
 rows and crawl state together. What does not: Dagster, engine-specific SQL, KPI logic.
 """
 
-from crm_platform.ingest.connect import existing_store, open_client, open_warehouse
+from crm_platform.ingest.connect import existing_store, open_client, open_gate, open_warehouse
 from crm_platform.ingest.crawler import Outcome, Progress
 from crm_platform.ingest.memory import PlannerMemory, expected_unseen
 from crm_platform.ingest.operations import record_operation, record_requests
+from crm_platform.ingest.outlook import Outlook, outlook, pace, seconds_by_schedule, seconds_of
 from crm_platform.ingest.presence import JudgedSweep, accept_sweep, judged_sweeps
 from crm_platform.ingest.runs import RAW_TABLES, crawl, refresh
 from crm_platform.ingest.standing import Standing, standing
@@ -17,6 +18,7 @@ __all__ = [
     "RAW_TABLES",
     "JudgedSweep",
     "Outcome",
+    "Outlook",
     "PlannerMemory",
     "Progress",
     "Standing",
@@ -26,10 +28,15 @@ __all__ = [
     "expected_unseen",
     "judged_sweeps",
     "open_client",
+    "open_gate",
     "open_warehouse",
+    "outlook",
+    "pace",
     "record_operation",
     "record_requests",
     "refresh",
+    "seconds_by_schedule",
+    "seconds_of",
     "standing",
     "upgrade",
 ]

@@ -56,6 +56,25 @@ def spend(gate: SqliteGate, count: int, *, headers=None, status=200) -> None:
         gate.acquire("list_messages").release(headers or {}, status)
 
 
+def test_it_says_when_the_next_request_may_start(tmp_path):
+    """Kind 15: whoever waits can say for how long."""
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=5, per_day=7)
+    assert gate.opens_at() is None
+    spend(gate, 5)
+    clock.sleep(20)
+    assert (gate.opens_at() - clock.now()).total_seconds() == pytest.approx(40, abs=0.01)
+    clock.sleep(40.01)
+    assert gate.opens_at() is None
+    spend(gate, 2)
+    day = dt.timedelta(days=1).total_seconds()
+    assert (gate.opens_at() - START).total_seconds() == pytest.approx(day, abs=0.01), "the day's are used up"
+
+
+def test_without_a_limit_it_is_open(tmp_path):
+    assert make(tmp_path, Clock(), per_minute=None).opens_at() is None
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), per_minute=st.integers(1, 7), day=st.sampled_from([None, 9, 30]))
 def test_no_rolling_window_is_ever_over_the_limit(tmp_path_factory, seed, per_minute, day):

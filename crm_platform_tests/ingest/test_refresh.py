@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
 from math import ceil
 
 import pytest
 
 from crm_platform.errors import Busy, ServerUnavailable, Unauthorized
-from crm_platform.ingest import RAW_TABLES, open_client, refresh
+from crm_platform.ingest import RAW_TABLES, crawler, open_client, refresh
 from crm_platform.schemas import raw
 from crm_platform_tests.in_process import world
 
@@ -264,3 +265,38 @@ def test_a_crm_that_goes_down_is_soon_left_alone(tmp_path):
     outcomes = crm.refresh(workers=1)  # with more, those under way count too
     assert all(outcome.remaining for outcome in outcomes)
     assert sum({id(outcome.metrics): outcome.requests for outcome in outcomes}.values()) < 150
+
+
+def test_in_a_lull_what_came_is_committed_and_whoever_watches_is_told(tmp_path, monkeypatch):
+    """Kind 15: while the limit lets nothing through, figures can be made of all that came."""
+    monkeypatch.setattr(crawler, "LULL_SECONDS", 0.02)
+    crm = world(tmp_path)
+    had_lull = threading.Event()
+    asked: list[int] = []
+
+    def blocked_from_the_30th_on():
+        asked.append(1)
+        if len(asked) > 30:
+            assert had_lull.wait(30)
+
+    stored: list[tuple[int, int]] = []
+
+    def progress(told):
+        if told.is_waiting:
+            (found,) = crm.rows("select count(*) as messages from raw.messages")
+            stored.append((told.messages, found["messages"]))
+            had_lull.set()
+
+    crm.on_request = blocked_from_the_30th_on
+    crm.refresh(progress=progress)
+    came, committed = stored[0]
+    assert 0 < came == committed
+    assert_whole(crm)
+
+
+def test_a_limit_that_only_the_crm_names_brings_the_cheapest_figures_first(tmp_path):
+    """Kind 15: no limit of ours, 30 a minute by the server's word."""
+    crm = world(tmp_path, contacts=20, requests_per_minute=30)
+    order = [outcome.table for outcome in crm.refresh(workers=1)]
+    assert order == list(RAW_TABLES)
+    assert order[-1] is raw.Messages

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from crm_platform.settings import load_settings
 from crm_platform_tests.sandbox.desk import START, Desk
 from crm_platform_tests.sandbox.running import running_sandbox
 
@@ -104,6 +105,28 @@ def test_a_port_in_use_is_one_line_and_exit_code_2():
     assert done.stdout == ""
     assert done.stderr.startswith(f"crm: port {port} is in use")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--port", "0")])
+def test_what_comes_next_is_told_for_the_port_it_is_on(arguments):
+    """Kind 15: `crm refresh` asks where CRM_SANDBOX_PORT says."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    sandbox = subprocess.Popen(
+        [sys.executable, "-u", "-m", "crm_platform.cli", "sandbox", "--contacts", "10", "--days", "2", *arguments],
+        env={**os.environ, "CRM_SANDBOX_PORT": str(port)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        lines = [sandbox.stdout.readline() for _ in range(5)]
+    finally:
+        sandbox.terminate()
+        sandbox.communicate(timeout=30)
+    assert (f"http://127.0.0.1:{port} " in lines[0]) == (not arguments)
+    own = lines[0].split("127.0.0.1:")[1].split()[0]
+    assert f"CRM_SANDBOX_PORT={own} crm refresh" in lines[4]
+    assert load_settings(sandbox_port=int(own), base_url=None).crm_url == f"http://127.0.0.1:{own}"
 
 
 def test_it_ends_quietly_when_interrupted():

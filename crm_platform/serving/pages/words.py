@@ -217,6 +217,16 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
             "kujibiwa, mazungumzo yanayosubiri na yaliyotatuliwa, wateja na kampeni, kila moja na mwelekeo wake."
         ),
     ),
+    "empty.when": (
+        (
+            "Figures come by themselves while a CRM is read: contacts, growth and campaigns within minutes of its "
+            "beginning, response times as its chats are read, every few minutes more of them."
+        ),
+        (
+            "Takwimu huja zenyewe CRM inaposomwa: wateja, ukuaji na kampeni ndani ya dakika chache tangu kuanza, muda "
+            "wa majibu kadiri mazungumzo yanavyosomwa, na zaidi kila baada ya dakika chache."
+        ),
+    ),
     "empty.do": ("This command fills it:", "Amri hii huijaza:"),
     "empty.chart": ("Nothing to draw in these days.", "Hakuna cha kuchora katika siku hizi."),
     "empty.stored": (

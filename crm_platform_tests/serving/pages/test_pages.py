@@ -57,11 +57,12 @@ def test_choices_are_remembered_and_lead_back_to_our_own_pages_only(site: Site):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_before_anything_is_published_a_page_says_which_command_fills_it(tmp_path, path: str):
+def test_before_anything_is_published_a_page_says_what_will_come_when_and_by_which_command(tmp_path, path: str):
     bare = Site(Settings(data_dir=tmp_path), NOW)
     answer = bare.get(path)
     assert answer.status_code == 200
     assert "crm refresh" in answer.text
+    assert "growth and campaigns within minutes" in answer.text
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -1,0 +1,1 @@
+"""How soon an own CRM shows figures: see __main__."""
