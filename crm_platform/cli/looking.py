@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from crm_platform.warehouse import DuckDbWarehouse, Session
 
 _PATIENCE: Final = 5.0  # seconds, for a file that somebody writes to, or a port
+_MOST_TROUBLES: Final = 10  # lines of what cannot be had
 _MANY_CHATS: Final = 100_000  # reading back what the planner remembers of a million takes a minute and 1.4 GB
 
 
@@ -203,6 +204,21 @@ def _crawl_lines(session: Session, *, now: dt.datetime) -> Iterator[tuple[str, o
         f"select reason, count(*) as n from {ops.Quarantine.full_name()} group by reason order by n desc, reason"
     ).to_pylist()
     yield "quarantine", ", ".join(f"{row['n']:,} {row['reason']}" for row in rejected) or "empty"
+    yield from _trouble_lines(session, now=now)
+
+
+def _trouble_lines(session: Session, *, now: dt.datetime) -> Iterator[tuple[str, str]]:
+    """What cannot be had, oldest first: which object, why, since when, and when it is asked for again."""
+    from crm_platform.ingest import Troubles
+
+    troubles = list(Troubles.load(session))
+    for one in troubles[:_MOST_TROUBLES]:
+        ago = duration(max(0.0, (now - one.since).total_seconds()))
+        wait = (one.retry_at - now).total_seconds()
+        again = f"again in {duration(wait)}" if wait > 0 else "again by the next run"
+        yield "cannot be had", f"{one.operation} {one.target}, for {ago} ({one.times} times): {one.reason}; {again}"
+    if len(troubles) > _MOST_TROUBLES:
+        yield "cannot be had", f"and {len(troubles) - _MOST_TROUBLES:,} more (ops.troubles)"
 
 
 def _timeliness_lines(settings: Settings, store: DuckDbWarehouse, *, now: dt.datetime) -> Iterator[tuple[str, str]]:
@@ -231,6 +247,8 @@ def _timeliness_lines(settings: Settings, store: DuckDbWarehouse, *, now: dt.dat
 
 def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str, object]]:
     """What is known, spent and published, as (about, words)."""
+    import duckdb
+
     from crm_platform.alerts import Alerter
     from crm_platform.alerts.checks import PREFIX, one_line
     from crm_platform.cli.pace import loading_lines
@@ -251,6 +269,8 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
                 yield from _crawl_lines(session, now=now)
             yield from loading_lines(settings, live, now=now)
             yield from _timeliness_lines(settings, live, now=now)
+        except (duckdb.CatalogException, duckdb.BinderException):
+            yield "warehouse", "written by an earlier version: `crm build`, or the next crawl, brings it up to date"
         except CrmPlatformError as problem:  # held by somebody, damaged: the rest is told all the same
             yield "warehouse", explain(problem).replace("\n  ", "; ")
     words = [f"{count:,} this {span}" for span, count in requests_left(settings).items()]

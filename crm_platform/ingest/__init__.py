@@ -12,6 +12,7 @@ from crm_platform.ingest.outlook import Outlook, outlook, pace, seconds_by_sched
 from crm_platform.ingest.presence import JudgedSweep, accept_sweep, judged_sweeps
 from crm_platform.ingest.runs import RAW_TABLES, crawl, refresh
 from crm_platform.ingest.standing import Standing, standing
+from crm_platform.ingest.trouble import Troubles
 from crm_platform.ingest.upgrade import upgrade
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "PlannerMemory",
     "Progress",
     "Standing",
+    "Troubles",
     "accept_sweep",
     "crawl",
     "existing_store",

@@ -285,6 +285,26 @@ def server_clock(session: Session, *, now: dt.datetime) -> Finding:
     )
 
 
+def everything_is_had(session: Session) -> Finding:
+    """Count what cannot be had: chats, reports, pages and lists that the CRM refuses or does not answer."""
+    troubles = session.query(
+        "select operation, target, reason, since from ops.troubles where over_at is null order by since, target"
+    ).to_pylist()
+    figures: dict[str, Figure] = {}
+    for one in troubles:
+        figures[one["operation"]] = _number(figures.get(one["operation"], 0)) + 1
+    if not troubles:
+        return Finding(passed=True, summary="nothing that was asked for is missing")
+    counts = ", ".join(f"{count} of {operation}" for operation, count in figures.items())
+    first = troubles[0]
+    oldest = f"{first['target']} since {first['since']:%Y-%m-%d %H:%M} UTC: {first['reason']}"
+    return Finding(
+        passed=False,
+        summary=f"cannot be had: {counts}; {oldest}",
+        figures=figures,
+    )
+
+
 def waits_have_conversations(session: Session) -> Finding:
     """Count the waits that belong to no conversation."""
     lost = _number(
@@ -448,6 +468,12 @@ RAW_QUESTIONS: Final[tuple[Question, ...]] = (
         "server_clock",
         "The CRM's clock and ours agree within two minutes.",
         lambda session, _settings, now: server_clock(session, now=now),
+    ),
+    Question(
+        raw.Messages,
+        "reachable",
+        "No chat, report or page is refused or left without an answer.",
+        lambda session, _settings, _now: everything_is_had(session),
     ),
     Question(
         raw.Messages,

@@ -10,8 +10,10 @@ from dataclasses import replace
 
 import pytest
 
+from crm_platform.cli.looking import status_lines
 from crm_platform.errors import GiveUp, RateLimited, ServerUnavailable, Unauthorized
 from crm_platform.ingest.trouble import LONGEST_PAUSE, Troubles
+from crm_platform.models.quality import everything_is_had
 from crm_platform.sandbox.app import Answer
 from crm_platform.schemas import raw
 from crm_platform_tests.in_process import World, world
@@ -243,3 +245,21 @@ def test_short_pages_capped_pages_and_a_total_too_high(tmp_path):
     crm.refresh()
     states = {row["chat_id"]: row for row in crm.rows("from ops.crawl_state")}
     assert {(states[one]["is_history_whole"], states[one]["unreachable"]) for one in known} == {(True, 5)}
+
+
+def test_status_and_a_check_name_what_cannot_be_had(tmp_path):
+    crm = world(tmp_path)
+    crm.refresh(tables=[raw.Contacts])
+    bad = chats(crm)[7]
+    answers(crm, (f"/crm/chat/{bad}/messages", 403, REFUSED))
+    crm.refresh()
+    lines = [words for about, words in status_lines(crm.settings, now=crm.time.now) if about == "cannot be had"]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"list_messages {bad}, for 0 s (2 times): ")
+    assert "no access to this chat" in lines[0]
+    assert "again in 15 min" in lines[0]
+    with crm.warehouse.reading() as session:
+        found = everything_is_had(session)
+    assert not found.passed
+    assert found.figures == {"list_messages": 1}
+    assert bad in found.summary
