@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from crm_platform.cli.options import COUNT, Whole
 from crm_platform.cli.words import console, write_rows
 from crm_platform.settings import current_settings
 
@@ -33,7 +34,7 @@ _ON_A_TERMINAL: Final = 30
 @click.group(invoke_without_command=True)
 @click.option("--json", "form", flag_value="json", help="One JSON document a line.")
 @click.option("--csv", "form", flag_value="csv", help="CSV with a header.")
-@click.option("--limit", type=click.IntRange(1, 1_000_000), help="The newest so many.")
+@click.option("--limit", type=COUNT, help="The newest so many.")
 @click.pass_context
 def sweeps(ctx: click.Context, *, form: Form | None, limit: int | None) -> None:
     """List the sweeps of the contact list, newest first, and what each counts for.
@@ -54,7 +55,7 @@ def sweeps(ctx: click.Context, *, form: Form | None, limit: int | None) -> None:
 
 
 @sweeps.command()
-@click.argument("sweep_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
+@click.argument("sweep_id", metavar="ID", type=Whole(1, 2**63 - 1))
 def accept(*, sweep_id: int) -> None:
     """Let a suspicious sweep count: everybody whom it missed is gone since then. `crm sweeps` says the ID."""
     from crm_platform.ingest import accept_sweep, open_warehouse

@@ -16,11 +16,11 @@ import duckdb
 from crm_platform.alerts.words import duration
 from crm_platform.doctor.finding import Finding
 from crm_platform.doctor.processes import holders, name_of
-from crm_platform.errors import Busy, CrmPlatformError, GiveUp
+from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, GiveUp
 from crm_platform.publish import current, kept, read_manifest
 from crm_platform.publish.files import entry_of
 from crm_platform.publish.manifest import CURRENT
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import DuckDbWarehouse, owner, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,8 +108,10 @@ def _database(settings: Settings, path: Path, about: str, remedy: str) -> Findin
             return Finding(about, "BAD", f"{problem}; held by {problem.holder}")
         names = ", ".join(map(name_of, sorted(ours))) or "another process"
         return Finding(about, "note", f"not verified: {path.name} is in use by {names}")
-    except (duckdb.Error, GiveUp) as problem:
+    except (duckdb.Error, GiveUp, FixConfiguration) as problem:
         cause = problem.__cause__ if isinstance(problem.__cause__, duckdb.Error) else problem
+        if isinstance(cause, FixConfiguration):
+            return Finding(about, "BAD", str(cause))
         return Finding(about, "BAD", f"{path} {_damage(cause)}; {remedy}")
 
 
@@ -129,6 +131,9 @@ def _opened(settings: Settings, path: Path, about: str, remedy: str) -> Finding:
             return Finding(about, "BAD", f"{path} is torn: {_mb(path.stat().st_size)} of {_mb(size)}; {remedy}")
         for name in tables:
             session.query(f"select * from {name} limit 1")
+        known = owner(session)
+    if known is not None and known != settings.crm_name:
+        raise FixConfiguration(refusal(known, settings))
     return Finding(about, "ok", f"{path.name}: {len(tables)} tables, {_mb(path.stat().st_size)}")
 
 

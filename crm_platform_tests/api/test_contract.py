@@ -105,7 +105,7 @@ def test_document_client_and_sandbox_name_the_same_operations():
     assert dict(sandbox_room.OPERATIONS) == {name: (one.method, one.path) for name, one in OPERATIONS.items()}
     assert len(OPERATIONS) == 16
     public = {name for name, _ in inspect.getmembers(CrmClient, inspect.isfunction) if not name.startswith("_")}
-    further = {"contact_pages", "message_pages", "campaign_pages", "available", "limits", "close"}
+    further = {"contact_pages", "message_pages", "campaign_pages", "available", "limits", "closed", "close"}
     assert public == {*OPERATIONS, *further}
 
 

@@ -83,7 +83,7 @@ def idle(clean: Path, published: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     crm = SandboxTransport(make_sandbox())
     client = lambda *_, **__: client_of(crm)  # noqa: E731
-    listening = SimpleNamespace(getsockname=lambda: ("127.0.0.1", 1))
+    listening = SimpleNamespace(getsockname=lambda: ("127.0.0.1", 1), set_inheritable=lambda _: None, fileno=lambda: 9)
     for place, name, fake in (
         (os, "execve", ended),
         (signal, "signal", lambda *_: None),

@@ -234,7 +234,7 @@ def test_explain_names_chats_only_when_asked_and_says_so_in_the_audit_log(call, 
     for pseudonym, one in said["revealed"].items():
         assert pseudonym not in known
         assert known[one["chat_id"]] == one["whatsapp_number"]
-    (line,) = Audit(stocked.audit_dir).newest(1)
+    (line,) = Audit(stocked.audit_dir).newest(1).lines
     assert line["event"] == "revealed"
     assert line["chats"] == len(said["revealed"])
     assert line["what"].startswith("kpi.response_times_daily.answered_waits")

@@ -193,7 +193,7 @@ def test_a_proxy_that_nobody_runs_is_named(asked, monkeypatch):
 )
 def test_a_proxy_that_is_misspelt_names_its_variable(asked, monkeypatch, variable, value, words):
     monkeypatch.setenv(variable, value)
-    found = asked("http://192.0.2.1")
+    found = asked("http://192.0.2.1", allow_plain_http="yes")
     assert states(found) == ("BAD", "note")
     assert f"{variable} {words}" in found["CRM"].words
 
@@ -255,12 +255,20 @@ def test_one_look_costs_one_request(asked, tmp_path):
     assert connection._PATIENCE <= 5
 
 
-@pytest.mark.parametrize("make", [lambda path: path.write_bytes(b"no ledger" * 1000), Path.mkdir])
-def test_a_damaged_ledger_is_named_and_nobody_is_asked(asked, tmp_path, make):
+def test_a_ledger_that_cannot_be_used_is_named_and_nobody_is_asked(asked, tmp_path):
     """Field case 73: without the ledger no request may be sent, so nothing is known of the CRM."""
-    make(tmp_path / "gate.sqlite")
+    (tmp_path / "gate.sqlite").mkdir()
     with serving(WELL) as url:
         found = asked(url, requests_per_minute=10)
     assert states(found) == ("note", "note")
     assert found["requests"].state == "BAD"
     assert "gate.sqlite cannot be used" in found["requests"].words
+
+
+def test_a_damaged_ledger_is_made_anew_and_closed_until_it_can_be_right(asked, tmp_path):
+    (tmp_path / "gate.sqlite").write_bytes(b"no ledger" * 1000)
+    with serving(WELL) as url:
+        found = asked(url, requests_per_minute=10)
+    assert states(found) == ("note", "note")
+    assert found["requests"].state == "BAD"
+    assert found["requests"].words.startswith("closed until")

@@ -111,7 +111,7 @@ def test_whatever_is_raised_is_a_finding(settings, problem, words):
 
 def test_without_a_data_folder_the_rest_is_not_asked(tmp_path):
     (tmp_path / "file").write_text("")
-    found = examine(load_settings(data_dir=tmp_path / "file"), now=NOW)
+    found = examine(load_settings(data_dir=tmp_path).model_copy(update={"data_dir": tmp_path / "file"}), now=NOW)
     assert [(finding.about, finding.state) for finding in found] == [("data folder", "BAD"), ("CRM", "note")]
 
 

@@ -45,7 +45,7 @@ def test_a_folder_of_ours_is_well(settings):
 def test_a_folder_that_is_none_names_the_setting(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (Path("/dev/null"), tmp_path / "file", tmp_path / "file" / "below"):
-        finding = only(files.folder(load_settings(data_dir=folder), NOW))
+        finding = only(files.folder(load_settings(data_dir=tmp_path).model_copy(update={"data_dir": folder}), NOW))
         assert finding.state == "BAD"
         assert "set CRM_DATA_DIR to a folder of yours" in finding.words
 

@@ -385,7 +385,8 @@ def test_a_refresh_on_a_list_with_another_key_misses_nobody(tmp_path):
     listing(crm, renamed)
     for _ in range(2):
         crm.time.sleep(2 * 3600)
-        crm.refresh()
+        with pytest.raises(GiveUp, match="no chat_id"):
+            crm.refresh()
         assert present(crm) == 60
 
 
