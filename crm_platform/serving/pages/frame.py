@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from crm_platform.api import Closed
 from crm_platform.errors import GiveUp
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.access import Visitor
@@ -34,6 +35,7 @@ from crm_platform.serving.pages.numbers import Language
 from crm_platform.serving.pages.period import NAMES, Period, read_period
 from crm_platform.serving.pages.receipt import behind, receipt_href
 from crm_platform.serving.pages.words import LANGUAGES, WORDS, BadAddress, say
+from crm_platform.serving.pauses import Pauses
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.serving.static import static_url
 from crm_platform.settings import Settings
@@ -238,8 +240,11 @@ class View:
         """Whether the reader's role may follow a link: others are not offered."""
         return self.visitor.may(href)
 
-    def status(self, now: dt.datetime, *, broken: str = "") -> Status:
-        """Say how old, how complete and how real the figures are. `broken`: why newer ones cannot be shown."""
+    def status(self, now: dt.datetime, *, broken: str = "", pause: Closed | None = None) -> Status:
+        """Say how old, how complete and how real the figures are.
+
+        `broken`: why newer ones cannot be shown. `pause`: until when the CRM lets nobody ask, and why.
+        """
         seen = self.book.coverage(self.period)
         parts = [self.say("status.as_of", time=self.time(self.book.as_of))]
         if seen is None:
@@ -248,6 +253,8 @@ class View:
             parts.append(self.say("status.coverage", share=numbers.seen(seen)))
         if self.book.opened.manifest.is_sandbox:
             parts.append(self.say("status.sandbox"))
+        if pause is not None:
+            parts.append(self.say("status.pause", time=self.time(pause.until), why=pause.why))
         if broken:
             return Status("stale", self.say("status.broken"), parts)
         age = now - self.book.as_of
@@ -303,6 +310,7 @@ class Frame:
     def __init__(self) -> None:
         self._book: Book | None = None
         self._kept = Kept(most_bytes=_MOST_KEPT)
+        self._pauses = Pauses()
         self._lock = threading.Lock()
 
     def book(self, request: Request) -> tuple[Book | None, str]:
@@ -347,14 +355,14 @@ class Frame:
         if book is None:
             return self._without_figures(request, page=page, broken=broken)
         view = self.view(request, book, page=page, default=default)
-        status = view.status(now, broken=broken)
+        status = view.status(now, broken=broken, pause=self._pauses.now(view.settings, now=now))
         key = (
             book.opened.snapshot.id,
             page,
             tuple(view.query),
             view.language,
             view.theme,
-            status.words,
+            (status.words, *status.parts),
             broken,
             view.visitor.role,
             view.visitor.can_leave,
@@ -401,7 +409,9 @@ class Frame:
         body = _filled(
             "receipt.html",
             view,
-            status=view.status(moment(request), broken=broken),
+            status=view.status(
+                moment(request), broken=broken, pause=self._pauses.now(view.settings, now=moment(request))
+            ),
             broken=broken,
             behind=behind(view),
         )

@@ -74,6 +74,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Old: published {age} ago. What came since is not in these figures; tell whoever runs the platform.",
         "Ya zamani: ilichapishwa {age} zilizopita. Yaliyotokea baadaye hayamo; mwambie anayeendesha mfumo.",
     ),
+    "status.pause": (
+        "the CRM may not be asked until {time}: {why}",
+        "CRM haiwezi kuulizwa hadi {time}: {why}",
+    ),
     "status.unasked": (
         "Not what the address asks for: the days shown are this page's own.",
         "Si kile anwani inachoomba: siku zinazoonyeshwa ni za kawaida za ukurasa huu.",

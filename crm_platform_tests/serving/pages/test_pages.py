@@ -10,6 +10,7 @@ import re
 
 import pytest
 
+from crm_platform.api import SqliteGate
 from crm_platform.serving.pages import BUILDS
 from crm_platform.serving.pages.campaigns import difference
 from crm_platform.settings import Settings
@@ -141,6 +142,21 @@ def test_freshness_and_coverage_are_in_sight(tmp_path):
     assert "22\u00a0Nov is not over" in shown.get("/support?from=2026-11-20&to=2026-11-22").text
     shown.now += HOUR
     assert 'class="status stale"' in shown.get("/support").text
+
+
+def test_a_long_pause_that_the_crm_asked_for_is_said_with_its_reason(tmp_path):
+    """Field case 24: closed for eight hours, and nobody said until when."""
+    shown = publish_world(busy(tmp_path), NOW, expected_unseen={})
+    assert "may not be asked" not in shown.get("/support").text
+    gate = SqliteGate(shown.settings.gate_path, per_minute=60, per_day=None, now=lambda: NOW)
+    gate.acquire("list_contacts").release({"retry-after": "30000"}, 429)
+    gate.close()
+    shown.now += dt.timedelta(minutes=1)
+    closed = shown.get("/support").text
+    assert "the CRM may not be asked until 22\u00a0Nov, 22:25 EAT" in closed
+    assert "CRM haiwezi kuulizwa hadi" in shown.get("/support", cookie="lang=sw").text
+    shown.now += 9 * HOUR
+    assert "may not be asked" not in shown.get("/support").text
 
 
 def test_too_little_coverage_is_provisional_everywhere(tmp_path):
