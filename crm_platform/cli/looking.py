@@ -209,9 +209,9 @@ def _crawl_lines(session: Session, *, now: dt.datetime) -> Iterator[tuple[str, o
 
 def _trouble_lines(session: Session, *, now: dt.datetime) -> Iterator[tuple[str, str]]:
     """What cannot be had, oldest first: which object, why, since when, and when it is asked for again."""
-    from crm_platform.ingest import Troubles
+    from crm_platform.ingest import missed
 
-    troubles = list(Troubles.load(session))
+    troubles = missed(session)
     for one in troubles[:_MOST_TROUBLES]:
         ago = duration(max(0.0, (now - one.since).total_seconds()))
         wait = (one.retry_at - now).total_seconds()
