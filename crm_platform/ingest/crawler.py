@@ -90,10 +90,10 @@ FEWEST_TRIES = 2
 """Times that a run asks for an object that cannot be had: the answer repeats itself."""
 
 TRIES_OF_THE_FLAKY = 3
-"""The same on a server that has given something else when it was asked again."""
+"""Times that one answer may come on a server that has given something else when it was asked again."""
 
 MOST_TRIES = 8
-"""The same where this very answer has passed when another object was asked for again: it is not the object's."""
+"""Times that a run asks for an object where answers pass: each is another, or has passed for another object."""
 
 FAILURES_IN_A_ROW = 6
 """So many objects in a row that cannot be had: is it them, or is nobody answered? A look at the lists tells."""
@@ -169,11 +169,12 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """An object that failed in this run: which part of it, why, and how often in a row without getting any further."""
+    """An object that failed in this run: how often in a row without getting any further, and why the last `times`."""
 
     part: str
     reason: str
-    tries: int
+    times: int = 1
+    tries: int = 1
 
 
 @dataclass(slots=True)
@@ -535,17 +536,22 @@ class Crawler:
     def _tries_left(self, operation: str, target: str, reason: str) -> int:
         """How often this run still asks for an object that cannot be had."""
         trouble, failing = self.troubles.of(operation, target), self._failing.get((operation, target))
-        tries = max(0 if trouble is None else trouble.times, 0 if failing is None else failing.tries)
-        if reason in self._passing:
-            return MOST_TRIES - tries
-        return (TRIES_OF_THE_FLAKY if self._is_flaky else FEWEST_TRIES) - tries
+        times = 0 if trouble is None else trouble.times
+        tries = 0
+        if failing is not None:
+            times, tries = max(times, failing.times), failing.tries
+        if not self._is_flaky:
+            return FEWEST_TRIES - max(times, tries)
+        return min(MOST_TRIES - tries, (MOST_TRIES if reason in self._passing else TRIES_OF_THE_FLAKY) - times)
 
     def _failed(
         self, failure: CrmPlatformError, operation: str, target: str, *, part: str, has_moved: bool = False
     ) -> None:
-        before = self._failing.get((operation, target))
-        tries = 0 if has_moved or before is None or before.part != part else before.tries
-        self._failing[operation, target] = Failing(part, str(failure), tries + 1)
+        before, now = self._failing.get((operation, target)), Failing(part, str(failure))
+        if before is not None and before.part == part and not has_moved:
+            times = before.times + 1 if before.reason == now.reason else 1
+            now = replace(now, times=times, tries=before.tries + 1)
+        self._failing[operation, target] = now
 
     def _passed(self, operation: str, target: str, *, part: str) -> None:
         """The object answered: if it had failed before, then that was not its own doing."""
