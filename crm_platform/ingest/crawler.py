@@ -92,7 +92,7 @@ FEWEST_TRIES = 2
 TRIES_OF_THE_FLAKY = 3
 """Times that one answer may come on a server that has given something else when it was asked again."""
 
-MOST_TRIES = 8
+MOST_TRIES = 6
 """Times that a run asks for an object where answers pass: each is another, or has passed for another object."""
 
 FAILURES_IN_A_ROW = 6
@@ -611,6 +611,8 @@ class Crawler:
         """Judge what became of a visit. A history that got further before it failed is no failure: it goes on."""
         chat_id, failure = visit.state.chat_id, visit.failure
         part = "newest" if visit.is_newest else "history"
+        if failure is None and not visit.pages:
+            return  # nothing was asked
         is_over = visit.is_newest or not isinstance(failure, OF_ONE_OBJECT)
         if is_over or visit.state.pages_from_oldest <= self.states[chat_id].pages_from_oldest:
             self._judge(failure, "list_messages", chat_id, part=part)
@@ -711,7 +713,7 @@ class Crawler:
                 known,
                 rejected_key=lambda one: rejected_key(one, operation="list_messages", target=state.chat_id),
                 now=self.now,
-                retries=self.troubles.retries("list_messages", state.chat_id),
+                retries=self._retries_of("list_messages", state.chat_id),
             )
         visit.fetches = fetches
         return visit
@@ -726,10 +728,14 @@ class Crawler:
                 now=self.now,
                 to_end=state.chat_id in self._short,
                 skip_page=self._page_to_skip(state.chat_id),
-                retries=self.troubles.retries("list_messages", state.chat_id),
+                retries=self._retries_of("list_messages", state.chat_id),
             )
         visit.fetches = fetches
         return visit
+
+    def _retries_of(self, operation: str, target: str) -> int | None:
+        """How often a request is sent again at once: never for what has failed in this run, or before it."""
+        return 0 if (operation, target) in self._failing else self.troubles.retries(operation, target)
 
     def _page_to_skip(self, chat_id: str) -> int | None:
         """The page of a history that is left out if it cannot be had this time either."""
@@ -742,7 +748,7 @@ class Crawler:
         answer = ReportAnswer(campaign_id)
         with self._fetch_log.capture(answer.fetches):
             try:
-                retries = self.troubles.retries("campaign_report", campaign_id)
+                retries = self._retries_of("campaign_report", campaign_id)
                 answer.report = self.client.campaign_report(campaign_id, retries=retries)
             except CrmPlatformError as problem:
                 answer.failure = problem
