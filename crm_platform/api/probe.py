@@ -24,6 +24,7 @@ import httpx
 
 from crm_platform.api.client import CrmClient, utc_now
 from crm_platform.api.gate import Gate, SqliteGate
+from crm_platform.api.paging import believed_total
 from crm_platform.errors import CrmPlatformError, FixConfiguration, QuotaSpent, RetryLater
 from crm_platform.settings import is_loopback
 
@@ -167,7 +168,8 @@ def look(
     skew = _skew(watched.headers, now())
     if page.rejected and not page.records:
         return Seen("unreached", f"answers, but its contacts cannot be read: {page.rejected[0].reason}", skew)
-    return Seen("well", "accepted" if page.total is None else f"accepted; {page.total:,} contacts", skew)
+    total = believed_total(page)  # of one contact, or of this page of one?
+    return Seen("well", "accepted" if total is None else f"accepted; {total:,} contacts", skew)
 
 
 def _transport(base_url: str) -> httpx.BaseTransport:

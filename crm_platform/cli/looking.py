@@ -168,7 +168,8 @@ def _sweep_words(sweep: JudgedSweep, *, now: dt.datetime) -> str:
     row = sweep.row
     age = duration((now - row["started_at"].replace(tzinfo=dt.UTC)).total_seconds())
     seen, total = row["seen_contacts"], row["reported_total"] or 0
-    words = f"{age} ago, {'complete' if row['is_complete'] else 'incomplete'}: {seen:,} of {total:,} contacts"
+    of = f" of {total:,}" if total >= seen else ""  # a total that counts a page alone says nothing
+    words = f"{age} ago, {'complete' if row['is_complete'] else 'incomplete'}: {seen:,}{of} contacts"
     if row["is_complete"] and total > seen + row["rejected_contacts"]:
         words += f" ({total - seen:,} that the CRM counts are not in its list)"
     if sweep.waits:
@@ -209,9 +210,9 @@ def _crawl_lines(session: Session, *, now: dt.datetime) -> Iterator[tuple[str, o
 
 def _trouble_lines(session: Session, *, now: dt.datetime) -> Iterator[tuple[str, str]]:
     """What cannot be had, oldest first: which object, why, since when, and when it is asked for again."""
-    from crm_platform.ingest import Troubles
+    from crm_platform.ingest import missed
 
-    troubles = list(Troubles.load(session))
+    troubles = missed(session)
     for one in troubles[:_MOST_TROUBLES]:
         ago = duration(max(0.0, (now - one.since).total_seconds()))
         wait = (one.retry_at - now).total_seconds()

@@ -12,7 +12,7 @@ from crm_platform.ingest.outlook import Outlook, outlook, pace, seconds_by_sched
 from crm_platform.ingest.presence import JudgedSweep, accept_sweep, judged_sweeps
 from crm_platform.ingest.runs import RAW_TABLES, crawl, refresh
 from crm_platform.ingest.standing import Standing, standing
-from crm_platform.ingest.trouble import Troubles
+from crm_platform.ingest.trouble import missed
 from crm_platform.ingest.upgrade import upgrade
 
 __all__ = [
@@ -23,12 +23,12 @@ __all__ = [
     "PlannerMemory",
     "Progress",
     "Standing",
-    "Troubles",
     "accept_sweep",
     "crawl",
     "existing_store",
     "expected_unseen",
     "judged_sweeps",
+    "missed",
     "open_client",
     "open_gate",
     "open_warehouse",

@@ -84,7 +84,16 @@ HISTORY_PAGES = 10
 """Pages of history read before another chat has its turn: a chat's history is committed in pieces of this size."""
 
 ROUNDS = 3
-"""Times that what failed is tried again before a run ends."""
+"""Times that a list which failed or moved is read before a run ends."""
+
+FEWEST_TRIES = 2
+"""Times that a run asks for an object that cannot be had: the answer repeats itself."""
+
+TRIES_OF_THE_FLAKY = 3
+"""Times that one answer may come on a server that has given something else when it was asked again."""
+
+MOST_TRIES = 6
+"""Times that a run asks for an object where answers pass: each is another, or has passed for another object."""
 
 FAILURES_IN_A_ROW = 6
 """So many objects in a row that cannot be had: is it them, or is nobody answered? A look at the lists tells."""
@@ -158,6 +167,16 @@ class Account:
         self.reasons.update(one.reason for one in page.rejected)
 
 
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """An object that failed in this run: how often in a row without getting any further, and why the last `times`."""
+
+    part: str
+    reason: str
+    times: int = 1
+    tries: int = 1
+
+
 @dataclass(slots=True)
 class ReportAnswer:
     """A campaign's report, or why there is none."""
@@ -211,6 +230,8 @@ class Crawler:
         self._row: list[tuple[str, str, Trouble | None]] = []
         self._silent_rows = 0
         self._is_flaky = False  # something that failed in this run was had when it was asked for again
+        self._failing: dict[tuple[str, str], Failing] = {}
+        self._passing: set[str] = set()  # reasons that were gone when the object was asked for again
         self._short: set[str] = set()  # chats whose ends met though rows are missing: read to the end of the list
         self._ended: dict[str, bool] = {}  # chats whose reading is over, and whether it reached the list's end
         self._bad_pages: dict[str, int] = {}  # pages of histories that could not be had in this run
@@ -345,6 +366,8 @@ class Crawler:
             self.batch.campaigns(page, known_statuses=statuses)
             for campaign in page.records:
                 previous = statuses.get(campaign.campaign_id, campaign.status)
+                if campaign.status != previous:  # what it had no report for before, it may have one for now
+                    self.troubles.over("campaign_report", campaign.campaign_id, at=self.now())
                 if campaign.status in SENT and previous not in SENT:
                     # It went out by now, whatever it was due.
                     sent_at = min(campaign.scheduled_at or page.fetch.started_at, page.fetch.started_at)
@@ -464,14 +487,14 @@ class Crawler:
 
     # What the steps share.
 
-    def _judge(self, failure: CrmPlatformError | None, operation: str, target: str) -> None:
+    def _judge(self, failure: CrmPlatformError | None, operation: str, target: str, *, part: str = "") -> None:
         """Remember trouble with its object; stop when it is no object's: the server's, the key's or the quota's."""
         at = self.now()
         if failure is None or isinstance(failure, NotFound):
             self._row.clear()
             self._silent_rows = 0
+            self._passed(operation, target, part=part)
             if failure is None:
-                self._is_flaky = self._is_flaky or self.troubles.of(operation, target) is not None
                 self.troubles.over(operation, target, at=at)
             else:
                 self.troubles.met(operation, target, failure, at=at)
@@ -480,6 +503,7 @@ class Crawler:
         if isinstance(failure, FINAL) and not isinstance(failure, Unauthorized):
             self._stopped_by = failure
             return
+        self._failed(failure, operation, target, part=part)
         if isinstance(failure, OF_ONE_OBJECT):
             before = self.troubles.of(operation, target)
             self.troubles.met(operation, target, failure, at=at)
@@ -507,10 +531,35 @@ class Crawler:
 
     def is_worth_another_try(self, operation: str, target: str, problem: CrmPlatformError) -> bool:
         """Whether what failed may be had in this run: not where the answer repeats itself, unless much is mended so."""
-        trouble = self.troubles.of(operation, target)
-        if isinstance(problem, NotFound):
-            return False
-        return trouble is None or trouble.times < (1 + ROUNDS if self._is_flaky else 2)
+        return not isinstance(problem, NotFound) and self._tries_left(operation, target, str(problem)) > 0
+
+    def _tries_left(self, operation: str, target: str, reason: str) -> int:
+        """How often this run still asks for an object that cannot be had."""
+        trouble, failing = self.troubles.of(operation, target), self._failing.get((operation, target))
+        times = 0 if trouble is None else trouble.times
+        tries = 0
+        if failing is not None:
+            times, tries = max(times, failing.times), failing.tries
+        if not self._is_flaky:
+            return FEWEST_TRIES - max(times, tries)
+        return min(MOST_TRIES - tries, (MOST_TRIES if reason in self._passing else TRIES_OF_THE_FLAKY) - times)
+
+    def _failed(
+        self, failure: CrmPlatformError, operation: str, target: str, *, part: str, has_moved: bool = False
+    ) -> None:
+        before, now = self._failing.get((operation, target)), Failing(part, str(failure))
+        if before is not None and before.part == part and not has_moved:
+            times = before.times + 1 if before.reason == now.reason else 1
+            now = replace(now, times=times, tries=before.tries + 1)
+        self._failing[operation, target] = now
+
+    def _passed(self, operation: str, target: str, *, part: str) -> None:
+        """The object answered: if it had failed before, then that was not its own doing."""
+        before = self._failing.get((operation, target))
+        if before is not None and before.part == part:
+            del self._failing[operation, target]
+            self._passing.add(before.reason)
+            self._is_flaky = True
 
     def is_resting(self, operation: str, target: str) -> bool:
         """Whether an object that could not be had is to be left alone for now."""
@@ -551,12 +600,27 @@ class Crawler:
                 self._ended[state.chat_id] = visit.has_ended
             if visit.failed_page is not None and visit.failure is not None:
                 self._bad_pages[state.chat_id] = visit.failed_page
+            self._booked(visit.fetches, account)
+            self._judge_visit(visit)
             self.batch.state(state)
             self.states[state.chat_id] = state
-            self._booked(visit.fetches, account)
-            self._judge(visit.failure, "list_messages", state.chat_id)
             yield visit
             self.commit(when_full=True)
+
+    def _judge_visit(self, visit: Visit) -> None:
+        """Judge what became of a visit. A history that got further before it failed is no failure: it goes on."""
+        chat_id, failure = visit.state.chat_id, visit.failure
+        part = "newest" if visit.is_newest else "history"
+        if failure is None and not visit.pages:
+            return  # nothing was asked
+        is_over = visit.is_newest or not isinstance(failure, OF_ONE_OBJECT)
+        if is_over or visit.state.pages_from_oldest <= self.states[chat_id].pages_from_oldest:
+            self._judge(failure, "list_messages", chat_id, part=part)
+            return
+        self._row.clear()
+        self._silent_rows = 0
+        self._failed(failure, "list_messages", chat_id, part=part, has_moved=True)
+        visit.failure = None
 
     def _learn(self, visit: Visit) -> None:
         new = [
@@ -649,7 +713,7 @@ class Crawler:
                 known,
                 rejected_key=lambda one: rejected_key(one, operation="list_messages", target=state.chat_id),
                 now=self.now,
-                retries=self.troubles.retries("list_messages", state.chat_id),
+                retries=self._retries_of("list_messages", state.chat_id),
             )
         visit.fetches = fetches
         return visit
@@ -663,17 +727,28 @@ class Crawler:
                 most_pages=pages,
                 now=self.now,
                 to_end=state.chat_id in self._short,
-                skip_page=self._bad_pages.get(state.chat_id),
-                retries=self.troubles.retries("list_messages", state.chat_id),
+                skip_page=self._page_to_skip(state.chat_id),
+                retries=self._retries_of("list_messages", state.chat_id),
             )
         visit.fetches = fetches
         return visit
+
+    def _retries_of(self, operation: str, target: str) -> int | None:
+        """How often a request is sent again at once: never for what has failed in this run, or before it."""
+        return 0 if (operation, target) in self._failing else self.troubles.retries(operation, target)
+
+    def _page_to_skip(self, chat_id: str) -> int | None:
+        """The page of a history that is left out if it cannot be had this time either."""
+        failing = self._failing.get(("list_messages", chat_id))
+        if failing is not None and self._tries_left("list_messages", chat_id, failing.reason) > 1:
+            return None
+        return self._bad_pages.get(chat_id)
 
     def _fetch_report(self, campaign_id: str) -> ReportAnswer:
         answer = ReportAnswer(campaign_id)
         with self._fetch_log.capture(answer.fetches):
             try:
-                retries = self.troubles.retries("campaign_report", campaign_id)
+                retries = self._retries_of("campaign_report", campaign_id)
                 answer.report = self.client.campaign_report(campaign_id, retries=retries)
             except CrmPlatformError as problem:
                 answer.failure = problem

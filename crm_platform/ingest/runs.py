@@ -26,6 +26,7 @@ from crm_platform.ingest.connect import CRAWLER_RESERVE, FetchLog, open_client
 from crm_platform.ingest.crawler import (
     FINAL,
     HISTORY_PAGES,
+    MOST_TRIES,
     OF_ONE_OBJECT,
     ROUNDS,
     WORKERS,
@@ -37,7 +38,7 @@ from crm_platform.ingest.events import Events
 from crm_platform.ingest.memory import PlannerMemory
 from crm_platform.ingest.planner import HISTORY_SHARE, Plan
 from crm_platform.ingest.standing import standing
-from crm_platform.ingest.trouble import Troubles
+from crm_platform.ingest.trouble import Troubles, missed
 from crm_platform.schemas import RawTable, raw
 from crm_platform.warehouse import Written, claim, lease
 
@@ -256,19 +257,13 @@ class _Stages:
         crawler = self.crawler
         crawler.commit()
         due = self._reports_due()
-        failed: dict[str, CrmPlatformError] = {}
         account = crawler.account(raw.CampaignReports)
         account.remaining = f"{len(due)} reports"
-        for _ in range(1 + ROUNDS):
-            failed |= crawler.reports(due)
-            for campaign_id in due:
-                if crawler.troubles.of("campaign_report", campaign_id) is None:
-                    failed.pop(campaign_id, None)
+        for _ in range(MOST_TRIES):
             due = [
                 campaign_id
-                for campaign_id in due
-                if campaign_id in failed
-                and crawler.is_worth_another_try("campaign_report", campaign_id, failed[campaign_id])
+                for campaign_id, problem in crawler.reports(due).items()
+                if crawler.is_worth_another_try("campaign_report", campaign_id, problem)
             ]
             if not due:
                 break
@@ -294,7 +289,7 @@ class _Stages:
         due = [chat_id for chat_id in crawler.states if not crawler.is_resting("list_messages", chat_id)]
         due.sort(key=lambda chat_id: crawler.states[chat_id].known_until is not None)
         try:
-            for _ in range(1 + ROUNDS):
+            for _ in range(MOST_TRIES):
                 failed = self._read(due, current)
                 due = [
                     chat_id
@@ -347,7 +342,9 @@ _CAMPAIGNS = """
 
 def _cannot_be_had(crawler: Crawler, operation: str, what: str) -> str:
     """How many objects cannot be had, and what the first of them answers."""
-    troubles = [one for one in crawler.troubles if one.operation == operation]
+    crawler.commit()
+    with crawler.warehouse.reading() as session:
+        troubles = [one for one in missed(session) if one.operation == operation]
     if operation == "list_messages":
         troubles = [one for one in troubles if one.target in crawler.states]
     return f"{len(troubles)} {what} cannot be had: {troubles[0].reason}" if troubles else ""
@@ -465,7 +462,7 @@ class _Ticks:
             if not plan.chats:  # the first sweep: only now are there chats to choose from
                 plan = self._plan(crawler.now(), left=left, before=before, history_pages=history_pages)
         due = plan.chats
-        for _ in range(1 if self.is_limited else 1 + ROUNDS):  # under a quota the planner comes back to what failed
+        for _ in range(1 if self.is_limited else MOST_TRIES):  # under a quota the planner comes back to what failed
             failed = []
             for done, visit in enumerate(crawler.visit(due), start=1):
                 self._tell(done, len(due), left=self._free(left, before))

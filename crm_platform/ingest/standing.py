@@ -64,7 +64,7 @@ def standing(warehouse: Warehouse, planner: CrawlPlanner, *, at: datetime) -> St
         visits = session.query(_VISITS, [since])["visits"].to_pylist()[0]
         delays = session.query(_FOUND, [since])
     found_after = [
-        (found_at - sent_at) / timedelta(hours=1)
+        max(found_at - sent_at, timedelta(0)) / timedelta(hours=1)  # their clock may be a little ahead of ours
         for sent_at, found_at in zip(delays["sent_at"].to_pylist(), delays["found_at"].to_pylist(), strict=True)
     ]
     return Standing(

@@ -29,7 +29,7 @@ LONGEST_PAUSE = timedelta(days=1)
 
 _LONGEST_REASON = 500  # characters
 
-LIVE = "select * from ops.troubles where over_at is null order by since, operation, target"
+_LIVE = "select * from ops.troubles where over_at is null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,15 @@ def _pause(times: int) -> timedelta:
     return min(FIRST_PAUSE * 4 ** min(times - 2, 8), LONGEST_PAUSE) if times > 1 else timedelta(0)
 
 
+def _read(session: Session, sql: str) -> list[Trouble]:
+    return [Trouble(**aware(row)) for row in session.query(sql).to_pylist()]
+
+
+def missed(session: Session) -> list[Trouble]:
+    """Give what should be there and cannot be had, the oldest trouble first."""
+    return _read(session, ops.MISSED)
+
+
 class Troubles:
     """The objects that could not be had, by operation and target."""
 
@@ -60,7 +69,7 @@ class Troubles:
     @classmethod
     def load(cls, session: Session) -> Self:
         """Read those that are not over."""
-        return cls([Trouble(**aware(row)) for row in session.query(LIVE).to_pylist()])
+        return cls(_read(session, _LIVE))
 
     def __iter__(self) -> Iterator[Trouble]:
         return iter(self._known.values())

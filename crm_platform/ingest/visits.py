@@ -318,6 +318,8 @@ def deepen(
     except CrmPlatformError as problem:
         visit.failure = problem
         state = replace(state, failed_at=now(), failure=type(problem).__name__)
+    else:
+        state = replace(state, failed_at=None, failure=None)
     visit.has_ended = visit.has_ended or paging.end in ("empty", "nothing new")
     visit.state = state
     return visit

@@ -287,9 +287,7 @@ def server_clock(session: Session, *, now: dt.datetime) -> Finding:
 
 def everything_is_had(session: Session) -> Finding:
     """Count what cannot be had: chats, reports, pages and lists that the CRM refuses or does not answer."""
-    troubles = session.query(
-        "select operation, target, reason, since from ops.troubles where over_at is null order by since, target"
-    ).to_pylist()
+    troubles = session.query(ops.MISSED).to_pylist()
     figures: dict[str, Figure] = {}
     for one in troubles:
         figures[one["operation"]] = _number(figures.get(one["operation"], 0)) + 1

@@ -6,6 +6,8 @@ must answer while this file is locked).
 
 from __future__ import annotations
 
+from typing import Final
+
 from crm_platform.schemas.base import OpsTable, count, date, flag, integer, json, number, text, timestamp
 
 
@@ -92,6 +94,17 @@ class Troubles(OpsTable):
     times = count("How often the same reason came in a row.")
     retry_at = timestamp("When it is asked for again at the earliest.")
     over_at = timestamp("When it was had again; NULL while it is not.", nullable=True)
+
+
+MISSED: Final = """
+    select * from ops.troubles
+    where over_at is null
+    and not (operation = 'campaign_report' and target in (
+        select campaign_id from raw.campaigns where status in ('draft', 'scheduled')
+    ))
+    order by since, operation, target
+"""
+"""What should be there and cannot be had: a campaign that has not been sent has no report, and misses none."""
 
 
 class Meta(OpsTable):

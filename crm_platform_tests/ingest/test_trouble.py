@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import random
 import re
 from collections import Counter
 from dataclasses import replace
@@ -263,3 +264,36 @@ def test_status_and_a_check_name_what_cannot_be_had(tmp_path):
     assert not found.passed
     assert found.figures == {"list_messages": 1}
     assert bad in found.summary
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_run_at_a_high_rate_of_faults_gets_everything(tmp_path, seed):
+    """What fails is asked for again as long as the same answer passes elsewhere; no page of a history is left out."""
+    crm = world(tmp_path, contacts=25, days=400)
+    chance = random.Random(seed)
+    faults = [
+        (200, json.dumps({"success": False, "message": "temporarily out of order"}).encode()),
+        (200, b'{"success": true, "data": '),
+        (500, b"{}"),
+        (429, b"{}"),
+    ]
+    handle = type(crm.sandbox).handle.__get__(crm.sandbox)
+    never = {"asked": 0}
+
+    def handled(method, path, query, headers, body):
+        if path == f"/crm/campaign/{stubborn}/report":
+            never["asked"] += 1
+            return Answer(200, json.dumps({"success": False, "message": "not for you"}).encode())
+        if chance.random() < 0.35:
+            return Answer(*chance.choice(faults))
+        return handle(method, path, query, headers, body)
+
+    crm.refresh(tables=[raw.Campaigns])
+    stubborn = crm.rows("select max(campaign_id) as c from raw.campaigns where status = 'completed'")[0]["c"]
+    crm.sandbox.handle = handled
+    outcomes = by_table(crm.refresh(workers=1))
+    assert len(crm.rows("from ops.crawl_state where is_history_whole and failed_at is null")) == 25
+    assert {table.full_name(): outcome.remaining for table, outcome in outcomes.items() if outcome.remaining} == {
+        "raw.campaign_reports": "1 reports cannot be had: campaign report: not for you"
+    }
+    assert never["asked"] <= 3
