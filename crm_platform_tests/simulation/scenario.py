@@ -91,7 +91,7 @@ WRONG_TOTALS: Final = {
 HIDDEN: Final = "a page lacks records that are counted"
 
 SHRINKING: Final = "the oldest messages deleted between two requests"
-SHRINKING_CHANCE: Final = 0.08
+SHRINKING_CHANCE: Final = 0.2
 """Chance of it, per request for a chat's messages, where the scenario has it."""
 
 REFUSALS: Final = ("403", "401", "success: false", "500")
