@@ -461,7 +461,8 @@ class _Ticks:
             self._sweep(left=left, before=before)
             if not plan.chats:  # the first sweep: only now are there chats to choose from
                 plan = self._plan(crawler.now(), left=left, before=before, history_pages=history_pages)
-        due = plan.chats
+        # Without those whom the sweep has just found gone: their trouble would never be over.
+        due = [chat_id for chat_id in plan.chats if not plan.sweep or chat_id in crawler.states]
         for _ in range(1 if self.is_limited else MOST_TRIES):  # under a quota the planner comes back to what failed
             failed = []
             for done, visit in enumerate(crawler.visit(due), start=1):

@@ -176,7 +176,7 @@ def visit_newest(
     now: Callable[[], datetime],
     retries: int | None = None,
 ) -> Visit:
-    """Read the newest page; on a later visit go on while everything was new and more has been added than was seen.
+    """Read the newest page; on a later visit go on while everything was new.
 
     On a first visit the rest of the list is history, but where no total can be believed: one more page then tells
     whether there is any. `retries`: how often a failing request is sent again, None = as the client does.
@@ -205,8 +205,8 @@ def visit_newest(
             if is_first:
                 if total is not None or len(visit.pages) > 1:
                     break
-            elif len(new) < len(keys) or (grown is not None and len(unseen) >= grown):
-                break
+            elif len(new) < len(keys):
+                break  # known ground; that as much came as the total grew by says nothing where something went away
     except CrmPlatformError as problem:
         visit.failure = problem
     if visit.failure is None:
@@ -231,8 +231,9 @@ def _after_visit(before: ChatState, state: ChatState, visit: Visit, *, read: int
         return state
     fresh_run = replace(state.anew(newest_run=read), newest_run_since=_oldest(visit.pages))
     if before.known_until is None or visit.failure is not None:
-        # After a failure: cut off above known ground. What was read is the new run, what lies below becomes history.
-        return fresh_run
+        # After a failure: cut off above known ground. What was read is the new run, what lies below becomes history,
+        # and where its known part stands, nobody can say: how much has come and how much has gone is not known.
+        return fresh_run if grown is None else fresh_run.from_the_start()
     new = len(visit.unseen)
     if grown is not None and new < grown:
         # The list grew by more than its newest end showed: something older came in. Read all of it again.
@@ -276,13 +277,7 @@ def deepen(
     state = before
     sort = "newest" if state.is_read_back else "oldest"
     to_end = to_end or state.is_read_back
-    paging = Paging(
-        first=state.pages_from_oldest + 1,
-        held=state.newest_run + state.read_from_oldest,
-        total=state.reported_total,
-        to_end=to_end,
-        most_pages=MOST_PAGES,
-    )
+    paging = _history(state, to_end=to_end)
     largest = 0
     try:
         while paging.next is not None and len(visit.pages) < most_pages and (to_end or not state.meets):
@@ -298,6 +293,16 @@ def deepen(
                 continue
             visit.failed_page = None
             visit.pages.append(page)
+            if len(visit.pages) == 1 and _may_have_moved(state, page):
+                # Does the page before still hold the same?
+                last = client.list_messages(
+                    state.chat_id, page=state.pages_from_oldest, limit=PAGE_SIZE, sort=sort, retries=retries
+                )
+                visit.pages.append(last)
+                if _digest(keys_of(last)) != state.last_page:
+                    state = state.from_the_start()
+                    paging = _history(state, to_end=to_end)
+                    continue
             largest = max(largest, count_of(page))
             keys = keys_of(page)
             paging.took(page, keys)
@@ -323,6 +328,22 @@ def deepen(
     visit.has_ended = visit.has_ended or paging.end in ("empty", "nothing new")
     visit.state = state
     return visit
+
+
+def _may_have_moved(state: ChatState, page: Page[Message]) -> bool:
+    """Whether the list changed since its history was last read: as much may have gone from before the place as came."""
+    is_on_its_way = bool(state.pages_from_oldest) and state.last_page is not None and not state.is_read_back
+    return is_on_its_way and believed_total(page) != state.reported_total
+
+
+def _history(state: ChatState, *, to_end: bool) -> Paging:
+    return Paging(
+        first=state.pages_from_oldest + 1,
+        held=state.newest_run + state.read_from_oldest,
+        total=state.reported_total,
+        to_end=to_end,
+        most_pages=MOST_PAGES,
+    )
 
 
 def _digest(keys: AbstractSet[str]) -> str:

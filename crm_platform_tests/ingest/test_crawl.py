@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from crm_platform.sandbox.records import milliseconds
 from crm_platform.schemas import raw
 from crm_platform_tests.in_process import world
 from crm_platform_tests.ingest.test_refresh import assert_whole, true
@@ -116,3 +117,17 @@ def test_a_campaigns_first_report_comes_early_and_running_ones_again(tmp_path):
     crm.crawl(minutes=8)
     campaigns = len(crm.rows("from raw.campaigns"))
     assert len(crm.rows("select distinct campaign_id from raw.campaign_reports")) == campaigns
+
+
+def test_whom_the_sweep_of_a_tick_finds_gone_is_not_asked_for(tmp_path):
+    """Nobody gone is ever had again: trouble with such a chat would stand for ever."""
+    crm = world(tmp_path, limits={"requests_per_minute": 60})
+    crm.crawl(minutes=12)
+    crm.time.sleep(86_400)
+    world_now = milliseconds(crm.time.now)
+    for index in list(crm.sandbox.world.present(world_now))[:5]:
+        crm.sandbox.world.delete_contact(index, world_now)
+    crm.crawl(minutes=3)
+    assert len(crm.rows("from raw.contact_sightings where not is_present")) == 5
+    assert not crm.rows("from ops.fetches where http_status = 404")
+    assert not crm.rows("from ops.troubles where over_at is null")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import ceil
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crm_platform.api import Fetch, Message, Page, Rejected
@@ -161,9 +161,10 @@ def test_a_first_load_costs_the_least_that_the_api_allows(messages):
 
 @pytest.mark.parametrize(
     ("before", "new", "requests"),
-    [(0, 0, 1), (250, 0, 1), (250, 1, 1), (250, 99, 1), (250, 100, 1), (250, 101, 2), (250, 200, 2), (250, 350, 4)],
+    [(0, 0, 1), (250, 0, 1), (250, 1, 1), (250, 99, 1), (250, 100, 2), (250, 101, 2), (250, 200, 3), (250, 350, 4)],
 )
 def test_a_later_visit_goes_on_until_known_ground(before, new, requests):
+    """Where just so many pages are new, only one more shows that they end there: their number need not tell."""
     chat, reader = Chat(), Reader()
     chat.add(before)
     reader.visit(chat)
@@ -191,7 +192,9 @@ def test_a_visit_cut_off_above_known_ground_leaves_history_that_is_read_later():
     chat.requests = 0
     reader.deepen(chat)
     assert reader.knows_all(chat)
-    assert chat.requests == 2  # records 101 to 300 from the oldest end: 1 to 150 were proven, 301 to 500 just read
+    # Records 1 to 300 from the oldest end; 301 to 500 were just read. 1 to 150 were proven, but where they stand now,
+    # nobody who was cut off can know.
+    assert chat.requests == 3
 
 
 def test_history_that_arrives_late_is_noticed_by_the_count():
@@ -403,7 +406,7 @@ def test_what_is_deleted_while_a_history_is_read_moves_the_place_back(after, pie
         reader.deepen(chat, most_pages=pieces)
     assert reader.state.is_history_whole
     assert reader.stored >= {f"m{n}" for n in chat.records}
-    assert chat.requests <= 15 + 4
+    assert chat.requests <= 15 + 4 + after  # at worst all that was read before it is read again
 
 
 def test_deletions_between_a_visit_and_the_next_move_the_place_back_too():
@@ -467,3 +470,47 @@ def test_nothing_that_is_missing_is_called_whole(server, messages, pieces, delet
     assert reader.state.is_history_whole
     if chat.reports_total and len(reader.stored) == len(shown):
         assert reader.state.unreachable == len(chat.records) + chat.surplus - len(shown)
+
+
+CHANGES = st.one_of(
+    st.tuples(st.just("add"), st.sampled_from([1, 3, 30, 99, 100, 101, 130, 230])),
+    st.tuples(st.just("delete"), st.integers(1, 150)),
+    st.tuples(st.just("visit"), st.sampled_from([None, None, 1, 2, 3])),
+    st.tuples(st.just("deepen"), st.sampled_from([1, 2, 5, 50])),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    largest_page=st.sampled_from([10, 33, 99, 100]),
+    messages=st.sampled_from([5, 100, 150, 300, 700]),
+    changes=st.lists(CHANGES, min_size=3, max_size=14),
+)
+@example(100, 300, [("visit", None), ("deepen", 50), ("add", 230), ("delete", 150), ("visit", None)])
+@example(10, 100, [("visit", None), ("deepen", 2), ("add", 30), ("delete", 36), ("deepen", 50)])
+@example(33, 700, [("visit", None), ("deepen", 10), ("delete", 81), ("add", 100), ("deepen", 50)])
+@example(100, 300, [("visit", None), ("deepen", 50), ("add", 230), ("delete", 100), ("visit", 1), ("deepen", 50)])
+def test_as_much_may_come_as_goes_away(largest_page, messages, changes):
+    """Field case 10: records go away at the oldest end while others come, and the total tells of neither."""
+    chat, reader = Chat(largest_page=largest_page), Reader()
+    chat.add(messages)
+    at_visit: list[int] = []
+    for what, number in changes:
+        if what == "add":
+            chat.add(number)
+        elif what == "delete":
+            del chat.records[:number]
+        elif what == "visit":
+            at_visit = list(chat.records)
+            chat.fail_after = None if number is None else chat.requests + number
+            reader.visit(chat)
+            chat.fail_after = None
+        elif reader.state.known_until is not None:
+            reader.deepen(chat, most_pages=number)
+        if reader.state.is_history_whole:
+            assert {f"m{n}" for n in at_visit if n in chat.records} <= reader.stored
+    for _ in range(3):
+        reader.read(chat)
+        reader.now += dt.timedelta(hours=25)
+    assert reader.state.is_history_whole
+    assert {f"m{n}" for n in chat.records} <= reader.stored

@@ -18,6 +18,7 @@ from crm_platform_tests.simulation.run import Result, simulate
 from crm_platform_tests.simulation.scenario import (
     CLOCK_STEPS,
     COMMIT_TROUBLES,
+    ODDITIES,
     REQUEST_TROUBLES,
     WORLD_CHANGES,
     Scenario,
@@ -70,7 +71,7 @@ def _many(first: int, count: int, jobs: int) -> int:
     print(f"{cpu / len(seconds):.2f} s\n")
     for name, times in troubles.most_common():
         print(f"{times:>8,}  {name}")
-    kinds = REQUEST_TROUBLES.keys() | COMMIT_TROUBLES.keys() | WORLD_CHANGES.keys() | CLOCK_STEPS.keys()
+    kinds = {*REQUEST_TROUBLES, *COMMIT_TROUBLES, *WORLD_CHANGES, *CLOCK_STEPS, *ODDITIES}
     unmet = sorted(kinds - troubles.keys())
     if unmet and count >= MANY:
         print(f"\nnever met: {', '.join(unmet)}")

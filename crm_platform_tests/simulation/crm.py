@@ -29,8 +29,9 @@ from crm_platform.sandbox.chats import Chat, Message, id_prefix
 from crm_platform.sandbox.faults import Faults
 from crm_platform.sandbox.limits import RateLimit
 from crm_platform.sandbox.people import Person
-from crm_platform.sandbox.records import milliseconds
-from crm_platform_tests.simulation.scenario import WORLD_CHANGES, Scenario
+from crm_platform.sandbox.records import Record, milliseconds
+from crm_platform_tests.simulation.oddities import Departures, OddShapes, shown
+from crm_platform_tests.simulation.scenario import SHRINKING, SHRINKING_CHANCE, WORLD_CHANGES, Scenario
 
 if TYPE_CHECKING:
     from crm_platform_tests.simulation.lives import Life
@@ -41,6 +42,9 @@ BUSY_GAP, CALM_GAP = 60.0, 4 * 3600.0  # mean seconds between two things that ha
 BUSY_TIMES = 60  # how many come at the first pace
 TIMEOUT = 30.0  # seconds; the client's own
 CHAT = re.compile(r"/crm/chat/([^/]+)/messages")
+REPORT = re.compile(r"/crm/campaign/([^/]+)/report")
+LISTS = {"/crm/chat": "contacts", "/crm/campaign": "campaigns"}
+MOST_GONE = 40  # messages that a chat loses at once, or half of its history
 
 
 class Time:
@@ -100,22 +104,31 @@ class Crm:
             clock=self.clock,
         )
         self.world = self.sandbox.world
+        self.shapes = self.sandbox.shapes = OddShapes(scenario, count=count)
+        self.departures = Departures(scenario, count=count)
         self.arrivals: list[float] = []  # Unix seconds at which the server saw a request
         self.seen_at: dict[tuple[str, dt.datetime], int] = {}  # path, platform's time of asking → server's milliseconds
         self.steps_forward: list[float] = []  # Unix seconds at which the platform's clock went forward
         self._time = time
         self._count = count
         self._chance = random.Random(f"world {scenario.seed}")
+        self._shrinking = random.Random(f"shrinking {scenario.seed}")
+        self._gone: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)  # index → when, how many until then
         self._added: defaultdict[int, list[Message]] = defaultdict(list)
         self._numbers = itertools.count(1)
         self._is_lively = True
         self._happened = 0
         self._make_chat = self.world.chats.make
         self.world.chats.make = self._chat
+        self._all_messages = self.world.messages
+        self.world.messages = self._messages
         _date_every_campaign(self.world.campaigns)
         for length in scenario.long_chats:
             self._lengthen(length)
         self._happen()
+        if scenario.odd.refusals:
+            begins = START + dt.timedelta(seconds=scenario.odd.refuses_after)
+            self._time.at(begins, lambda: self.refuse(is_so=self._is_lively))
 
     # What happens of itself.
 
@@ -137,6 +150,42 @@ class Crm:
         chat = self.world.chats.make(index)
         chat.extend(until)
         return chat.messages
+
+    def gone(self, index: int, at: int) -> int:
+        """How many of a chat's oldest messages are no longer listed at a time."""
+        return max((number for when, number in self._gone[index] if when <= at), default=0)
+
+    def _messages(
+        self, index: int, now: int, *, offset: int, limit: int, newest_first: bool
+    ) -> tuple[int, list[Record]]:
+        """A page of a chat, without what is gone."""
+        gone = self.gone(index, now)
+        start = offset if newest_first else offset + gone
+        total, records = self._all_messages(index, now, offset=start, limit=limit, newest_first=newest_first)
+        return total - gone, records[: max(0, total - gone - offset)]
+
+    def listed_messages(self, index: int, until: int) -> list[Record]:
+        """A chat's messages at a time, oldest first, as far as any page holds them."""
+        records = self.world.every_message(index, until)
+        return shown(self.shapes, "message", records[self.gone(index, until) :])
+
+    def _shrink(self, index: int) -> None:
+        """The oldest messages of a chat are deleted."""
+        gone = self.gone(index, self.now)
+        left = len(self.messages(index, self.now)) - gone
+        if left >= 4:
+            most = self._shrinking.choice([MOST_GONE, left])
+            self._gone[index].append((self.now, gone + self._shrinking.randint(1, max(1, min(most, left // 2)))))
+            self._count(SHRINKING)
+
+    def refuse(self, *, is_so: bool) -> None:
+        """Whether some objects are refused from now on."""
+        self.departures.refuses = is_so
+
+    def page_size(self, name: str) -> int:
+        """How many records the server gives at most, whatever is asked for."""
+        own = {"contacts": self.scenario.contacts_page, "messages": self.scenario.messages_page}.get(name)
+        return min(filter(None, (own, self.scenario.odd.page, 100)))
 
     def _present(self) -> list[int]:
         return list(self.world.present(self.now))
@@ -240,11 +289,15 @@ class Crm:
     # What happens between two pages.
 
     def _shift(self, path: str, page: int) -> None:
-        if page < 2 or not self._is_lively:
+        if not self._is_lively:
             return
         chat = CHAT.fullmatch(path)
+        index = None if chat is None else self.world.find_chat(chat[1], self.now)
+        if index is not None and self.scenario.odd.shrinks and self._shrinking.random() < SHRINKING_CHANCE:
+            self._shrink(index)
+        if page < 2:
+            return
         if chat is not None:
-            index = self.world.find_chat(chat[1], self.now)
             if index is not None and self._happens("a message between two pages of its chat"):
                 self.write(index, self._chance.randrange(1, 4), at_once=True)
         elif path == "/crm/chat" and not self.scenario.is_timed:
@@ -266,15 +319,23 @@ class Crm:
         path, query = request.url.path, request.url.query.decode()
         arguments = {name: values[0] for name, values in parse_qs(query).items()}
         self._shift(path, int(arguments.get("page", "1")))
-        most = self.scenario.contacts_page if path == "/crm/chat" else None
-        if CHAT.fullmatch(path):
-            most = self.scenario.messages_page
-        if most is not None:
-            query = re.sub(r"limit=(\d+)", lambda found: f"limit={min(int(found[1]), most)}", query)
+        chat, report = CHAT.fullmatch(path), REPORT.fullmatch(path)
+        name = "messages" if chat else LISTS.get(path)
+        asked = int(arguments.get("limit", "100"))
+        size = asked if name is None else min(asked, self.page_size(name))
+        query = re.sub(r"limit=\d+", f"limit={size}", query)
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.arrivals.append(self.clock.wall())
         self.seen_at[path, asked_at] = self.now
+        self.shapes.is_answering = True
         answer = self.sandbox.handle(request.method, path, query, headers, request.read())
+        self.shapes.is_answering = False
+        if name is not None:
+            answer = self.departures.listed(answer, name, asked=asked, size=size)
+        if chat is not None:
+            answer = self.departures.refusal(answer, path, "chat", chat[1])
+        if report is not None:
+            answer = self.departures.refusal(answer, path, "report", report[1])
         if answer.cut is not None:
             return None
         # As every HTTP server does; the platform reads the server's clock from it.

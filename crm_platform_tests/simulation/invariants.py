@@ -19,12 +19,13 @@ from crm_platform.ingest.presence import PRESENT
 from crm_platform.schemas import TABLES, OpsTable, RawTable
 from crm_platform.warehouse.duckdb import DuckDbSession
 from crm_platform_tests.simulation.crm import Crm, windows
+from crm_platform_tests.simulation.oddities import AHEAD
 from crm_platform_tests.simulation.scenario import LEDGER_LOST
 
 if TYPE_CHECKING:
     from crm_platform_tests.simulation.run import Simulation
 
-PAGE = 100  # messages a page that the platform asks for
+MOST_TRIES = 12  # of an object that is refused, before a run knows that it is
 WINDOW = 60.0  # seconds
 GATE_TIMEOUT = 120.0  # seconds; the gate's own
 Row = dict[str, object]
@@ -90,37 +91,56 @@ def _mark(record: Row) -> str:
 
 def _marks(crm: Crm, index: int, until: int) -> list[str]:
     """What a chat's messages are known by, oldest first, as they are stored or quarantined."""
-    marks = []
-    for record in crm.world.every_message(index, until):
-        broken = crm.sandbox.shapes.break_of("message", record)
-        shaped = crm.sandbox.shapes.shaped("message", dict(record)) if broken else record
-        marks.append(_mark(shaped))
-    return marks
+    return [_mark_of(crm, record) for record in crm.listed_messages(index, until)]
+
+
+def _mark_of(crm: Crm, record: Row) -> str:
+    is_broken = crm.shapes.break_of("message", record) is not None
+    return _mark(crm.shapes.shaped("message", dict(record)) if is_broken else record)
+
+
+def _gone(crm: Crm, index: int) -> set[str]:
+    """What is no longer listed of a chat, by what it is known by."""
+    records = crm.world.every_message(index, crm.now)
+    return {_mark_of(crm, record) for record in records[: crm.gone(index, crm.now)]}
 
 
 def _state_not_ahead(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     held = _held(session)
     ahead = []
+    read_last = {
+        row["target"]: _utc(row["at"])
+        for row in _rows(
+            session,
+            "select target, max(started_at) as at from ops.fetches "
+            "where operation = 'list_messages' and outcome = 'ok' group by target",
+        )
+    }
     for state in _rows(session, "from ops.crawl_state where known_until is not null"):
         chat_id = state["chat_id"]
-        seen = crm.seen_at[f"/crm/chat/{chat_id}/messages", _utc(state["known_until"])]
-        marks = _marks(crm, crm.world.people.ids.index(chat_id), seen)
+        path = f"/crm/chat/{chat_id}/messages"
+        index = crm.world.people.ids.index(chat_id)
+        seen = crm.seen_at[path, _utc(state["known_until"])]
+        marks = _marks(crm, index, seen)
         have = set(held[chat_id])
-        claimed = (
-            set(marks)
-            if state["is_history_whole"]
-            else {
-                *marks[: state["read_from_oldest"]],
-                *marks[len(marks) - state["newest_run"] :],
-            }
-        )
+        if state["is_history_whole"]:
+            claimed = set(marks)
+        else:
+            # What went away since the last reading, that reading could not know of.
+            gone = crm.gone(index, crm.seen_at[path, read_last[chat_id]])
+            was_gone = crm.gone(index, seen)
+            oldest = marks[max(0, gone - was_gone) :]
+            claimed = {*oldest[: state["read_from_oldest"]], *marks[max(0, len(marks) - state["newest_run"]) :]}
+        if claimed - have:
+            claimed -= _gone(crm, index)  # nobody can read it any more
         if claimed - have:
             ahead.append(
                 f"{chat_id} lacks {len(claimed - have)} of {len(claimed)} (whole: {state['is_history_whole']}, "
                 f"total {state['reported_total']}, newest {state['newest_run']}, oldest {state['read_from_oldest']})"
             )
-        if not state["is_history_whole"] and state["newest_run"] > len(marks):
-            ahead.append(f"{chat_id}: a run of {state['newest_run']} in a chat of {len(marks)}")
+        ever = len(crm.world.every_message(index, seen))
+        if not state["is_history_whole"] and state["newest_run"] > ever:
+            ahead.append(f"{chat_id}: a run of {state['newest_run']} in a chat of {ever}")
     yield from _some("I4: chats whose state is ahead of their rows", ahead)
 
 
@@ -145,7 +165,7 @@ def is_everything_there(session: DuckDbSession) -> bool:
 
 
 def once_quiet(crm: Crm, session: DuckDbSession) -> list[str]:
-    """I1, I2, I4 and I6 against the world as it stands."""
+    """I1, I2, I4, I6 and I8 against the world as it stands."""
     return [
         *of_the_store(crm, session),
         *_messages(crm, session),
@@ -154,7 +174,63 @@ def once_quiet(crm: Crm, session: DuckDbSession) -> list[str]:
         *_custom_fields(crm, session),
         *_quarantine(crm, session),
         *_requests(crm, session),
+        *_troubles(crm, session),
     ]
+
+
+def of_the_refused(crm: Crm, *, refreshes: int) -> list[str]:
+    """I8: what keeps being refused costs a bounded number of requests: one a refresh, once that is known."""
+    refused = crm.departures.refused
+    return list(
+        _some(
+            f"I8: asked for too often in {refreshes} refreshes, though refused each time",
+            [f"{path} {times} times" for path, times in refused.items() if times > refreshes + MOST_TRIES],
+        )
+    )
+
+
+def _refused(crm: Crm, kind: str, names: Iterable[str]) -> set[str]:
+    """Those of some chats or reports that are refused now."""
+    departures = crm.departures
+    return {name for name in names if departures.refuses and departures.is_refused(kind, name)}
+
+
+def _listed_contacts(crm: Crm) -> dict[str, int]:
+    """Chat ids and indexes of everybody whom the contact list shows, and who can be kept."""
+    now = crm.now
+    records = {index: crm.world.contact(index, now) for index in crm.world.present(now)}
+    return {
+        str(record["chat_id"]): index
+        for index, record in records.items()
+        if crm.shapes.break_of("contact", record) is None and not crm.shapes.is_hidden("contact", record)
+    }
+
+
+def _listed_campaigns(crm: Crm) -> list[str]:
+    now = crm.now
+    records = [crm.world.campaign(campaign, now) for campaign in crm.world.campaigns.visible(now)]
+    return [
+        str(record["campaign_id"])
+        for record in records
+        if crm.shapes.break_of("campaign", record) is None and not crm.shapes.is_hidden("campaign", record)
+    ]
+
+
+def _troubles(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+    """I8: the objects that are refused are named, and nothing else is."""
+    named = {
+        (row["operation"], row["target"])
+        for row in _rows(session, "select operation, target from ops.troubles where over_at is null")
+    }
+    chats = _listed_contacts(crm)
+    refused = {
+        *(("list_messages", one) for one in _refused(crm, "chat", chats)),
+        *(("campaign_report", one) for one in _refused(crm, "report", _listed_campaigns(crm))),
+    }
+    yield from _some("I8: refused, and not named", refused - named)
+    # Who left a list that is misread counts as there.
+    left = set() if not is_list_misread(crm) else {("list_messages", one) for _, one in named if one not in chats}
+    yield from _some("I8: named, and not refused", named - refused - left)
 
 
 def _messages(crm: Crm, session: DuckDbSession) -> Iterator[str]:
@@ -162,27 +238,26 @@ def _messages(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     stored: defaultdict[str, dict[str, Row]] = defaultdict(dict)
     for row in _rows(session, "from raw.messages"):
         stored[row["chat_id"]][row["message_id"]] = row
-    breaks = crm.sandbox.shapes.break_of
+    breaks = crm.shapes.break_of
     missing, wrong, stale = [], [], []
-    reachable = {crm.world.people.ids.text(index) for index in crm.world.present(now)} - {
-        crm.world.people.ids.text(index)
-        for index in crm.world.present(now)
-        if breaks("contact", crm.world.contact(index, now))
-    }
+    listed_contacts = _listed_contacts(crm)
+    reachable = listed_contacts.keys() - _refused(crm, "chat", listed_contacts)
     for chat_id in reachable | stored.keys():
         index = crm.world.people.ids.index(chat_id)
         records = crm.world.every_message(index, now)
-        newest = {record["message_id"] for record in records[-(crm.scenario.messages_page or PAGE) :]}
+        listed = {record["message_id"] for record in crm.listed_messages(index, now)}
+        newest = {record["message_id"] for record in records[-crm.page_size("messages") :]} & listed
         said = {one.message_id: one for one in crm.messages(index, now)}
         whole = {r["message_id"]: r for r in records if breaks("message", dict(r)) is None}
         have = stored[chat_id]
         if chat_id in reachable:
-            missing += [f"{chat_id} {one}" for one in whole.keys() - have.keys()]
+            missing += [f"{chat_id} {one}" for one in (whole.keys() & listed) - have.keys()]
         wrong += [f"{chat_id} {one} was never said" for one in have.keys() - whole.keys()]
         for message_id in have.keys() & whole.keys():
             row, record, one = have[message_id], whole[message_id], said[message_id]
+            dated = one.at + (AHEAD if crm.shapes.is_ahead(dict(record)) else 0)
             same = (
-                _utc(row["timestamp"]) == dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=one.at)
+                _utc(row["timestamp"]) == dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=dated)
                 and row["direction"] == record["direction"]
                 and row["type"] == record["type"]
                 and row["content"] == (record["content"] or None)
@@ -201,22 +276,19 @@ def _messages(crm: Crm, session: DuckDbSession) -> Iterator[str]:
 
 def is_list_misread(crm: Crm) -> bool:
     """Whether the contact list holds a record that has to be rejected: then nobody can be missing from it."""
-    shapes, now = crm.sandbox.shapes, crm.now
-    return any(shapes.break_of("contact", crm.world.contact(index, now)) for index in crm.world.present(now))
+    shapes, now = crm.shapes, crm.now
+    records = [crm.world.contact(index, now) for index in crm.world.present(now)]
+    return any(shapes.break_of("contact", one) and not shapes.is_hidden("contact", one) for one in records)
 
 
 def _contacts(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     now = crm.now
     stored = {row["chat_id"]: row for row in _rows(session, "from raw.contacts")}
     present = {row["chat_id"] for row in _rows(session, PRESENT)}
-    true: set[str] = set()
+    true = _listed_contacts(crm)
     wrong = []
-    for index in crm.world.present(now):
+    for chat_id, index in true.items():
         record = crm.world.contact(index, now)
-        if crm.sandbox.shapes.break_of("contact", record) is not None:
-            continue
-        chat_id = record["chat_id"]
-        true.add(chat_id)
         row = stored.get(chat_id, {})
         fields = {name: value for name, value in (record.get("custom_fields") or {}).items() if value}
         same = (
@@ -229,9 +301,9 @@ def _contacts(crm: Crm, session: DuckDbSession) -> Iterator[str]:
         if not same:
             wrong.append(chat_id)
     yield from _some("I1: contacts that are not stored as they are", wrong)
-    yield from _some("I1: contacts that are there and not known to be", true - present)
+    yield from _some("I1: contacts that are there and not known to be", true.keys() - present)
     if not is_list_misread(crm):
-        yield from _some("I1: contacts that are gone and thought to be there", present - true)
+        yield from _some("I1: contacts that are gone and thought to be there", present - true.keys())
     known = {crm.world.people.ids.index(chat_id) for chat_id in stored}
     yield from _some("I1: stored contacts that never were", [one for one in known if one is None])
 
@@ -250,7 +322,7 @@ def _campaigns(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     for campaign in visible:
         record = crm.world.campaign(campaign, now)
         campaign_id = record["campaign_id"]
-        if crm.sandbox.shapes.break_of("campaign", record) is not None:
+        if crm.shapes.break_of("campaign", record) is not None or crm.shapes.is_hidden("campaign", record):
             continue
         row = stored.get(campaign_id, {})
         if (row.get("name"), row.get("status"), row.get("total_recipients")) != (
@@ -273,10 +345,13 @@ def _campaigns(crm: Crm, session: DuckDbSession) -> Iterator[str]:
             if before["status"] == after["status"] or not after["is_change"]
         ]
         snapshots = reports[campaign_id]
+        is_refused = bool(_refused(crm, "report", [campaign_id]))
+        if not snapshots and is_refused:
+            continue
         if not snapshots:
             wrong.append(f"{campaign_id} has no report")
             continue
-        if _figures(snapshots[-1]) != crm.world.report(campaign, now)["metrics"]:
+        if not is_refused and _figures(snapshots[-1]) != crm.world.report(campaign, now)["metrics"]:
             wrong.append(f"{campaign_id}: its newest report is not the newest")
         for snapshot in snapshots:
             asked = (f"/crm/campaign/{campaign_id}/report", _utc(snapshot["first_fetched_at"]))
@@ -300,7 +375,7 @@ def _custom_fields(crm: Crm, session: DuckDbSession) -> Iterator[str]:
 def _quarantine(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     """I6: what was broken on purpose stands in quarantine, and nothing else does."""
     now = crm.now
-    shapes, world = crm.sandbox.shapes, crm.world
+    shapes, world = crm.shapes, crm.world
     held = Counter(
         (row["operation"], row["target"], _lasting(json.loads(row["raw"])))
         for row in _rows(session, "select operation, target, raw from ops.quarantine")
@@ -309,21 +384,25 @@ def _quarantine(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     ever: set[tuple[str, str | None, str]] = set()
     everybody = [*range(world.roster.count_at(now)), *world._made]
     present = set(world.present(now))
+    listed_contacts = _listed_contacts(crm)
+    reachable = listed_contacts.keys() - _refused(crm, "chat", listed_contacts)
 
     def add(operation: str, target: str | None, kind: str, record: Row, *, is_there: bool) -> None:
         if shapes.break_of(kind, record) is not None:
             one = (operation, target, _lasting(shapes.shaped(kind, dict(record))))
             ever.add(one)
-            if is_there:
+            if is_there and not shapes.is_hidden(kind, record):
                 broken.add(one)
 
     for index in everybody:
         contact = world.contact(index, now)
         is_there = index in present
         add("list_contacts", None, "contact", dict(contact), is_there=is_there)
-        is_reachable = is_there and shapes.break_of("contact", contact) is None
-        for record in world.every_message(index, now):
-            add("list_messages", world.people.ids.text(index), "message", record, is_there=is_reachable)
+        chat_id = world.people.ids.text(index)
+        is_reachable = chat_id in reachable
+        for number, record in enumerate(world.every_message(index, now)):
+            is_listed = is_reachable and number >= crm.gone(index, now)
+            add("list_messages", chat_id, "message", record, is_there=is_listed)
     for campaign in world.campaigns.visible(now):
         add("list_campaigns", None, "campaign", world.campaign(campaign, now), is_there=True)
     yield from _some("I6: broken records that are not in quarantine", broken - held.keys())

@@ -26,9 +26,9 @@ import httpx
 from pydantic import SecretStr
 
 from crm_platform.api import CrmClient, SqliteGate
-from crm_platform.errors import CrmPlatformError, FixConfiguration, QuotaSpent, RateLimited
+from crm_platform.errors import CrmPlatformError, QuotaSpent, RateLimited
 from crm_platform.ingest import Outcome
-from crm_platform.ingest.clocks import ClockIsWrong, draw_back
+from crm_platform.ingest.clocks import draw_back
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings, load_settings
 from crm_platform.warehouse import DuckDbWarehouse
@@ -47,6 +47,8 @@ from crm_platform_tests.simulation.scenario import (
 
 WINDOW = 60.0  # seconds; what a kill may cost
 LONGEST_RUN = 9.0  # minutes
+REST = dt.timedelta(days=1, seconds=1)  # between two refreshes in the quiet that are to find more
+FEWEST_REFRESHES, MOST_REFRESHES = 3, 12  # in the quiet
 MOST_RUNS = 60  # of a mission that goes on until everything is there
 # In memory where there is such a place: a run commits a hundred times, and waits for a disk otherwise.
 FOLDER = next((path for path in (Path("/dev/shm"),) if path.is_dir()), None)
@@ -89,6 +91,7 @@ class Simulation:
         self.lives = 0
         self.is_prepared = False
         self.commits = 0
+        self.rested = dt.timedelta(0)  # how far the platform's clock is ahead of the world's in the quiet
         self.clock_step = dt.timedelta(0)  # the platform's clock minus what it would be if it were right
         self.last_frozen_id = 0
         self.on_the_wire = random.Random(f"wire {seed}")
@@ -130,8 +133,9 @@ class Simulation:
 
     def platform_now(self) -> dt.datetime:
         """The platform's clock; in the quiet it stands still."""
-        right = (self.crm.clock.frozen_at or self.time.now) + dt.timedelta(seconds=self.scenario.skew_seconds)
-        return right + self.clock_step
+        frozen_at = self.crm.clock.frozen_at
+        right = self.time.now if frozen_at is None else frozen_at + self.rested
+        return right + dt.timedelta(seconds=self.scenario.skew_seconds) + self.clock_step
 
     def _set_clock(self, step: dt.timedelta, why: str) -> None:
         if step > self.clock_step:
@@ -159,6 +163,11 @@ class Simulation:
             self._set_clock(step, name)
             if fate.random() < 0.4:
                 later(dt.timedelta(0), "set right in the middle")
+
+    def rest(self) -> None:
+        """In the quiet: a day later by the platform's clock, with the world as it was."""
+        self.time.sleep(REST.total_seconds())
+        self.rested += REST
 
     def delay(self, seconds: float) -> None:
         """Let an answer wait."""
@@ -282,7 +291,9 @@ class Simulation:
                 yield life
         except Killed:
             self.note("the process is no more")
-        except (DiskFull, DiskFullInside, FixConfiguration, ClockIsWrong) as problem:
+        except (DiskFull, DiskFullInside, CrmPlatformError) as problem:
+            if not self.is_troubled:
+                raise
             self.note(f"the run failed: {type(problem).__name__}")
         finally:
             life.is_dead = True
@@ -359,25 +370,58 @@ class Simulation:
             self.is_troubled = was
 
     def quiet(self) -> None:
-        """Nothing fails, the world stands still: refresh until two of them found everything."""
+        """Nothing fails, the world stands still: what is refused stays so at first, then all is there."""
         self.is_troubled = False
         self.time.sleep(121)  # what was still on its way has arrived
         self.crm.calm_down()
         self.note("quiet")
+        if self.crm.departures.refuses:
+            self._refresh_what_is_not_refused()
+            self.crm.refuse(is_so=False)
+            self.rest()
+        if not self.broken:
+            self._refresh_to_the_end()
+
+    def _refresh_what_is_not_refused(self) -> None:
+        """Refresh a day apart, until all is there that is not refused, and that is named."""
+        self.crm.departures.refused.clear()
+        broken: list[str] = []
+        for number in range(1, MOST_REFRESHES + 1):
+            with self.life() as life:
+                self._refresh(life)
+            with self.life() as life, life.reading() as session:
+                broken = invariants.once_quiet(self.crm, session)
+            if not broken and number >= FEWEST_REFRESHES:
+                self.broken += invariants.of_the_refused(self.crm, refreshes=number)
+                return
+            self.rest()
+        self.broken += [f"{one} (while some are refused)" for one in broken]
+
+    def _refresh_to_the_end(self) -> None:
+        """Refresh until two refreshes found everything, a day apart where a list fell short."""
         complete = 0
         remaining = ""
-        for _ in range(12):
+        for _ in range(MOST_REFRESHES):
             with self.life() as life:
                 # Who left a list that is misread counts as there, and has no messages any more.
                 is_misread = invariants.is_list_misread(self.crm)
-                judged = [one for one in life.refresh() if not (is_misread and one.table is raw.Messages)]
+                outcomes = self._refresh(life)
+                judged = [one for one in outcomes if not (is_misread and one.table is raw.Messages)]
                 remaining = "; ".join(filter(None, (outcome.remaining for outcome in judged)))
-                complete += not remaining
+                complete += bool(outcomes) and not remaining
             if complete == 2:
                 return
-            if remaining:
-                self.time.sleep(86_400)
+            if remaining or not outcomes:
+                self.rest()
         self.broken.append(f"I1: even in quiet something remains: {remaining}")
+
+    def _refresh(self, life: Life) -> list[Outcome]:
+        """Refresh in the quiet; nothing at all where the allowance lets not even the first look through."""
+        try:
+            return life.refresh()
+        except (RateLimited, QuotaSpent) as problem:
+            self.note(f"not now: {problem}")
+            return []
 
 
 def simulate(seed: int, *, tells: bool = False) -> Result:

@@ -73,6 +73,114 @@ CLOCK_STEP_CHANCE: Final = 0.35
 """Chance of one, per process, where the scenario has them."""
 
 
+LISTS: Final = ("contacts", "messages", "campaigns")
+
+SAID_SIZES: Final = {
+    "asked": "a capped page says that it is as large as was asked for",
+    "none": "a capped page does not say how large it is",
+}
+"""What pages that hold fewer records than were asked for may say of their size; and its name as a trouble."""
+
+WRONG_TOTALS: Final = {
+    "high": "a total is too high",
+    "missing": "a total is missing",
+    "of the page": "a total counts its page",
+}
+"""How totals of a list are not its totals; and their names as troubles."""
+
+HIDDEN: Final = "a page lacks records that are counted"
+
+SHRINKING: Final = "the oldest messages deleted between two requests"
+SHRINKING_CHANCE: Final = 0.2
+"""Chance of it, per request for a chat's messages, where the scenario has it."""
+
+REFUSALS: Final = ("403", "401", "success: false", "500")
+"""How an object is refused, each time that it is asked for."""
+
+ODD_DATES: Final = {
+    "year 1": "0001-01-01T00:00:00Z",
+    "year 9999": "9999-12-31T23:59:59Z",
+    "1970": "1970-01-01T00:00:00Z",
+    "no date": "2026-13-45T99:99:99Z",
+    "three hours ahead": None,
+}
+"""Dates of records that are not theirs; None: their own, moved."""
+
+ODDITIES: Final = (
+    *SAID_SIZES.values(),
+    *WRONG_TOTALS.values(),
+    HIDDEN,
+    SHRINKING,
+    *(f"refused: {how}" for how in REFUSALS),
+    *(f"date: {name}" for name in ODD_DATES),
+)
+"""What a server does that its contract does not say, by the names that the report counts it under."""
+
+
+@dataclass(frozen=True, slots=True)
+class Oddities:
+    """How the server departs from its contract, from the first request to the last unless said otherwise.
+
+    page: so many messages at most on a page, whatever is asked for. said_size: see SAID_SIZES; None: the truth. hidden:
+    lists that count records which no page holds. totals: by list, how its totals are wrong. shrinks: chats lose their
+    oldest messages. refusals: how some chats and reports are refused until somebody sets it right; empty: none are.
+    refuses_after: seconds from the start until then. dates: kinds of records some of which are dated oddly; is_ahead:
+    three hours ahead, too.
+    """
+
+    page: int | None
+    said_size: str | None
+    hidden: tuple[str, ...]
+    totals: dict[str, str]
+    shrinks: bool
+    refusals: tuple[str, ...]
+    refuses_after: float
+    dates: tuple[str, ...]
+    is_ahead: bool
+
+    @classmethod
+    def of(cls, seed: int, *, is_timed: bool, has_kpis: bool) -> Oddities:
+        """Draw them for a seed.
+
+        Whole histories take days where totals are wrong, and the store then holds what the server has no more: neither
+        an undisturbed run's time nor its figures tell anything about that.
+        """
+        rng = random.Random(f"oddities {seed}")
+        said_size = rng.choice([None, None, *SAID_SIZES])
+        page = 99 if said_size is not None and rng.random() < 0.4 else None
+        hidden = tuple(name for name in LISTS if rng.random() < 0.2)
+        totals = {name: rng.choice(list(WRONG_TOTALS)) for name in LISTS if rng.random() < 0.25}
+        # A page that is shorter than it says, with its own count for a total: nobody could tell that more follows.
+        for name in LISTS:
+            if totals.get(name) == "of the page" and (name in hidden or said_size is not None):
+                totals[name] = "missing"
+        shrinks = rng.random() < 0.4
+        refusals = tuple(how for how in REFUSALS if rng.random() < 0.6) if rng.random() < 0.4 else ()
+        refuses_after = rng.choice([0.0, 0.0, 600.0])
+        dates = tuple(name for name in ("message", "contact", "campaign") if rng.random() < 0.7)
+        dates = dates if rng.random() < 0.5 else ()
+        if is_timed or has_kpis:
+            hidden = tuple(name for name in hidden if name == "campaigns")
+            totals.pop("messages", None)
+            shrinks = False
+            # When a contact was made, and a campaign sent, is then known by who looked when alone.
+            dates = tuple(name for name in dates if name == "message")
+        if is_timed:
+            refusals = ()
+            totals.pop("contacts", None)
+        return cls(
+            page=page,
+            said_size=said_size,
+            hidden=hidden,
+            totals=totals,
+            shrinks=shrinks,
+            refusals=refusals,
+            refuses_after=refuses_after,
+            dates=dates,
+            is_ahead=not has_kpis,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One world and its troubles. Limits None: none. `skew_seconds`: the platform's clock minus the server's.
@@ -82,6 +190,7 @@ class Scenario:
     is_timed: the run's virtual time is held against an undisturbed one's (I7). has_kpis: so are its KPIs (I5).
     opens_files: the database file is opened for every piece of work, as in earnest; else once a life, to be quick.
     has_clock_steps: the platform's clock is wrong for a run now and then, from its start or in the middle.
+    odd: how the server departs from its contract.
     """
 
     seed: int
@@ -106,6 +215,7 @@ class Scenario:
     has_kpis: bool
     opens_files: bool
     has_clock_steps: bool
+    odd: Oddities
 
     @classmethod
     def of(cls, seed: int) -> Scenario:
@@ -127,6 +237,7 @@ class Scenario:
             server_per_minute = rng.choice([8, 12, 20, 30])
         elif server < 0.5 and not is_timed:
             server_per_day = rng.choice([150, 250])
+        odd = Oddities.of(seed, is_timed=is_timed, has_kpis=seed % 4 == 1)
         return cls(
             seed=seed,
             contacts=rng.choice([10, 12, 15, 20, 25, 30, 40, 60]),
@@ -152,4 +263,5 @@ class Scenario:
             has_kpis=seed % 4 == 1,
             opens_files=seed % 16 == 8,
             has_clock_steps=seed % 8 in (2, 4),
+            odd=odd,
         )
