@@ -117,8 +117,9 @@ def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: 
     cells = [["–" if value is None else _cut(str(_plain(value))) for value in row] for row in rows]
     shown = _fitting(names, cells, width=out.width)
     drawn = Drawn(title=title or None, title_justify="left", header_style="bold")
-    for name in names[:shown]:
-        drawn.add_column(name.replace("_", " "))
+    for number, name in enumerate(names[:shown]):
+        # Words of a heading may stand below each other; a date or a number is not cut for the sake of its neighbours.
+        drawn.add_column(name.replace("_", "\n"), no_wrap=_longest(cells, number) <= _LEAST)
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row[:shown]))
     out.print(drawn)
@@ -132,13 +133,16 @@ def _cut(text: str) -> str:
     return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
 
 
+def _longest(cells: Sequence[Sequence[str]], number: int) -> int:
+    return max((len(row[number]) for row in cells), default=0)
+
+
 def _fitting(names: Sequence[str], cells: Sequence[Sequence[str]], *, width: int) -> int:
     """How many columns, from the first on, a terminal can show without squeezing their words to nothing."""
     left = width - 1
     for number, name in enumerate(names):
-        longest = max((len(row[number]) for row in cells), default=0)
         heading = max(map(len, name.split("_")))
-        left -= max(heading, min(_LEAST, longest)) + 3  # a rule and two blanks
+        left -= max(heading, min(_LEAST, _longest(cells, number))) + 3  # a rule and two blanks
         if left < 0:
             return max(1, number)
     return len(names)
