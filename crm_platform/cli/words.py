@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+import shutil
 import sys
+import textwrap
 import unicodedata
 from typing import TYPE_CHECKING, Literal
 
@@ -93,6 +95,16 @@ class _Lines:
 
     def write(self, row: str) -> None:
         sys.stdout.write(row.removesuffix("\r\n") + "\n")
+
+
+def write_labelled(label: str, words: str) -> None:
+    """Write words beside their label; on a terminal their further lines stand below each other, not below the label."""
+    width = shutil.get_terminal_size().columns - len(label)
+    lines = words.splitlines() or [""]
+    if sys.stdout.isatty() and width > _LEAST:
+        wrapped = (textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) for line in lines)
+        lines = [part for line in wrapped for part in line or [""]]
+    click.echo(label + f"\n{' ' * len(label)}".join(lines))
 
 
 def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: Form, title: str = "") -> None:
