@@ -38,14 +38,14 @@ class Words(Protocol):
 
 
 class _Drawn(Progress):
-    """Bars with a line of words below, which may be longer than a column."""
+    """Bars with words below, on as many lines as they need: the time to go stands last."""
 
     line = ""
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """Give the bars and the line."""
+        """Give the bars and the words."""
         yield from super().get_renderables()
-        yield Text(self.line, no_wrap=True, overflow="ellipsis")
+        yield Text(self.line)
 
 
 class Bars(ShellReporter):

@@ -33,12 +33,12 @@ def doctor(*, form: Form | None) -> None:
     a person to know.
     """
     findings = _findings(time.monotonic())
+    from crm_platform.cli.words import write_labelled, write_rows
+
     if form is None:
         for finding in findings:
-            click.echo(f"{finding.state:<5}{finding.about:<14}{finding.words}")
+            write_labelled(f"{finding.state:<5}{finding.about:<14}", finding.words)
     else:
-        from crm_platform.cli.words import write_rows
-
         write_rows(("about", "state", "found"), [(one.about, one.state, one.words) for one in findings], form=form)
     if any(finding.state == "BAD" for finding in findings):
         sys.exit(EXIT_FAILED)

@@ -13,7 +13,7 @@ import click
 
 from crm_platform.cli import explain
 from crm_platform.cli.options import COUNT
-from crm_platform.cli.words import Form, console, duration, figure, size, write_rows
+from crm_platform.cli.words import Form, console, duration, figure, size, write_labelled, write_rows
 from crm_platform.errors import CrmPlatformError, FixConfiguration, quoted
 from crm_platform.schemas import TABLES, KpiTable, Table, ops, raw
 from crm_platform.schemas.kpi import CampaignPerformance, ExecutiveSummary
@@ -234,7 +234,9 @@ def _timeliness_lines(settings: Settings, store: DuckDbWarehouse, *, now: dt.dat
     crawl = standing(store, PlannerMemory.load(settings, store, at=now).planner, at=now)
     if crawl.delay_hours is not None:
         least = crawl.least_delay_hours
-        bound = "" if least is None else f"; {duration(least * 3600)} is the least so many visits could reach"
+        # A load reaches in minutes what the same visits, spread over the day, could not: no bound is told then.
+        is_bound = least is not None and least <= crawl.delay_hours
+        bound = f"; {duration(least * 3600)} is the least so many visits could reach" if is_bound and least else ""
         yield "found after", f"{duration(crawl.delay_hours * 3600)} on average in the last 24 h{bound}"
     audit = crawl.audit
     if audit.ratio is not None and audit.low is not None and audit.high is not None:
@@ -244,6 +246,18 @@ def _timeliness_lines(settings: Settings, store: DuckDbWarehouse, *, now: dt.dat
         )
     if crawl.advice is not None and (settings.minute_limit or settings.day_limit):
         yield "advice", crawl.advice
+
+
+def _covered(coverage: Mapping[str, float]) -> str:
+    """How much of the figures is seen. The least known row is mostly the day that has just begun: it is named."""
+    from crm_platform.cli.pace import percent
+
+    if not coverage:
+        return "not known"
+    least = min(coverage, key=lambda name: coverage[name])
+    summary = coverage.get(ExecutiveSummary.full_name())
+    whole = "not known for the executive summary" if summary is None else f"{percent(summary)} of the executive summary"
+    return f"{whole}; {percent(coverage[least])} in the least known row ({least})"
 
 
 def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str, object]]:
@@ -262,8 +276,10 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
     yield "CRM", f"{settings.crm_url}{' (the sandbox: made-up data)' if settings.is_sandbox else ''}"
     yield "data folder", str(settings.root)
     live = _live(settings)
+    at_work = {what: holder for name, what in LEASES.items() if (holder := held_by(settings.lock_dir / f"{name}.lock"))}
+    what_to_do = "`crm refresh` is at work" if LEASES["refresh"] in at_work else "run `crm refresh`"
     if live is None:
-        yield "warehouse", "empty: run `crm refresh`"
+        yield "warehouse", f"empty: {what_to_do}"
     else:
         try:
             with live.reading() as session:
@@ -280,20 +296,19 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
         yield "gate", f"closed {pause}"
     snapshot = current(settings)
     if snapshot is None:
-        yield "snapshot", "none: run `crm refresh`"
+        yield "snapshot", f"none yet: {what_to_do}"
     else:
         manifest = read_manifest(snapshot.path)
         yield "snapshot", f"as of {duration((now - snapshot.as_of).total_seconds())} ago, {size(snapshot.bytes)}"
         # A campaign's own row is covered or not, 1 or 0: one without a report says nothing about the rest.
-        covered = [
-            table.coverage
+        covered = {
+            name: table.coverage
             for name, table in manifest.tables.items()
             if table.coverage is not None and name != CampaignPerformance.full_name()
-        ]
-        yield "coverage", f"{min(covered):.1%} at least, where it is known" if covered else "not known"
-    for name, what in LEASES.items():
-        if holder := held_by(settings.lock_dir / f"{name}.lock"):
-            yield what, f"at work: {holder}"
+        }
+        yield "coverage", _covered(covered)
+    for what, holder in at_work.items():
+        yield what, f"at work: {holder}"
     for note in failing(settings):
         yield "broken contract" if note.is_blocking else "warning", one_line(note)
     for key, title in Alerter(settings).open_problems().items():
@@ -308,6 +323,6 @@ def status(*, form: Form | None) -> None:
     lines = status_lines(current_settings(), now=dt.datetime.now(dt.UTC))
     if form is None and console().is_terminal:
         for about, words in lines:
-            click.echo(f"{about:<22}{words}")
+            write_labelled(f"{about:<22}", str(words))
         return
     write_rows(("about", "status"), lines, form=form or "table")

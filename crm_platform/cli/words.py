@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+import shutil
 import sys
+import textwrap
 import unicodedata
 from typing import TYPE_CHECKING, Literal
 
@@ -95,6 +97,16 @@ class _Lines:
         sys.stdout.write(row.removesuffix("\r\n") + "\n")
 
 
+def write_labelled(label: str, words: str) -> None:
+    """Write words beside their label; on a terminal their further lines stand below each other, not below the label."""
+    width = shutil.get_terminal_size().columns - len(label)
+    lines = words.splitlines() or [""]
+    if sys.stdout.isatty() and width > _LEAST:
+        wrapped = (textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) for line in lines)
+        lines = [part for line in wrapped for part in line or [""]]
+    click.echo(label + f"\n{' ' * len(label)}".join(lines))
+
+
 def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: Form, title: str = "") -> None:
     """Write rows: a table on a terminal, tab-separated lines in a pipe, CSV, or one JSON document a line.
 
@@ -117,8 +129,9 @@ def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: 
     cells = [["–" if value is None else _cut(str(_plain(value))) for value in row] for row in rows]
     shown = _fitting(names, cells, width=out.width)
     drawn = Drawn(title=title or None, title_justify="left", header_style="bold")
-    for name in names[:shown]:
-        drawn.add_column(name.replace("_", " "))
+    for number, name in enumerate(names[:shown]):
+        # Words of a heading may stand below each other; a date or a number is not cut for the sake of its neighbours.
+        drawn.add_column(name.replace("_", "\n"), no_wrap=_longest(cells, number) <= _LEAST)
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row[:shown]))
     out.print(drawn)
@@ -132,13 +145,16 @@ def _cut(text: str) -> str:
     return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
 
 
+def _longest(cells: Sequence[Sequence[str]], number: int) -> int:
+    return max((len(row[number]) for row in cells), default=0)
+
+
 def _fitting(names: Sequence[str], cells: Sequence[Sequence[str]], *, width: int) -> int:
     """How many columns, from the first on, a terminal can show without squeezing their words to nothing."""
     left = width - 1
     for number, name in enumerate(names):
-        longest = max((len(row[number]) for row in cells), default=0)
         heading = max(map(len, name.split("_")))
-        left -= max(heading, min(_LEAST, longest)) + 3  # a rule and two blanks
+        left -= max(heading, min(_LEAST, _longest(cells, number))) + 3  # a rule and two blanks
         if left < 0:
             return max(1, number)
     return len(names)

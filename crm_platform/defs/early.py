@@ -28,6 +28,7 @@ LONGEST_PAUSE: Final = 600.0
 PAUSE_GROWS: Final = 1.5
 LEAST_SHARE: Final = 5.0  # a pause is at least so many times as long as the build before it
 PATIENCE_WITH_LULLS: Final = 45.0  # seconds that a build which is due waits for a lull
+_REPORTS: Final = "campaign reports"  # the stage, as ingest calls it
 
 
 class EarlyFigures(Reporter):
@@ -45,6 +46,7 @@ class EarlyFigures(Reporter):
         self._due_at: float | None = None  # None: nothing worth a figure has come yet
         self._patience = 0.0  # seconds beyond that, for a lull
         self._pause = FIRST_PAUSE
+        self._has_campaigns = False
         self._has_built = False
         self.retries = inner.retries
         self.wait_seconds = inner.wait_seconds
@@ -56,6 +58,8 @@ class EarlyFigures(Reporter):
     def progress(self, progress: Progress) -> None:
         """Build when it is due, rather in a lull."""
         self._inner.progress(progress)
+        if progress.stage == _REPORTS:  # under a day's limit the first of them belong to the campaigns' stage
+            self._campaigns_are_known()
         if self._due_at is None:
             return
         late = self._monotonic() - self._due_at
@@ -69,8 +73,8 @@ class EarlyFigures(Reporter):
             return
         if outcome.table is raw.ContactSweeps:
             self._due_at, self._patience = self._monotonic() + PATIENCE_WITHOUT_CAMPAIGNS, 0.0
-        elif outcome.table is raw.Campaigns and self._due_at is not None:
-            self._due_at, self._patience = self._monotonic(), PATIENCE_WITH_REPORTS
+        elif outcome.table is raw.Campaigns:
+            self._campaigns_are_known()
 
     def checked(self, breaches: Sequence[Breach]) -> None:
         """Pass it on."""
@@ -83,6 +87,13 @@ class EarlyFigures(Reporter):
     def failed(self, problem: CrmPlatformError) -> None:
         """Pass it on."""
         self._inner.failed(problem)
+
+    def _campaigns_are_known(self) -> None:
+        if self._due_at is None or self._has_campaigns:
+            return
+        self._has_campaigns = True
+        if not self._has_built:
+            self._due_at, self._patience = self._monotonic(), PATIENCE_WITH_REPORTS
 
     def _build_now(self) -> None:
         began = self._monotonic()

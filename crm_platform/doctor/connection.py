@@ -38,7 +38,7 @@ def crm(settings: Settings, now: dt.datetime, *, timeout: float = _PATIENCE) -> 
     else:
         words = f"{settings.crm_url}: {seen.words}"
         if settings.is_sandbox:
-            words += "; start it with `crm sandbox`, or set CRM_BASE_URL"
+            words += "; start it with `crm sandbox`, or say where it is: CRM_SANDBOX_PORT, or CRM_BASE_URL of your CRM"
         yield Finding("CRM", "BAD", words)
     if seen.verdict in {"well", "refused", "forbidden"}:
         yield Finding("key", "ok" if seen.verdict == "well" else "BAD", seen.words)

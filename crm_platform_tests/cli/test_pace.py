@@ -133,6 +133,20 @@ def test_a_terminal_shows_the_line_below_its_bars():
     assert "67.0%" in screen.getvalue()
 
 
+def test_a_narrow_terminal_shows_the_time_to_go_as_well():
+    """80 columns cut the line before what a person waits for."""
+    screen = io.StringIO()
+    watched = Watched()
+    watched.words = lambda progress: f"{how_far(progress)} · requests left: 0 this minute, 940 today · all in about 2 h"
+    bars = Bars(
+        Console(file=screen, force_terminal=True, width=80), wait_seconds=0, tables=3, gauge=watched, monotonic=float
+    )
+    with bars:
+        bars.progress(Progress("messages", 1314, 2000, 1533, 50_773))
+        bars.beat()
+    assert "all in about 2 h" in " ".join(screen.getvalue().split())
+
+
 def test_the_beat_goes_on_beside_the_work_and_ends_with_it():
     beaten = threading.Event()
     with pulse(beaten.set, every=0.001):

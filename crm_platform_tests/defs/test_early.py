@@ -71,6 +71,22 @@ def test_the_first_figures_come_in_the_first_lull_after_the_campaigns():
     assert run.builds[0] < 120
 
 
+def test_a_lull_within_the_first_reports_is_taken():
+    """Under a day's limit the campaigns' stage ends with up to a fifth of the day in reports: minutes of them."""
+    run = Run()
+    run.fetched(raw.ContactSweeps, at=20)
+    run.fetched(raw.CustomFields, at=21)
+    run.tells(at=22, stage="campaigns")
+    run.tells(at=25, stage="campaigns", lull=True)
+    assert run.builds == []
+    run.tells(at=26, stage="campaign reports")
+    run.tells(at=30, stage="campaign reports", lull=True)
+    assert run.builds == [38]
+    run.fetched(raw.Campaigns, at=90)
+    run.tells(at=91, lull=True)
+    assert run.builds == [38], "the next is due after a pause"
+
+
 def test_reports_that_keep_coming_do_not_put_them_off():
     run = begun()
     for at in range(69, 100):

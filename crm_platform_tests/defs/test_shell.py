@@ -18,7 +18,7 @@ from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, looking, platform, rece
 from crm_platform.cli import doctor as doctor_module
 from crm_platform.cli import words as words_module
 from crm_platform.cli.looking import find_table, status_lines, summary_lines
-from crm_platform.cli.words import duration, figure, size, write_rows
+from crm_platform.cli.words import duration, figure, size, write_labelled, write_rows
 from crm_platform.defs import shell as shell_module
 from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration
 from crm_platform.ingest import Outcome, open_warehouse
@@ -113,6 +113,7 @@ def test_a_terminal_shows_the_columns_that_fit_and_says_how_many_do_not(monkeypa
     write_rows(names, [["c1", "\x1b[31m" + "long " * 60, *range(1000, 1030)]], form="table")
     lines = screen.getvalue().splitlines()
     assert max(map(len, lines)) <= width
+    assert "…" not in lines[-2].split("│")[1], "the key is never cut for its neighbours"
     assert "\x1b" not in screen.getvalue()
     shown = screen.getvalue().count("figure")
     assert {80: 1, 120: 3, 400: 25}[width] <= shown <= 30
@@ -346,6 +347,32 @@ def test_status_names_who_is_at_work_and_what_is_left(settings):
     assert "crm crawl (process" in said["crawl"]
     assert said["requests left"] == "60 this minute, 1,000 this day"
     assert said["warehouse"] == "empty: run `crm refresh`"
+    assert said["snapshot"] == "none yet: run `crm refresh`"
+
+
+def test_status_sends_nobody_to_a_refresh_that_is_at_work(settings):
+    with lease(settings.lock_dir / "refresh.lock", purpose="crm refresh"):
+        said = dict(status_lines(settings, now=NOW))
+    assert said["warehouse"] == "empty: `crm refresh` is at work"
+    assert said["snapshot"] == "none yet: `crm refresh` is at work"
+
+
+def test_status_says_which_row_is_least_known():
+    """An hour after midnight the new day has seen nothing: that is no reason to call everything unseen."""
+    told = looking._covered({"kpi.executive_summary": 0.9999, "kpi.backlog_daily": 0.0, "kpi.backlog_now": 1.0})
+    assert told == "99.9% of the executive summary; 0.0% in the least known row (kpi.backlog_daily)"
+    assert looking._covered({"kpi.backlog_now": 1.0}).startswith("not known for the executive summary; 100.0% in")
+    assert looking._covered({}) == "not known"
+
+
+def test_long_words_stand_beside_their_label(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    write_labelled("advice      ", "word " * 20)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 60
+    assert {line[:12] for line in lines[1:]} == {" " * 12}
 
 
 def test_doctor_finds_nothing_wrong(call):

@@ -506,6 +506,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "info.rows": ("Rows behind this", "Safu zilizo nyuma ya takwimu hii"),
     "info.provisional": ("Provisional", "Ya muda"),
     "why.none": ("not known: nothing to measure in these days", "haijulikani: hakuna cha kupima katika siku hizi"),
+    "why.unread": ("not known: too little is read so far", "haijulikani: bado yamesomwa machache mno"),
     "why.history": ("history is too short", "historia bado ni fupi"),
     # Windows.
     "tag.now": (
@@ -1289,6 +1290,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Nobody had to be answered {when}",
         "Hakuna aliyehitaji kujibiwa {when}",
     ),
+    "say.no_response.unread": (
+        "Of what is read so far, nobody had to be answered {when}",
+        "Katika yaliyosomwa hadi sasa, hakuna aliyehitaji kujibiwa {when}",
+    ),
     "say.unknown": (
         "Nothing is known of the messages {when}: the oldest day that is known is {day}",
         "Hakuna kinachojulikana cha ujumbe {when}: siku ya zamani zaidi inayojulikana ni {day}",
@@ -1296,6 +1301,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "say.waiting": ("{n} chats wait now", "Mazungumzo {n} yanasubiri sasa"),
     "say.waiting.one": ("1 chat waits now", "Mazungumzo 1 yanasubiri sasa"),
     "say.waiting.none": ("No chat waits now", "Hakuna mazungumzo yanayosubiri sasa"),
+    "say.waiting.unread": (
+        "Of what is read so far, no chat waits now",
+        "Katika yaliyosomwa hadi sasa, hakuna mazungumzo yanayosubiri",
+    ),
     "say.windows": (", {n} of them lose their window within 2 hours", ", {n} kati yao hupoteza dirisha ndani ya saa 2"),
     "say.windows.one": (", 1 of them loses its window within 2 hours", ", 1 kati yao hupoteza dirisha ndani ya saa 2"),
     "say.outcome": (

@@ -144,3 +144,29 @@ def test_a_change_too_small_to_speak_of_is_none(kind: Kind, before: float, now: 
     good = "up" if kind == "rate" else "down"
     figure = Figure(name="x", kind=kind, value=now, previous=before, source=Source("kpi.x", "x"), good=good)
     assert figure.trend == trend
+
+
+@pytest.fixture(scope="module")
+def unread(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Minutes after a new CRM was connected: its contacts are listed, one old chat of ten is read."""
+    folder: Path = tmp_path_factory.mktemp("unread")
+    world = World(folder, Settings(data_dir=folder))
+    chats = [f"c{number}" for number in range(10)]
+    world.sweep(NOW - dt.timedelta(hours=1), chats)
+    for chat in chats:
+        world.contact(chat, NOW - dt.timedelta(hours=1))
+    world.chat("c0", known_until=NOW)
+    world.fetch("list_messages", "c0", NOW)
+    world.message("c0", "q", NOW - 60 * DAY, "inbound")
+    world.message("c0", "a", NOW - 60 * DAY + dt.timedelta(minutes=20), "outbound")
+    return publish_world(world, NOW, expected_unseen={(NOW - ago * DAY).date(): 50.0 for ago in range(60)})
+
+
+@pytest.mark.parametrize("path", ["/executive", "/support"])
+def test_what_is_not_read_yet_is_not_said_to_be_nothing(unread: Site, path: str):
+    told = sentence(unread, path)
+    assert "Of what is read so far, nobody had to be answered" in told
+    assert "Of what is read so far, no chat waits now" in told
+    figure = unread.get(path).text.partition('id="figure-first_response"')[2].partition('id="figure-')[0]
+    assert "not known: too little is read so far" in figure
+    assert "yaliyosomwa hadi sasa" in sentence(unread, path, **{"accept-language": "sw"})
