@@ -604,7 +604,7 @@ class _Ticks:
             if not self._crawler.is_answered():
                 raise
             troubles.met(operation, "the list", problem, at=at)
-            account.remaining = account.remaining or str(problem)
+            account.remaining = ": ".join(filter(None, (account.remaining, str(problem))))
         else:
             troubles.over(operation, "the list", at=at)
 
