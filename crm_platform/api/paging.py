@@ -7,7 +7,8 @@ Servers say less about their lists than the contract promises: pages are shorter
 is not the size that came, a total counts this page alone, is missing or never true, the last page repeats for ever. A
 reading believes what comes more than what is said:
 
-- it ends at an empty page, at a page that adds no new key, or where as many keys came as the total says;
+- it ends at an empty page, at a page that adds no new key, or where as many keys came as the total says; a page behind
+  the first that the server does not know (404) is an empty one, unless the total says that it holds something;
 - a total is not believed where it says no more than a full page holds, or less than has come already;
 - a total that shrinks means that records before the place went away, and what followed them moved back: the pages
   before are read again;
@@ -19,11 +20,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from crm_platform.errors import NotFound
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from collections.abc import Set as AbstractSet
 
     from crm_platform.api.records import Page, Rejected
+    from crm_platform.errors import CrmPlatformError
 
 End = Literal["empty", "nothing new", "total", "budget"]
 
@@ -112,6 +116,14 @@ class Paging:
         else:
             self._go_on()
 
+    def ends_with(self, problem: CrmPlatformError) -> bool:
+        """Whether `problem`, got for page `next`, only says that the list is over; then the reading has ended."""
+        is_over = isinstance(problem, NotFound) and self.next not in (None, 1) and not self._again
+        if not is_over or (self.total is not None and not self._has_all()):
+            return False
+        self._finish("empty")
+        return True
+
     def skip(self) -> bool:
         """Leave out page `next`, which cannot be had; False where nothing says that there is more behind it."""
         number = self.next
@@ -162,6 +174,11 @@ def pages(read: Callable[[int], Page[Any]], *, first: int = 1) -> Iterator[Page[
     """Give a list's pages from `first` to its end, asking for each when it is wanted."""
     paging = Paging(first=first)
     while paging.next is not None:
-        page = read(paging.next)
+        try:
+            page = read(paging.next)
+        except NotFound as problem:
+            if paging.ends_with(problem):
+                return
+            raise
         yield page
         paging.took(page, keys_of(page))

@@ -69,9 +69,17 @@ def crawl(*, requests: int | None, minutes: float | None, forever: bool, wait: f
         title="Crawled",
     )
     messages = next(one for one in outcomes if one.table is raw.Messages)
-    err.print(f"remaining: {messages.remaining or 'nothing'}")
+    for words in _remaining(outcomes) or ["nothing"]:
+        err.print(f"remaining: {words}")
     if messages.seconds_throttled >= 1:
         err.print(f"{duration(messages.seconds_throttled)} of waiting for the rate limit")
+
+
+def _remaining(outcomes: list[Outcome]) -> list[str]:
+    """What is still missing: of chats first, then of the lists and reports, each by its table."""
+    chats = [one.remaining for one in outcomes if one.table is raw.Messages and one.remaining]
+    others = [one for one in outcomes if one.remaining and one.table not in (raw.Messages, raw.ContactSweeps)]
+    return chats + [f"{one.table.full_name()}: {one.remaining}" for one in others]
 
 
 def describe(progress: Progress) -> str:

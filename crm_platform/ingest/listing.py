@@ -51,6 +51,8 @@ class Listing(Generic[T]):
                 try:
                     page = self._read(number)
                 except (RejectedRequest, ServerUnavailable, Unauthorized) as problem:
+                    if paging.ends_with(problem):
+                        continue
                     failing += 1
                     self.failed[number] = problem
                     if failing == FAILING_PAGES or not paging.skip():

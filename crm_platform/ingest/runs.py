@@ -43,6 +43,7 @@ from crm_platform.schemas import RawTable, raw
 from crm_platform.warehouse import Written, claim, lease
 
 if TYPE_CHECKING:
+    from crm_platform.ingest.sweep import Sweep
     from crm_platform.ingest.visits import ChatState, Visit
     from crm_platform.settings import Settings
     from crm_platform.warehouse import Warehouse
@@ -231,13 +232,9 @@ class _Stages:
             )
             if sweep.is_complete or is_stuck or isinstance(sweep.failure, FINAL):
                 break
-        if sweep.is_complete:
-            account.remaining = sweep.warning
-        elif sweep.failure is not None:
+        if sweep.failure is not None and not sweep.is_complete:
             raise sweep.failure
-        else:
-            missing = f": {sweep.missing} of {sweep.total} were not seen" if sweep.missing else ""
-            account.remaining = sweep.warning or f"no sweep of the contact list was complete{missing}"
+        account.remaining = _unseen(sweep)
 
     def custom_fields(self) -> None:
         """Fetch the tenant's custom fields."""
@@ -340,6 +337,16 @@ _CAMPAIGNS = """
 """
 
 
+def _unseen(sweep: Sweep) -> str:
+    """What a pass over the contact list leaves to be told: why it was not complete, or is not believed."""
+    if sweep.is_complete or sweep.warning:
+        return sweep.warning
+    if sweep.failure is not None:
+        return f"the contact list: {sweep.failure}"
+    missing = f": {sweep.missing} of {sweep.total} were not seen" if sweep.missing else ""
+    return f"no sweep of the contact list was complete{missing}"
+
+
 def _cannot_be_had(crawler: Crawler, operation: str, what: str) -> str:
     """How many objects cannot be had, and what the first of them answers."""
     crawler.commit()
@@ -415,13 +422,23 @@ def crawl(
         account = crawler.account(raw.Messages)
         account.seconds_throttled = crawler.client.seconds_throttled
         account.remaining = ticks.remaining(problem)
+        crawler.account(raw.CampaignReports).remaining = _cannot_be_had(crawler, "campaign_report", "reports")
         account.metrics |= standing(warehouse, crawler.memory.planner, at=now()).metrics()
         if crawler.coverage is not None:
             account.metrics["coverage"] = crawler.coverage
         yield from (crawler.outcome(table, started_at=started_at) for table in RAW_TABLES)
         if problem is not None and not crawler.answers and not isinstance(problem, QuotaSpent):
             raise problem  # whoever started this got nothing, and must not take it for a run that had nothing to do
+        if ticks.without_contacts is not None and not crawler.has_swept():
+            raise ticks.without_contacts  # nor this: nothing else can be asked for without a contact
         _raise_if_nothing_was_kept(crawler)
+
+
+@dataclass(slots=True)
+class _Kind:
+    """One kind of record in a tick: messages, or reports."""
+
+    cannot_be_had: bool = False
 
 
 class _Ticks:
@@ -440,6 +457,7 @@ class _Ticks:
         self._last_at: datetime | None = None
         self._history_fund = 0.0
         self.is_done = False
+        self.without_contacts: CrmPlatformError | None = None  # why the contact list could not be had to its end
 
     @property
     def is_limited(self) -> bool:
@@ -463,6 +481,18 @@ class _Ticks:
                 plan = self._plan(crawler.now(), left=left, before=before, history_pages=history_pages)
         # Without those whom the sweep has just found gone: their trouble would never be over.
         due = [chat_id for chat_id in plan.chats if not plan.sweep or chat_id in crawler.states]
+        with self._of_its_kind() as messages:
+            self._visit(due, left=left, before=before)
+            self._deepen(pages=history_pages, left=left, before=before)
+        busy = crawler.requests > before
+        # Under a quota there is always a next best request; without one a tick that found nothing to do is the end, but
+        # for a limit that the server itself has named: then it was only not allowed to.
+        found_nothing = not busy or messages.cannot_be_had
+        self.is_done = not self.is_limited and found_nothing and crawler.client.available() != 0
+        return busy
+
+    def _visit(self, due: list[str], *, left: int | None, before: int) -> None:
+        crawler = self._crawler
         for _ in range(1 if self.is_limited else MOST_TRIES):  # under a quota the planner comes back to what failed
             failed = []
             for done, visit in enumerate(crawler.visit(due), start=1):
@@ -472,12 +502,17 @@ class _Ticks:
                 ):
                     failed.append(visit.state.chat_id)
             due = failed[: self._free(left, before)]
-        self._deepen(pages=history_pages, left=left, before=before)
-        busy = crawler.requests > before
-        # Under a quota there is always a next best request; without one a tick that found nothing to do is the end, but
-        # for a limit that the server itself has named: then it was only not allowed to.
-        self.is_done = not self.is_limited and not busy and crawler.client.available() != 0
-        return busy
+
+    @contextlib.contextmanager
+    def _of_its_kind(self) -> Iterator[_Kind]:
+        """Let trouble with many objects of one kind end that kind's turn alone, while the CRM answers others."""
+        kind = _Kind()
+        try:
+            yield kind
+        except OF_ONE_OBJECT:
+            if not self._crawler.is_answered():
+                raise
+            kind.cannot_be_had = True  # each object has its trouble, and rests
 
     def _plan(self, at: datetime, *, left: int | None, before: int, history_pages: int | None) -> Plan:
         free = self._free(left, before)
@@ -485,10 +520,14 @@ class _Ticks:
 
     def _sweep(self, *, left: int | None, before: int) -> None:
         """Read the contact list; once more where it moved meanwhile, if that is to be had."""
+        account = self._crawler.account(raw.Contacts)
         for _ in range(2):
+            account.remaining = ""
             sweep = self._crawler.sweep()
+            account.remaining = account.remaining or _unseen(sweep)
             if sweep.failure is not None:
                 if isinstance(sweep.failure, OF_ONE_OBJECT) and (sweep.first or self._crawler.is_answered()):
+                    self.without_contacts = sweep.failure
                     return
                 raise sweep.failure
             free = self._free(left, before)
@@ -522,6 +561,8 @@ class _Ticks:
             parts.append(f"{never} of {len(states)} chats not visited yet")
         if not_whole := sum(state.is_open for state in states):
             parts.append(f"{not_whole} histories not whole")
+        if why := _cannot_be_had(self._crawler, "list_messages", "chats"):
+            parts.append(why)
         if problem is not None:
             parts.append(str(problem))
         return "; ".join(parts)
@@ -538,27 +579,31 @@ class _Ticks:
         """Custom fields, the campaign list and reports, within their shares of the quota."""
         crawler, agenda = self._crawler, self._agenda
         if agenda.is_custom_fields_due(at) and self._free(left, before) != 0:
-            self._if_it_can_be_had(crawler.custom_fields, "list_custom_fields")
+            self._if_it_can_be_had(crawler.custom_fields, "list_custom_fields", raw.CustomFields)
         if agenda.is_campaign_list_due(at) and self._free(left, before) != 0:
-            self._if_it_can_be_had(crawler.campaigns, "list_campaigns")
+            self._if_it_can_be_had(crawler.campaigns, "list_campaigns", raw.Campaigns)
             crawler.commit()
             agenda.look()
         due = [one for one in agenda.reports_due(at) if not crawler.is_resting("campaign_report", one)]
         room = self._free(left, before)
         if due := due[: None if room is None else -(-room // 2)]:  # the other half is for chats
-            crawler.reports(due)
+            with self._of_its_kind():
+                crawler.reports(due)
             crawler.commit()
             agenda.look()
 
-    def _if_it_can_be_had(self, step: Callable[[], None], operation: str) -> None:
+    def _if_it_can_be_had(self, step: Callable[[], None], operation: str, table: type[RawTable]) -> None:
         """Take a step; where one list cannot be had, and others can, the rest goes on without it."""
         troubles, at = self._crawler.troubles, self._crawler.now()
+        account = self._crawler.account(table)
+        account.remaining = ""
         try:
             step()
         except OF_ONE_OBJECT as problem:
             if not self._crawler.is_answered():
                 raise
             troubles.met(operation, "the list", problem, at=at)
+            account.remaining = ": ".join(filter(None, (account.remaining, str(problem))))
         else:
             troubles.over(operation, "the list", at=at)
 

@@ -208,7 +208,7 @@ def visit_newest(
             elif len(new) < len(keys):
                 break  # known ground; that as much came as the total grew by says nothing where something went away
     except CrmPlatformError as problem:
-        visit.failure = problem
+        visit.failure = None if paging.ends_with(problem) else problem
     if visit.failure is None:
         state = replace(state, failed_at=None, failure=None)
         if paging.end is not None and paging.total is None:
@@ -287,7 +287,10 @@ def deepen(
                 page = client.list_messages(
                     state.chat_id, page=paging.next, limit=PAGE_SIZE, sort=sort, retries=retries
                 )
-            except (RejectedRequest, ServerUnavailable):
+            except (RejectedRequest, ServerUnavailable) as problem:
+                if paging.ends_with(problem):
+                    visit.failed_page = None
+                    break
                 if paging.next != skip_page or not paging.skip():
                     raise
                 continue

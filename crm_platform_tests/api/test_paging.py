@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from crm_platform.api import Contact, Fetch, Page
 from crm_platform.api.paging import Paging, keys_of, pages
+from crm_platform.errors import NotFound
 
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 
@@ -30,6 +31,7 @@ class Contacts:
     totals: list[int | None] | None = None
     total_of_page: bool = False
     repeats_last: bool = False
+    ends_unknown: bool = False
     requests: list[int] = field(default_factory=list)
 
     def __call__(self, number: int) -> Page[Contact]:
@@ -38,6 +40,8 @@ class Contacts:
         if self.repeats_last:
             number = min(number, max(1, ceil(len(self.people) / self.size)))
         shown = self.people[(number - 1) * self.size : number * self.size]
+        if self.ends_unknown and number > 1 and not shown:
+            raise NotFound("Invalid page.")
         total: int | None = len(shown) if self.total_of_page else len(self.people)
         if self.totals is not None:
             total = self.totals[min(len(self.requests), len(self.totals)) - 1]
@@ -64,6 +68,8 @@ def test_a_server_that_keeps_the_contract_is_asked_as_often_as_there_are_pages(p
         {"size": 50},
         {"size": 50, "totals": [None]},
         {"total_of_page": True},
+        {"ends_unknown": True, "size": 46, "totals": [None]},
+        {"ends_unknown": True, "total_of_page": True},
         {"repeats_last": True, "totals": [None]},
         {"repeats_last": True, "totals": [1_000_000]},
         {"totals": [235]},
@@ -106,6 +112,18 @@ def test_a_page_that_cannot_be_had_is_left_out_only_where_more_is_known_to_follo
         paging.took(page, keys_of(page))
     assert paging.next == 5, "a page is missing: only the end of the list ends it"
     assert not paging.skip()
+
+
+def test_a_page_that_is_not_known_ends_a_list_only_where_nothing_more_is_said_to_be_there():
+    server = Contacts(list(range(100)))
+    for total, ends in ((None, True), (100, True), (101, False)):
+        server.totals = [total]
+        paging = Paging()
+        assert not paging.ends_with(NotFound("no such list"))
+        page = server(1)
+        paging.took(page, keys_of(page))
+        assert paging.ends_with(NotFound("no such page")) == ends
+        assert paging.end == ("empty" if ends else None)
 
 
 def test_a_list_that_never_ends_is_left_by_its_budget():

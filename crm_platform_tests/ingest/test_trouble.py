@@ -297,3 +297,38 @@ def test_one_run_at_a_high_rate_of_faults_gets_everything(tmp_path, seed):
         "raw.campaign_reports": "1 reports cannot be had: campaign report: not for you"
     }
     assert never["asked"] <= 3
+
+
+CAMPAIGNS = {"success": True, "count": 40, "data": [{"campaign_id": f"k{n}", "status": "completed"} for n in range(40)]}
+
+
+@pytest.mark.parametrize("status", [403, 500])
+@pytest.mark.parametrize("kind", ["report", "messages"])
+def test_a_kind_that_is_refused_altogether_ends_no_crawl(tmp_path, kind, status):
+    """Field cases 5 and 6: with every report refused, crawl after crawl ended before it had read a contact."""
+    crm = world(tmp_path, contacts=30)
+    asked = answers(crm, (f"/{kind}", status, REFUSED), (r"/crm/campaign\?", 200, CAMPAIGNS))
+    outcomes = by_table(crm.crawl(minutes=2))
+    assert len(crm.rows("from raw.contacts")) == 30
+    assert sum(asked.values()) < 300
+    if kind == "report":
+        assert len(crm.rows("from ops.crawl_state where is_history_whole")) == 30
+        assert "reports cannot be had: campaign report: HTTP" in outcomes[raw.CampaignReports].remaining
+    else:
+        assert "chats cannot be had: list messages: HTTP" in outcomes[raw.Messages].remaining
+
+
+@pytest.mark.parametrize("data", [{"c1": {"chat_id": "c1"}}, {"items": [{"chat_id": "c1"}]}, "none"])
+def test_a_crawl_without_a_contact_list_is_not_a_good_one(tmp_path, data):
+    """Field case 75: nothing was read but the custom fields, and it ended with "remaining: nothing"."""
+    crm = world(tmp_path)
+    answers(crm, (r"/crm/chat\?", 200, {"success": True, "data": data}))
+    with pytest.raises(ServerUnavailable, match="no list of contacts"):
+        crm.crawl(minutes=2)
+
+
+def test_a_crawl_tells_of_contacts_that_it_did_not_see(tmp_path):
+    crm = world(tmp_path, contacts=30)
+    answers(crm, (r"/crm/chat\?", 200, {"success": True, "data": [], "pagination": {"total": 30}}))
+    remaining = by_table(crm.crawl(minutes=2))[raw.Contacts].remaining
+    assert remaining == "no sweep of the contact list was complete: 30 of 30 were not seen"

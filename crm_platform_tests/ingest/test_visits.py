@@ -36,7 +36,7 @@ class Chat:
 
     `hidden`: records that the total counts and no page shows, though their places are taken; `surplus`: what the total
     counts besides. `total_of_page`, `ignores_sort`, `ignores_page`, `repeats_last_page`: as they say. `echoes`: the
-    page size that is said, where it is not the one that came. `bad_pages`: these are never answered.
+    page size that is said, where it is not the one that came. `ends_unknown`: a page behind the last is a 404. `bad_pages`: these are never answered.
     """
 
     records: list[int] = field(default_factory=list)
@@ -52,6 +52,7 @@ class Chat:
     ignores_sort: bool = False
     ignores_page: bool = False
     repeats_last_page: bool = False
+    ends_unknown: bool = False
     echoes: int | None = None
     bad_pages: set[int] = field(default_factory=set)
     on_request: Callable[[], None] = lambda: None
@@ -72,6 +73,8 @@ class Chat:
         number = 1 if self.ignores_page else page
         if self.repeats_last_page:
             number = min(number, max(1, ceil(len(ordered) / size)))
+        if self.ends_unknown and page > 1 and (page - 1) * size >= len(ordered):
+            raise NotFound("Invalid page.")
         wanted = [n for n in ordered[(number - 1) * size : number * size] if n not in self.hidden]
         total = len(wanted) if self.total_of_page else len(self.records) + self.surplus
         fetch = Fetch(
@@ -514,3 +517,15 @@ def test_as_much_may_come_as_goes_away(largest_page, messages, changes):
         reader.now += dt.timedelta(hours=25)
     assert reader.state.is_history_whole
     assert {f"m{n}" for n in chat.records} <= reader.stored
+
+
+@pytest.mark.parametrize("messages", [0, 1, 99, 100, 101, 200, 250, 1_000])
+@pytest.mark.parametrize("odd", [{}, {"reports_total": False}, {"total_of_page": True}], ids=str)
+@pytest.mark.parametrize("pieces", [1, 1_000])
+def test_a_chat_whose_end_is_a_page_not_found_is_whole(messages, odd, pieces):
+    """What frameworks answer behind the last page: 100 messages of a total of 100 were trouble, and never whole."""
+    chat, reader = Chat(ends_unknown=True, **odd), Reader()
+    chat.add(messages)
+    reader.read(chat, pieces=pieces)
+    assert reader.knows_all(chat)
+    assert reader.state.is_history_whole
