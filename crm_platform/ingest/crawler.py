@@ -613,14 +613,14 @@ class Crawler:
         part = "newest" if visit.is_newest else "history"
         if failure is None and not visit.pages:
             return  # nothing was asked
-        is_over = visit.is_newest or not isinstance(failure, OF_ONE_OBJECT)
-        if is_over or visit.state.pages_from_oldest <= self.states[chat_id].pages_from_oldest:
-            self._judge(failure, "list_messages", chat_id, part=part)
+        got_further = visit.state.pages_from_oldest > self.states[chat_id].pages_from_oldest
+        if isinstance(failure, OF_ONE_OBJECT) and got_further and not visit.is_newest:
+            self._row.clear()
+            self._silent_rows = 0
+            self._failed(failure, "list_messages", chat_id, part=part, has_moved=True)
+            visit.failure = None
             return
-        self._row.clear()
-        self._silent_rows = 0
-        self._failed(failure, "list_messages", chat_id, part=part, has_moved=True)
-        visit.failure = None
+        self._judge(failure, "list_messages", chat_id, part=part)
 
     def _learn(self, visit: Visit) -> None:
         new = [

@@ -36,7 +36,8 @@ class Chat:
 
     `hidden`: records that the total counts and no page shows, though their places are taken; `surplus`: what the total
     counts besides. `total_of_page`, `ignores_sort`, `ignores_page`, `repeats_last_page`: as they say. `echoes`: the
-    page size that is said, where it is not the one that came. `ends_unknown`: a page behind the last is a 404. `bad_pages`: these are never answered.
+    page size that is said, where it is not the one that came. `ends_unknown`: a page behind the last is a 404.
+    `bad_pages`: these are never answered.
     """
 
     records: list[int] = field(default_factory=list)
