@@ -9,7 +9,6 @@ is never called well.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import email.utils
 import socket
@@ -17,16 +16,14 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from crm_platform.api.client import CrmClient, utc_now
 from crm_platform.api.gate import Gate, SqliteGate
 from crm_platform.api.paging import believed_total
+from crm_platform.api.wire import Deadline, open_transport, proxy_of
 from crm_platform.errors import CrmPlatformError, FixConfiguration, QuotaSpent, RetryLater
-from crm_platform.settings import is_loopback
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -139,25 +136,12 @@ class _Watched(httpx.BaseTransport):
         self._inner.close()
 
 
-def proxy_of(base_url: str) -> tuple[str, str] | None:
-    """Give the proxy for this CRM and the variable that names it; it is for the way out, not for this machine."""
-    place = urlsplit(base_url)
-    host = place.hostname or ""
-    if is_loopback(host) or proxy_bypass(place.netloc):
-        return None
-    proxies = getproxies()
-    for name in (place.scheme, "all"):
-        if proxy := proxies.get(name):
-            return (proxy if "://" in proxy else f"http://{proxy}"), f"{name.upper()}_PROXY"
-    return None
-
-
 def look(
     base_url: str, key: SecretStr, *, gate: Gate, timeout: float, now: Callable[[], dt.datetime] = utc_now
 ) -> Seen:
     """Ask for one contact, once. `timeout`: seconds for each wait. Raises nothing of the CRM's."""
     try:
-        watched = _Watched(_transport(base_url))
+        watched = _Watched(open_transport(base_url, Deadline(), max_connections=1))
     except FixConfiguration as problem:
         return Seen("unreached", str(problem))
     with CrmClient(base_url, key, gate=gate, transport=watched, timeout=timeout, retries=0, now=now) as client:
@@ -170,26 +154,6 @@ def look(
         return Seen("unreached", f"answers, but its contacts cannot be read: {page.rejected[0].reason}", skew)
     total = believed_total(page)  # of one contact, or of this page of one?
     return Seen("well", "accepted" if total is None else f"accepted; {total:,} contacts", skew)
-
-
-def _transport(base_url: str) -> httpx.BaseTransport:
-    """Open the way to the CRM. Raises FixConfiguration where the environment names what cannot be used."""
-    named = proxy_of(base_url)
-    variable = named[1] if named else ""
-    proxy = None
-    if named:
-        with contextlib.suppress(httpx.InvalidURL, ValueError):
-            proxy = httpx.Proxy(named[0])
-        if proxy is None or not proxy.url.host:
-            raise FixConfiguration(f"{variable} names no proxy that can be used; write it as http://host:port")
-    try:
-        return httpx.HTTPTransport(proxy=proxy)
-    except ImportError:
-        raise FixConfiguration(
-            f"{variable} names a SOCKS proxy, and the package socksio is not installed; name an http:// proxy"
-        ) from None
-    except OSError:  # of SSL, too
-        raise FixConfiguration("SSL_CERT_FILE or SSL_CERT_DIR names certificates that cannot be read") from None
 
 
 def _unwell(problem: CrmPlatformError, watched: _Watched, base_url: str, *, timeout: float, now: dt.datetime) -> Seen:
