@@ -562,8 +562,6 @@ class _Ticks:
             if not self._crawler.is_answered():
                 raise
             troubles.met(operation, "the list", problem, at=at)
-        else:
-            troubles.over(operation, "the list", at=at)
 
     def _history_pages(self, at: datetime, *, is_due: bool) -> int | None:
         """Pages of history that this tick may read; None = no limit."""
