@@ -295,6 +295,7 @@ class Crm:
         index = None if chat is None else self.world.find_chat(chat[1], self.now)
         if index is not None and self.scenario.odd.shrinks and self._shrinking.random() < SHRINKING_CHANCE:
             self._shrink(index)
+            return  # what comes while as much goes between the same two pages, no total tells
         if page < 2:
             return
         if chat is not None:
