@@ -336,6 +336,14 @@ class Crawler:
             self.troubles.met(operation, f"page {number}", problem, at=self.now())
         if listing.failed:
             account.remaining = _missing_pages(listing)
+        if listing.reached_end:
+            self._list_was_had(operation)
+
+    def _list_was_had(self, operation: str) -> None:
+        """All of a list was read: whatever trouble there was with it is over, also with pages that are no more."""
+        for trouble in list(self.troubles):
+            if trouble.operation == operation:
+                self.troubles.over(operation, trouble.target, at=self.now())
 
     def custom_fields(self) -> None:
         """Fetch the tenant's custom fields."""
@@ -343,6 +351,7 @@ class Crawler:
         page = self._recorded(self.client.list_custom_fields, account)
         account.took(page)
         self.batch.custom_fields(page)
+        self._list_was_had("list_custom_fields")
         self.memory.planner.spent(at=self.now(), requests=1)
 
     def campaigns(self) -> None:

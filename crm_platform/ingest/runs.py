@@ -604,8 +604,6 @@ class _Ticks:
                 raise
             troubles.met(operation, "the list", problem, at=at)
             account.remaining = ": ".join(filter(None, (account.remaining, str(problem))))
-        else:
-            troubles.over(operation, "the list", at=at)
 
     def _history_pages(self, at: datetime, *, is_due: bool) -> int | None:
         """Pages of history that this tick may read; None = no limit."""

@@ -16,6 +16,7 @@ from crm_platform.errors import GiveUp, RateLimited, ServerUnavailable, Unauthor
 from crm_platform.ingest.trouble import LONGEST_PAUSE, Troubles
 from crm_platform.models.quality import everything_is_had
 from crm_platform.sandbox.app import Answer
+from crm_platform.sandbox.records import milliseconds
 from crm_platform.schemas import raw
 from crm_platform_tests.in_process import World, world
 
@@ -171,6 +172,34 @@ def test_a_list_that_cannot_be_had_ends_nothing_else(tmp_path, path, status):
         run()
         assert len(crm.rows("from ops.crawl_state where known_until >= ?", began)) >= 60
     assert asked.total() < 60
+
+
+@pytest.mark.parametrize("path", [r"/crm/campaign\?", r"/crm/setting/custom-field\?"])
+def test_trouble_with_a_list_is_over_once_any_run_has_read_it(tmp_path, path):
+    crm = world(tmp_path)
+    crm.refresh()
+    crm.time.sleep(86_400)
+    handle = crm.sandbox.handle
+    answers(crm, (path, 403, REFUSED))
+    crm.crawl(minutes=2)
+    assert crm.rows("from ops.troubles where over_at is null")
+    crm.sandbox.handle = handle
+    crm.refresh()
+    assert not crm.rows("from ops.troubles where over_at is null")
+
+
+def test_trouble_with_a_page_is_over_once_the_list_ends_before_it(tmp_path):
+    crm = world(tmp_path, contacts=220)
+    handle = crm.sandbox.handle
+    answers(crm, (r"/crm/chat\?page=3", 500, {"success": False}))
+    crm.refresh(tables=[raw.Contacts])
+    assert [row["target"] for row in crm.rows("from ops.troubles where over_at is null")] == ["page 3"]
+    crm.sandbox.handle = handle
+    at = milliseconds(crm.time.now)
+    for index in list(crm.sandbox.world.present(at))[:30]:
+        crm.sandbox.world.delete_contact(index, at)
+    crm.refresh(tables=[raw.Contacts])
+    assert not crm.rows("from ops.troubles where over_at is null")
 
 
 def test_a_key_that_is_refused_everywhere_ends_the_run(tmp_path):

@@ -30,7 +30,7 @@ from crm_platform.sandbox.faults import Faults
 from crm_platform.sandbox.limits import RateLimit
 from crm_platform.sandbox.people import Person
 from crm_platform.sandbox.records import Record, milliseconds
-from crm_platform_tests.simulation.oddities import Departures, OddShapes, shown
+from crm_platform_tests.simulation.oddities import TOO_HIGH_BY, Departures, OddShapes, shown
 from crm_platform_tests.simulation.scenario import SHRINKING, SHRINKING_CHANCE, WORLD_CHANGES, Scenario
 
 if TYPE_CHECKING:
@@ -169,6 +169,14 @@ class Crm:
         records = self.world.every_message(index, until)
         return shown(self.shapes, "message", records[self.gone(index, until) :])
 
+    def said_total(self, index: int) -> int | None:
+        """What the CRM says now that a chat holds; None where it says nothing, or nothing to hold it to."""
+        wrong = self.scenario.odd.totals.get("messages")
+        if wrong in ("missing", "of the page"):
+            return None
+        total = len(self.messages(index, self.now)) - self.gone(index, self.now)
+        return total + (TOO_HIGH_BY if wrong == "high" else 0)
+
     def _shrink(self, index: int) -> None:
         """The oldest messages of a chat are deleted."""
         gone = self.gone(index, self.now)
@@ -295,6 +303,7 @@ class Crm:
         index = None if chat is None else self.world.find_chat(chat[1], self.now)
         if index is not None and self.scenario.odd.shrinks and self._shrinking.random() < SHRINKING_CHANCE:
             self._shrink(index)
+            return  # what comes while as much goes between the same two pages, no total tells
         if page < 2:
             return
         if chat is not None:

@@ -169,6 +169,7 @@ def once_quiet(crm: Crm, session: DuckDbSession) -> list[str]:
     return [
         *of_the_store(crm, session),
         *_messages(crm, session),
+        *_missing(crm, session),
         *_contacts(crm, session),
         *_campaigns(crm, session),
         *_custom_fields(crm, session),
@@ -272,6 +273,22 @@ def _messages(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     yield from _some("I1: messages of the truth that are not stored", missing)
     yield from _some("I1: stored messages that were never true", wrong)
     yield from _some("I1: messages on a newest page that are out of date", stale)
+
+
+def _missing(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+    """I1: what a chat's total counts and nothing brings is counted, and nothing else is."""
+    listed_contacts = _listed_contacts(crm)
+    held = _held(session)
+    wrong = []
+    for state in _rows(session, "from ops.crawl_state where is_history_whole"):
+        chat_id = state["chat_id"]
+        if chat_id not in listed_contacts.keys() - _refused(crm, "chat", listed_contacts):
+            continue
+        total = crm.said_total(listed_contacts[chat_id])
+        missing = 0 if total is None else max(0, total - len(held[chat_id]))
+        if state["unreachable"] != missing:
+            wrong.append(f"{chat_id}: {state['unreachable']} instead of {missing}")
+    yield from _some("I1: chats that say otherwise how many of their messages cannot be had", wrong)
 
 
 def is_list_misread(crm: Crm) -> bool:
