@@ -107,15 +107,13 @@ def _iso(text: str) -> tuple[dt.datetime, bool] | None:
         moment = dt.datetime.fromisoformat(text[:-1] + "Z" if text.endswith("z") else text)
     except ValueError:
         return None
-    return _in_utc(moment)
+    # `Z` gives the very object dt.UTC: the usual case skips the conversion.
+    return (moment, False) if moment.tzinfo is _UTC else _in_utc(moment)
 
 
 def _in_utc(moment: dt.datetime) -> tuple[dt.datetime, bool]:
     if moment.tzinfo is None:
         return moment.replace(tzinfo=_UTC), True
-    # `Z` gives the very object dt.UTC: the usual case skips the conversion.
-    if moment.tzinfo is _UTC:
-        return moment, False
     try:
         return moment.astimezone(_UTC), False
     except OverflowError:

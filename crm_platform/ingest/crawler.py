@@ -95,6 +95,9 @@ TRIES_OF_THE_FLAKY = 3
 MOST_TRIES = 6
 """Times that a run asks for an object where answers pass: each is another, or has passed for another object."""
 
+MOST_ROUNDS = 24
+"""Times that a run comes back to the chats that failed: a long history may fail, and get further, many times."""
+
 FAILURES_IN_A_ROW = 6
 """So many objects in a row that cannot be had: is it them, or is nobody answered? A look at the lists tells."""
 

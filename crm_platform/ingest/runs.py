@@ -26,6 +26,7 @@ from crm_platform.ingest.connect import CRAWLER_RESERVE, FetchLog, open_client
 from crm_platform.ingest.crawler import (
     FINAL,
     HISTORY_PAGES,
+    MOST_ROUNDS,
     MOST_TRIES,
     OF_ONE_OBJECT,
     ROUNDS,
@@ -286,7 +287,7 @@ class _Stages:
         due = [chat_id for chat_id in crawler.states if not crawler.is_resting("list_messages", chat_id)]
         due.sort(key=lambda chat_id: crawler.states[chat_id].known_until is not None)
         try:
-            for _ in range(MOST_TRIES):
+            for _ in range(MOST_ROUNDS):
                 failed = self._read(due, current)
                 due = [
                     chat_id

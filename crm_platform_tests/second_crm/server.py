@@ -66,6 +66,7 @@ class Options:
     days: int = 70
     biggest_chat: int = 1500
     fault_rate: float = 0.05
+    is_contrary: bool = False  # totals of one page, `sort` ignored, local time labelled UTC
     is_live: bool = False  # messages arrive and contacts come and go every few requests
     created: str = "mixed"  # whether contacts tell when they were created: mixed, all, none
     campaign_page: int = 50  # most campaigns a page, whatever is asked for
@@ -551,6 +552,11 @@ class Crm:
     def _page(self, query: dict[str, str], default: int, cap: int = 100) -> tuple[int, int]:
         return max(1, int(query.get("page", "1"))), min(cap, max(1, int(query.get("limit", str(default)))))
 
+    def _pagination(self, page: int, limit: int, came: int, total: int) -> Json:
+        if self.options.is_contrary:
+            return {"page": page, "limit": limit, "total": came}
+        return {"page": page, "limit": limit, "total": total}
+
     def _list_contacts(self, query: dict[str, str]) -> tuple[int, Json, Callable[[], None]]:
         if int(query.get("limit", "20")) > 100:
             return invalid("limit", "at most 100")
@@ -569,7 +575,7 @@ class Crm:
 
         return (
             200,
-            {"success": True, "data": body, "pagination": {"page": page, "limit": limit, "total": len(everything)}},
+            {"success": True, "data": body, "pagination": self._pagination(page, limit, len(body), len(everything))},
             note,
         )
 
@@ -603,12 +609,15 @@ class Crm:
         if chat is None:
             return missing("chat")
         page, limit = self._page(query, 50)
-        ordered = chat.records if query.get("sort") == "oldest" else chat.records[::-1]
+        is_oldest = query.get("sort") == "oldest" and not self.options.is_contrary
+        ordered = chat.records if is_oldest else chat.records[::-1]
         rows = ordered[(page - 1) * limit : page * limit]
         bodies, notes = [], []
         for one in rows:
             if isinstance(one, Message):
                 body, status = one.render()
+                if self.options.is_contrary:
+                    body["timestamp"] = stamped(one.timestamp + dt.timedelta(hours=3), "z")
                 bodies.append(body)
                 notes.append((one, status))
             else:
@@ -623,7 +632,7 @@ class Crm:
                 if len(one.statuses) > 1:
                     one.statuses.pop(0)
 
-        pagination = {"page": page, "limit": limit, "total": len(chat.records)}
+        pagination = self._pagination(page, limit, len(rows), len(chat.records))
         is_nested = chat.is_nested == 0 or (chat.is_nested == 1 and page % 2 == 0)
         if is_nested:
             return 200, {"success": True, "data": {"messages": bodies, "pagination": pagination}}, note

@@ -29,7 +29,7 @@ from crm_platform_tests.second_crm.reading import (
     wrong_core,
     wrong_figures,
 )
-from crm_platform_tests.second_crm.server import KEY, Crm, Options, Server
+from crm_platform_tests.second_crm.server import KEY, Crm, Message, Options, Server
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +108,33 @@ def test_dirty_faulty_and_then_a_day_later(tmp_path: Path):
 
         user.crm_says("build", "--as-of", first_cut.isoformat(), "--current")
         user.assert_all_is_right(as_of=first_cut)
+
+
+@pytest.mark.parametrize("seed", [21, 25])
+def test_one_refresh_at_a_fault_rate_of_a_fifth(tmp_path: Path, seed: int):
+    """Every kind of fault, dirt and deep histories: one run, and nothing is missing."""
+    options = Options(seed=seed, contacts=100, campaigns=80, biggest_chat=2500, fault_rate=0.2)
+    with desk(tmp_path, options) as user:
+        user.crm_says("refresh")
+        user.assert_all_is_right()
+        assert sum(one.fault is not None for one in user.crm.requests) > 40
+        assert all(row["is_history_whole"] for row in user.published.table("core.chats"))
+        has_report = {one.campaign_id for one in user.crm.campaigns if one.report is not None}
+        assert has_report == set(user.crm.served_reports)
+
+
+def test_a_server_that_departs_from_the_contract(tmp_path: Path):
+    """Lists count their page alone, the order is fixed, local time says that it is UTC."""
+    options = Options(seed=4, contacts=120, campaigns=20, biggest_chat=400, fault_rate=0, is_contrary=True)
+    with desk(tmp_path, options) as user:
+        assert "as if the CRM's time were 3 h ahead" in user.crm_says("refresh")
+        assert len(user.published.table("core.contacts")) == 120
+        sent = sum(isinstance(record, Message) for chat in user.crm.chats for record in chat.records)
+        assert len(user.published.raw("raw.messages")) == sent
+        assert all(row["is_history_whole"] for row in user.published.table("core.chats"))
+        said = user.crm_says("status")
+        assert "complete: 120 contacts" in said
+        assert "found after\t-" not in said
 
 
 def test_killed_while_the_list_shifts(tmp_path: Path):
