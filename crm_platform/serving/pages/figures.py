@@ -40,8 +40,8 @@ _SEEN_OF: Final = {
 
 
 def is_unread(coverage: float | None) -> bool:
-    """Whether so much is known to be missing that finding nothing says nothing."""
-    return coverage is not None and coverage < WELL_COVERED
+    """Whether so much is missing, or may be, that finding nothing says nothing."""
+    return coverage is None or coverage < WELL_COVERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Figure:
     @property
     def why_none(self) -> str:
         """Why it has no value: a key of words.py."""
-        return "why.unread" if is_unread(self.coverage) else "why.none"
+        return "why.unread" if self.seen_of == "messages" and is_unread(self.coverage) else "why.none"
 
     @property
     def rises(self) -> bool:
