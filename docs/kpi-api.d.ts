@@ -400,7 +400,7 @@ export interface EngagementMonthly {
   definition_version: number;
 }
 
-/** The same campaigns by local weekday and hour of sending. A row has every column, unless `columns` names some. */
+/** Campaigns by the local weekday and hour of sending: those of engagement_monthly. A row has every column, unless `columns` names some. */
 export interface SendTimePerformance {
   /** Local weekday, 0 = Monday. */
   weekday: number;
@@ -458,7 +458,7 @@ export interface ContactGrowthDaily {
   definition_version: number;
 }
 
-/** The same by local month. A row has every column, unless `columns` names some. */
+/** Contacts at the end of each local month, and how they came and went. A row has every column, unless `columns` names some. */
 export interface ContactGrowthMonthly {
   /** First day of the local month. [local month] */
   month: string;

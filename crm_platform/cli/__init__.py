@@ -53,7 +53,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "chats": ("crm_platform.cli.operations", "Read a chat's messages, assign it, mark it as done."),
     "contacts": ("crm_platform.cli.operations", "List, search, create and delete contacts."),
     "crawl": ("crm_platform.cli.crawl", "Spend requests where they are worth most."),
-    "demo": ("crm_platform.cli.demo", "Load a CRM, show its KPIs, keep the Dagster UI running."),
+    "demo": ("crm_platform.cli.demo", "Load a CRM, show its KPIs, keep the pages and the Dagster UI running."),
     "dev": ("crm_platform.cli.platform", "Run Dagster's UI and daemon."),
     "doctor": ("crm_platform.cli.doctor", "Find what would stop the next run, and say what to do."),
     "explain": ("crm_platform.cli.receipts", "Show what a table means, or what a figure is made of and why it moved."),

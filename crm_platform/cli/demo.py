@@ -68,17 +68,18 @@ def demo(*, once: bool, port: int, dashboards_port: int, sandbox_port: int | Non
     environment["CRM_SANDBOX_PORT"] = str(settings.sandbox_port)
     with contextlib.ExitStack() as processes:
 
-        def begin(*arguments: str) -> subprocess.Popen[bytes]:
-            return processes.enter_context(_process(_crm(*arguments), environment))
+        def begin(*arguments: str, says: bool = True) -> subprocess.Popen[bytes]:
+            return processes.enter_context(_process(_crm(*arguments), environment, says=says))
 
         if settings.is_sandbox:
             days = ("--days", str(_SANDBOX_DAYS), "--began", _history_began(settings))
-            crm = begin("sandbox", "--port", str(settings.sandbox_port), *days)
+            crm = begin("sandbox", "--port", str(settings.sandbox_port), *days, says=False)
             _await_port(settings.sandbox_port, of=crm, what="the sandbox CRM", command="crm sandbox")
+            click.echo(f"sandbox CRM {settings.crm_url} (key: sandbox), made-up data")
         if once:
             _await_end(begin("refresh"))
             return
-        pages, ui = begin("serve", "--port", str(dashboards_port)), begin("dev", "--port", str(port))
+        pages, ui = begin("serve", "--port", str(dashboards_port), says=False), begin("dev", "--port", str(port))
         _await_port(dashboards_port, of=pages, what="the dashboards", command="crm serve")
         _await_port(port, of=ui, what="the Dagster UI", command="crm dev")
         where = f"dashboards http://127.0.0.1:{dashboards_port} · Dagster UI http://127.0.0.1:{port}"
@@ -117,8 +118,14 @@ def _crm(*arguments: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _process(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own command
+def _process(command: list[str], environment: dict[str, str], *, says: bool) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command until the block ends.
+
+    Without `says` its hints for people are left out, which name next steps that the demo takes by itself; its errors
+    are seen all the same.
+    """
+    out = None if says else subprocess.DEVNULL
+    process = subprocess.Popen(command, env=environment, stdout=out)  # noqa: S603 - our own command
     try:
         yield process
     finally:

@@ -19,7 +19,7 @@ from crm_platform.cli import EXIT_TRY_LATER
 from crm_platform.cli.looking import show_summary, show_warnings
 from crm_platform.cli.options import PATIENCE, PORT, Host
 from crm_platform.cli.pulse import SAY_EVERY, pulse
-from crm_platform.cli.words import console, duration, write_rows
+from crm_platform.cli.words import console, duration, write_labelled, write_rows
 from crm_platform.errors import Breach, ContractBreach, Discarded, FixConfiguration
 from crm_platform.schemas import raw
 from crm_platform.settings import current_settings, environment_with
@@ -76,8 +76,8 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
         f"\n{ingest}; KPIs in {duration(bars.seconds_building)}, {duration(time.monotonic() - began)} in all", err=True
     )
     if _nothing_came(bars.outcomes):
-        if settings.is_sandbox:
-            click.echo("start the sandbox with `crm sandbox` in another terminal, or set CRM_BASE_URL", err=True)
+        hint = "start the sandbox with `crm sandbox` in another terminal, or set CRM_BASE_URL"
+        click.echo(f"nothing came: {hint if settings.is_sandbox else '`crm doctor` says what is wrong'}", err=True)
         sys.exit(EXIT_TRY_LATER)
     show_warnings(settings)
     show_summary(settings, None if cut is None else newest_past(settings))
@@ -94,27 +94,33 @@ def _cut(as_of: str | None, *, now: dt.datetime) -> dt.datetime | None:
 
 def _told(outcomes: Sequence[Outcome]) -> str:
     """Show what a refresh brought, a line a table, and what remains; returns its totals in words."""
-    write_rows(
-        ("table", "new", "changed", "known", "rejected", "remaining"),
-        [
-            (
-                outcome.table.full_name(),
-                outcome.inserted,
-                outcome.updated,
-                outcome.unchanged,
-                outcome.rejected,
-                outcome.remaining or "current",
-            )
-            for outcome in outcomes
-        ],
-        form="table",
-        title="Fetched",
-    )
+    rows = [
+        (
+            outcome.table.full_name(),
+            outcome.inserted,
+            outcome.updated,
+            outcome.unchanged,
+            outcome.rejected,
+            outcome.remaining or "current",
+        )
+        for outcome in outcomes
+    ]
+    names = ("table", "new", "changed", "known", "rejected", "remaining")
+    if console().is_terminal:
+        # What remains may be a sentence, and is what a person has to know: below the table it is never cut.
+        write_rows(names[:-1], [row[:-1] for row in rows], form="table", title="Fetched")
+        for table, *_, remaining in rows:
+            write_labelled(f"{table:<22}", str(remaining))
+    else:
+        write_rows(names, rows, form="table")
     # Contacts and their sweeps are one stage with one account: it counts once.
     stages = [outcome for outcome in outcomes if outcome.table is not raw.ContactSweeps]
     requests = sum(stage.requests for stage in stages)
     seconds = sum((stage.finished_at - stage.started_at).total_seconds() for stage in stages)
-    throttled = sum(stage.seconds_throttled for stage in stages)
+    # Several threads may wait at once: together longer than the stage takes.
+    throttled = sum(
+        min(stage.seconds_throttled, (stage.finished_at - stage.started_at).total_seconds()) for stage in stages
+    )
     words = f"{requests:,} requests, ingest in {duration(seconds)}"
     return f"{words} ({duration(throttled)} of waiting for the rate limit)" if throttled >= 1 else words
 

@@ -51,7 +51,11 @@ def sweeps(ctx: click.Context, *, form: Form | None, limit: int | None) -> None:
     with open_warehouse(current_settings()).reading() as session:
         found = judged_sweeps(session, most=limit)
     rows = [[*(one.row[name] for name in _COLUMNS.values()), one.words] for one in found]
-    write_rows((*_COLUMNS, "standing"), rows, form=form or "table", title="Sweeps of the contact list (UTC)")
+    names: tuple[str, ...] = (*_COLUMNS, "standing")
+    if form is None and console().is_terminal:
+        # What each counts for comes first: a narrow terminal leaves out the last columns.
+        names, rows = (names[0], names[-1], *names[1:-1]), [[row[0], row[-1], *row[1:-1]] for row in rows]
+    write_rows(names, rows, form=form or "table", title="Sweeps of the contact list (UTC)")
 
 
 @sweeps.command()

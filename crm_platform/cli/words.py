@@ -123,12 +123,12 @@ def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: 
         writer.writerow(names)
         writer.writerows(map(cell, row) for row in rows)
         return
-    from rich.table import Table as Drawn
+    from rich.table import Table as Frame
     from rich.text import Text
 
-    cells = [["–" if value is None else _cut(str(_plain(value))) for value in row] for row in rows]
+    cells = [["–" if value is None else _cut(_drawn(value)) for value in row] for row in rows]
     shown = _fitting(names, cells, width=out.width)
-    drawn = Drawn(title=title or None, title_justify="left", header_style="bold")
+    drawn = Frame(title=title or None, title_justify="left", header_style="bold")
     for number, name in enumerate(names[:shown]):
         # Words of a heading may stand below each other; a date or a number is not cut for the sake of its neighbours.
         drawn.add_column(name.replace("_", "\n"), no_wrap=_longest(cells, number) <= _LEAST)
@@ -137,6 +137,11 @@ def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: 
     out.print(drawn)
     if shown < len(names):
         click.echo(f"{len(names) - shown} columns more: widen the terminal, or add --json or --csv", err=True)
+
+
+def _drawn(value: object) -> str:
+    """A value in a cell of a terminal, where nobody reads microseconds."""
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, dt.datetime) else str(_plain(value))
 
 
 def _cut(text: str) -> str:

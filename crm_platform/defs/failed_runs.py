@@ -4,6 +4,7 @@ What belongs here: which runs, and what is said of them. What does not: telling 
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,11 +32,21 @@ def reason(event: dg.DagsterEvent) -> str:
     data = event.step_failure_data
     if data.user_failure_data is not None and data.user_failure_data.description:
         return f"{event.step_key}: {data.user_failure_data.description}"
-    error = data.error
+    name = _root(event)
+    return f"{event.step_key}: {'a blocking check failed' if name == _CHECK_FAILED else name}"
+
+
+def _root(event: dg.DagsterEvent) -> str:
+    """The class of the error that a step's failure began with."""
+    error = event.step_failure_data.error
     while error is not None and error.cause is not None:
         error = error.cause
-    name = (error.cls_name if error else None) or "an unknown error"
-    return f"{event.step_key}: {'a blocking check failed' if name == _CHECK_FAILED else name}"
+    return (error.cls_name if error else None) or "an unknown error"
+
+
+def was_ended(steps: Sequence[dg.DagsterEvent]) -> bool:
+    """Whether a run did not fail but was ended, by Ctrl-C or with its machine: the next one goes on from there."""
+    return bool(steps) and all(_root(step) == dg.DagsterExecutionInterruptedError.__name__ for step in steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,8 @@ class FailedRun:
 def standing_failures(settings: Settings) -> list[FailedRun]:
     """The newest failed run of each job that has not succeeded since, newest first.
 
-    A refresh does all that an ingest and a build do: one that succeeded makes both good.
+    A refresh does all that an ingest and a build do: one that succeeded makes both good. One that was ended
+    says nothing.
     """
     finished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
     found: list[FailedRun] = []
@@ -61,14 +73,16 @@ def standing_failures(settings: Settings) -> list[FailedRun]:
             run = record.dagster_run
             if run.job_name in settled:
                 continue
-            settled.add(run.job_name)
             if run.is_failure:
                 events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
                 steps = [event.dagster_event for event in events if event.dagster_event is not None]
+                if was_ended(steps):
+                    continue
                 reasons = tuple(map(reason, steps[:REASONS])) or ("it ended before any step failed",)
                 found.append(FailedRun(run.job_name, run.run_id, record.update_timestamp, reasons))
             elif run.job_name == "refresh_all":
                 settled |= {"ingest", "kpis"}
+            settled.add(run.job_name)
     return found
 
 
@@ -89,8 +103,10 @@ def alerting_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         description="A failed run is told to the log and every alert channel, once a problem.",
     )
     def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[Settings]) -> None:
-        run = context.dagster_run
-        reasons = [reason(event) for event in context.get_step_failure_events()[:REASONS]]
+        run, steps = context.dagster_run, context.get_step_failure_events()
+        if was_ended(steps):
+            return
+        reasons = [reason(event) for event in steps[:REASONS]]
         reasons += breach_lines(settings, since=_began(context))
         Alerter(settings).report(
             Alert(

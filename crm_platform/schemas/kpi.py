@@ -227,7 +227,7 @@ class EngagementMonthly(KpiTable):
 
 
 class SendTimePerformance(KpiTable):
-    """The same campaigns by local weekday and hour of sending."""
+    """Campaigns by the local weekday and hour of sending: those of engagement_monthly."""
 
     key = ("weekday", "hour")
     pillar = "engagement"
@@ -266,7 +266,7 @@ class ContactGrowthDaily(KpiTable):
 
 
 class ContactGrowthMonthly(KpiTable):
-    """The same by local month."""
+    """Contacts at the end of each local month, and how they came and went."""
 
     key = ("month",)
     version = 2

@@ -280,11 +280,19 @@ def evaluate_failure(repository, settings, instance, problem: Exception) -> None
     repository.get_sensor_def("failed_runs")(context)
 
 
+def test_a_run_that_was_ended_is_no_failure(repository, settings, instance):
+    """Whoever ends the demo by Ctrl-C in the middle of a run needs no alert when it starts again."""
+    evaluate_failure(repository, settings, instance, dg.DagsterExecutionInterruptedError())
+    assert Alerter(settings).open_problems() == {}
+
+
 def test_a_failed_run_is_told_and_its_success_is_the_all_clear(repository, settings, instance, caplog):
     failure = dg.Failure(description="the CRM refuses the key", allow_retries=False)
     evaluate_failure(repository, settings, instance, failure)
     assert Alerter(settings).open_problems() == {problem_key("ingest"): "ingest failed"}
     assert "break_down: the CRM refuses the key" in caplog.text
+    evaluate_failure(repository, settings, instance, dg.DagsterExecutionInterruptedError())
+    assert len(Alerter(settings).open_problems()) == 1, "being ended makes nothing good"
 
     result = _doing_nothing("ingest").execute_in_process(instance=instance)
     context = dg.build_run_status_sensor_context(

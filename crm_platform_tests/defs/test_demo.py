@@ -29,6 +29,7 @@ mine = {"pid": os.getpid(), "arguments": arguments, "environment": {k: v for k, 
 if "--port" in arguments:
     time.sleep(0.5)
     listening = socket.create_server(("127.0.0.1", int(arguments[arguments.index("--port") + 1])))
+    print("next: what", name, "says", flush=True)
 else:
     up = {}
     for note in pathlib.Path(folder).glob("*.json"):
@@ -146,6 +147,8 @@ def test_other_ports_are_known_throughout(play):
     begun.process.send_signal(signal.SIGINT)
     said, _ = begun.process.communicate(timeout=30)
     assert f"dashboards http://127.0.0.1:{pages} · Dagster UI http://127.0.0.1:{ui}" in said
+    assert f"sandbox CRM http://127.0.0.1:{crm}" in said
+    assert "next: what" not in said.replace("next: what dev", ""), "nobody is sent to a refresh that begins by itself"
 
 
 def test_an_address_of_the_pages_that_was_set_stays(play):

@@ -176,8 +176,10 @@ def test_ctrl_c_ends_a_refresh_as_it_ends_any_command(refreshed):
         def progress(self, progress) -> None:
             signal.raise_signal(signal.SIGINT)
 
+    before = standing_failures(refreshed.settings)
     with pytest.raises(KeyboardInterrupt):
         refresh_in_process(refreshed.settings, reporter=Interrupted(), full_refresh=False, as_of=None, verbose=False)
+    assert standing_failures(refreshed.settings) == before, "whoever ends the demo is not told that something failed"
 
 
 def test_tables_of_the_graph_are_those_with_a_template():

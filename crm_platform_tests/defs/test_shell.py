@@ -8,6 +8,7 @@ import datetime as dt
 import io
 import json
 import socket
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -363,6 +364,31 @@ def test_status_says_which_row_is_least_known():
     assert told == "99.9% of the executive summary; 0.0% in the least known row (kpi.backlog_daily)"
     assert looking._covered({"kpi.backlog_now": 1.0}).startswith("not known for the executive summary; 100.0% in")
     assert looking._covered({}) == "not known"
+
+
+def outcome_of(**fields) -> SimpleNamespace:
+    told = {"table": raw.Messages, "inserted": 1, "updated": 0, "unchanged": 0, "rejected": 0, "remaining": None}
+    times = {"requests": 9, "started_at": NOW, "finished_at": NOW + dt.timedelta(seconds=146), "seconds_throttled": 0}
+    return SimpleNamespace(**(told | times | fields))
+
+
+def test_what_remains_is_never_cut(monkeypatch, capsys):
+    """At 80 columns a dead CRM's reason was the column that did not fit."""
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=60, color_system=None)
+    monkeypatch.setattr(words_module, "console", lambda: terminal)
+    monkeypatch.setattr(platform, "console", lambda: terminal)
+    reason = "2,000 chats: " + "the CRM does not answer " * 5
+    words = platform._told([outcome_of(remaining=reason), outcome_of(table=raw.Campaigns)])
+    told = capsys.readouterr()
+    assert " ".join(reason.split()) in " ".join(told.out.split())
+    assert "columns more" not in told.err
+    assert words.startswith("18 requests")
+
+
+def test_threads_that_wait_together_do_not_wait_longer_than_the_run():
+    words = platform._told([outcome_of(seconds_throttled=389)])
+    assert words == "9 requests, ingest in 2 min 26 s (2 min 26 s of waiting for the rate limit)"
 
 
 def test_long_words_stand_beside_their_label(monkeypatch, capsys):

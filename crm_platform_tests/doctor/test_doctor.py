@@ -240,7 +240,10 @@ def test_a_failed_run_stands_until_its_like_succeeds(settings):
         assert home.state == "ok"
         run_of("refresh_all", instance)
         assert [run.job for run in standing_failures(settings)] == ["housekeeping"]
+        run_of("housekeeping", instance, dg.DagsterExecutionInterruptedError())
+        assert [run.job for run in standing_failures(settings)] == ["housekeeping"], "being ended makes nothing good"
         run_of("housekeeping", instance)
+        run_of("kpis", instance, dg.DagsterExecutionInterruptedError())
         assert standing_failures(settings) == []
 
 

@@ -39,11 +39,6 @@ _SEEN_OF: Final = {
 }
 
 
-def is_unread(coverage: float | None) -> bool:
-    """Whether so much is known to be missing that finding nothing says nothing."""
-    return coverage is not None and coverage < WELL_COVERED
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a value stands: a cell of `table`, or what follows from its rows of the days from `start` to `end`.
@@ -108,11 +103,6 @@ class Figure:
     def seen_of(self) -> str:
         """What its coverage is a share of: a key of `seen.…` in words.py."""
         return _SEEN_OF.get(self.name) or _SEEN_OF.get(self.source.table, "messages")
-
-    @property
-    def why_none(self) -> str:
-        """Why it has no value: a key of words.py."""
-        return "why.unread" if is_unread(self.coverage) else "why.none"
 
     @property
     def rises(self) -> bool:

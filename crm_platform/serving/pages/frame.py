@@ -134,6 +134,17 @@ class View:
         """Words about so many, `{n}`; those of `key` with `.one` when it is one."""
         return self.say(f"{key}.one" if number == 1 else key, n=numbers.count(number), **places)
 
+    def is_unread(self, coverage: float | None) -> bool:
+        """Whether so much of the messages is missing that finding nothing says nothing; of nobody nothing is."""
+        if coverage is None:
+            return bool(self.book.one("executive_summary").get("total_contacts"))
+        return coverage < WELL_COVERED
+
+    def why_none(self, figure: Figure) -> str:
+        """Say why a figure has no value."""
+        is_unread = figure.seen_of == "messages" and self.is_unread(figure.coverage)
+        return self.say("why.unread" if is_unread else "why.none")
+
     def value(self, kind: numbers.Kind, amount: float | None) -> str:
         """Write a value in the reader's language."""
         return numbers.value(self.language, kind, amount)

@@ -14,7 +14,7 @@ from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import Row, total
 from crm_platform.serving.pages.chart import Chart, Column
 from crm_platform.serving.pages.charts import ColumnChart, Line, LineChart, Rule, Words
-from crm_platform.serving.pages.figures import Figure, Ranged, Source, is_unread
+from crm_platform.serving.pages.figures import Figure, Ranged, Source
 from crm_platform.serving.pages.frame import View
 from crm_platform.serving.pages.period import read_period
 
@@ -139,7 +139,7 @@ def _say_none(view: View) -> str:
     """Say that nobody had to be answered, as far as is read, or that the days are from before anything is known."""
     first = view.book.first_day
     if first is None or view.period.end >= first:
-        key = "say.no_response.unread" if is_unread(view.book.coverage(view.period)) else "say.no_response"
+        key = "say.no_response.unread" if view.is_unread(view.book.coverage(view.period)) else "say.no_response"
         return view.say(key, when=view.when)
     return view.say("say.unknown", when=view.when, day=numbers.day(view.language, first, year=True))
 
@@ -149,7 +149,7 @@ def say_waiting(view: View) -> str:
     row = view.book.one("backlog_now")
     waiting, closing = row.get("open_waits", 0), row.get("windows_expiring_2h", 0)
     if not waiting:
-        return view.say("say.waiting.unread" if is_unread(row.get("coverage")) else "say.waiting.none")
+        return view.say("say.waiting.unread" if view.is_unread(row.get("coverage")) else "say.waiting.none")
     return view.many("say.waiting", waiting) + (view.many("say.windows", closing) if closing else "")
 
 

@@ -146,20 +146,22 @@ def test_a_change_too_small_to_speak_of_is_none(kind: Kind, before: float, now: 
     assert figure.trend == trend
 
 
-@pytest.fixture(scope="module")
-def unread(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Minutes after a new CRM was connected: its contacts are listed, one old chat of ten is read."""
+@pytest.fixture(scope="module", params=[None, 50.0])
+def unread(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Minutes after a new CRM was connected: contacts are listed, and no chat or one old one of ten is read."""
     folder: Path = tmp_path_factory.mktemp("unread")
     world = World(folder, Settings(data_dir=folder))
     chats = [f"c{number}" for number in range(10)]
     world.sweep(NOW - dt.timedelta(hours=1), chats)
     for chat in chats:
         world.contact(chat, NOW - dt.timedelta(hours=1))
+    if request.param is None:
+        return publish_world(world, NOW)
     world.chat("c0", known_until=NOW)
     world.fetch("list_messages", "c0", NOW)
     world.message("c0", "q", NOW - 60 * DAY, "inbound")
     world.message("c0", "a", NOW - 60 * DAY + dt.timedelta(minutes=20), "outbound")
-    return publish_world(world, NOW, expected_unseen={(NOW - ago * DAY).date(): 50.0 for ago in range(60)})
+    return publish_world(world, NOW, expected_unseen={(NOW - ago * DAY).date(): request.param for ago in range(60)})
 
 
 @pytest.mark.parametrize("path", ["/executive", "/support"])
