@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -452,6 +453,11 @@ class Crawler:
         yield from self._kept(self._parallel(lambda state: self._deepen(state, pages), states))
         self.memory.planner.spent(at=self.now(), requests=self.account(raw.Messages).requests - before)
         self._raise_if_stopped()
+
+    @property
+    def ended(self) -> AbstractSet[str]:
+        """Chats whose reading is over, and whose rows are still to be counted."""
+        return self._ended.keys()
 
     def prove(self) -> set[str]:
         """Commit, and hold the chats whose reading is over against their rows; gives those that are to be read on.

@@ -592,7 +592,7 @@ class CrawlPlanner:
         decay = np.exp(lag / -ECHO_HOURS[:_SEEN])
 
         # What is dated ahead was sent by now all the same.
-        moments = np.array([min(_hours(message.timestamp), t) for message in new_messages])
+        moments = np.minimum(np.array([_hours(message.timestamp) for message in new_messages]), t)
         talk = np.array([not message.is_template for message in new_messages], dtype=bool)
         found = float((talk & (moments > previous)).sum()) if new_messages else 0.0
         self._learn_from(row, found, t=t, lag=lag, u=u, decay=decay, is_first=is_first)

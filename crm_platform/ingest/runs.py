@@ -321,14 +321,21 @@ class _Stages:
                 elif visit.state.is_history_whole:
                     current.add(chat_id)
                 crawler.report("messages", len(current), len(crawler.states))
-            crawler.prove()
-            at = crawler.now()
-            states = [crawler.states[chat_id] for chat_id in asked - failed.keys() - current]
-            current |= {state.chat_id for state in states if state.is_history_whole}
-            unfinished = sorted(state.chat_id for state in states if state.is_due(at))
+            left = asked - failed.keys() - current
+            unfinished = self._due(left - crawler.ended)
+            if not unfinished:
+                # Only now: a count opens the file, and the reading waits for it.
+                crawler.prove()
+                current |= {chat_id for chat_id in left if crawler.states[chat_id].is_history_whole}
+                unfinished = self._due(left - current)
             if not unfinished:
                 return failed
             reading = crawler.deepen(unfinished)
+
+    def _due(self, chat_ids: set[str]) -> list[str]:
+        """Those of the chats whose history is to be read on, in their order."""
+        at = self.crawler.now()
+        return sorted(chat_id for chat_id in chat_ids if self.crawler.states[chat_id].is_due(at))
 
 
 _CAMPAIGNS = """
