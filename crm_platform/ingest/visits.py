@@ -8,6 +8,11 @@ newest. Only the newest end grows, so `boundary` = total − newest_run, counted
 and both ends meet as soon as read_from_oldest reaches it. A visit that is cut off before it meets known ground starts a
 new run at the newest end, and what lies between becomes history like any other: nothing is forgotten.
 
+Records may go away, too, mostly the oldest, and then all that follows moves up. A total tells of it only where less
+came in the meantime. So a visit goes on to a record that is known, whatever the total grew by; a reading of history
+that goes on in a list whose total has changed looks first whether the page before still holds the same; and where
+neither can be told, the history is read from its beginning.
+
 Ends that meet are arithmetic on what the server says. **Whole** is more: at least as many records are stored or in
 quarantine as the total says (`counted`). Where they are fewer, the history is read to the end of the list; where that
 brings no more, all is read once more, a day later and from the other end; only then is the rest called unreachable.

@@ -11,8 +11,9 @@ The real client, gate, planner, ingest and DuckDB run against the sandbox in one
 same seed gives the same run, request by request: `Result.digest` says so. A kill takes away the client, the gate, the
 planner and the warehouse objects; what they wrote stays.
 
-scenario.py: what a seed stands for. crm.py: the CRM and the wire to it. lives.py: the platform between two restarts.
-run.py: a seed from beginning to end. invariants.py, kpis.py: what must hold.
+scenario.py: what a seed stands for. crm.py: the CRM and the wire to it. oddities.py: where its answers depart from the
+contract. lives.py: the platform between two restarts. run.py: a seed from beginning to end. invariants.py, kpis.py:
+what must hold.
 """
 
 from crm_platform_tests.simulation.run import Result, simulate

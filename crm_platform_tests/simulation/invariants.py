@@ -1,7 +1,9 @@
 """What must hold: after every run, and once it is quiet.
 
-What belongs here: the invariants of the store (I1, I2, I4, I6), of the limits (I3) and of the time (I7), each against
-the world itself. What does not: KPIs (kpis.py).
+What belongs here: the invariants of the store (I1, I2, I4, I6), of the limits (I3), of the time (I7) and of what is
+refused (I8), each against the world itself. What does not: KPIs (kpis.py).
+
+What counts as there is what the server lists: not what no page holds, nor what it deleted, read or not.
 
 Each function gives what is broken, in words that begin with the invariant's name; an empty list: all hold.
 """

@@ -4,7 +4,8 @@ What belongs here: the order of things, chance within a run, the account of trou
 what a seed stands for (scenario.py), how trouble is made (crm.py, lives.py), what must hold (invariants.py, kpis.py).
 
 A run has three parts. The mission: crawls and refreshes in a living world, in trouble, restarted whenever they die. The
-quiet: the world's clock stands still, nothing fails, refreshes run until two of them found everything. The checks.
+quiet: the world's clock stands still, nothing fails; with what is refused still refused, all else must come to be
+there; then refreshes run, a day apart where a list fell short, until two of them found everything. The checks.
 """
 
 from __future__ import annotations
