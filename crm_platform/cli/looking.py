@@ -262,7 +262,11 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
     yield "data folder", str(settings.root)
     live = _live(settings)
     if live is None:
-        yield "warehouse", "empty: run `crm refresh`"
+        is_gone = settings.models_path.exists() and not settings.warehouse_path.exists()
+        yield (
+            "warehouse",
+            "gone, though a build was made of it: see `crm doctor`" if is_gone else "empty: run `crm refresh`",
+        )
     else:
         try:
             with live.reading() as session:
