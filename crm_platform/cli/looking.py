@@ -279,7 +279,11 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
     at_work = {what: holder for name, what in LEASES.items() if (holder := held_by(settings.lock_dir / f"{name}.lock"))}
     what_to_do = "`crm refresh` is at work" if LEASES["refresh"] in at_work else "run `crm refresh`"
     if live is None:
-        yield "warehouse", f"empty: {what_to_do}"
+        is_gone = settings.models_path.exists() and not settings.warehouse_path.exists()
+        yield (
+            "warehouse",
+            "gone, though a build was made of it: see `crm doctor`" if is_gone else f"empty: {what_to_do}",
+        )
     else:
         try:
             with live.reading() as session:

@@ -73,10 +73,15 @@ def folder(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
 
 
 def warehouse(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
-    """The live warehouse."""
+    """The live warehouse; where a build was made of it and it is not there, it is gone, not yet to come."""
+    path = settings.warehouse_path
+    if settings.models_path.exists() and not os.path.lexists(path):
+        words = f"{path} is gone, though a build was made of it: mount its disk or restore it before the next run"
+        yield Finding("warehouse", "BAD", words)
+        return
     yield _database(
         settings,
-        settings.warehouse_path,
+        path,
         "warehouse",
         "restore it, or move it away and run `crm refresh` to fetch anew",
     )

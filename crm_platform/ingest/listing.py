@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from crm_platform.api.paging import Paging, keys_of
+from crm_platform.api.paging import Paging, gives_one_page, keys_of
 from crm_platform.errors import CrmPlatformError, RejectedRequest, ServerUnavailable, Unauthorized
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class Listing(Generic[T]):
                 yield page
                 paging.took(page, keys_of(page))
                 self.total = paging.total
+            if self.first and self.last and gives_one_page(self.first, self.last):
+                raise RejectedRequest("page 2 is page 1 again, and no total says how many records there are")
             self.reached_end = paging.end != "budget" and not self.failed
             # What was added while we read may stand on a page that was read before: look there once more.
             for again in range(1, paging.moved_at):

@@ -27,7 +27,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from crm_platform.api.paging import Paging, believed_total, count_of, keys_of
+from crm_platform.api.paging import Paging, believed_total, count_of, gives_one_page, keys_of
 from crm_platform.errors import CrmPlatformError, RejectedRequest, ServerUnavailable
 
 if TYPE_CHECKING:
@@ -219,7 +219,10 @@ def visit_newest(
         if paging.end is not None and paging.total is None:
             # What the first page said was not true: what came is what there is.
             state = replace(state, reported_total=None)
-        if paging.end not in (None, "budget") and len(paging.keys) >= (state.reported_total or 0):
+        if len(visit.pages) == 2 and gives_one_page(*visit.pages):
+            # All there is, or all that this server ever gives: the oldest end tells.
+            state = replace(state, last_page=_digest(paging.keys))
+        elif paging.end not in (None, "budget") and len(paging.keys) >= (state.reported_total or 0):
             # All of the list was read in one go, and no total says that more exists.
             total = len(paging.keys) if state.reported_total is None else state.reported_total
             visit.state = state.proven(total)
@@ -316,6 +319,9 @@ def deepen(
             paging.took(page, keys)
             digest = _digest(keys)
             if keys and digest == state.last_page:
+                if page.page == 2 and page.total is None and count_of(page) >= page.page_size:
+                    state = state.from_the_start()
+                    raise RejectedRequest("page 2 is page 1 again, and no total says how many messages there are")
                 # The page that the reading before ended with: a server that has no more repeats its last one.
                 visit.has_ended = True
                 break
@@ -333,7 +339,7 @@ def deepen(
         state = replace(state, failed_at=now(), failure=type(problem).__name__)
     else:
         state = replace(state, failed_at=None, failure=None)
-    visit.has_ended = visit.has_ended or paging.end in ("empty", "nothing new")
+    visit.has_ended = visit.failure is None and (visit.has_ended or paging.end in ("empty", "nothing new"))
     visit.state = state
     return visit
 

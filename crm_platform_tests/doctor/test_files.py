@@ -137,6 +137,14 @@ def test_a_damaged_file_is_named_with_its_remedy(settings, make, words, place):
     assert remedy in finding.words
 
 
+def test_a_warehouse_that_is_gone_is_not_one_that_is_yet_to_come(settings):
+    """Field case 60: the build refuses, and the doctor said that all was well."""
+    duckdb.connect(str(settings.models_path)).close()
+    found = only(files.warehouse(settings, NOW))
+    assert found.state == "BAD"
+    assert "is gone, though a build was made of it" in found.words
+
+
 def test_a_file_that_is_whole_or_not_there_yet_is_well(settings):
     assert "not there yet" in only(files.warehouse(settings, NOW)).words
     stored(settings.warehouse_path)

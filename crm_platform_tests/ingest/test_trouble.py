@@ -361,3 +361,22 @@ def test_a_crawl_tells_of_contacts_that_it_did_not_see(tmp_path):
     answers(crm, (r"/crm/chat\?", 200, {"success": True, "data": [], "pagination": {"total": 30}}))
     remaining = by_table(crm.crawl(minutes=2))[raw.Contacts].remaining
     assert remaining == "no sweep of the contact list was complete: 30 of 30 were not seen"
+
+
+def test_a_list_that_gives_its_first_page_only_is_not_complete(tmp_path):
+    """Field case 14: `page` is ignored, and no total says that there is more than the 100 that came."""
+    crm = world(tmp_path, contacts=130)
+    handle = type(crm.sandbox).handle.__get__(crm.sandbox)
+
+    def unpaged(method, path, query, headers, body):
+        answer = handle(method, path, re.sub(r"page=\d+", "page=1", query), headers, body)
+        document = json.loads(answer.body)
+        document.pop("pagination", None)
+        return replace(answer, body=json.dumps(document).encode()) if path == "/crm/chat" else answer
+
+    crm.sandbox.handle = unpaged
+    for run in (crm.refresh, lambda: crm.crawl(minutes=40)):
+        crm.time.sleep(86_400)
+        assert "page 2 is page 1 again" in by_table(run())[raw.Contacts].remaining
+    assert 100 <= len(crm.rows("from raw.contacts")) < 110
+    assert not crm.rows("from raw.contact_sweeps where is_complete")

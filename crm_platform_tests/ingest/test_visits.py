@@ -387,10 +387,29 @@ def test_a_page_that_is_always_the_same_ends_the_reading():
         chat.add(1_763)
         reader = Reader()
         reader.read(chat)
-        assert chat.requests <= 4
-        assert reader.state.is_history_whole == (not chat.reports_total), (
-            "without a total nothing says that more exists"
-        )
+        assert chat.requests <= 6
+        assert not reader.state.is_history_whole
+        assert reader.state.failure == (None if chat.reports_total else "RejectedRequest")
+
+
+@pytest.mark.parametrize("messages", [99, 100, 101, 200])
+@pytest.mark.parametrize("pieces", [1, 1_000])
+def test_a_chat_of_one_full_page_that_comes_again_is_whole(messages, pieces):
+    chat, reader = Chat(repeats_last_page=True, reports_total=False), Reader()
+    chat.add(messages)
+    reader.read(chat, pieces=pieces)
+    assert reader.knows_all(chat)
+    assert reader.state.is_history_whole
+
+
+@pytest.mark.parametrize("pieces", [1, 1_000])
+def test_a_server_that_does_not_page_is_not_believed_in_pieces_either(pieces):
+    chat, reader = Chat(ignores_page=True, reports_total=False), Reader()
+    chat.add(450)
+    reader.visit(chat)
+    for _ in range(6):
+        reader.deepen(chat, most_pages=pieces)
+        assert not reader.state.is_history_whole
 
 
 @pytest.mark.parametrize("after", range(2, 15))
