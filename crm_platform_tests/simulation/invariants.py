@@ -27,7 +27,7 @@ from crm_platform_tests.simulation.scenario import LEDGER_LOST
 if TYPE_CHECKING:
     from crm_platform_tests.simulation.run import Simulation
 
-MOST_TRIES = 12  # of an object that is refused, before a run knows that it is
+MOST_TRIES = 8  # of an object that is refused, before a run knows that it is: five for a 500, and a second look
 WINDOW = 60.0  # seconds
 GATE_TIMEOUT = 120.0  # seconds; the gate's own
 Row = dict[str, object]
