@@ -87,7 +87,7 @@ def idle(clean: Path, published: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for place, name, fake in (
         (os, "execve", ended),
         (signal, "signal", lambda *_: None),
-        (demo, "subprocess", SimpleNamespace(run=ended, Popen=ended, TimeoutExpired=TimeoutError)),
+        (demo, "subprocess", SimpleNamespace(run=ended, Popen=ended, TimeoutExpired=TimeoutError, DEVNULL=-3)),
         (uvicorn.Server, "run", ended),
         (server, "listen", lambda *_: listening),
         (shell, "refresh_in_process", ended),

@@ -201,6 +201,12 @@ def test_figures_so_far_are_a_run_of_their_own_before_the_messages(limited):
 
 
 @pytest.mark.slow
+def test_under_a_days_limit_they_do_not_wait_for_the_first_reports(limited):
+    teller, _ = refreshed(limited.model_copy(update={"requests_per_day": 100_000}))
+    assert teller.told.index("published") < teller.told.index("raw.campaigns") < teller.told.index("raw.messages")
+
+
+@pytest.mark.slow
 def test_figures_so_far_that_break_a_rule_hold_nobody_up_but_themselves(limited, monkeypatch):
     monkeypatch.setattr(kpi.BacklogNow, "rules", ("open_waits < 0",))
     teller = Teller()
