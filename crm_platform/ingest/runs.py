@@ -18,7 +18,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crm_platform.api import Allowance, CrmClient, Fetch, utc_now
-from crm_platform.errors import CrmPlatformError, FixConfiguration, GiveUp, QuotaSpent, RetryLater, Unauthorized
+from crm_platform.errors import (
+    CrmPlatformError,
+    FixConfiguration,
+    GiveUp,
+    QuotaSpent,
+    RetryLater,
+    ServerUnavailable,
+    Unauthorized,
+)
 from crm_platform.ingest.agenda import Agenda
 from crm_platform.ingest.batch import Batch
 from crm_platform.ingest.clocks import settle
@@ -147,6 +155,7 @@ def refresh(
         on_wait=on_wait,
     ) as crawler:
         stages = _Stages(crawler, anew=full_refresh)
+        nobody: CrmPlatformError | None = None  # why nobody is answered any more
         for stage, of in _in_order(stages):
             wanted = [table for table in of if table in tables]
             if not wanted:
@@ -155,6 +164,8 @@ def refresh(
             throttled = crawler.client.seconds_throttled
             account = crawler.account(of[0])
             try:
+                if nobody is not None:
+                    raise nobody
                 stage()
             except CrmPlatformError as problem:
                 account.remaining = f"{account.remaining or stage.__name__.replace('_', ' ')}: {problem}"
@@ -164,6 +175,8 @@ def refresh(
                 if isinstance(problem, FixConfiguration) and not _is_of_one_list(problem, crawler):
                     crawler.commit()
                     raise
+                if nobody is None and isinstance(problem, ServerUnavailable) and not crawler.is_answered():
+                    nobody = problem
             account.seconds_throttled = crawler.client.seconds_throttled - throttled
             crawler.commit()
             yield from (crawler.outcome(table, started_at=started_at) for table in wanted)
