@@ -16,7 +16,7 @@ help:
 	@echo "                 (ONCE=1 ends after the KPIs; UI_PORT=3001 DASHBOARDS_PORT=8081 SANDBOX_PORT=8801 choose ports)"
 	@echo "make test        set up and run the tests that need nothing but pip"
 	@echo "make test-all    all tests; needs Chromium, and fetches ClickHouse's engine (534 MB)"
-	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20; CI runs 200)"
+	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20; CI runs 100)"
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
 	@echo "make format      let ruff format and fix"
 	@echo "make docs        write anew the documents that follow from the code"

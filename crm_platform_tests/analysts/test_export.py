@@ -121,6 +121,7 @@ def about_equal(found: object, expected: object) -> bool:
     return found == expected
 
 
+@pytest.mark.slow
 def test_excel_has_a_sheet_a_table_after_one_that_explains_them(settings, snapshot, tmp_path):
     file = tmp_path / "all.xlsx"
     export(settings, snapshot, ALL, form="xlsx", to=file, who="test")

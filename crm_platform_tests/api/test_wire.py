@@ -197,6 +197,7 @@ class Ticking:
         return next(self._moments) * self._step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trickle",
     [b"H", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: y\r\n", b"HTTP/1.1 200 OK\r\n\r\n"],

@@ -60,6 +60,7 @@ def told(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str | No
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_no_value_of_a_variable_ends_in_a_traceback(name, clean, monkeypatch):
     for value in ODD:

@@ -113,6 +113,7 @@ def is_running(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("stays", ["", "while it loads"])
 def test_nothing_of_it_goes_on_when_it_is_ended(play, how, stays):

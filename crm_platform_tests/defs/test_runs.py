@@ -138,6 +138,7 @@ def test_one_raw_table_alone_costs_what_it_must(refreshed, home):
     assert told["requests"] == told["dagster/row_count"] > 0, "one request a report"
 
 
+@pytest.mark.slow
 def test_a_breach_fails_its_check_and_holds_the_snapshot_back(refreshed, home, monkeypatch):
     """And a second refresh adds no contact."""
     before = current(refreshed.settings)

@@ -472,6 +472,7 @@ def test_what_warns_in_dagster_warns_at_the_shell(call, stocked, odd_field, monk
     assert list(map(one_line, failing(stocked))) == [words]
 
 
+@pytest.mark.slow
 def test_a_build_that_is_held_back_leaves_a_note(call, stocked, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr(kpi.BacklogNow, "rules", ("open_waits < 0",))

@@ -49,6 +49,7 @@ def test_the_first_minute_sees_chats_too(tmp_path):
     assert operations.total() >= 25, "the minute is used up"
 
 
+@pytest.mark.slow
 def test_a_limit_that_only_the_server_names_paces_what_is_not_urgent(tmp_path):
     """Thirty a minute by the server's word, no limit of ours: hot chats still come before a history that is long."""
     crm = world(tmp_path, contacts=60, requests_per_minute=30)
@@ -119,6 +120,7 @@ def test_a_campaigns_first_report_comes_early_and_running_ones_again(tmp_path):
     assert len(crm.rows("select distinct campaign_id from raw.campaign_reports")) == campaigns
 
 
+@pytest.mark.slow
 def test_whom_the_sweep_of_a_tick_finds_gone_is_not_asked_for(tmp_path):
     """Nobody gone is ever had again: trouble with such a chat would stand for ever."""
     crm = world(tmp_path, limits={"requests_per_minute": 60})

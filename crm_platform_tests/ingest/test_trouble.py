@@ -53,12 +53,12 @@ def by_table(outcomes):
     ("status", "body"),
     [
         (403, REFUSED),
-        (401, {"success": False, "developer_message": "no"}),
         (200, {"success": False, "message": "archived"}),
-        (200, {"success": True, "data": {"messages": "none"}}),
         (500, {"success": False}),
-        (502, b"<html>bad gateway</html>"),
-        (410, {"success": False}),
+        pytest.param(401, {"success": False, "developer_message": "no"}, marks=pytest.mark.slow),
+        pytest.param(200, {"success": True, "data": {"messages": "none"}}, marks=pytest.mark.slow),
+        pytest.param(502, b"<html>bad gateway</html>", marks=pytest.mark.slow),
+        pytest.param(410, {"success": False}, marks=pytest.mark.slow),
     ],
 )
 def test_one_chat_that_cannot_be_had_is_named_and_the_rest_goes_on(tmp_path, status, body):
@@ -295,6 +295,7 @@ def test_status_and_a_check_name_what_cannot_be_had(tmp_path):
     assert bad in found.summary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_one_run_at_a_high_rate_of_faults_gets_everything(tmp_path, seed):
     """What fails is asked for again as long as the same answer passes elsewhere; no page of a history is left out."""

@@ -71,6 +71,7 @@ def test_coming_and_going(new_world: Worlds):
 ALL = [f"c{number}" for number in range(50)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cut", "gone", "since"),
     [

@@ -47,6 +47,7 @@ def test_what_a_reader_may_still_have_open_is_kept(build):
     assert ids(build) == made[1:]
 
 
+@pytest.mark.slow
 def test_a_clock_that_runs_ahead_for_a_run_costs_one_day_at_most(build):
     """Field case 65: by such a clock every snapshot is old."""
     made = [build.publish(at=NOW - age * DAY).id for age in range(10, 0, -1)]

@@ -291,6 +291,7 @@ def test_long_texts_are_cut_with_a_mark():
     assert row == {"value": "x" * (book.LONGEST - 1) + "…", "contacts": 3, "name": None, "field": "Segment"}
 
 
+@pytest.mark.slow
 def test_many_long_questions_take_a_bounded_room(root: Path):
     """Field case 76."""
     client = client_of(root)

@@ -268,6 +268,7 @@ def test_what_a_client_has_is_not_sent_again(client: httpx.Client, address: str)
     assert client.get(address, headers={"if-none-match": '"other"'}).status_code == 200
 
 
+@pytest.mark.slow
 def test_tags_tell_questions_forms_and_snapshots_apart(tmp_path: Path):
     publish_rows(load_settings(data_dir=tmp_path))
     client = client_of(tmp_path)
@@ -443,6 +444,7 @@ def test_answers_are_as_described(client: httpx.Client):
     fits("/components/schemas/Problem", client.get(f"{RESPONSES}?limit=0").json())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_whatever_is_asked_is_answered_as_described(client: httpx.Client, name: str):
     statuses = set()
@@ -481,6 +483,7 @@ def test_whatever_is_asked_is_answered_as_described(client: httpx.Client, name: 
         assert statuses <= {200, 400, 406, 409}
 
 
+@pytest.mark.slow
 def test_every_receipt_is_as_described(client: httpx.Client):
     seen = 0
     for name, table in kpi_tables().items():

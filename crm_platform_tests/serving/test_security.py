@@ -305,6 +305,7 @@ def from_address(client: httpx.Client, address: str, forwarded: str | None, secr
     return client.get(RESPONSES, headers=headers, extensions={"address": address}).status_code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("proxies", "peer", "forwarded", "counted"),
     [
@@ -551,6 +552,7 @@ def test_torn_lines_cost_themselves_alone(tmp_path: Path):
     assert client.get("/api/v1/audit?limit=1", headers=bearer("admin")).json()["unreadable_lines"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/a\u2028b.csv", "/a\u2029", "/a\x85", "/\x00", "/a\nb", "/%FF.csv", "/é.csv"])
 def test_no_path_breaks_the_log(tmp_path: Path, path: str):
     """Field case 63."""

@@ -45,6 +45,7 @@ def served(root: Path, *arguments: str, **settings: str) -> Iterator[tuple[subpr
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_it_says_where_it_listens_and_ends_when_told(tmp_path: Path, ending: signal.Signals):
     publish_rows(load_settings(data_dir=tmp_path))

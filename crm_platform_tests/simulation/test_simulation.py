@@ -13,6 +13,7 @@ from crm_platform_tests.simulation import simulate
 REPLAY = "python -m crm_platform_tests.simulation --seed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [2, 4, 12])
 def test_every_invariant_holds(seed):
     result = simulate(seed)

@@ -102,6 +102,7 @@ def told_to_people(text: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>", " ", re.sub(cells, "", article)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "sw"])
 def test_every_figure_of_every_table_is_told_in_words(site: Site, language: str):
     asked = []
