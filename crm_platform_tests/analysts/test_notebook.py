@@ -185,7 +185,7 @@ def test_the_notebook_survives_an_empty_warehouse(tmp_path):
     freeze(models, live, settings=settings, as_of=AS_OF, now=NOW, expected_unseen=None)
     for table in build_order():
         build(models, table, settings=settings)
-    publish(models, settings=settings, now=NOW)
+    publish(models, settings=settings, now=NOW, turns=True)
     assert look(settings)["agreement"] == {"days": 0, "equal": 0}
 
 

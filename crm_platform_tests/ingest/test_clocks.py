@@ -72,7 +72,9 @@ def of_our_clock(crm: World) -> dict[str, dt.datetime]:
     """The newest instant of each column that our own clock fills."""
     newest = {}
     for table in TABLES.values():
-        if issubclass(table, RawTable | OpsTable):
+        if (
+            issubclass(table, RawTable | OpsTable) and table is not ops.Meta
+        ):  # noted as the file was opened, by the day's clock
             for name, column in table.columns.items():
                 if column.type is Type.TIMESTAMP and not column.is_told:
                     (row,) = crm.rows(f'select max("{name}") as moment from {table.full_name()}')
