@@ -77,10 +77,10 @@ class Listing(Generic[T]):
 
     def _read(self, number: int) -> Page[T]:
         self.requests += 1
-        page = self.read(number)
+        page: Page[Any] = self.read(number)
         self.first = self.first or page
         self.last = page
-        self.seen.update(record.key for record in _keyed(page))
+        self.seen.update(record.key for record in page.records)
         self.rejected.update(one.record_id or one.raw for one in page.rejected)
         return page
 
@@ -101,7 +101,3 @@ class Listing(Generic[T]):
             return False
         totals = [total for total in (self.first.total, self.total) if total is not None]
         return self.count >= min(totals, default=0)
-
-
-def _keyed(page: Page[Any]) -> tuple[Any, ...]:
-    return page.records
