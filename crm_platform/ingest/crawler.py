@@ -173,9 +173,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """An object that failed in this run: how often in a row without getting any further, and why the last `times`."""
+    """A part of an object that failed in this run: how often without getting further, and why the last `times`."""
 
-    part: str
     reason: str
     times: int = 1
     tries: int = 1
@@ -234,7 +233,7 @@ class Crawler:
         self._row: list[tuple[str, str, Trouble | None]] = []
         self._silent_rows = 0
         self._is_flaky = False  # something that failed in this run was had when it was asked for again
-        self._failing: dict[tuple[str, str], Failing] = {}
+        self._failing: dict[tuple[str, str], dict[str, Failing]] = {}  # by part: the other part's answers say nothing
         self._passing: set[str] = set()  # reasons that were gone when the object was asked for again
         self._short: set[str] = set()  # chats whose ends met though rows are missing: read to the end of the list
         self._ended: dict[str, bool] = {}  # chats whose reading is over, and whether it reached the list's end
@@ -553,11 +552,9 @@ class Crawler:
 
     def _tries_left(self, operation: str, target: str, reason: str) -> int:
         """How often this run still asks for an object that cannot be had."""
-        trouble, failing = self.troubles.of(operation, target), self._failing.get((operation, target))
-        times = 0 if trouble is None else trouble.times
-        tries = 0
-        if failing is not None:
-            times, tries = max(times, failing.times), failing.tries
+        trouble, failing = self.troubles.of(operation, target), self._failing.get((operation, target), {}).values()
+        times = max([0 if trouble is None else trouble.times, *(one.times for one in failing)])
+        tries = max((one.tries for one in failing), default=0)
         if not self._is_flaky:
             return FEWEST_TRIES - max(times, tries)
         return min(MOST_TRIES - tries, (MOST_TRIES if reason in self._passing else TRIES_OF_THE_FLAKY) - times)
@@ -565,17 +562,17 @@ class Crawler:
     def _failed(
         self, failure: CrmPlatformError, operation: str, target: str, *, part: str, has_moved: bool = False
     ) -> None:
-        before, now = self._failing.get((operation, target)), Failing(part, str(failure))
-        if before is not None and before.part == part and not has_moved:
+        failing, now = self._failing.setdefault((operation, target), {}), Failing(str(failure))
+        before = failing.get(part)
+        if before is not None and not has_moved:
             times = before.times + 1 if before.reason == now.reason else 1
             now = replace(now, times=times, tries=before.tries + 1)
-        self._failing[operation, target] = now
+        failing[part] = now
 
     def _passed(self, operation: str, target: str, *, part: str) -> None:
         """The object answered: if it had failed before, then that was not its own doing."""
-        before = self._failing.get((operation, target))
-        if before is not None and before.part == part:
-            del self._failing[operation, target]
+        before = self._failing.get((operation, target), {}).pop(part, None)
+        if before is not None:
             self._passing.add(before.reason)
             self._is_flaky = True
 
@@ -753,12 +750,12 @@ class Crawler:
 
     def _retries_of(self, operation: str, target: str) -> int | None:
         """How often a request is sent again at once: never for what has failed in this run, or before it."""
-        return 0 if (operation, target) in self._failing else self.troubles.retries(operation, target)
+        return 0 if self._failing.get((operation, target)) else self.troubles.retries(operation, target)
 
     def _page_to_skip(self, chat_id: str) -> int | None:
         """The page of a history that is left out if it cannot be had this time either."""
-        failing = self._failing.get(("list_messages", chat_id))
-        if failing is not None and self._tries_left("list_messages", chat_id, failing.reason) > 1:
+        failing = self._failing.get(("list_messages", chat_id), {}).get("history")
+        if failing is None or self._tries_left("list_messages", chat_id, failing.reason) > 1:
             return None
         return self._bad_pages.get(chat_id)
 

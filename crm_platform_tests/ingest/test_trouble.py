@@ -329,6 +329,29 @@ def test_one_run_at_a_high_rate_of_faults_gets_everything(tmp_path, seed):
     assert never["asked"] <= 3
 
 
+def test_a_page_is_left_out_for_its_own_failures_alone(tmp_path, monkeypatch):
+    """Failures of the newest page between two of a history's page tell nothing of that page."""
+    monkeypatch.setattr("crm_platform.ingest.crawler.BATCH_ROWS", 1)
+    crm = world(tmp_path, contacts=12, days=400)
+    crm.refresh(tables=[raw.Contacts])
+    handle = type(crm.sandbox).handle.__get__(crm.sandbox)
+    failing = {"sort=newest": (1, 3), "sort=oldest": (1, 2)}
+    asked: Counter[tuple[str, str]] = Counter()
+
+    def handled(method, path, query, headers, body):
+        for sort, times in failing.items():
+            if path.endswith("/messages") and sort in query:
+                asked[path, sort] += 1
+                if asked[path, sort] in times:
+                    return Answer(200, b'{"success": false, "message": "temporarily out of order"}')
+        return handle(method, path, query, headers, body)
+
+    crm.sandbox.handle = handled
+    crm.refresh(workers=1)
+    assert max(asked.values()) > 3
+    assert crm.rows("from ops.crawl_state where not is_history_whole") == []
+
+
 CAMPAIGNS = {"success": True, "count": 40, "data": [{"campaign_id": f"k{n}", "status": "completed"} for n in range(40)]}
 
 

@@ -7,12 +7,15 @@ expected figures.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from crm_platform.api import FUTURE_TOLERANCE
 from crm_platform.ingest.batch import region_of
@@ -21,10 +24,22 @@ from crm_platform.models import build_order, build_within, dependencies, freeze
 from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, core, ops, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse.duckdb import DuckDbSession
 from crm_platform_tests.oracle.facts import Facts
 
 Row = dict[str, object]
 LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+SWEEPS = (raw.ContactSweeps, raw.ContactSightings, raw.OperatorEvents)
+"""What a sweep is judged by."""
+
+
+@functools.cache
+def _sweeps() -> DuckDbSession:
+    """An engine without a file, for judging sweeps: to start one for each takes longer than all that is asked."""
+    session = DuckDbSession(duckdb.connect(config={"threads": 1}))
+    for table in SWEEPS:
+        session.create(table)
+    return session
 
 
 def provenance(fetched_at: dt.datetime) -> Row:
@@ -157,16 +172,15 @@ class World:
 
     def _judged(self, listing: SweptList) -> Verdict:
         """What ingest makes of a sweep, by what it would have stored before."""
-        tables = (raw.ContactSweeps, raw.ContactSightings, raw.OperatorEvents)
-        store = DuckDbWarehouse(self.folder / "swept.duckdb", lock_dir=self.folder / "locks")
-        store.prepare(tables)
-        with store.writing() as session:
-            for table in tables:
-                session.execute(f"delete from {table.full_name()}")
+        session = _sweeps()
+        session.connection.begin()
+        try:
+            for table in SWEEPS:
                 rows: list[Any] = self.rows.get(table, [])
-                known = [row for row in rows if row[table.seen_at] <= listing.ended_at]
-                session.append(table, table.rows(known))
+                session.append(table, table.rows([row for row in rows if row[table.seen_at] <= listing.ended_at]))
             return judge(listing, known_before(session))
+        finally:
+            session.connection.rollback()
 
     def campaign(self, campaign_id: str, statuses: Iterable[tuple[dt.datetime, str | None]], **values: object) -> None:
         """A campaign seen in one status after the other, first seen with the first of them."""
