@@ -119,19 +119,16 @@ class DuckDbSession:
             return Written()
         keys = ", ".join(f'"{key}"' for key in table.key)
         self.connection.register("incoming", rows)
-        distinct = self._count(f"select distinct {keys} from incoming")
-        before = self._count(f"from {table.full_name()}")
+        ((distinct,),) = self.connection.execute(
+            f"select count(*) from (select distinct {keys} from incoming)"
+        ).fetchall()
         is_distinct = distinct == rows.num_rows
-        ((written,),) = self.connection.execute(_merge_sql(table, is_distinct=is_distinct)).fetchall()
-        inserted = self._count(f"from {table.full_name()}") - before
-        if written < distinct and _has_volatile(table):
+        written = self.connection.execute(_merge_sql(table, is_distinct=is_distinct)).fetchall()
+        inserted = sum(is_new for (is_new,) in written)
+        if len(written) < distinct and _has_volatile(table):
             self.connection.execute(_freshen_sql(table, is_distinct=is_distinct))
         self.connection.unregister("incoming")
-        return Written(inserted=inserted, updated=written - inserted, unchanged=distinct - written)
-
-    def _count(self, select: str) -> int:
-        ((number,),) = self.connection.execute(f"select count(*) from ({select})").fetchall()
-        return int(number)
+        return Written(inserted=inserted, updated=len(written) - inserted, unchanged=distinct - len(written))
 
     def append(self, table: type[Table], rows: pa.Table) -> None:
         """Add rows."""
@@ -172,6 +169,8 @@ def _freshen_sql(table: type[Table], *, is_distinct: bool) -> str:
 
 def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
     """One MERGE: what is new is inserted, what changed is updated, what is known is left alone.
+
+    It gives a row for each that was written: whether it is new.
 
     `is_distinct`: no key comes twice, which spares the look for each key's newest version.
     """
@@ -218,6 +217,7 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
         on {" and ".join(f't."{key}" = i."{key}"' for key in table.key)}
         {matched}
         when not matched then insert ({", ".join(columns)}) values ({", ".join(f"i.{column}" for column in columns)})
+        returning merge_action = 'INSERT'
     """
 
 

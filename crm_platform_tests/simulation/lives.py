@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import errno
+import functools
 import random
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn
@@ -189,6 +190,14 @@ class MortalSession(DuckDbSession):
         return super().merge(table, rows)
 
 
+@functools.cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """The engine of all lives of a process that keep their file open: to start one takes longer than many of them."""
+    engine = duckdb.connect(config={"threads": 1, "preserve_insertion_order": False})
+    engine.execute("set global timezone = 'UTC'")
+    return engine
+
+
 class MortalWarehouse(DuckDbWarehouse):
     """The live warehouse of one life."""
 
@@ -196,13 +205,13 @@ class MortalWarehouse(DuckDbWarehouse):
         settings = life.simulation.settings
         super().__init__(settings.warehouse_path, lock_dir=settings.lock_dir, threads=1)
         self._life = life
-        self._kept: duckdb.DuckDBPyConnection | None = None
+        self._is_attached = False
 
     def close(self) -> None:
         """Let go of the file, as the end of a process does."""
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
+        if self._is_attached:
+            _engine().execute(f"detach {self.path.stem}")
+            self._is_attached = False
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[DuckDbSession]:
@@ -226,11 +235,9 @@ class MortalWarehouse(DuckDbWarehouse):
             with super()._open(read_only=read_only) as session:
                 yield MortalSession(session.connection, self._life)
             return
-        if self._kept is None:
-            self._kept = duckdb.connect(str(self.path), config=self._config)
-        connection = self._kept.cursor()
-        try:
-            connection.execute("set timezone = 'UTC'")
+        if not self._is_attached:
+            _engine().execute(f"attach '{self.path}' (storage_version 'latest')")
+            self._is_attached = True
+        with _engine().cursor() as connection:
+            connection.execute(f"use {self.path.stem}")
             yield MortalSession(connection, self._life)
-        finally:
-            connection.close()
