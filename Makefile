@@ -9,13 +9,14 @@ HEAVY := services or slow
 # Tests start processes, and each would compile all it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-test setup-all demo test test-all simulate lint check format docs vega lock clean
+.PHONY: help setup setup-test setup-all demo test test-heavy test-all simulate lint check format docs vega lock clean
 
 help:
 	@echo "make demo        set up, start the pages, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs"
 	@echo "                 (ONCE=1 ends after the KPIs; UI_PORT=3001 DASHBOARDS_PORT=8081 SANDBOX_PORT=8801 choose ports)"
 	@echo "make test        set up and run the tests that need nothing but pip"
-	@echo "make test-all    all tests; needs Chromium, and fetches ClickHouse's engine (534 MB)"
+	@echo "make test-heavy  the others; needs Chromium, and fetches ClickHouse's engine (534 MB)"
+	@echo "make test-all    both"
 	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20; CI runs 100)"
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
 	@echo "make format      let ruff format and fix"
@@ -54,8 +55,10 @@ demo: setup
 test: setup-test
 	$(BIN)/pytest -n auto --dist loadfile -m "not ($(HEAVY))" --tell-left-out
 
-test-all: setup-all
-	$(BIN)/pytest -n auto --dist loadfile
+test-heavy: setup-all
+	$(BIN)/pytest -n auto --dist loadfile -m "$(HEAVY)"
+
+test-all: test test-heavy
 
 simulate: setup-test
 	$(BIN)/python -m crm_platform_tests.simulation --seeds $(or $(SEEDS),20) --jobs 2

@@ -104,7 +104,7 @@ def test_outside_a_checkout_it_says_so(own_settings, started, monkeypatch, tmp_p
     assert started == []
 
 
-# The notebook itself: marimo and altair come with `make test-all`.
+# The notebook itself: marimo and altair come with `make test-heavy`.
 
 
 def look(settings: Settings) -> dict:

@@ -141,7 +141,7 @@ def test_pages_first_then_figures_then_messages(demo):
             if entry["label"] == "dashboard"
         }
 
-    demo.wait_for(links, seconds=30)
+    demo.wait_for(links, seconds=120)
     assert all(link.startswith(f"{demo.pages}/") for link in links())
 
     demo.wait_for(lambda: time.monotonic() - began > 45, seconds=60)
