@@ -54,7 +54,7 @@ def by_table(outcomes):
     [
         (403, REFUSED),
         (200, {"success": False, "message": "archived"}),
-        (500, {"success": False}),
+        pytest.param(500, {"success": False}, marks=pytest.mark.slow),
         pytest.param(401, {"success": False, "developer_message": "no"}, marks=pytest.mark.slow),
         pytest.param(200, {"success": True, "data": {"messages": "none"}}, marks=pytest.mark.slow),
         pytest.param(502, b"<html>bad gateway</html>", marks=pytest.mark.slow),
@@ -108,7 +108,14 @@ def test_pauses_grow_to_a_day_and_no_clock_makes_them_longer(tmp_path):
     assert not troubles.is_resting("list_messages", "d", at=at)
 
 
-@pytest.mark.parametrize("body", [NOT_SENT, {"success": True, "metrics": None}, {"success": True}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        NOT_SENT,
+        pytest.param({"success": True, "metrics": None}, marks=pytest.mark.slow),
+        pytest.param({"success": True}, marks=pytest.mark.slow),
+    ],
+)
 def test_reports_that_are_refused_starve_nobody(tmp_path, body):
     """Field case 5: reports of drafts, on a day's quota."""
     crm = world(tmp_path, contacts=40, limits={"requests_per_minute": 600, "requests_per_day": 200})
@@ -141,7 +148,7 @@ def test_a_crawl_goes_on_without_a_chat_that_is_refused(tmp_path, unlimited):
     crm.refresh(tables=[raw.Contacts])
     bad = chats(crm)[:3]
     asked = answers(crm, (f"/crm/chat/({'|'.join(bad)})/messages", 403, REFUSED))
-    outcome = by_table(crm.crawl(minutes=20))[raw.Messages]
+    outcome = by_table(crm.crawl(minutes=8))[raw.Messages]
     assert "3 of 60 chats not visited yet" in outcome.remaining
     assert len(crm.rows("from ops.crawl_state where is_history_whole")) == 57
     assert asked.total() <= 3 * 3
@@ -161,7 +168,7 @@ def test_a_page_of_contacts_that_is_never_answered_is_missed_and_the_others_are_
 
 
 @pytest.mark.parametrize("path", [r"/crm/chat\?", r"/crm/campaign\?", r"/crm/setting/custom-field"])
-@pytest.mark.parametrize("status", [403, 500])
+@pytest.mark.parametrize("status", [403, pytest.param(500, marks=pytest.mark.slow)])
 def test_a_list_that_cannot_be_had_ends_nothing_else(tmp_path, path, status):
     crm = world(tmp_path)
     crm.refresh()
@@ -174,7 +181,9 @@ def test_a_list_that_cannot_be_had_ends_nothing_else(tmp_path, path, status):
     assert asked.total() < 60
 
 
-@pytest.mark.parametrize("path", [r"/crm/campaign\?", r"/crm/setting/custom-field\?"])
+@pytest.mark.parametrize(
+    "path", [r"/crm/campaign\?", pytest.param(r"/crm/setting/custom-field\?", marks=pytest.mark.slow)]
+)
 def test_trouble_with_a_list_is_over_once_any_run_has_read_it(tmp_path, path):
     crm = world(tmp_path)
     crm.refresh()
@@ -332,8 +341,7 @@ def test_one_run_at_a_high_rate_of_faults_gets_everything(tmp_path, seed):
 def test_a_page_is_left_out_for_its_own_failures_alone(tmp_path, monkeypatch):
     """Failures of the newest page between two of a history's page tell nothing of that page."""
     monkeypatch.setattr("crm_platform.ingest.crawler.BATCH_ROWS", 1)
-    crm = world(tmp_path, contacts=12, days=400)
-    crm.refresh(tables=[raw.Contacts])
+    crm = world(tmp_path, contacts=12, days=200)
     handle = type(crm.sandbox).handle.__get__(crm.sandbox)
     failing = {"sort=newest": (1, 3), "sort=oldest": (1, 2)}
     asked: Counter[tuple[str, str]] = Counter()
@@ -347,7 +355,7 @@ def test_a_page_is_left_out_for_its_own_failures_alone(tmp_path, monkeypatch):
         return handle(method, path, query, headers, body)
 
     crm.sandbox.handle = handled
-    crm.refresh(workers=1)
+    crm.refresh(workers=1, tables=[raw.Contacts, raw.Messages])
     assert max(asked.values()) > 3
     assert crm.rows("from ops.crawl_state where not is_history_whole") == []
 
