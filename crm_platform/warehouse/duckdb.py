@@ -181,7 +181,7 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
     # A version from later than all that comes now was stored by a clock that has gone back: there the order of commits
     # decides, or it would win until the clock is there again.
     is_newer = f"(i.fetched_at >= t.fetched_at or t.fetched_at > i.newest_at + {_CLOCK_SLACK})"
-    incoming, sets, changed = [], [], []
+    incoming, values, sets, differs, further = [], [], [], [], []
     for column_name, declared in table.columns.items():
         column = f'"{column_name}"'
         if column_name in table.key:
@@ -194,23 +194,24 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
             incoming.append(
                 f"first_value({column}) over (partition by {keys} order by {rank} desc, {newest_first}) as {column}"
             )
-            further = f"{STATUS_RANK.format(f'i.{column}')} > {STATUS_RANK.format(f't.{column}')}"
-            sets.append(f"{column} = case when {further} then i.{column} else t.{column} end")
-            changed.append(further)
+            is_further = f"{STATUS_RANK.format(f'i.{column}')} > {STATUS_RANK.format(f't.{column}')}"
+            sets.append(f"{column} = case when {is_further} then i.{column} else t.{column} end")
+            further.append(is_further)
         else:
             incoming.append(column)
-            newer = f"case when {is_newer} then i.{column} else t.{column} end"
-            sets.append(f"{column} = {newer if is_versioned else f'i.{column}'}")
+            values.append(f"{column} = i.{column}")
             if column_name not in _PROVENANCE and not (column_name == _VOLATILE and _has_volatile(table)):
-                differs = f"i.{column} is distinct from t.{column}"
-                changed.append(f"({is_newer} and {differs})" if is_versioned else differs)
+                differs.append(f"i.{column} is distinct from t.{column}")
     newest = f"qualify row_number() over (partition by {keys} order by {newest_first}) = 1"
     if is_versioned:
         incoming.append("max(fetched_at) over () as newest_at")
     distinct = f"select *{', max(fetched_at) over () as newest_at' if is_versioned else ''} from incoming"
     source = distinct if is_distinct else f"select {', '.join(incoming)} from incoming {newest}"
     columns = [f'"{name}"' for name in table.columns]
-    matched = f"when matched and ({' or '.join(changed)}) then update set {', '.join(sets)}" if changed else ""
+    changed, newer = " or ".join([*differs, *further]), f"{is_newer} and " if is_versioned else ""
+    matched = f"when matched and {newer}({changed}) then update set {', '.join([*values, *sets])}" if changed else ""
+    if is_versioned and further:  # an older version may be further
+        matched += f" when matched and ({' or '.join(further)}) then update set {', '.join(sets)}"
     return f"""
         merge into {name} as t
         using ({source}) as i
