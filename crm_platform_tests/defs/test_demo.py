@@ -132,6 +132,7 @@ def test_the_pages_and_the_dagster_ui_are_up_before_the_first_request(play):
     assert begun.note("refresh")["up"] == {"serve": True, "dev": True}
 
 
+@pytest.mark.slow
 def test_other_ports_are_known_throughout(play):
     """Kind 15: the links of the Dagster UI, the refresh and the sandbox follow the ports."""
     ui, pages, crm = free_ports(3)

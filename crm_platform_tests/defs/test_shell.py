@@ -425,6 +425,7 @@ def test_doctor_says_which_setting_is_wrong(monkeypatch):
     assert "CRM_TIMEZONE" in result.output
 
 
+@pytest.mark.slow
 def test_build_computes_without_dagster_and_publishes_only_if_it_may(call, stocked):
     before = current(stocked)
     assert before is not None, "a build has published what these tests look at"

@@ -65,6 +65,7 @@ def test_a_limit_that_only_the_server_names_paces_what_is_not_urgent(tmp_path):
     assert all(minutes[minute] > 0 for minute in range(2, 11)), minutes
 
 
+@pytest.mark.slow
 def test_small_runs_add_up_to_everything(tmp_path):
     crm = world(tmp_path, limits={"requests_per_minute": 60})
     for _ in range(60):
@@ -113,6 +114,7 @@ def test_an_event_brings_its_chat_forward_within_a_minute(tmp_path):
     assert visited["known_until"].replace(tzinfo=dt.UTC) - named_at <= dt.timedelta(seconds=70)
 
 
+@pytest.mark.slow
 def test_a_campaigns_first_report_comes_early_and_running_ones_again(tmp_path):
     crm = world(tmp_path, limits={"requests_per_minute": 120})
     crm.crawl(minutes=8)

@@ -115,6 +115,7 @@ def test_odd_dates_size_nothing_and_stop_nothing(tmp_path):
     assert len(tables["core.coverage_daily"]) < 1_000
 
 
+@pytest.mark.slow
 def test_a_report_beyond_all_counting_is_shown_and_flagged(tmp_path):
     """Field case 67, and variants of it."""
     counts = [{"delivered": 9 * 10**18}, {"total_recipients": 9 * 10**18, "delivered": 9 * 10**18, "failed": 10**18},

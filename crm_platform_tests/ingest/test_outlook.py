@@ -104,6 +104,7 @@ def test_schedules_give_histories_a_share_only():
     assert seconds_by_schedule(found, limits=Allowance(None, None)) is None
 
 
+@pytest.mark.slow
 def test_the_pace_is_that_of_the_last_minutes(tmp_path):
     crm = world(tmp_path, limits=LIMITS)
     with crm.warehouse.reading() as session:

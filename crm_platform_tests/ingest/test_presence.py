@@ -351,6 +351,7 @@ def test_a_refresh_on_an_empty_list_goes_on_and_says_so(tmp_path):
     assert present(crm) == 60
 
 
+@pytest.mark.slow
 def test_a_refresh_on_half_a_list_believes_it_the_second_time(tmp_path):
     crm = world(tmp_path)
     crm.refresh()
@@ -373,6 +374,7 @@ def test_a_refresh_on_half_a_list_believes_it_the_second_time(tmp_path):
     assert messages.metrics["chats"] == 30
 
 
+@pytest.mark.slow
 def test_a_refresh_on_a_list_with_another_key_misses_nobody(tmp_path):
     """Field case 12: `id` in place of `chat_id`."""
     crm = world(tmp_path)

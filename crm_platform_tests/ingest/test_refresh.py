@@ -149,6 +149,7 @@ def test_dirty_shapes_and_faults_lose_nothing(tmp_path):
     assert len(crm.rows("from ops.quarantine")) == before
 
 
+@pytest.mark.slow
 def test_time_moves_and_statuses_follow(tmp_path):
     crm = world(tmp_path, contacts=400, days=15)
     crm.refresh()

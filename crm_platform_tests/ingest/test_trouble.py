@@ -133,6 +133,7 @@ def test_reports_that_are_refused_starve_nobody(tmp_path, body):
     assert operations["list_messages"] > 60
 
 
+@pytest.mark.slow
 def test_a_crawl_whose_reports_are_refused_visits_its_chats(tmp_path):
     crm = world(tmp_path, contacts=40, limits={"requests_per_minute": 60, "requests_per_day": 1_000})
     asked = answers(crm, (r"/crm/campaign/[^/]+/report", 200, NOT_SENT))
@@ -142,7 +143,7 @@ def test_a_crawl_whose_reports_are_refused_visits_its_chats(tmp_path):
     assert operations["list_messages"] > 40 > 0.2 * operations["campaign_report"]
 
 
-@pytest.mark.parametrize("unlimited", [True, False])
+@pytest.mark.parametrize("unlimited", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_crawl_goes_on_without_a_chat_that_is_refused(tmp_path, unlimited):
     crm = world(tmp_path, limits={} if unlimited else {"requests_per_minute": 60})
     crm.refresh(tables=[raw.Contacts])
@@ -395,6 +396,7 @@ def test_a_crawl_tells_of_contacts_that_it_did_not_see(tmp_path):
     assert remaining == "no sweep of the contact list was complete: 30 of 30 were not seen"
 
 
+@pytest.mark.slow
 def test_a_list_that_gives_its_first_page_only_is_not_complete(tmp_path):
     """Field case 14: `page` is ignored, and no total says that there is more than the 100 that came."""
     crm = world(tmp_path, contacts=130)

@@ -75,6 +75,7 @@ def test_coverage_of_messages(new_world: Worlds):
     )  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_coverage_is_not_known_without_the_planner(new_world: Worlds):
     world = new_world()
     world.message("chat", "m1", NOW - DAY, "inbound")

@@ -100,7 +100,7 @@ def test_what_was_known_of_suspicious_sweeps_at_a_cut(new_world: Worlds, cut: dt
     assert since is None or max(ends) == (start + since).replace(tzinfo=None)  # type: ignore[operator,type-var]
 
 
-@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 60))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 30))])
 def test_presence_agrees_with_the_oracle_at_any_cut(seed: int, tmp_path: Path):
     """Lists that are empty, lack many or hold what cannot be read, and people who accept them, seen from many cuts."""
     facts = random_facts(seed, contacts=(8, 30, 90)[seed % 3], messages_per_chat=1, campaigns=0)

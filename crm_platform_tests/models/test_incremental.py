@@ -152,6 +152,7 @@ def test_a_message_dated_ahead_counts_when_its_time_has_come(new_world: Worlds):
     assert wait == {"state": "answered"}
 
 
+@pytest.mark.slow
 def test_what_makes_a_build_full(new_world: Worlds, monkeypatch: pytest.MonkeyPatch):
     world = some_world(new_world)
 
@@ -181,6 +182,7 @@ def test_what_makes_a_build_full(new_world: Worlds, monkeypatch: pytest.MonkeyPa
     assert is_full(), "the store of an older version"
 
 
+@pytest.mark.slow
 def test_a_build_that_was_given_up_is_made_up_for(new_world: Worlds):
     world = some_world(new_world)
     world.message("chat-0", "m2", NOW - 3 * HOUR, "outbound")

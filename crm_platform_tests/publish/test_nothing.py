@@ -117,6 +117,7 @@ def _in_the_past(build: Build, now: dt.datetime) -> Snapshot:
     return publish(build.models, settings=build.settings, now=now, validate=lambda *_: [])
 
 
+@pytest.mark.slow
 def test_what_never_was_current_takes_no_others_place_when_old_ones_go(build: Build) -> None:
     shown = build.publish()
     past = [_in_the_past(build, NOW + dt.timedelta(hours=hour)) for hour in range(1, 6)]

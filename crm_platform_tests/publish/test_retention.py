@@ -27,6 +27,7 @@ def test_an_id_sorts_by_time_and_tells_it():
     assert created_at(".building") is None
 
 
+@pytest.mark.slow
 def test_the_last_of_each_local_day_is_kept_for_a_while(build):
     made = [build.publish(at=NOW - age).id for age in (3 * DAY, 2 * DAY, 2 * DAY - HOUR, 5 * HOUR, 4 * HOUR, 0 * HOUR)]
     removed = purge(build.settings, now=NOW + 10 * HOUR, keep_days=3, keep_at_least=1)

@@ -61,6 +61,7 @@ def test_a_median_and_the_waits_behind_it(desk):
     assert {row["chat_id"] for row in found.rows} == {pseudonym(key, "chat", chat) for chat in CHATS}
 
 
+@pytest.mark.slow
 def test_the_requests_that_the_rows_came_from(desk):
     three_chats(desk)
     desk.visit("chat-of-nobody", at(1))
@@ -131,6 +132,7 @@ def test_equal_inputs_give_equal_digests_whatever_their_order_and_whenever_built
     assert median_of(desk, now=CUT + dt.timedelta(hours=5)).digest == first
 
 
+@pytest.mark.slow
 def test_a_used_value_changes_the_digest_even_where_the_figure_stays(desk):
     three_chats(desk)
     before = median_of(desk)
@@ -142,6 +144,7 @@ def test_a_used_value_changes_the_digest_even_where_the_figure_stays(desk):
     assert after.digest != before.digest
 
 
+@pytest.mark.slow
 def test_what_a_figure_does_not_use_leaves_its_digest(desk):
     three_chats(desk)
     before = median_of(desk).digest
@@ -193,6 +196,7 @@ def test_what_is_no_snapshot_has_no_receipts():
         receipt(connection, "response_times_daily", {"day": DAY}, "waits")
 
 
+@pytest.mark.slow
 def test_a_range_of_days_pools_the_rows_of_all_of_them(desk):
     three_chats(desk)
     later = DAY + dt.timedelta(days=1)

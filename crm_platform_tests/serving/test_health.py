@@ -103,6 +103,7 @@ def test_when_the_newest_snapshot_is_broken_the_last_good_one_goes_on(root: Path
     assert client.get(RESPONSES).json()["snapshot"] == again.id
 
 
+@pytest.mark.slow
 def test_everybody_gets_a_whole_answer_while_snapshots_turn(root: Path):
     client = client_of(root)
     published = [(root / "published" / "current").resolve().name]

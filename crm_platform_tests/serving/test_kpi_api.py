@@ -185,6 +185,7 @@ def test_pages_hold_every_row_once(client: httpx.Client, form: str):
     assert len(set(seen)) == 168
 
 
+@pytest.mark.slow
 def test_a_cursor_belongs_to_its_question_and_its_snapshot(tmp_path: Path):
     publish_rows(load_settings(data_dir=tmp_path))
     client = client_of(tmp_path)

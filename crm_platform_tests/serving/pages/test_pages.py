@@ -144,6 +144,7 @@ def test_freshness_and_coverage_are_in_sight(tmp_path):
     assert 'class="status stale"' in shown.get("/support").text
 
 
+@pytest.mark.slow
 def test_a_long_pause_that_the_crm_asked_for_is_said_with_its_reason(tmp_path):
     """Field case 24: closed for eight hours, and nobody said until when."""
     shown = publish_world(busy(tmp_path), NOW, expected_unseen={})
@@ -183,6 +184,7 @@ def test_a_new_snapshot_is_shown_by_the_next_request(tmp_path):
     assert shown.get("/state.json").json()["snapshot"] != first
 
 
+@pytest.mark.slow
 def test_a_broken_snapshot_leaves_the_last_good_one_standing(tmp_path):
     shown = published(random_facts(3, contacts=4, campaigns=2, as_of=NOW), tmp_path)
     assert shown.get("/executive").status_code == 200
@@ -220,6 +222,7 @@ def test_a_csv_that_is_not_there_says_which_are(site: Site):
     assert site.get("/charts/support/backlog.csv?range=x").status_code == 400
 
 
+@pytest.mark.slow
 def test_a_thousand_campaigns_come_in_pages_sorted_and_searched(tmp_path):
     world = World(tmp_path, Settings(data_dir=tmp_path))
     for number in range(1000):
@@ -279,6 +282,7 @@ def test_the_interval_of_a_difference_is_the_published_one():
     assert difference(*rates, "r") == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
+@pytest.mark.slow
 def test_costs_show_a_return_only_if_they_are_given(tmp_path):
     world = World(tmp_path, Settings(data_dir=tmp_path))
     world.campaign("spring", [(NOW - 200 * HOUR, "completed")], created_at=NOW - 200 * HOUR)

@@ -146,7 +146,7 @@ def test_a_change_too_small_to_speak_of_is_none(kind: Kind, before: float, now: 
     assert figure.trend == trend
 
 
-@pytest.fixture(scope="module", params=[None, 50.0])
+@pytest.fixture(scope="module", params=[None, pytest.param(50.0, marks=pytest.mark.slow)])
 def unread(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """Minutes after a new CRM was connected: contacts are listed, and no chat or one old one of ten is read."""
     folder: Path = tmp_path_factory.mktemp("unread")
