@@ -155,8 +155,9 @@ class Paging:
         if shrank > 0:
             self._gone += shrank
             first = max(1, page.page - -(-shrank // max(self._largest, 1)))
-            self.lost_pages = page.page - first
-            self._again = deque(range(first, page.page))
+            # A page that is read again may shrink, too: then all that was read behind it has moved before it was read.
+            self._again = deque(number for number in range(first, self._last + 1) if number != page.page)
+            self.lost_pages = len(self._again)
         self.total = total
 
     def _has_all(self) -> bool:

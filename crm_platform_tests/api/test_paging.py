@@ -100,6 +100,20 @@ def test_where_the_list_shrinks_the_pages_before_are_read_again():
     assert len(server.requests) <= 9
 
 
+@given(people=st.integers(0, 200), leave=st.dictionaries(st.integers(2, 25), st.integers(1, 60), max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_whoever_stays_while_the_oldest_leave_again_and_again_is_seen(people, leave):
+    """Also where a page that is read again shrinks; a list that moves on and on is left by its budget, and says so."""
+    server = Contacts(list(range(people)), size=10, echoes=10)
+    paging, seen = Paging(), set()
+    while paging.next is not None:
+        del server.people[: leave.get(len(server.requests) + 1, 0)]
+        page = server(paging.next)
+        seen |= {int(one.chat_id) for one in page.records}
+        paging.took(page, keys_of(page))
+    assert paging.end == "budget" or set(server.people) <= seen
+
+
 def test_a_page_that_cannot_be_had_is_left_out_only_where_more_is_known_to_follow():
     paging = Paging()
     assert not paging.skip()
