@@ -108,7 +108,7 @@ def demo(tmp_path) -> Iterator[Demo]:
 
 def test_pages_first_then_figures_then_messages(demo):
     while True:
-        up, asked = demo.are_up(), demo.requests
+        asked, up = demo.requests, demo.are_up()  # in this order: what is up a moment later must be up now
         if asked:
             break
         time.sleep(0.1)
