@@ -41,6 +41,9 @@ PAGE_SIZE = 100
 READ_AGAIN_AFTER = timedelta(hours=24)
 """How long after a reading to the end that fell short of the total the list is read from the other end."""
 
+MOVES_UNSEEN_AFTER = timedelta(minutes=10)
+"""In so long a pause as much may come to a list as goes away, and its total tells of neither."""
+
 MOST_PAGES = 2_000
 """Pages of a chat that reports no total that are read at a stretch."""
 
@@ -65,6 +68,8 @@ class ChatState:
     is_read_back: bool = False
     unreachable: int = 0
     last_page: str | None = None
+    last_total: int | None = None
+    last_page_at: datetime | None = None
 
     @property
     def boundary(self) -> int:
@@ -250,7 +255,9 @@ def _after_visit(before: ChatState, state: ChatState, visit: Visit, *, read: int
     if before.is_history_whole:
         total = state.reported_total if state.reported_total is not None else before.newest_run + new
         return state.proven(total, unreachable=max(0, before.unreachable - lost))
-    state = replace(state, newest_run=before.newest_run + new)
+    # What went away until now is told by `lost`.
+    told = state.known_until if before.last_page_at is not None else None
+    state = replace(state, newest_run=before.newest_run + new, last_total=state.reported_total, last_page_at=told)
     return _moved_back(state, lost, page_size=count_of(visit.pages[0])) if lost > 0 else state
 
 
@@ -333,7 +340,14 @@ def deepen(
             if paging.total is not None and state.reported_total is not None:
                 # What is new since the visit is the next visit's; what is gone, nobody need look for.
                 state = replace(state, reported_total=min(state.reported_total, paging.total))
-            state = replace(state, read_from_oldest=read, pages_from_oldest=paging.place, last_page=digest)
+            state = replace(
+                state,
+                read_from_oldest=read,
+                pages_from_oldest=paging.place,
+                last_page=digest,
+                last_total=believed_total(page),
+                last_page_at=page.fetch.started_at,
+            )
     except CrmPlatformError as problem:
         visit.failure = problem
         state = replace(state, failed_at=now(), failure=type(problem).__name__)
@@ -345,9 +359,12 @@ def deepen(
 
 
 def _may_have_moved(state: ChatState, page: Page[Message]) -> bool:
-    """Whether the list changed since its history was last read: as much may have gone from before the place as came."""
-    is_on_its_way = bool(state.pages_from_oldest) and state.last_page is not None and not state.is_read_back
-    return is_on_its_way and believed_total(page) != state.reported_total
+    """Whether the list may have changed since its history was last read: what went away has moved the place."""
+    if not state.pages_from_oldest or state.last_page is None or state.is_read_back:
+        return False
+    if believed_total(page) != state.last_total or state.last_page_at is None:
+        return True
+    return page.fetch.started_at - state.last_page_at >= MOVES_UNSEEN_AFTER
 
 
 def _history(state: ChatState, *, to_end: bool) -> Paging:

@@ -79,6 +79,8 @@ class CrawlState(OpsTable):
     is_read_back = flag("The list is read a second time, from its newest end.", nullable=True)
     last_page = text("Digest of the last of these pages.", nullable=True)
     unreachable = count("Messages that the total counts and two readings to the end did not bring.", nullable=True)
+    last_total = count("Messages in the chat when that page was read, or at a visit since then.", nullable=True)
+    last_page_at = timestamp("When that was.", nullable=True)
 
 
 class Troubles(OpsTable):

@@ -58,6 +58,7 @@ class Chat:
     echoes: int | None = None
     bad_pages: set[int] = field(default_factory=set)
     on_request: Callable[[], None] = lambda: None
+    at: dt.datetime = START
 
     def add(self, count: int) -> None:
         start = max([self.newest, *self.records]) + 1
@@ -81,7 +82,19 @@ class Chat:
         wanted = [n for n in ordered[(number - 1) * size : number * size] if n not in self.hidden]
         total = len(wanted) if self.total_of_page else len(self.records) + self.surplus
         fetch = Fetch(
-            self.requests, "list_messages", chat_id, page, limit, sort, 1, START, START, 200, "ok", len(wanted), None
+            self.requests,
+            "list_messages",
+            chat_id,
+            page,
+            limit,
+            sort,
+            1,
+            self.at,
+            self.at,
+            200,
+            "ok",
+            len(wanted),
+            None,
         )
         answer = Page(
             records=tuple(
@@ -540,6 +553,52 @@ def test_as_much_may_come_as_goes_away(largest_page, messages, changes):
         reader.now += dt.timedelta(hours=25)
     assert reader.state.is_history_whole
     assert {f"m{n}" for n in chat.records} <= reader.stored
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    largest_page=st.sampled_from([10, 33, 100]),
+    messages=st.integers(0, 400),
+    leave=st.dictionaries(st.integers(1, 60), st.integers(1, 60), max_size=6),
+    pieces=st.lists(st.sampled_from([1, 2, 3, 5, 50]), min_size=1, max_size=12),
+    join=st.dictionaries(st.integers(0, 11), st.integers(1, 130), max_size=3),
+    visits=st.sets(st.integers(0, 11), max_size=3),
+)
+# The total grows, and is what it was when the next piece is read.
+@example(largest_page=10, messages=21, leave={3: 1}, pieces=[1, 1], join={0: 1}, visits=set())
+# As much comes as goes while the reading pauses.
+@example(largest_page=10, messages=31, leave={4: 1}, pieces=[2, 1], join={1: 1}, visits=set())
+def test_whatever_leaves_before_whichever_page_nothing_missing_is_called_whole(
+    *, largest_page, messages, leave, pieces, join, visits
+):
+    """An hour passes between two pieces of the history."""
+    chat, reader = Chat(largest_page=largest_page), Reader()
+    chat.add(messages)
+    chat.on_request = lambda: chat.records.__delitem__(slice(leave.get(chat.requests, 0)))
+
+    def visit() -> set[int]:
+        listed = set(chat.records)
+        reader.visit(chat)
+        return listed
+
+    def lacking(listed: set[int]) -> set[str]:
+        whole = reader.state.is_history_whole
+        return {f"m{n}" for n in listed & set(chat.records)} - reader.stored if whole else set()
+
+    listed = visit()
+    for number, pages in enumerate(pieces):
+        chat.add(join.get(number, 0))
+        chat.at += dt.timedelta(hours=1)
+        if number in visits:
+            listed = visit()
+        reader.deepen(chat, most_pages=pages)
+        assert not lacking(listed)
+    for _ in range(4):
+        listed = set(chat.records)
+        reader.read(chat)
+        reader.now += dt.timedelta(hours=25)
+        assert not lacking(listed)
+    assert reader.state.is_history_whole
 
 
 @pytest.mark.parametrize("messages", [0, 1, 99, 100, 101, 200, 250, 1_000])
