@@ -465,6 +465,12 @@ def of_the_limits(crm: Crm) -> list[str]:
     return broken
 
 
+def seconds_rested(session: DuckDbSession) -> float:
+    """How long objects that gave the same answer again were left alone; of each its last and longest pause."""
+    (row,) = _rows(session, "select coalesce(sum(epoch(retry_at - last_at)), 0) as seconds from ops.troubles")
+    return float(str(row["seconds"]))
+
+
 def of_the_time(
     troubled: Simulation, took: dt.timedelta, calm: Simulation, calm_took: dt.timedelta, *, run: float
 ) -> list[str]:
@@ -480,6 +486,7 @@ def of_the_time(
         + troubled.seconds_delayed
         + troubled.seconds_of_backing_off
         + troubled.seconds_asked_for
+        + troubled.seconds_rested
         + WINDOW * troubled.restarts
         + GATE_TIMEOUT * troubled.troubles[LEDGER_LOST]  # what was under way may be counted until then, and a window
         + others
@@ -489,7 +496,8 @@ def of_the_time(
         said = (
             f"I7: it took {took.total_seconds():.0f} s, undisturbed {calm_took.total_seconds():.0f} s; with delays of "
             f"{troubled.seconds_delayed:.0f} s, waits of {troubled.seconds_of_backing_off:.0f} s before trying again, "
-            f"{troubled.seconds_asked_for:.0f} s of Retry-After, {troubled.restarts} kills and "
+            f"{troubled.seconds_asked_for:.0f} s of Retry-After, {troubled.seconds_rested:.0f} s of rest for what "
+            f"failed alike, {troubled.restarts} kills and "
             f"{troubled.requests_of_others} requests of others it may take {allowed:.0f} s"
         )
         return [said]

@@ -108,6 +108,7 @@ class Simulation:
         self.seconds_delayed = 0.0
         self.seconds_of_backing_off = 0.0
         self.seconds_asked_for = 0.0
+        self.seconds_rested = 0.0
         self.requests_of_others = 0
         self.restarts = 0
 
@@ -359,6 +360,7 @@ class Simulation:
         """Hold what is stored against I2 and I4, whatever has just happened; says whether everything is there."""
         with self._undisturbed(), self.life() as life, life.reading() as session:
             self.broken += [f"{one} (after {after})" for one in invariants.of_the_store(self.crm, session)]
+            self.seconds_rested = invariants.seconds_rested(session)
             return invariants.is_everything_there(session)
         raise AssertionError  # an undisturbed life does not end in the middle
 
