@@ -32,7 +32,11 @@ _CHATS = f"""
                 when states.is_history_whole then coalesce(states.reported_total, states.newest_run)
                 else states.reported_total
             end as total,
-            coalesce(states.newest_run, 0) + coalesce(states.read_from_oldest, 0) as seen
+            -- Of a list that fell short the rows were counted: where it is read from then on says nothing.
+            coalesce(
+                states.reported_total - states.short_by,
+                coalesce(states.newest_run, 0) + coalesce(states.read_from_oldest, 0)
+            ) as seen
         from ({PRESENT}) as present
         left join ops.crawl_state as states on states.chat_id = present.chat_id
     ),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from dataclasses import replace
 from math import ceil
 
 import pytest
@@ -61,6 +63,25 @@ def test_all_is_said_only_when_all_is_there(tmp_path):
     assert found.stored == found.expected == true_messages(crm)
     assert found.requests == 0
     assert look(crm, since=crm.time.now + dt.timedelta(seconds=1)).requests == found.chats, "each once more, then"
+
+
+def test_of_lists_that_fell_short_all_is_loaded_but_what_they_lack(tmp_path):
+    crm = world(tmp_path, contacts=12)
+    handle = type(crm.sandbox).handle.__get__(crm.sandbox)
+
+    def too_high(method, path, query, headers, body):
+        answer = handle(method, path, query, headers, body)
+        if not path.endswith("/messages"):
+            return answer
+        return replace(
+            answer, body=re.sub(rb'"total":\s*(\d+)', lambda m: b'"total": %d' % (int(m[1]) + 3), answer.body)
+        )
+
+    crm.sandbox.handle = too_high
+    crm.refresh()
+    found = look(crm)
+    assert found.stored == true_messages(crm)
+    assert found.expected == found.stored + 3 * 12
 
 
 def test_what_is_missing_is_never_rounded_away():
