@@ -72,6 +72,9 @@ RAW_TABLES: tuple[type[RawTable], ...] = (
 TICK = timedelta(minutes=1)
 """How often a crawl asks the planner what to do next."""
 
+WHOLE_LIST = "the list"
+"""What cannot be had where no page of it is to blame."""
+
 FEWEST_REJECTED = 2
 """One record that is broken is that record's trouble; this many, and none that is not, are the server's."""
 
@@ -623,7 +626,8 @@ class _Ticks:
         except OF_ONE_OBJECT as problem:
             if not self._crawler.is_answered():
                 raise
-            troubles.met(operation, "the list", problem, at=at)
+            if not any(one.operation == operation and one.target != WHOLE_LIST for one in troubles):
+                troubles.met(operation, WHOLE_LIST, problem, at=at)
             account.remaining = ": ".join(filter(None, (account.remaining, str(problem))))
 
     def _history_pages(self, at: datetime, *, is_due: bool) -> int | None:
