@@ -122,7 +122,7 @@ def test_what_comes_next_is_told_for_the_port_it_is_on(arguments):
         lines = [sandbox.stdout.readline() for _ in range(5)]
     finally:
         sandbox.terminate()
-        sandbox.communicate(timeout=30)
+        sandbox.communicate(timeout=120)
     assert (f"http://127.0.0.1:{port} " in lines[0]) == (not arguments)
     own = lines[0].split("127.0.0.1:")[1].split()[0]
     assert f"CRM_SANDBOX_PORT={own} crm refresh" in lines[4]
