@@ -93,7 +93,7 @@ FEWEST_TRIES = 2
 TRIES_OF_THE_FLAKY = 3
 """Times that one answer may come on a server that has given something else when it was asked again."""
 
-MOST_TRIES = 6
+MOST_TRIES = 9
 """Times that a run asks for an object where answers pass: each is another, or has passed for another object."""
 
 MOST_ROUNDS = 24

@@ -236,6 +236,7 @@ class _Stages:
     anew: bool
     first_reports: int = 0
     asked: set[str] = field(default_factory=set)
+    visited: set[str] = field(default_factory=set)
 
     def contacts(self) -> None:
         """Sweep the contact list, until a sweep is complete."""
@@ -328,10 +329,14 @@ class _Stages:
         crawler = self.crawler
         failed: dict[str, CrmPlatformError] = {}
         asked = set(chat_ids)
-        reading: Iterator[Visit] = crawler.visit(chat_ids, anew=self.anew)
+        # Where only the history failed, the newest page need not be had again.
+        unvisited = [chat_id for chat_id in chat_ids if chat_id not in self.visited]
+        reading: Iterator[Visit] = crawler.visit(unvisited, anew=self.anew)
         while True:
             for visit in reading:
                 chat_id = visit.state.chat_id
+                if visit.is_newest and visit.failure is None:
+                    self.visited.add(chat_id)
                 if visit.failure is not None:
                     failed[chat_id] = visit.failure
                 elif visit.state.is_history_whole:
