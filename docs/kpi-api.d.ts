@@ -148,70 +148,24 @@ export interface TableList {
   tables: Table[];
 }
 
-/** Waits and how long they took, by the local day they began. Left-truncated conversations are left out. A row has every column, unless `columns` names some. */
-export interface ResponseTimesDaily {
-  /** Local day of waiting_since. [local day] */
-  day: string;
-  /** Waits of left-truncated conversations: not in any other figure of the row. */
-  left_truncated_waits: number;
-  /** Waits that began. */
-  waits: number;
-  /** First waits of their conversation. */
-  first_waits: number;
-  /** Waits that a reply closed. */
-  answered_waits: number;
-  /** First waits that a reply closed. */
-  first_answered_waits: number;
-  /** Waits without a reply whose conversation is not over. */
-  open_waits: number;
-  /** First waits without a reply whose conversation is over. */
-  missed_waits: number;
-  /** Later waits without a reply whose conversation is over: mostly thanks. */
-  trailing_waits: number;
-  /** first_answered_waits / (first_answered_waits + missed_waits). */
-  answer_rate: number | null;
-  /** Median over answered waits. [s] */
-  response_seconds_median: number | null;
-  /** 90th percentile over answered waits. [s] */
-  response_seconds_p90: number | null;
-  /** Mean over answered waits. [s] */
-  response_seconds_mean: number | null;
-  /** Median over first answered waits. [s] */
+/** What each agent did in the last 7 and 30 complete local days. A row has every column, unless `columns` names some. */
+export interface AgentLeaderboard {
+  /** The staff identifier; (unassigned) for work of nobody. */
+  agent: string;
+  /** Length of the window in complete local days. */
+  window_days: number;
+  /** Assignments to the agent. */
+  chats_assigned: number;
+  /** Conversations resolved, credited to the marker, else the assignee. */
+  chats_resolved: number;
+  /** Replies, credited to the sender, else the assignee. */
+  replies: number;
+  /** Median over first answered waits that the agent's reply closed. [s] */
   first_response_seconds_median: number | null;
-  /** 90th percentile over first answered waits. [s] */
-  first_response_seconds_p90: number | null;
-  /** Mean over first answered waits. [s] */
-  first_response_seconds_mean: number | null;
-  /** Median of the business seconds of first answered waits. [s] */
-  business_first_response_seconds_median: number | null;
-  /** First waits answered within CRM_FIRST_RESPONSE_TARGET_MINUTES / (first_answered_waits + missed_waits). */
-  first_within_target_rate: number | null;
-  /** Kaplan-Meier median over first waits: open ones censored, missed ones never answered. [s] */
-  first_response_seconds_median_censored: number | null;
-  /** The cut: nothing later counts. [UTC] */
-  as_of: string;
-  /** Share of what the figure is about that the platform has seen; NULL when not known. */
-  coverage: number | null;
-  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
-  is_provisional: boolean;
-  /** Version of the definition the row was computed by. */
-  definition_version: number;
-}
-
-/** Conversations resolved, by the local day of it. Left-truncated conversations are left out. A row has every column, unless `columns` names some. */
-export interface ChatsResolvedDaily {
-  /** Local day of resolved_at, for `unresolved` of ended_at. [local day] */
-  day: string;
-  /** Conversations resolved. */
-  resolved: number;
-  /** … by a mark-as-done. */
-  resolved_by_operator: number;
-  /** … by ending answered. */
-  resolved_quietly: number;
-  /** Conversations that ended that day with a missed wait and unmarked. */
-  unresolved: number;
-  /** Median from first inbound to resolved_at. [s] */
-  resolution_seconds_median: number | null;
+  /** Replies with an agent / all replies of the window; the same on every row of it. */
+  attributed_share: number | null;
+  /** First answered waits that the agent's reply closed: what the median is over. */
+  first_responses: number;
   /** The cut: nothing later counts. [UTC] */
   as_of: string;
   /** Share of what the figure is about that the platform has seen; NULL when not known. */
@@ -258,24 +212,20 @@ export interface BacklogNow {
   definition_version: number;
 }
 
-/** What each agent did in the last 7 and 30 complete local days. A row has every column, unless `columns` names some. */
-export interface AgentLeaderboard {
-  /** The staff identifier; (unassigned) for work of nobody. */
-  agent: string;
-  /** Length of the window in complete local days. */
-  window_days: number;
-  /** Assignments to the agent. */
-  chats_assigned: number;
-  /** Conversations resolved, credited to the marker, else the assignee. */
-  chats_resolved: number;
-  /** Replies, credited to the sender, else the assignee. */
-  replies: number;
-  /** Median over first answered waits that the agent's reply closed. [s] */
-  first_response_seconds_median: number | null;
-  /** Replies with an agent / all replies of the window; the same on every row of it. */
-  attributed_share: number | null;
-  /** First answered waits that the agent's reply closed: what the median is over. */
-  first_responses: number;
+/** Conversations resolved, by the local day of it. Left-truncated conversations are left out. A row has every column, unless `columns` names some. */
+export interface ChatsResolvedDaily {
+  /** Local day of resolved_at, for `unresolved` of ended_at. [local day] */
+  day: string;
+  /** Conversations resolved. */
+  resolved: number;
+  /** … by a mark-as-done. */
+  resolved_by_operator: number;
+  /** … by ending answered. */
+  resolved_quietly: number;
+  /** Conversations that ended that day with a missed wait and unmarked. */
+  unresolved: number;
+  /** Median from first inbound to resolved_at. [s] */
+  resolution_seconds_median: number | null;
   /** The cut: nothing later counts. [UTC] */
   as_of: string;
   /** Share of what the figure is about that the platform has seen; NULL when not known. */
@@ -298,6 +248,56 @@ export interface MessageVolumeHourly {
   replies: number;
   /** Templates. */
   templates: number;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Waits and how long they took, by the local day they began. Left-truncated conversations are left out. A row has every column, unless `columns` names some. */
+export interface ResponseTimesDaily {
+  /** Local day of waiting_since. [local day] */
+  day: string;
+  /** Waits of left-truncated conversations: not in any other figure of the row. */
+  left_truncated_waits: number;
+  /** Waits that began. */
+  waits: number;
+  /** First waits of their conversation. */
+  first_waits: number;
+  /** Waits that a reply closed. */
+  answered_waits: number;
+  /** First waits that a reply closed. */
+  first_answered_waits: number;
+  /** Waits without a reply whose conversation is not over. */
+  open_waits: number;
+  /** First waits without a reply whose conversation is over. */
+  missed_waits: number;
+  /** Later waits without a reply whose conversation is over: mostly thanks. */
+  trailing_waits: number;
+  /** first_answered_waits / (first_answered_waits + missed_waits). */
+  answer_rate: number | null;
+  /** Median over answered waits. [s] */
+  response_seconds_median: number | null;
+  /** 90th percentile over answered waits. [s] */
+  response_seconds_p90: number | null;
+  /** Mean over answered waits. [s] */
+  response_seconds_mean: number | null;
+  /** Median over first answered waits. [s] */
+  first_response_seconds_median: number | null;
+  /** 90th percentile over first answered waits. [s] */
+  first_response_seconds_p90: number | null;
+  /** Mean over first answered waits. [s] */
+  first_response_seconds_mean: number | null;
+  /** Median of the business seconds of first answered waits. [s] */
+  business_first_response_seconds_median: number | null;
+  /** First waits answered within CRM_FIRST_RESPONSE_TARGET_MINUTES / (first_answered_waits + missed_waits). */
+  first_within_target_rate: number | null;
+  /** Kaplan-Meier median over first waits: open ones censored, missed ones never answered. [s] */
+  first_response_seconds_median_censored: number | null;
   /** The cut: nothing later counts. [UTC] */
   as_of: string;
   /** Share of what the figure is about that the platform has seen; NULL when not known. */
@@ -486,12 +486,10 @@ export interface ContactGrowthMonthly {
   definition_version: number;
 }
 
-/** Present contacts by the value of each segment field: the 50 largest values, the rest as (other). Values are compared without the spaces around them. A contact whose field holds several values counts in each of them, so the shares of a field may add up to more than 1. A row has every column, unless `columns` names some. */
-export interface ContactsBySegment {
-  /** The custom field. */
-  field: string;
-  /** Its value; (other) beyond the 50 largest, (none) where absent. */
-  value: string;
+/** Present contacts by the country of their number. A row has every column, unless `columns` names some. */
+export interface ContactsByCountry {
+  /** ISO country code; (unknown) where the number tells none. */
+  region: string;
   /** Present contacts. */
   contacts: number;
   /** Of all present contacts. */
@@ -508,10 +506,12 @@ export interface ContactsBySegment {
   definition_version: number;
 }
 
-/** Present contacts by the country of their number. A row has every column, unless `columns` names some. */
-export interface ContactsByCountry {
-  /** ISO country code; (unknown) where the number tells none. */
-  region: string;
+/** Present contacts by the value of each segment field: the 50 largest values, the rest as (other). Values are compared without the spaces around them. A contact whose field holds several values counts in each of them, so the shares of a field may add up to more than 1. A row has every column, unless `columns` names some. */
+export interface ContactsBySegment {
+  /** The custom field. */
+  field: string;
+  /** Its value; (other) beyond the 50 largest, (none) where absent. */
+  value: string;
   /** Present contacts. */
   contacts: number;
   /** Of all present contacts. */
@@ -578,19 +578,19 @@ export interface ExecutiveSummary {
 
 /** The row of each table, by the table's name in the address. */
 export interface KpiRows {
-  response_times_daily: ResponseTimesDaily;
-  chats_resolved_daily: ChatsResolvedDaily;
+  agent_leaderboard: AgentLeaderboard;
   backlog_daily: BacklogDaily;
   backlog_now: BacklogNow;
-  agent_leaderboard: AgentLeaderboard;
+  chats_resolved_daily: ChatsResolvedDaily;
   message_volume_hourly: MessageVolumeHourly;
+  response_times_daily: ResponseTimesDaily;
   campaign_performance: CampaignPerformance;
   engagement_monthly: EngagementMonthly;
   send_time_performance: SendTimePerformance;
   contact_growth_daily: ContactGrowthDaily;
   contact_growth_monthly: ContactGrowthMonthly;
-  contacts_by_segment: ContactsBySegment;
   contacts_by_country: ContactsByCountry;
+  contacts_by_segment: ContactsBySegment;
   executive_summary: ExecutiveSummary;
 }
 
@@ -601,104 +601,34 @@ export type KpiAnswer<Name extends KpiTable> = Answer<KpiRows[Name]>;
 
 /** What each table's address takes behind its question mark. */
 export interface KpiQueries {
-  response_times_daily: {
+  agent_leaderboard: {
     columns?: string;
     order?: string;
     limit?: number;
     cursor?: string;
     format?: "json" | "csv" | "arrow";
-    day?: string | string[];
-    day_from?: string;
-    day_to?: string;
-    left_truncated_waits?: number | number[];
-    left_truncated_waits_from?: number;
-    left_truncated_waits_to?: number;
-    waits?: number | number[];
-    waits_from?: number;
-    waits_to?: number;
-    first_waits?: number | number[];
-    first_waits_from?: number;
-    first_waits_to?: number;
-    answered_waits?: number | number[];
-    answered_waits_from?: number;
-    answered_waits_to?: number;
-    first_answered_waits?: number | number[];
-    first_answered_waits_from?: number;
-    first_answered_waits_to?: number;
-    open_waits?: number | number[];
-    open_waits_from?: number;
-    open_waits_to?: number;
-    missed_waits?: number | number[];
-    missed_waits_from?: number;
-    missed_waits_to?: number;
-    trailing_waits?: number | number[];
-    trailing_waits_from?: number;
-    trailing_waits_to?: number;
-    answer_rate?: number | number[];
-    answer_rate_from?: number;
-    answer_rate_to?: number;
-    response_seconds_median?: number | number[];
-    response_seconds_median_from?: number;
-    response_seconds_median_to?: number;
-    response_seconds_p90?: number | number[];
-    response_seconds_p90_from?: number;
-    response_seconds_p90_to?: number;
-    response_seconds_mean?: number | number[];
-    response_seconds_mean_from?: number;
-    response_seconds_mean_to?: number;
+    agent?: string | string[];
+    window_days?: number | number[];
+    window_days_from?: number;
+    window_days_to?: number;
+    chats_assigned?: number | number[];
+    chats_assigned_from?: number;
+    chats_assigned_to?: number;
+    chats_resolved?: number | number[];
+    chats_resolved_from?: number;
+    chats_resolved_to?: number;
+    replies?: number | number[];
+    replies_from?: number;
+    replies_to?: number;
     first_response_seconds_median?: number | number[];
     first_response_seconds_median_from?: number;
     first_response_seconds_median_to?: number;
-    first_response_seconds_p90?: number | number[];
-    first_response_seconds_p90_from?: number;
-    first_response_seconds_p90_to?: number;
-    first_response_seconds_mean?: number | number[];
-    first_response_seconds_mean_from?: number;
-    first_response_seconds_mean_to?: number;
-    business_first_response_seconds_median?: number | number[];
-    business_first_response_seconds_median_from?: number;
-    business_first_response_seconds_median_to?: number;
-    first_within_target_rate?: number | number[];
-    first_within_target_rate_from?: number;
-    first_within_target_rate_to?: number;
-    first_response_seconds_median_censored?: number | number[];
-    first_response_seconds_median_censored_from?: number;
-    first_response_seconds_median_censored_to?: number;
-    as_of?: string | string[];
-    as_of_from?: string;
-    as_of_to?: string;
-    coverage?: number | number[];
-    coverage_from?: number;
-    coverage_to?: number;
-    is_provisional?: boolean | boolean[];
-    definition_version?: number | number[];
-    definition_version_from?: number;
-    definition_version_to?: number;
-  };
-  chats_resolved_daily: {
-    columns?: string;
-    order?: string;
-    limit?: number;
-    cursor?: string;
-    format?: "json" | "csv" | "arrow";
-    day?: string | string[];
-    day_from?: string;
-    day_to?: string;
-    resolved?: number | number[];
-    resolved_from?: number;
-    resolved_to?: number;
-    resolved_by_operator?: number | number[];
-    resolved_by_operator_from?: number;
-    resolved_by_operator_to?: number;
-    resolved_quietly?: number | number[];
-    resolved_quietly_from?: number;
-    resolved_quietly_to?: number;
-    unresolved?: number | number[];
-    unresolved_from?: number;
-    unresolved_to?: number;
-    resolution_seconds_median?: number | number[];
-    resolution_seconds_median_from?: number;
-    resolution_seconds_median_to?: number;
+    attributed_share?: number | number[];
+    attributed_share_from?: number;
+    attributed_share_to?: number;
+    first_responses?: number | number[];
+    first_responses_from?: number;
+    first_responses_to?: number;
     as_of?: string | string[];
     as_of_from?: string;
     as_of_to?: string;
@@ -762,34 +692,30 @@ export interface KpiQueries {
     definition_version_from?: number;
     definition_version_to?: number;
   };
-  agent_leaderboard: {
+  chats_resolved_daily: {
     columns?: string;
     order?: string;
     limit?: number;
     cursor?: string;
     format?: "json" | "csv" | "arrow";
-    agent?: string | string[];
-    window_days?: number | number[];
-    window_days_from?: number;
-    window_days_to?: number;
-    chats_assigned?: number | number[];
-    chats_assigned_from?: number;
-    chats_assigned_to?: number;
-    chats_resolved?: number | number[];
-    chats_resolved_from?: number;
-    chats_resolved_to?: number;
-    replies?: number | number[];
-    replies_from?: number;
-    replies_to?: number;
-    first_response_seconds_median?: number | number[];
-    first_response_seconds_median_from?: number;
-    first_response_seconds_median_to?: number;
-    attributed_share?: number | number[];
-    attributed_share_from?: number;
-    attributed_share_to?: number;
-    first_responses?: number | number[];
-    first_responses_from?: number;
-    first_responses_to?: number;
+    day?: string | string[];
+    day_from?: string;
+    day_to?: string;
+    resolved?: number | number[];
+    resolved_from?: number;
+    resolved_to?: number;
+    resolved_by_operator?: number | number[];
+    resolved_by_operator_from?: number;
+    resolved_by_operator_to?: number;
+    resolved_quietly?: number | number[];
+    resolved_quietly_from?: number;
+    resolved_quietly_to?: number;
+    unresolved?: number | number[];
+    unresolved_from?: number;
+    unresolved_to?: number;
+    resolution_seconds_median?: number | number[];
+    resolution_seconds_median_from?: number;
+    resolution_seconds_median_to?: number;
     as_of?: string | string[];
     as_of_from?: string;
     as_of_to?: string;
@@ -822,6 +748,80 @@ export interface KpiQueries {
     templates?: number | number[];
     templates_from?: number;
     templates_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  response_times_daily: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    day?: string | string[];
+    day_from?: string;
+    day_to?: string;
+    left_truncated_waits?: number | number[];
+    left_truncated_waits_from?: number;
+    left_truncated_waits_to?: number;
+    waits?: number | number[];
+    waits_from?: number;
+    waits_to?: number;
+    first_waits?: number | number[];
+    first_waits_from?: number;
+    first_waits_to?: number;
+    answered_waits?: number | number[];
+    answered_waits_from?: number;
+    answered_waits_to?: number;
+    first_answered_waits?: number | number[];
+    first_answered_waits_from?: number;
+    first_answered_waits_to?: number;
+    open_waits?: number | number[];
+    open_waits_from?: number;
+    open_waits_to?: number;
+    missed_waits?: number | number[];
+    missed_waits_from?: number;
+    missed_waits_to?: number;
+    trailing_waits?: number | number[];
+    trailing_waits_from?: number;
+    trailing_waits_to?: number;
+    answer_rate?: number | number[];
+    answer_rate_from?: number;
+    answer_rate_to?: number;
+    response_seconds_median?: number | number[];
+    response_seconds_median_from?: number;
+    response_seconds_median_to?: number;
+    response_seconds_p90?: number | number[];
+    response_seconds_p90_from?: number;
+    response_seconds_p90_to?: number;
+    response_seconds_mean?: number | number[];
+    response_seconds_mean_from?: number;
+    response_seconds_mean_to?: number;
+    first_response_seconds_median?: number | number[];
+    first_response_seconds_median_from?: number;
+    first_response_seconds_median_to?: number;
+    first_response_seconds_p90?: number | number[];
+    first_response_seconds_p90_from?: number;
+    first_response_seconds_p90_to?: number;
+    first_response_seconds_mean?: number | number[];
+    first_response_seconds_mean_from?: number;
+    first_response_seconds_mean_to?: number;
+    business_first_response_seconds_median?: number | number[];
+    business_first_response_seconds_median_from?: number;
+    business_first_response_seconds_median_to?: number;
+    first_within_target_rate?: number | number[];
+    first_within_target_rate_from?: number;
+    first_within_target_rate_to?: number;
+    first_response_seconds_median_censored?: number | number[];
+    first_response_seconds_median_censored_from?: number;
+    first_response_seconds_median_censored_to?: number;
     as_of?: string | string[];
     as_of_from?: string;
     as_of_to?: string;
@@ -1079,14 +1079,13 @@ export interface KpiQueries {
     definition_version_from?: number;
     definition_version_to?: number;
   };
-  contacts_by_segment: {
+  contacts_by_country: {
     columns?: string;
     order?: string;
     limit?: number;
     cursor?: string;
     format?: "json" | "csv" | "arrow";
-    field?: string | string[];
-    value?: string | string[];
+    region?: string | string[];
     contacts?: number | number[];
     contacts_from?: number;
     contacts_to?: number;
@@ -1107,13 +1106,14 @@ export interface KpiQueries {
     definition_version_from?: number;
     definition_version_to?: number;
   };
-  contacts_by_country: {
+  contacts_by_segment: {
     columns?: string;
     order?: string;
     limit?: number;
     cursor?: string;
     format?: "json" | "csv" | "arrow";
-    region?: string | string[];
+    field?: string | string[];
+    value?: string | string[];
     contacts?: number | number[];
     contacts_from?: number;
     contacts_to?: number;

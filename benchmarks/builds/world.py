@@ -11,7 +11,8 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, ops, raw
+from crm_platform.schemas import OpsTable, RawTable, Table, ops, raw
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 
 AGENTS = ("amina@example.com", "brian@example.com", "chebet@example.com", "daudi@example.com")

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crm_platform.ingest.planner import CrawlPlanner, SeenMessage
-from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, ops, raw
+from crm_platform.schemas import OpsTable, RawTable, Table, ops, raw
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform.warehouse.duckdb import DuckDbSession
 

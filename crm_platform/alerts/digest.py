@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from crm_platform.alerts.checks import PREFIX, one_line
 from crm_platform.alerts.message import Message
 from crm_platform.alerts.words import compared, day_of, duration, figure, share_seen
+from crm_platform.metrics.backlog_now.table import BacklogNow
+from crm_platform.metrics.executive_summary.table import ExecutiveSummary
 from crm_platform.models.noted import failing
 from crm_platform.publish import current, reading
-from crm_platform.schemas.kpi import BacklogNow, ExecutiveSummary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crm_platform.alerts.alerter import Alert
 from crm_platform.alerts.words import day_of, figure, share_seen
+from crm_platform.metrics.backlog_daily.table import BacklogDaily
+from crm_platform.metrics.chats_resolved_daily.table import ChatsResolvedDaily
+from crm_platform.metrics.contact_growth_daily.table import ContactGrowthDaily
+from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.publish import reading
 from crm_platform.schemas import WELL_COVERED, KpiTable, Type
-from crm_platform.schemas.kpi import BacklogDaily, ChatsResolvedDaily, ContactGrowthDaily, ResponseTimesDaily
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

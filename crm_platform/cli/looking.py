@@ -15,9 +15,11 @@ from crm_platform.cli import explain
 from crm_platform.cli.options import COUNT
 from crm_platform.cli.words import Form, console, duration, figure, size, write_labelled, write_rows
 from crm_platform.errors import CrmPlatformError, FixConfiguration, quoted
-from crm_platform.schemas import TABLES, KpiTable, Table, ops, raw
-from crm_platform.schemas.kpi import CampaignPerformance, ExecutiveSummary
+from crm_platform.metrics.campaign_performance.table import CampaignPerformance
+from crm_platform.metrics.executive_summary.table import ExecutiveSummary
+from crm_platform.schemas import KpiTable, Table, ops, raw
 from crm_platform.settings import current_settings
+from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,8 +15,9 @@ from crm_platform.cli.looking import find_table, published_snapshot
 from crm_platform.cli.options import Whole
 from crm_platform.cli.words import figure, write_rows
 from crm_platform.errors import InvalidRequest, NotFound
-from crm_platform.schemas import TABLES, Column, KpiTable, Table
+from crm_platform.schemas import Column, KpiTable, Table
 from crm_platform.settings import current_settings
+from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,7 +78,7 @@ def explain(
 
 def _show_definition(declared: type[Table]) -> None:
     from crm_platform.models import Cut, dependencies, render
-    from crm_platform.models.templates import template_path
+    from crm_platform.models.render import is_built
 
     click.echo(f"{declared.full_name()}: {declared.description()}")
     click.echo(f"key: {', '.join(declared.key) or 'one row'}")
@@ -90,7 +91,7 @@ def _show_definition(declared: type[Table]) -> None:
         click.echo(f"  {name:<{width}}  {column.type.value:<9}  {column.description}{unit}")
     if declared.rules:
         click.echo("\nrules\n" + "\n".join(f"  {rule}" for rule in declared.rules))
-    if template_path(declared) is not None:
+    if is_built(declared):
         settings = current_settings()
         click.echo(f"\nreads {', '.join(sorted(dependencies(declared)))}\n")
         click.echo(

@@ -16,7 +16,8 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
 from crm_platform.models import validate
-from crm_platform.schemas import TABLES, Table
+from crm_platform.schemas import Table
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse, lease
 
 if TYPE_CHECKING:

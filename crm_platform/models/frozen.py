@@ -12,10 +12,12 @@ import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from crm_platform import core
 from crm_platform.errors import FixConfiguration
 from crm_platform.models.cut import Cut
 from crm_platform.models.incremental import basis_of, changed_chats, note_changes
-from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, core, ops, raw
+from crm_platform.schemas import OpsTable, RawTable, Table, ops, raw
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import claim
 
 if TYPE_CHECKING:

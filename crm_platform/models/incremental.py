@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crm_platform.models.templates import code_version, dependencies
-from crm_platform.schemas import TABLES, CoreTable, Table, ops, raw
+from crm_platform.models.names import with_tables
+from crm_platform.models.render import code_version, dependencies
+from crm_platform.schemas import CoreTable, Table, ops, raw
+from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 FULL_FROM = 0.5
 """Share of changed chats from which all are computed anew: taking rows out costs, too."""
-
-_READ = re.compile(r"\b(from|join)(\s+)((?:raw|core|ops)\.([a-z_0-9]+))\b(\s+as\s+\w+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +157,12 @@ def _built(session: Session) -> dict[str, int]:
     return {row["name"]: row["build"] for row in rows}
 
 
-def narrowed(sql: str, *, since: int) -> str:
+def narrowed(sql: str, *, since: int, dialect: str) -> str:
     """A rendered SELECT, reading only the chats that have changed since a build."""
 
-    def read(found: re.Match[str]) -> str:
-        word, space, name, short, alias = found.groups()
+    def changed(name: str) -> str | None:
         if "chat_id" not in TABLES[name].columns:
-            return found[0]
-        rows = f"(select * from {name} where chat_id in ({changed_chats(since)}))"
-        return f"{word}{space}{rows}{alias or f' as {short}'}"
+            return None
+        return f"select * from {name} where chat_id in ({changed_chats(since)})"
 
-    return _READ.sub(read, sql)
+    return with_tables(sql, changed, dialect=dialect)

@@ -16,7 +16,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from crm_platform.schemas import Table, core, kpi, ops, raw
+from crm_platform import core
+from crm_platform.metrics.campaign_performance.table import CampaignPerformance
+from crm_platform.metrics.contact_growth_daily.table import ContactGrowthDaily
+from crm_platform.schemas import Table, ops, raw
 
 if TYPE_CHECKING:
     from crm_platform.settings import Settings
@@ -491,19 +494,19 @@ MODEL_QUESTIONS: Final[tuple[Question, ...]] = (
         also=(core.Conversations,),
     ),
     Question(
-        kpi.ContactGrowthDaily,
+        ContactGrowthDaily,
         "reconciliation",
         "Today's total of contacts is what the newest sweep was told, within 1 %.",
         lambda session, _settings, _now: total_agrees_with_sweep(session),
     ),
     Question(
-        kpi.CampaignPerformance,
+        CampaignPerformance,
         "reconciliation",
         "Our delivery, read and reply rates are the API's own.",
         lambda session, _settings, _now: rates_agree_with_api(session),
     ),
     Question(
-        kpi.CampaignPerformance,
+        CampaignPerformance,
         "consistency",
         "No report contradicts itself.",
         lambda session, _settings, _now: reports_are_consistent(session),

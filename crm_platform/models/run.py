@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from crm_platform.errors import Breach, GiveUp
 from crm_platform.models.cut import Cut
 from crm_platform.models.incremental import changed_chats, kept_since, narrowed, note_built
-from crm_platform.models.templates import render
+from crm_platform.models.render import render
 from crm_platform.schemas import KpiTable, Table, ops
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def _renew(session: Session, table: type[Table], sql: str, *, since: int) -> Non
     """Compute again the rows of the chats that have changed since a build."""
     session.execute(f"delete from {table.full_name()} where chat_id in ({changed_chats(since)})")
     names = ", ".join(f'"{name}"' for name in table.columns)
-    session.execute(f"insert into {table.full_name()} ({names}) select {names} from ({narrowed(sql, since=since)})")
+    changed = narrowed(sql, since=since, dialect=session.dialect)
+    session.execute(f"insert into {table.full_name()} ({names}) select {names} from ({changed})")
 
 
 def _count(session: Session, select: str) -> int:

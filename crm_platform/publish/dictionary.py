@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from crm_platform.models import dependencies
-from crm_platform.models.templates import template_path
+from crm_platform.models.render import is_built
 from crm_platform.publish.database import ABOUT_PUBLISHED
 from crm_platform.publish.snapshot import BY_MONTH, published_columns, published_tables
-from crm_platform.schemas import TABLES, Column, CoreTable, KpiTable, Table, Type
+from crm_platform.schemas import Column, CoreTable, KpiTable, Table, Type
+from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -181,7 +182,7 @@ def made_from(table: type[Table]) -> list[str]:
             declared = TABLES[name]
             if declared in published_tables() or declared.schema == "raw":
                 found.add(name)
-            elif not declared.table.startswith("coverage_") and template_path(declared) is not None:
+            elif not declared.table.startswith("coverage_") and is_built(declared):
                 todo.append(name)
     return sorted(found)
 

@@ -46,8 +46,9 @@ from crm_platform.publish.manifest import (
 from crm_platform.publish.masking import masked_sql
 from crm_platform.publish.pseudonyms import bind_key, pseudonym_key, pseudonym_sql
 from crm_platform.publish.retention import new_id, publishing_lease
-from crm_platform.schemas import TABLES, Column, CoreTable, KpiTable, Table
+from crm_platform.schemas import Column, CoreTable, KpiTable, Table
 from crm_platform.settings import Settings
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbSession, DuckDbWarehouse, lease
 
 Validate = Callable[[DuckDbWarehouse, type[Table]], Sequence[Breach]]
@@ -256,7 +257,7 @@ def _expression(column: str, declared: Column) -> str:
 def _sql(tables: Sequence[type[Table]], cut: _Cut) -> dict[str, str]:
     """The SQL that filled each table, of those that are built by one."""
     from crm_platform import models  # noqa: PLC0415 - readers of a snapshot need no templates
-    from crm_platform.models.templates import template_path  # noqa: PLC0415
+    from crm_platform.models.render import is_built  # noqa: PLC0415
 
     settings = Settings.model_construct(**json.loads(cut.settings))
     return {
@@ -264,7 +265,7 @@ def _sql(tables: Sequence[type[Table]], cut: _Cut) -> dict[str, str]:
             table, dialect="duckdb", settings=settings, cut=models.Cut(as_of=cut.as_of, rows={})
         )
         for table in tables
-        if template_path(table) is not None
+        if is_built(table)
     }
 
 

@@ -1,16 +1,17 @@
 """Receipts: what a published figure is made of, down to the requests it came from, and why it moved.
 
-What belongs here: the rows behind each figure (lineage.py), one figure's receipt (receipt.py), two snapshots compared
-(moved.py). What does not: computing what is published (models/), showing it (serving/, cli). All answers come from
-published snapshots alone.
+What belongs here: which figure is asked for (keys.py), the rows behind it and its value over a range of days
+(behind.py), its receipt (receipt.py), two snapshots compared (moved.py). What does not: which rows those are
+(metrics/), computing what is published (models/), showing it (serving/, cli). All answers come from published snapshots
+alone.
 """
 
-from crm_platform.receipts.lineage import POOLED
+from crm_platform.receipts.behind import OpenedSnapshot, opened
+from crm_platform.receipts.keys import figure_columns
 from crm_platform.receipts.moved import Moved, Movement, Reason, moved, moved_since, why
-from crm_platform.receipts.receipt import Fetched, OpenedSnapshot, Receipt, Taken, figure_columns, opened, receipt
+from crm_platform.receipts.receipt import Fetched, Receipt, Taken, receipt
 
 __all__ = [
-    "POOLED",
     "Fetched",
     "Moved",
     "Movement",

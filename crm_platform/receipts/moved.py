@@ -15,23 +15,15 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from crm_platform import core
 from crm_platform.errors import GiveUp, NotFound
 from crm_platform.publish import kept
 from crm_platform.publish.retention import created_at
-from crm_platform.receipts.lineage import FIGURES, Rows
-from crm_platform.receipts.receipt import (
-    ROWS,
-    Asked,
-    OpenedSnapshot,
-    check_column,
-    figure_columns,
-    find_kpi,
-    is_same,
-    jsonable,
-    opened,
-    typed,
-)
-from crm_platform.schemas import TABLES, KpiTable
+from crm_platform.receipts.behind import Asked, Lineage, OpenedSnapshot, is_same, opened
+from crm_platform.receipts.keys import check_column, figure_columns, find_kpi, typed
+from crm_platform.receipts.receipt import ROWS, jsonable
+from crm_platform.schemas import KpiTable
+from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -311,70 +303,66 @@ class _Pair:
 
 def _differences(pair: _Pair, table: type[KpiTable], column: str, own: Mapping[str, object]) -> list[_Difference]:
     """The rows behind a figure that came, went or changed, each with its reason, in the order of their keys."""
-    figure = FIGURES.get(table.full_name(), {}).get(column)
-    if figure is None:
+    line = pair.now.lineage(table, column)
+    if line is None:
         return []
-    rows = figure.rows
-    after, before = (_behind(asked, table, column, own) for asked in (pair.now, pair.then))
+    after, before = (_behind(asked, line, own) for asked in (pair.now, pair.then))
     differing = [
         (key, before.get(key), after.get(key))
         for key in sorted(before.keys() | after.keys(), key=str)
         if key not in before
         or key not in after
-        or any(not is_same(before[key][name], after[key][name]) for name in rows.used)
+        or any(not is_same(before[key][name], after[key][name]) for name in line.used)
     ]
-    reasons = _reasons(pair, rows, differing)
+    reasons = _reasons(pair, line, differing)
     return [
         _Difference(
             what="added" if old is None else "removed" if new is None else "changed",
             reason=reason,
-            key=dict(zip(rows.key, key, strict=True)),
-            then=old and {name: old[name] for name in rows.used},
-            now=new and {name: new[name] for name in rows.used},
+            key=dict(zip(line.key, key, strict=True)),
+            then=old and {name: old[name] for name in line.used},
+            now=new and {name: new[name] for name in line.used},
         )
         for (key, old, new), reason in zip(differing, reasons, strict=True)
     ]
 
 
-def _behind(
-    asked: Asked, table: type[KpiTable], column: str, own: Mapping[str, object]
-) -> dict[tuple[object, ...], Row]:
-    key = FIGURES[table.full_name()][column].rows.key
-    behind = asked.behind(table, column, asked.own(table, own))
+def _behind(asked: Asked, line: Lineage, own: Mapping[str, object]) -> dict[tuple[object, ...], Row]:
+    behind = asked.behind(line, asked.own(line.table, own))
     found = asked.query(behind.asking("select * from behind"), behind.parameters).to_pylist()
-    return {_key(row, key): row for row in found}
+    return {_key(row, line.key): row for row in found}
 
 
 _Differing = tuple[tuple[object, ...], Row | None, Row | None]
 
 
-def _reasons(pair: _Pair, rows: Rows, differing: Sequence[_Differing]) -> list[str]:
+def _reasons(pair: _Pair, line: Lineage, differing: Sequence[_Differing]) -> list[str]:
     """One reason for each differing row."""
     if not differing:
         return []
-    if rows.source.startswith("kpi."):
-        return _reasons_of_figures(pair, rows, differing)
-    if rows.source in _CAMPAIGNS:
+    if issubclass(line.source, KpiTable):
+        return _reasons_of_figures(pair, line.source, line, differing)
+    if line.source in _CAMPAIGNS:
         return _reasons_of_campaigns(pair, differing)
-    if "chat_id" not in rows.key:
+    if "chat_id" not in line.key:
         return [pair.otherwise] * len(differing)
-    return _reasons_of_chats(pair, rows, differing)
+    return _reasons_of_chats(pair, line, differing)
 
 
-_CAMPAIGNS: Final = frozenset({"core.campaigns", "core.campaign_statuses"})
-_CONTACTS: Final = frozenset({"core.contacts", "core.contact_segments", "core.contact_presence"})
+_CAMPAIGNS: Final = frozenset({core.Campaigns, core.CampaignStatuses})
+_CONTACTS: Final = frozenset({core.Contacts, core.ContactSegments, core.ContactPresence})
 
 
-def _reasons_of_figures(pair: _Pair, rows: Rows, differing: Sequence[_Differing]) -> list[str]:
+def _reasons_of_figures(
+    pair: _Pair, table: type[KpiTable], line: Lineage, differing: Sequence[_Differing]
+) -> list[str]:
     """A figure taken from others moved for the commonest reason that those did."""
-    table = TABLES[rows.source]
-    assert issubclass(table, KpiTable)
     reasons = []
     for number, (key, _, _) in enumerate(differing):
         counts: Counter[str] = Counter()
         if number < _MOST_TAKEN:
-            own = dict(zip(rows.key, key, strict=True))
-            for column in rows.takes:
+            own = dict(zip(line.key, key, strict=True))
+            for column in line.takes:
                 counts.update(one.reason for one in _differences(pair, table, column, own))
         reasons.append(counts.most_common(1)[0][0] if counts else "other")
     return reasons
@@ -402,12 +390,12 @@ def _reasons_of_campaigns(pair: _Pair, differing: Sequence[_Differing]) -> list[
     return reasons
 
 
-def _reasons_of_chats(pair: _Pair, rows: Rows, differing: Sequence[_Differing]) -> list[str]:
+def _reasons_of_chats(pair: _Pair, line: Lineage, differing: Sequence[_Differing]) -> list[str]:
     """What the two snapshots know of each row's chat, around the time that the row speaks of."""
-    place = rows.key.index("chat_id")
+    place = line.key.index("chat_id")
     chats = sorted({str(key[place]) for key, _, _ in differing})
     standing, old_standing = _chats(pair.now, chats), _chats(pair.then, chats)
-    is_of_contacts = rows.source in _CONTACTS
+    is_of_contacts = line.source in _CONTACTS
     evidence = {} if is_of_contacts else _message_evidence(pair, chats)
     gap = dt.timedelta(hours=float((pair.now.manifest.settings or {}).get("conversation_gap_hours", 24)))
     reasons = []
@@ -420,7 +408,7 @@ def _reasons_of_chats(pair: _Pair, rows: Rows, differing: Sequence[_Differing]) 
             reasons.append("contact")
         elif kinds:
             reasons.append(next(kind for kind in WORDS if kind in kinds))
-        elif rows.source == "core.assignments" or _is_marked(old) != _is_marked(new):
+        elif line.source is core.Assignments or _is_marked(old) != _is_marked(new):
             reasons.append("marked")
         elif standing[chat]["is_history_whole"] != old_standing.get(chat, standing[chat])["is_history_whole"]:
             reasons.append("history")

@@ -1,10 +1,10 @@
 """The declared tables. DDL, pandera, SQL checks, Dagster column metadata and the data dictionary come from here.
 
-What belongs here: one class a table, by layer: raw.py, ops.py, core.py, kpi.py. What does not: SQL that fills them
-(models/).
+What belongs here: one class a table, of the layers raw and ops, and the words that all are declared in
+(base.py, figures.py). What does not: core tables (core/), KPI tables (metrics/), all of them together (tables.py).
 """
 
-from crm_platform.schemas import core, kpi, ops, raw
+from crm_platform.schemas import ops, raw
 from crm_platform.schemas.base import (
     TABLES,
     WELL_COVERED,
@@ -29,8 +29,6 @@ __all__ = [
     "RawTable",
     "Table",
     "Type",
-    "core",
-    "kpi",
     "ops",
     "raw",
 ]

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     import pandera.pandas as pandera
 
+    from crm_platform.schemas.figures import Figure
+
 
 class Type(enum.Enum):
     """A column's type, whatever the engine. Timestamps are UTC to the microsecond."""
@@ -71,7 +73,7 @@ class Column:
 
     `stays_raw`: never read out of the raw layer (numbers, names, text). `published`: as it stands, without what looks
     like a person's, as the pseudonym of a chat or a message, or not at all. `is_told`: an instant that the CRM named;
-    all others are read off our own clock.
+    all others are read off our own clock. `figure`: how it is computed, of a column that is a figure.
     """
 
     type: Type
@@ -85,6 +87,7 @@ class Column:
     stays_raw: bool = False
     published: Published = "plain"
     is_told: bool = False
+    figure: Figure | None = None
 
     @property
     def arrow(self) -> pa.DataType:
@@ -140,6 +143,16 @@ def timestamp(description: str, **options: Any) -> Column:  # noqa: ANN401
 def date(description: str, **options: Any) -> Column:  # noqa: ANN401
     """Declare a local day (of CRM_TIMEZONE)."""
     return Column(Type.DATE, description, **{"unit": "local day", **options})
+
+
+def weekday() -> Column:
+    """Declare a local weekday."""
+    return integer("Local weekday, 0 = Monday.", minimum=0, maximum=6)
+
+
+def hour_of_day() -> Column:
+    """Declare a local hour."""
+    return integer("Local hour.", minimum=0, maximum=23)
 
 
 def json(description: str, **options: Any) -> Column:  # noqa: ANN401
@@ -280,11 +293,6 @@ def pseudonym(column: Column, of: Literal["chat", "message"]) -> Column:
     return replace(column, published=of)
 
 
-def is_kpi(table: type[Table]) -> bool:
-    """Whether a table is published as a KPI."""
-    return issubclass(table, KpiTable)
-
-
 class RawTable(Table):
     """What the API sent. `seen_at`: the column that says when a row was first known; a build leaves out later rows."""
 
@@ -303,21 +311,29 @@ class CoreTable(Table):
     """What the KPIs are made of. Published unless `is_published` says otherwise.
 
     `is_by_chat`: a row follows from its own chat's rows and the settings alone, so a build need not compute it again
-    while those stay the same.
+    while those stay the same. `fetches`: the requests that rows came from, SELECTs of `fetch_id` over `behind`.
     """
 
     schema = "core"
     is_published: ClassVar[bool] = True
     is_by_chat: ClassVar[bool] = False
+    fetches: ClassVar[tuple[str, ...]] = ()
 
 
 class KpiTable(Table):
-    """A published figure. `period`: the column that names a row's day or month, None where a row is not about one."""
+    """Published figures.
+
+    `period`: the column that names a row's day or month, None where a row is not about one. `keys`: a relation of the
+    rows there are, by key; empty where there are those that have figures. `seen`: SQL of the coverage of a row of
+    `keys`, or a figure.
+    """
 
     schema = "kpi"
     version: ClassVar[int] = 1
     pillar: ClassVar[Literal["growth", "engagement", "operations", "executive"]]
     period: ClassVar[Literal["day", "month"] | None] = None
+    keys: ClassVar[str] = ""
+    seen: ClassVar[str | Figure | None] = None
 
     as_of = timestamp("The cut: nothing later counts.")
     coverage = rate("Share of what the figure is about that the platform has seen; NULL when not known.")

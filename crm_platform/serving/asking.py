@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from crm_platform.publish import published_columns
-from crm_platform.schemas import TABLES, KpiTable, Type
+from crm_platform.schemas import KpiTable, Type
 from crm_platform.serving.caching import tag
 from crm_platform.serving.refused import Refused
+from crm_platform.tables import TABLES
 
 DEFAULT_LIMIT: Final = 1000
 MOST_ROWS: Final = 10_000

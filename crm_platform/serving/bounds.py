@@ -19,9 +19,10 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crm_platform.publish import published_columns
-from crm_platform.schemas import TABLES, KpiTable, Type
+from crm_platform.schemas import KpiTable, Type
 from crm_platform.serving.problems import answer
 from crm_platform.serving.refused import Refused
+from crm_platform.tables import TABLES
 
 LONGEST_ADDRESS: Final = 8192  # bytes, path and query
 LONGEST_PARAMETER: Final = 200  # characters of a name or a value, unless declared below

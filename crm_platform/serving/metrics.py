@@ -22,8 +22,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from crm_platform.errors import CrmPlatformError
+from crm_platform.metrics.executive_summary.table import ExecutiveSummary
 from crm_platform.schemas import KpiTable, Type
-from crm_platform.schemas.kpi import ExecutiveSummary
 
 if TYPE_CHECKING:
     from starlette.requests import Request

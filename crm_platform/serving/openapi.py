@@ -9,8 +9,9 @@ import functools
 import json
 from typing import Any, Final
 
+from crm_platform.models.generate import pooled
 from crm_platform.publish import published_columns
-from crm_platform.receipts import POOLED, figure_columns
+from crm_platform.receipts import figure_columns
 from crm_platform.schemas import Column, KpiTable, Type
 from crm_platform.serving.asking import DEFAULT_LIMIT, MOST_ROWS, RANGED, kpi_tables
 
@@ -169,7 +170,7 @@ def _filters_by(name: str, column: Column) -> list[Json]:
 
 
 def _receipt_operation(table: type[KpiTable]) -> Json:
-    is_pooled = table.full_name() in POOLED
+    is_pooled = pooled(table)
     key: list[Json] = [
         {
             "name": name,

@@ -10,9 +10,10 @@ from crm_platform.alerts import Alert, Alerter
 from crm_platform.alerts.checks import breach_lines, tell_checks
 from crm_platform.alerts.digest import digest
 from crm_platform.errors import Breach
+from crm_platform.metrics.backlog_daily.table import BacklogDaily
+from crm_platform.metrics.backlog_now.table import BacklogNow
 from crm_platform.models.noted import Note, failing, note_contracts, note_findings, noted, notes_path
 from crm_platform.models.quality import RAW_QUESTIONS, Finding
-from crm_platform.schemas import kpi
 from crm_platform.settings import Settings
 from crm_platform.warehouse.locks import file_lock
 from crm_platform_tests.alerts.conftest import START
@@ -66,21 +67,21 @@ def test_a_check_that_is_asked_no_longer_is_called_over(settings, receiver, cloc
 
 def test_a_breach_is_told_with_the_run_that_failed_for_it(settings, receiver, clock):
     breaches = [Breach("kpi.backlog_now", "", "open_waits < 0", 1), Breach("kpi.backlog_now", "coverage", "up to 1", 4)]
-    note_contracts(settings, [kpi.BacklogNow, kpi.BacklogDaily], breaches, at=START)
+    note_contracts(settings, [BacklogNow, BacklogDaily], breaches, at=START)
     tell_checks(settings, Alerter(settings, now=clock))
     assert receiver.titles == [], "its run tells"
     assert list(breach_lines(settings, since=START)) == [
         "kpi.backlog_now, contract: open_waits < 0 (1 rows); coverage: up to 1 (4 rows)"
     ]
     assert list(breach_lines(settings, since=START + QUARTER)) == [], "an earlier run's is not this one's"
-    note_contracts(settings, [kpi.BacklogNow], [], at=START + QUARTER)
+    note_contracts(settings, [BacklogNow], [], at=START + QUARTER)
     assert failing(settings) == []
 
 
 def test_the_digest_names_what_fails_and_counts_it_once(settings, clock):
     alerter = Alerter(settings, now=clock)
     note(settings, "raw.messages:reconciliation", passed=False)
-    note_contracts(settings, [kpi.BacklogNow], [Breach("kpi.backlog_now", "", "open_waits < 0", 1)], at=START)
+    note_contracts(settings, [BacklogNow], [Breach("kpi.backlog_now", "", "open_waits < 0", 1)], at=START)
     tell_checks(settings, alerter)
     assert digest(settings, alerter, now=START).text.splitlines()[1:] == [
         "No open problem.",

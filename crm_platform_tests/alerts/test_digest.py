@@ -13,7 +13,8 @@ from crm_platform.alerts import Alert, Alerter
 from crm_platform.alerts.digest import digest, is_due, send
 from crm_platform.cli import alerts as commands
 from crm_platform.errors import FixConfiguration
-from crm_platform.schemas.kpi import BacklogNow, ExecutiveSummary
+from crm_platform.metrics.backlog_now.table import BacklogNow
+from crm_platform.metrics.executive_summary.table import ExecutiveSummary
 from crm_platform.settings import Settings
 from crm_platform_tests.alerts import published
 from crm_platform_tests.alerts.test_watches import FRIDAY, MEDIAN, SATURDAY_NOON, ResponseTimesDaily, Tenant

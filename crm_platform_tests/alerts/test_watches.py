@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from crm_platform.alerts import Alerter, watches
 from crm_platform.alerts.watches import Verdict, check, tell, usual_range
+from crm_platform.metrics.backlog_daily.table import BacklogDaily
+from crm_platform.metrics.chats_resolved_daily.table import ChatsResolvedDaily
+from crm_platform.metrics.contact_growth_daily.table import ContactGrowthDaily
+from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.publish import Snapshot
-from crm_platform.schemas.kpi import BacklogDaily, ChatsResolvedDaily, ContactGrowthDaily, ResponseTimesDaily
 from crm_platform.settings import Settings
 from crm_platform_tests.alerts import published
 

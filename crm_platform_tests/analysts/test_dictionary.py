@@ -8,12 +8,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from crm_platform import core
+from crm_platform.metrics.engagement_monthly.table import EngagementMonthly
 from crm_platform.models import dependencies
 from crm_platform.publish import dictionary, published_tables
 from crm_platform.publish.dictionary import JOINS, made_from
 from crm_platform.publish.snapshot import published_columns
-from crm_platform.schemas import TABLES, KpiTable, Table, core, kpi
+from crm_platform.schemas import KpiTable, Table
 from crm_platform.schemas.base import count, date
+from crm_platform.tables import TABLES
 from crm_platform_tests.models.worlds import from_facts
 from crm_platform_tests.oracle.worlds import random_facts
 
@@ -134,4 +137,4 @@ def test_steps_of_a_build_are_looked_through():
     assert "core.conversation_spans" in dependencies(core.Conversations)
     assert not core.ConversationSpans.is_published
     assert "core.messages" in made_from(core.Conversations)
-    assert made_from(kpi.EngagementMonthly) == ["kpi.campaign_performance"]
+    assert made_from(EngagementMonthly) == ["kpi.campaign_performance"]

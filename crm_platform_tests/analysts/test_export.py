@@ -15,15 +15,23 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from crm_platform import core
 from crm_platform.cli import analysts, crm, main
 from crm_platform.errors import FixConfiguration, InvalidRequest
+from crm_platform.metrics.backlog_daily.table import BacklogDaily
+from crm_platform.metrics.backlog_now.table import BacklogNow
+from crm_platform.metrics.campaign_performance.table import CampaignPerformance
+from crm_platform.metrics.contact_growth_monthly.table import ContactGrowthMonthly
+from crm_platform.metrics.contacts_by_country.table import ContactsByCountry
+from crm_platform.metrics.contacts_by_segment.table import ContactsBySegment
+from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.publish import export as export_module
 from crm_platform.publish import published_tables
 from crm_platform.publish.audit import Audit
 from crm_platform.publish.export import export, file_name
 from crm_platform.publish.files import csv_text
 from crm_platform.publish.snapshot import published_columns
-from crm_platform.schemas import KpiTable, Type, core, kpi
+from crm_platform.schemas import KpiTable, Type
 from crm_platform.settings import Settings, current_settings
 
 ALL = published_tables()
@@ -98,7 +106,7 @@ def test_csv_reads_back_as_the_published_table(settings, snapshot, tmp_path, tab
 
 
 def test_csv_lines_end_as_rfc_4180_says(settings, snapshot, tmp_path):
-    export(settings, snapshot, [kpi.ContactsByCountry], form="csv", to=tmp_path / "a.csv", who="test")
+    export(settings, snapshot, [ContactsByCountry], form="csv", to=tmp_path / "a.csv", who="test")
     content = (tmp_path / "a.csv").read_bytes()
     assert content.startswith(b"region,contacts,share,active_30d,as_of,")
     assert content.count(b"\r\n") == content.count(b"\n") == snapshot.tables["kpi.contacts_by_country"] + 1
@@ -155,13 +163,13 @@ def test_the_first_sheet_says_when_how_complete_and_what(settings, snapshot, tmp
 @pytest.mark.parametrize(
     ("table", "column", "shown"),
     [
-        (kpi.CampaignPerformance, "read_per_delivered", "0.0%"),
-        (kpi.CampaignPerformance, "read_per_delivered_low", "0.0%"),
-        (kpi.CampaignPerformance, "api_rate_gap", "General"),  # percentage points
-        (kpi.CampaignPerformance, "sent_at", "yyyy-mm-dd hh:mm:ss"),
-        (kpi.ContactGrowthMonthly, "monthly_growth_rate", "0.0%"),
-        (kpi.ContactGrowthMonthly, "month", "yyyy-mm-dd"),
-        (kpi.ResponseTimesDaily, "response_seconds_median", "0.0"),
+        (CampaignPerformance, "read_per_delivered", "0.0%"),
+        (CampaignPerformance, "read_per_delivered_low", "0.0%"),
+        (CampaignPerformance, "api_rate_gap", "General"),  # percentage points
+        (CampaignPerformance, "sent_at", "yyyy-mm-dd hh:mm:ss"),
+        (ContactGrowthMonthly, "monthly_growth_rate", "0.0%"),
+        (ContactGrowthMonthly, "month", "yyyy-mm-dd"),
+        (ResponseTimesDaily, "response_seconds_median", "0.0"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -175,7 +183,7 @@ def test_a_cell_is_shown_by_what_it_is(settings, snapshot, tmp_path, *, table, c
 def test_equal_snapshots_give_equal_files(settings, snapshot, tmp_path):
     for form in ("xlsx", "csv", "parquet"):
         one, other = (
-            export(settings, snapshot, [kpi.BacklogDaily], form=form, to=tmp_path / f"{name}.{form}", who="test").files
+            export(settings, snapshot, [BacklogDaily], form=form, to=tmp_path / f"{name}.{form}", who="test").files
             for name in ("one", "other")
         )
         assert one[0].read_bytes() == other[0].read_bytes()
@@ -229,7 +237,7 @@ def hostile(settings, tmp_path, monkeypatch):
 
 
 def test_a_formula_in_a_field_never_runs(settings, hostile, tmp_path):
-    table = kpi.ContactsBySegment
+    table = ContactsBySegment
     for form in ("csv", "xlsx", "parquet"):
         export(settings, hostile, [table], form=form, to=tmp_path / f"out.{form}", who="test")
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as lines:
@@ -247,8 +255,8 @@ def test_a_text_that_no_cell_holds_is_cut_and_characters_that_xml_has_not_are_re
         connection.execute("update kpi.contacts_by_segment set value = repeat('x', 32768)")
         connection.execute("update kpi.contacts_by_segment set value = repeat('😀', 20000) where field = 'VIP'")
         connection.execute("update kpi.contacts_by_segment set field = 'a' || chr(1) || chr(11) || chr(65535) || 'b'")
-    export(settings, hostile, [kpi.ContactsBySegment], form="xlsx", to=tmp_path / "a.xlsx", who="test")
-    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")[kpi.ContactsBySegment.table]
+    export(settings, hostile, [ContactsBySegment], form="xlsx", to=tmp_path / "a.xlsx", who="test")
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")[ContactsBySegment.table]
     rows = [[cell.value for cell in row[:2]] for row in sheet.iter_rows(min_row=2)]
     assert {value[-1] for _, value in rows} == {"…"}
     assert all(len(value.encode("utf-16-le")) <= 2 * 32_767 for _, value in rows)
@@ -291,7 +299,7 @@ def test_a_column_that_a_snapshot_lacks_is_left_out(settings, hostile, tmp_path)
     with duckdb.connect(str(hostile.database)) as connection:
         connection.execute("alter table kpi.contacts_by_segment drop column share")
     for form in ("csv", "xlsx", "parquet"):
-        export(settings, hostile, [kpi.ContactsBySegment], form=form, to=tmp_path / f"a.{form}", who="test")
+        export(settings, hostile, [ContactsBySegment], form=form, to=tmp_path / f"a.{form}", who="test")
     header = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()[0]
     assert "share" not in header
     assert "contacts" in header
@@ -388,7 +396,7 @@ def test_a_file_that_came_in_between_is_kept(settings, snapshot, tmp_path, monke
 
     monkeypatch.setattr(Audit, "write", meanwhile)
     with pytest.raises(InvalidRequest, match="exists already"):
-        export(settings, snapshot, [kpi.BacklogNow], form="csv", to=file, who="test")
+        export(settings, snapshot, [BacklogNow], form="csv", to=file, who="test")
     assert file.read_text() == "theirs"
 
 
@@ -397,7 +405,7 @@ def test_without_hard_links_it_works_too(settings, snapshot, tmp_path, monkeypat
         raise PermissionError
 
     monkeypatch.setattr(export_module.os, "link", refuse)
-    export(settings, snapshot, [kpi.BacklogNow], form="csv", to=tmp_path / "a.csv", who="test")
+    export(settings, snapshot, [BacklogNow], form="csv", to=tmp_path / "a.csv", who="test")
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
@@ -408,7 +416,7 @@ def test_a_failure_leaves_nothing_and_the_old_file(settings, hostile, tmp_path, 
     file = tmp_path / f"a.{form}"
     file.write_text("old")
     with pytest.raises(duckdb.Error):
-        export(settings, hostile, [kpi.BacklogNow], form=form, to=file, who="test", force=True)
+        export(settings, hostile, [BacklogNow], form=form, to=file, who="test", force=True)
     assert file.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([file.name, "hostile"])
 
@@ -440,7 +448,7 @@ def test_what_cannot_be_recorded_is_not_exported(settings, snapshot, tmp_path):
     elsewhere.root.mkdir()
     elsewhere.audit_dir.write_text("in the way")
     with pytest.raises(InvalidRequest, match=r"cannot write .*audit"):
-        export(elsewhere, snapshot, [kpi.BacklogNow], form="csv", to=tmp_path / "a.csv", who="test")
+        export(elsewhere, snapshot, [BacklogNow], form="csv", to=tmp_path / "a.csv", who="test")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crm_platform.schemas import TABLES, KpiTable
+from crm_platform.schemas import KpiTable
+from crm_platform.tables import TABLES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "what-each-figure-is-for.md").read_text(encoding="utf-8")
 KPIS = [table for table in TABLES.values() if issubclass(table, KpiTable)]

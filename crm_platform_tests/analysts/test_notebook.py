@@ -19,8 +19,8 @@ import pytest
 from crm_platform.cli import analysts, main
 from crm_platform.models import build, build_order, freeze
 from crm_platform.publish import publish
-from crm_platform.schemas import TABLES
 from crm_platform.settings import Settings, current_settings
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform_tests.publish.conftest import AS_OF, NOW
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crm_platform.schemas import TABLES, Table
+from crm_platform.schemas import Table
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import clickhouse
 
 Row = dict[str, object]

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 import jinja2
 import pytest
 
+from crm_platform import core
 from crm_platform.models import Cut, build_order, render
-from crm_platform.models.templates import MACRO_FOLDER
-from crm_platform.schemas import Table, core, raw
+from crm_platform.models.render import MACRO_FOLDER
+from crm_platform.schemas import Table, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform_tests.conformance.clickhouse import EmbeddedClickHouse, Row

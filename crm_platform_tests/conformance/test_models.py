@@ -9,9 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from crm_platform import core
 from crm_platform.models import Cut, build_order, dependencies, render
-from crm_platform.schemas import TABLES, core
 from crm_platform.settings import Settings
+from crm_platform.tables import TABLES
 from crm_platform.warehouse.clickhouse import DIALECT
 from crm_platform_tests.conformance.clickhouse import EmbeddedClickHouse
 from crm_platform_tests.models.worlds import World, from_facts

@@ -16,9 +16,13 @@ from crm_platform.defs.housekeeping import forget_old_runs
 from crm_platform.defs.resources import Clock, WarehouseResource
 from crm_platform.errors import Breach, GiveUp, RetryLater
 from crm_platform.ingest import open_warehouse
+from crm_platform.metrics.backlog_daily.table import BacklogDaily
+from crm_platform.metrics.backlog_now.table import BacklogNow
+from crm_platform.metrics.executive_summary.table import ExecutiveSummary
+from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.models.noted import note_contracts, note_findings
 from crm_platform.models.quality import RAW_QUESTIONS, Finding, last_change
-from crm_platform.schemas import kpi, ops, raw
+from crm_platform.schemas import ops, raw
 from crm_platform.settings import load_settings
 from crm_platform.warehouse import DuckDbWarehouse, lease
 from crm_platform_tests.alerts import published
@@ -309,11 +313,11 @@ def test_a_failed_run_is_told_and_its_success_is_the_all_clear(repository, setti
 def test_a_broken_contract_is_told_with_table_rule_and_count(repository, settings, instance, caplog):
     """Dagster says of a failed blocking check that one failed, and no more."""
     breach = Breach("kpi.backlog_now", "", "open_waits < 0", 3)
-    note_contracts(settings, [kpi.BacklogDaily], [Breach("kpi.backlog_daily", "", "yesterday's", 1)], at=NOON)
+    note_contracts(settings, [BacklogDaily], [Breach("kpi.backlog_daily", "", "yesterday's", 1)], at=NOON)
 
     class Blocked(Exception):
         def __init__(self) -> None:
-            note_contracts(settings, [kpi.BacklogNow], [breach], at=dt.datetime.now(dt.UTC))
+            note_contracts(settings, [BacklogNow], [breach], at=dt.datetime.now(dt.UTC))
 
     evaluate_failure(repository, settings, instance, Blocked)
     (problem,) = Alerter(settings).standing()
@@ -343,14 +347,14 @@ def break_the_target(settings, *, minute: int) -> None:
     """Publish a Friday whose median first response is 20 minutes, and the Saturday that holds the cut."""
     usual = {"waits": 100, "first_answered_waits": 45, "first_response_seconds_median": 1200.0}
     days = [
-        published.row(kpi.ResponseTimesDaily, day=dt.date(2026, 11, day), is_provisional=day == 21, **usual)
+        published.row(ResponseTimesDaily, day=dt.date(2026, 11, day), is_provisional=day == 21, **usual)
         for day in (20, 21)
     ]
-    summary = [published.row(kpi.ExecutiveSummary)]
+    summary = [published.row(ExecutiveSummary)]
     tables = {
-        kpi.ResponseTimesDaily: days,
-        kpi.ExecutiveSummary: summary,
-        kpi.BacklogNow: [published.row(kpi.BacklogNow)],
+        ResponseTimesDaily: days,
+        ExecutiveSummary: summary,
+        BacklogNow: [published.row(BacklogNow)],
     }
     published.publish(settings, as_of=dt.datetime(2026, 11, 21, 9, minute, tzinfo=dt.UTC), tables=tables)
 

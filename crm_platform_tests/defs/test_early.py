@@ -15,8 +15,9 @@ from crm_platform.defs.resources import Reporter
 from crm_platform.defs.shell import ShellReporter, refresh_in_process
 from crm_platform.errors import Busy, ContractBreach
 from crm_platform.ingest import Progress
+from crm_platform.metrics.backlog_now.table import BacklogNow
 from crm_platform.publish import current
-from crm_platform.schemas import kpi, raw
+from crm_platform.schemas import raw
 from crm_platform.warehouse import DuckDbWarehouse, lease
 from crm_platform_tests.defs.conftest import settings_for
 from crm_platform_tests.sandbox.running import running_sandbox
@@ -208,7 +209,7 @@ def test_under_a_days_limit_they_do_not_wait_for_the_first_reports(limited):
 
 @pytest.mark.slow
 def test_figures_so_far_that_break_a_rule_hold_nobody_up_but_themselves(limited, monkeypatch):
-    monkeypatch.setattr(kpi.BacklogNow, "rules", ("open_waits < 0",))
+    monkeypatch.setattr(BacklogNow, "rules", ("open_waits < 0",))
     teller = Teller()
     with pytest.raises(ContractBreach, match="open_waits < 0") as breach:
         refresh_in_process(limited, reporter=teller, full_refresh=False, as_of=None, verbose=False)

@@ -10,11 +10,13 @@ import dagster as dg
 import pytest
 
 import crm_platform
+from crm_platform import core
 from crm_platform.defs.graph import build_defs
-from crm_platform.models import templates
-from crm_platform.schemas import TABLES, KpiTable
-from crm_platform.schemas.base import count
+from crm_platform.models import code_version
+from crm_platform.schemas import KpiTable
+from crm_platform.schemas.figures import Rows
 from crm_platform.settings import load_settings
+from crm_platform.tables import TABLES
 
 SNAPSHOT = Path(__file__).with_name("graph.txt")
 PACKAGE = Path(crm_platform.__file__).parent
@@ -80,7 +82,7 @@ def test_kpis_carry_their_columns_their_rules_and_their_versions(defs):
     assert columns["answer_rate"].constraints.other == ["is finite", ">= 0", "<= 1"]
     assert schema.constraints.other[0] == "key: day"
     assert node.metadata["definition_version"] == 1
-    assert node.code_version == templates.code_version(TABLES["kpi.response_times_daily"])
+    assert node.code_version == code_version(TABLES["kpi.response_times_daily"])
 
 
 @pytest.mark.parametrize(("automation", "status"), [("on", "RUNNING"), ("off", "STOPPED")])
@@ -110,11 +112,8 @@ def test_a_runs_configuration_picks_its_executor(defs, executor):
     assert list(chosen["in_process_or_multiprocess"]) == list(executor or {"in_process": {}})
 
 
-def test_a_kpi_is_one_class_and_one_sql_file(tmp_path, monkeypatch):
+def test_a_kpi_is_one_declaration(monkeypatch):
     """Its asset, lineage, contract, group and place before the snapshot follow."""
-    (tmp_path / "kpi").mkdir()
-    (tmp_path / "kpi" / "chats_ever.sql").write_text("select count(*) as chats, 1.0 as coverage from core.chats")
-    monkeypatch.setattr(templates, "TEMPLATE_FOLDERS", [*templates.TEMPLATE_FOLDERS, tmp_path])
     monkeypatch.setitem(TABLES, "kpi.chats_ever", None)  # so that the declaration is forgotten after this test
 
     class ChatsEver(KpiTable):
@@ -122,8 +121,9 @@ def test_a_kpi_is_one_class_and_one_sql_file(tmp_path, monkeypatch):
 
         key = ()
         pillar = "operations"
+        seen = "1e0"
 
-        chats = count("Chats.")
+        chats = Rows(core.Chats).count("Chats.")
 
     graph = build_defs(load_settings()).get_repository_def().asset_graph
     node = graph.get(dg.AssetKey(["kpi", "chats_ever"]))

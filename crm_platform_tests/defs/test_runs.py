@@ -14,10 +14,13 @@ from crm_platform.defs.graph import build_defs
 from crm_platform.defs.metadata import preview
 from crm_platform.defs.shell import ShellReporter, refresh_in_process
 from crm_platform.errors import Busy, ContractBreach
+from crm_platform.metrics.agent_leaderboard.table import AgentLeaderboard
+from crm_platform.metrics.backlog_now.table import BacklogNow
 from crm_platform.models import build_order
 from crm_platform.models.noted import failing, noted
 from crm_platform.publish import current, published_tables
-from crm_platform.schemas import TABLES, kpi, raw
+from crm_platform.schemas import raw
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse, lease
 from crm_platform_tests.defs.conftest import Listener
 
@@ -85,7 +88,7 @@ def test_no_metadata_names_a_person_or_a_chat(refreshed, home):
 def test_the_leaderboards_preview_leaves_agents_out(refreshed):
     models = DuckDbWarehouse(refreshed.settings.models_path, lock_dir=refreshed.settings.lock_dir)
     with models.reading() as session:
-        heading = preview(session, kpi.AgentLeaderboard).splitlines()[0]
+        heading = preview(session, AgentLeaderboard).splitlines()[0]
     assert "window_days" in heading
     assert "agent" not in heading
 
@@ -143,7 +146,7 @@ def test_a_breach_fails_its_check_and_holds_the_snapshot_back(refreshed, home, m
     """And a second refresh adds no contact."""
     before = current(refreshed.settings)
     contacts = materialization(home, "raw", "contacts")["dagster/row_count"]
-    monkeypatch.setattr(kpi.BacklogNow, "rules", ("open_waits < 0",))
+    monkeypatch.setattr(BacklogNow, "rules", ("open_waits < 0",))
     listener = Listener()
     with pytest.raises(ContractBreach, match=r"^kpi\.backlog_now: open_waits < 0 \(1 rows\)$"):
         refresh_in_process(refreshed.settings, reporter=listener, full_refresh=False, as_of=None, verbose=False)

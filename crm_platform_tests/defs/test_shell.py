@@ -25,10 +25,13 @@ from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfigurati
 from crm_platform.ingest import Outcome, open_warehouse
 from crm_platform.ingest.connect import open_gate
 from crm_platform.ingest.presence import PRESENT
+from crm_platform.metrics.backlog_now.table import BacklogNow
+from crm_platform.metrics.executive_summary.table import ExecutiveSummary
+from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.models.noted import failing, notes_path
 from crm_platform.publish import current
 from crm_platform.publish.audit import Audit
-from crm_platform.schemas import kpi, ops, raw
+from crm_platform.schemas import ops, raw
 from crm_platform.warehouse import DuckDbWarehouse, lease
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
@@ -94,11 +97,11 @@ FIGURES = [
 
 @pytest.mark.parametrize(("name", "value", "words"), FIGURES)
 def test_figures_carry_their_unit(name, value, words):
-    assert figure(kpi.ExecutiveSummary.columns[name], value) == words
+    assert figure(ExecutiveSummary.columns[name], value) == words
 
 
 def test_the_summary_shows_each_figure_beside_its_previous():
-    columns = kpi.ExecutiveSummary.columns
+    columns = ExecutiveSummary.columns
     lines = summary_lines(dict.fromkeys(columns) | {"open_waits": 3, "open_waits_previous": 4})
     assert ("open waits", "3", "4", "Open waits.") in lines
     assert 2 * len(lines) + 4 == len(columns), "all of them: as_of, coverage and two marks stand below the table"
@@ -141,7 +144,7 @@ def test_kpi_writes_a_document_a_line(call):
     result = call("kpi", "response_times_daily", "--json", "--limit", "2")
     newest, before = map(json.loads, result.output.splitlines())
     assert newest["day"] > before["day"]
-    assert list(newest) == list(kpi.ResponseTimesDaily.columns)
+    assert list(newest) == list(ResponseTimesDaily.columns)
 
 
 def test_kpi_writes_csv(call):
@@ -172,7 +175,7 @@ def assert_says(result: Result, kind: type[CrmPlatformError], words: str) -> Non
 
 
 def test_a_kpi_comes_before_a_core_table_of_one_name():
-    assert find_table("backlog_now") is kpi.BacklogNow
+    assert find_table("backlog_now") is BacklogNow
     assert find_table("core.contacts").full_name() == "core.contacts"
 
 
@@ -437,7 +440,7 @@ def test_build_computes_without_dagster_and_publishes_only_if_it_may(call, stock
 
 def test_build_publishes_no_breach(call, stocked, monkeypatch):
     before = current(stocked)
-    monkeypatch.setattr(kpi.BacklogNow, "rules", ("open_waits < 0",))
+    monkeypatch.setattr(BacklogNow, "rules", ("open_waits < 0",))
     assert_says(call("build"), ContractBreach, "kpi.backlog_now: open_waits < 0 (1 rows)")
     assert current(stocked) == before
 
@@ -476,7 +479,7 @@ def test_what_warns_in_dagster_warns_at_the_shell(call, stocked, odd_field, monk
 @pytest.mark.slow
 def test_a_build_that_is_held_back_leaves_a_note(call, stocked, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr(kpi.BacklogNow, "rules", ("open_waits < 0",))
+        broken.setattr(BacklogNow, "rules", ("open_waits < 0",))
         held = call("build")
     assert isinstance(held.exception, ContractBreach)
     words = "kpi.backlog_now, contract: open_waits < 0 (1 rows)"

@@ -14,7 +14,8 @@ from crm_platform.ingest.clocks import ClockIsWrong, newest_instant
 from crm_platform.ingest.connect import CRAWLER_RESERVE, open_gate
 from crm_platform.ingest.memory import PlannerMemory
 from crm_platform.ingest.presence import PRESENT
-from crm_platform.schemas import TABLES, OpsTable, RawTable, Type, ops, raw
+from crm_platform.schemas import OpsTable, RawTable, Type, ops, raw
+from crm_platform.tables import TABLES
 from crm_platform_tests.in_process import SandboxTransport, World, world
 from crm_platform_tests.ingest.test_refresh import assert_whole
 

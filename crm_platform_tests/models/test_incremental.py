@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 import pytest
 
+from crm_platform import core
 from crm_platform.models import Built, Cut, build_order, build_within, dependencies, freeze, render
 from crm_platform.models.incremental import by_chat, chat_inputs, narrowed
-from crm_platform.schemas import TABLES, CoreTable, RawTable, Table, core, ops, raw
+from crm_platform.schemas import CoreTable, RawTable, Table, ops, raw
 from crm_platform.settings import Settings
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform_tests.models.conftest import Worlds
 from crm_platform_tests.models.histories import History
@@ -220,11 +222,9 @@ def test_a_narrowed_select_keeps_the_names_its_tables_have():
         f"(select * from core.{name} where chat_id in (select chat_id from ops.chat_inputs where changed_in > 7))"
         for name in ("messages", "chats")
     )
-    assert (
-        narrowed(sql, since=7)
-        == f"""select messages.chat_id from {messages} as messages
+    expected = f"""select messages.chat_id from {messages} as messages
         join {chats} as known on known.chat_id = messages.chat_id join core.business_hours as hours on true"""
-    )
+    assert narrowed(sql, since=7, dialect="duckdb").lower() == " ".join(expected.split())
 
 
 def test_tables_by_chat_follow_from_their_chats_rows_alone():

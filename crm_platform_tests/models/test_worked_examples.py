@@ -1,18 +1,17 @@
-"""The examples of docs/examples, worked by hand, against the SQL and against the oracle."""
+"""The worked examples of metrics/, worked by hand, against the SQL and against the oracle."""
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
-from crm_platform.schemas import TABLES, KpiTable, kpi
+from crm_platform.schemas import KpiTable
+from crm_platform.tables import TABLES
 from crm_platform_tests.models.worked_examples import (
     EVERY_OTHER,
-    FOLDER,
     BadExample,
     Example,
     Row,
@@ -23,12 +22,8 @@ from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.oracle.compute import KEYS, compute
 
 EXAMPLES = [example for page in pages() for example in examples(page)]
-README = (FOLDER / "README.md").read_text(encoding="utf-8")
-KPI_TABLES = {
-    table.full_name(): table
-    for _, table in inspect.getmembers(kpi, inspect.isclass)
-    if issubclass(table, KpiTable) and table is not KpiTable
-}
+README = (Path(__file__).parents[2] / "docs" / "worked-examples.md").read_text(encoding="utf-8")
+KPI_TABLES = {name: table for name, table in TABLES.items() if issubclass(table, KpiTable)}
 OF_EVERY_TABLE = KpiTable.columns.keys()  # as_of, coverage, …: the oracle leaves them out
 
 EDGE_CASES = (
@@ -101,7 +96,7 @@ def anchor(title: str) -> str:
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
-PLACES = {f"{one.page}#{anchor(one.title)}" for one in EXAMPLES}
+PLACES = {f"../crm_platform/metrics/{one.page}#{anchor(one.title)}" for one in EXAMPLES}
 
 
 def listed(heading: str) -> dict[str, list[str]]:
@@ -164,27 +159,30 @@ BROKEN = {
 }
 
 
+def written(folder: Path, table: str, text: str) -> Path:
+    page = folder / table / "example.md"
+    page.parent.mkdir()
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
 def test_the_page_to_break_can_be_read(tmp_path: Path):
-    page = tmp_path / "backlog_now.md"
-    page.write_text(PAGE, encoding="utf-8")
+    page = written(tmp_path, "backlog_now", PAGE)
     (example,) = examples(page)
     assert (example.title, example.expected) == ("A", (({"open_waits": 1},),))
 
 
 @pytest.mark.parametrize("problem", BROKEN)
 def test_a_page_that_cannot_be_read_says_why(problem: str, tmp_path: Path):
-    page = tmp_path / "backlog_now.md"
-    page.write_text(PAGE.replace(*BROKEN[problem]), encoding="utf-8")
+    page = written(tmp_path, "backlog_now", PAGE.replace(*BROKEN[problem]))
     with pytest.raises(BadExample, match=re.escape(problem)):
         examples(page)
 
 
-def test_a_page_is_called_after_a_table_and_names_its_rows(tmp_path: Path):
-    page = tmp_path / "backlog_then.md"
-    page.write_text(PAGE, encoding="utf-8")
+def test_a_page_lies_in_the_folder_of_a_table_and_names_its_rows(tmp_path: Path):
+    page = written(tmp_path, "backlog_then", PAGE)
     with pytest.raises(BadExample, match=re.escape("there is no kpi.backlog_then")):
         examples(page)
-    page = page.rename(tmp_path / "backlog_daily.md")
-    page.write_text(PAGE.replace("open_waits", "open_waits_at_end"), encoding="utf-8")
+    page = written(tmp_path, "backlog_daily", PAGE.replace("open_waits", "open_waits_at_end"))
     with pytest.raises(BadExample, match=re.escape("a row of kpi.backlog_daily is named by day; add day")):
         examples(page)

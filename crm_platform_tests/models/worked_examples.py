@@ -1,6 +1,6 @@
-"""The pages of docs/examples as facts, and the rows they expect.
+"""The worked examples of metrics/ as facts, and the rows they expect.
 
-What belongs here: reading the format that docs/examples/README.md describes, strictly. What does not: building and
+What belongs here: reading the format that docs/worked-examples.md describes, strictly. What does not: building and
 comparing (test_worked_examples.py). Whatever cannot be read is a BadExample that names the page, the line and what to
 write instead.
 """
@@ -15,13 +15,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn
 
-from crm_platform.schemas import TABLES, Column, ops, raw
+from crm_platform import metrics
+from crm_platform.schemas import Column, ops, raw
 from crm_platform.schemas.base import Type
 from crm_platform.settings import DAYS, Settings
+from crm_platform.tables import TABLES
 from crm_platform_tests.models.worlds import World, from_facts
 from crm_platform_tests.oracle.facts import Campaign, Chat, Contact, Facts, Message, OperatorEvent, Report, Sweep
 
-FOLDER = Path(__file__).parent.parent.parent / "docs" / "examples"
+FOLDER = Path(metrics.__file__).parent
 SWEEP_TAKES = dt.timedelta(minutes=3)
 CRAWL_WENT_ON = dt.timedelta(days=1)  # after the cut: a page may name what was fetched then
 EVERY_OTHER = "*"
@@ -102,13 +104,13 @@ class Example:
 
 
 def pages(folder: Path = FOLDER) -> list[Path]:
-    """Every page but the README."""
-    return sorted(path for path in folder.glob("*.md") if path.name != "README.md")
+    """Every page: `<table>/example.md`, `<table>/example-<what it is about>.md`."""
+    return sorted(folder.glob("*/example*.md"))
 
 
 def examples(path: Path) -> list[Example]:
     """The examples of a page, one a heading of the second level. Raises BadExample."""
-    return [_Reader(path.name, title, grids).example() for title, grids in _sections(path)]
+    return [_Reader(f"{path.parent.name}/{path.name}", title, grids).example() for title, grids in _sections(path)]
 
 
 def _complain(place: str, problem: str) -> NoReturn:
@@ -168,9 +170,9 @@ class _Reader:
     def __init__(self, page: str, title: str, grids: Iterable[Grid]) -> None:
         self.page, self.title, self.place = page, title, page
         self.grids = list(grids)
-        self.table = f"kpi.{page.removesuffix('.md').partition('-')[0]}"
+        self.table = f"kpi.{page.partition('/')[0]}"
         if self.table not in TABLES:
-            _complain(page, f"a page is called after a KPI table; there is no {self.table}")
+            _complain(page, f"a page lies in the folder of a KPI table; there is no {self.table}")
         values = {row["setting"]: row["value"] for row in self.rows("Settings")}
         cut = values.pop("as_of", None)
         if cut is None:

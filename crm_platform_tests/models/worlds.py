@@ -17,12 +17,14 @@ from typing import Any
 
 import duckdb
 
+from crm_platform import core
 from crm_platform.api import FUTURE_TOLERANCE
 from crm_platform.ingest.batch import region_of
 from crm_platform.ingest.presence import SweptList, Verdict, judge, known_before
 from crm_platform.models import build_order, build_within, dependencies, freeze
-from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, core, ops, raw
+from crm_platform.schemas import OpsTable, RawTable, Table, ops, raw
 from crm_platform.settings import Settings
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform.warehouse.duckdb import DuckDbSession
 from crm_platform_tests.oracle.facts import Facts

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from crm_platform.publish import Snapshot, publish
-from crm_platform.schemas import TABLES, CoreTable, KpiTable, Table
+from crm_platform.schemas import CoreTable, KpiTable, Table
 from crm_platform.schemas.base import count, date, rate, text, timestamp
 from crm_platform.schemas.ops import Builds
 from crm_platform.settings import Settings
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 
 AS_OF = dt.datetime(2026, 11, 22, 8, 0, tzinfo=dt.UTC)

@@ -11,9 +11,10 @@ import pytest
 from crm_platform.models import build, build_order, freeze
 from crm_platform.publish import publish, published_tables
 from crm_platform.publish.snapshot import published_columns
-from crm_platform.schemas import TABLES, Column, Type
+from crm_platform.schemas import Column, Type
 from crm_platform.schemas.ops import Builds
 from crm_platform.settings import Settings
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 
 from .conftest import AS_OF, CHAT, EMAIL, MESSAGE, NOW, NUMBER

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from crm_platform import core
+from crm_platform.models.generate import figures
 from crm_platform.publish import publish, published_tables
 from crm_platform.publish.snapshot import published_columns
-from crm_platform.receipts import opened
-from crm_platform.receipts.lineage import FETCHES, FIGURES
-from crm_platform.receipts.receipt import Asked, is_same
-from crm_platform.schemas import TABLES, KpiTable
+from crm_platform.receipts import OpenedSnapshot, opened
+from crm_platform.receipts.behind import Asked, is_same
+from crm_platform.schemas import CoreTable, KpiTable
+from crm_platform.tables import TABLES
 from crm_platform_tests.models.worlds import from_facts
 from crm_platform_tests.oracle.facts import Facts
 from crm_platform_tests.oracle.worlds import random_facts
+from crm_platform_tests.receipts.desk import Desk
 
 KPI_TABLES = sorted(name for name, table in TABLES.items() if issubclass(table, KpiTable))
 
@@ -25,25 +30,31 @@ def figures_of(name: str) -> list[str]:
     return [column for column in table.columns if column not in table.key and column not in KpiTable.columns]
 
 
+@pytest.fixture(scope="module")
+def empty_snapshot(tmp_path_factory) -> Iterator[OpenedSnapshot]:
+    with ExitStack() as stack:
+        yield Desk(tmp_path_factory.mktemp("nobody"), stack).open()
+
+
 @pytest.mark.parametrize("name", KPI_TABLES)
 def test_every_figure_has_its_rows_declared(name):
-    assert set(FIGURES[name]) == set(figures_of(name))
+    assert set(figures(TABLES[name])) == set(figures_of(name))
 
 
 @pytest.mark.parametrize("name", KPI_TABLES)
-def test_lineage_names_published_tables_and_their_keys(name):
-    published = {table.full_name(): table for table in published_tables()}
-    for column, figure in FIGURES[name].items():
-        source = published[figure.rows.source]
-        made = {one.rpartition(" as ")[2] for one in figure.rows.extra}
-        known = published_columns(source).keys() | made
-        assert set(figure.rows.key) <= known, column
-        assert set(figure.rows.used) <= known, column
-        if issubclass(source, KpiTable):
-            assert figure.rows.key == source.key, column
-            assert set(figure.rows.takes) <= set(FIGURES[figure.rows.source]), column
-        else:
-            assert figure.rows.source in FETCHES, column
+def test_figures_are_computed_from_published_columns(name, empty_snapshot):
+    published = set(published_tables())
+    asked = Asked.of(empty_snapshot)
+    for column in figures_of(name):
+        line = asked.lineage(TABLES[name], column)
+        assert line is not None
+        assert line.source in published, column
+        known = published_columns(line.source).keys() | line.figure.rows.extra.keys()
+        assert set(line.key) <= known, column
+        assert set(line.used) <= known, column
+        assert line.used or line.figure.rows.where == "", column
+        if issubclass(line.source, CoreTable):
+            assert line.source.fetches or line.source is core.Calendar, column
 
 
 def disagreements(facts: Facts, folder: Path, *, rows: int | None) -> list[str]:
@@ -65,8 +76,9 @@ def disagreements(facts: Facts, folder: Path, *, rows: int | None) -> list[str]:
             for row in published:
                 key = {part: row[part] for part in table.key}
                 for column in figures_of(name):
-                    behind = asked.behind(table, column, asked.own(table, key))
-                    given = asked.evaluate(FIGURES[name][column], behind, limit=0).value
+                    line = asked.lineage(table, column)
+                    assert line is not None
+                    given = asked.evaluate(asked.behind(line, asked.own(table, key)), limit=0).value
                     looked_at += 1
                     if not is_same(given, row[column]):
                         found.append(f"{name} {key} {column}: published {row[column]}, rows give {given}")

@@ -8,14 +8,15 @@ import random
 import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import duckdb
 import pytest
 
 from crm_platform.errors import GiveUp, InvalidRequest, NotFound
+from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.publish import pseudonym, pseudonym_key
 from crm_platform.receipts import OpenedSnapshot, Receipt, receipt
-from crm_platform.receipts.lineage import FIGURES
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform_tests.receipts.desk import CUT, DAY, Desk, at, fetch_ids
 
@@ -115,7 +116,8 @@ def test_only_so_many_rows_are_listed_but_all_are_counted(snapshot):
 
 
 def test_a_figure_without_lineage_still_has_its_definition(snapshot, monkeypatch):
-    monkeypatch.delitem(FIGURES["kpi.response_times_daily"], "waits")
+    bare = replace(ResponseTimesDaily.columns["waits"], figure=None)
+    monkeypatch.setattr(ResponseTimesDaily, "columns", {**ResponseTimesDaily.columns, "waits": bare})
     found = receipt(snapshot, "response_times_daily", {"day": DAY}, "waits")
     assert (found.value, found.source, found.agrees, found.rows) == (3, None, None, ())
     assert found.meaning == "Waits that began."

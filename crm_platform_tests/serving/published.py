@@ -14,8 +14,13 @@ from pathlib import Path
 import httpx
 from starlette.applications import Starlette
 
+from crm_platform.metrics.backlog_now.table import BacklogNow
+from crm_platform.metrics.campaign_performance.table import CampaignPerformance
+from crm_platform.metrics.engagement_monthly.table import EngagementMonthly
+from crm_platform.metrics.executive_summary.table import ExecutiveSummary
+from crm_platform.metrics.message_volume_hourly.table import MessageVolumeHourly
+from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.publish import Snapshot, publish, published_tables
-from crm_platform.schemas import kpi
 from crm_platform.schemas.base import Table
 from crm_platform.schemas.ops import Builds
 from crm_platform.serving import create_app
@@ -47,9 +52,9 @@ def _row(table: type[Table], **values: object) -> dict[str, object]:
 def rows() -> dict[type[Table], list[dict[str, object]]]:
     days = [TODAY - dt.timedelta(days=back) for back in range(DAYS)]
     return {
-        kpi.ResponseTimesDaily: [
+        ResponseTimesDaily: [
             _row(
-                kpi.ResponseTimesDaily,
+                ResponseTimesDaily,
                 day=day,
                 waits=10 + back,
                 response_seconds_median=60.5 + back,
@@ -58,20 +63,18 @@ def rows() -> dict[type[Table], list[dict[str, object]]]:
             )
             for back, day in enumerate(days)
         ],
-        kpi.CampaignPerformance: [
-            _row(
-                kpi.CampaignPerformance, campaign_id=f"c{number}", name=name, sent_at=AS_OF - dt.timedelta(days=number)
-            )
+        CampaignPerformance: [
+            _row(CampaignPerformance, campaign_id=f"c{number}", name=name, sent_at=AS_OF - dt.timedelta(days=number))
             for number, name in enumerate(NAMES)
         ],
-        kpi.MessageVolumeHourly: [
-            _row(kpi.MessageVolumeHourly, weekday=weekday, hour=hour, inbound=weekday * hour)
+        MessageVolumeHourly: [
+            _row(MessageVolumeHourly, weekday=weekday, hour=hour, inbound=weekday * hour)
             for weekday in range(7)
             for hour in range(24)
         ],
-        kpi.EngagementMonthly: [_row(kpi.EngagementMonthly, month=dt.date(2026, month, 1)) for month in (9, 10, 11)],
-        kpi.BacklogNow: [_row(kpi.BacklogNow, open_waits=3)],
-        kpi.ExecutiveSummary: [_row(kpi.ExecutiveSummary, total_contacts=2000, open_waits=3, answer_rate_7d=0.75)],
+        EngagementMonthly: [_row(EngagementMonthly, month=dt.date(2026, month, 1)) for month in (9, 10, 11)],
+        BacklogNow: [_row(BacklogNow, open_waits=3)],
+        ExecutiveSummary: [_row(ExecutiveSummary, total_contacts=2000, open_waits=3, answer_rate_7d=0.75)],
     }
 
 

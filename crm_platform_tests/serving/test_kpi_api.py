@@ -22,12 +22,13 @@ from schemathesis.specs.openapi import checks as openapi_checks
 
 from crm_platform.publish import published_columns
 from crm_platform.receipts import figure_columns
-from crm_platform.schemas import TABLES, KpiTable
+from crm_platform.schemas import KpiTable
 from crm_platform.schemas.base import count, date
 from crm_platform.serving import documents, kpi_api, openapi
 from crm_platform.serving.asking import CONTROLS, RANGES, kpi_tables
 from crm_platform.serving.caching import Kept, KeptAnswer
 from crm_platform.settings import load_settings
+from crm_platform.tables import TABLES
 from crm_platform_tests.serving.published import DAYS, NAMES, client_of, publish_rows
 
 RESPONSES = "/api/v1/kpis/response_times_daily"

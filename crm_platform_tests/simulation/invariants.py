@@ -18,7 +18,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from crm_platform.ingest.presence import PRESENT
-from crm_platform.schemas import TABLES, OpsTable, RawTable
+from crm_platform.schemas import OpsTable, RawTable
+from crm_platform.tables import TABLES
 from crm_platform.warehouse.duckdb import DuckDbSession
 from crm_platform_tests.simulation.crm import Crm, windows
 from crm_platform_tests.simulation.oddities import AHEAD

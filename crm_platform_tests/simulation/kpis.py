@@ -20,7 +20,8 @@ from crm_platform.api import CrmClient
 from crm_platform.ingest import refresh
 from crm_platform.ingest.presence import PRESENT
 from crm_platform.models import build_order, build_within, freeze
-from crm_platform.schemas import TABLES, KpiTable, OpsTable, RawTable
+from crm_platform.schemas import KpiTable, OpsTable, RawTable
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.simulation.crm import PlainWire

@@ -22,7 +22,8 @@ from crm_platform.api import CrmClient, Fetch
 from crm_platform.api.gate import Allowance, Closed, Slot
 from crm_platform.errors import Busy
 from crm_platform.ingest import Outcome, connect, crawl, refresh
-from crm_platform.schemas import TABLES, OpsTable, RawTable, Table
+from crm_platform.schemas import OpsTable, RawTable, Table
+from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform.warehouse.duckdb import DuckDbSession
 from crm_platform.warehouse.port import Written

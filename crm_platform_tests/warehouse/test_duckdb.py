@@ -10,8 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from crm_platform import core
 from crm_platform.errors import GiveUp
-from crm_platform.schemas import CoreTable, core
+from crm_platform.schemas import CoreTable
 from crm_platform.schemas.base import count, text
 from crm_platform.warehouse import DuckDbWarehouse
 

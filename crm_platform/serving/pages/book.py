@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from crm_platform.schemas import TABLES
 from crm_platform.serving.pages.period import Period
 from crm_platform.serving.snapshots import OpenSnapshot
+from crm_platform.tables import TABLES
 
 Row = dict[str, Any]
 

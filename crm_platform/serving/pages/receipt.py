@@ -15,11 +15,12 @@ from urllib.parse import urlencode
 
 from crm_platform.receipts import Movement, Receipt, moved_since, receipt
 from crm_platform.receipts.moved import WORDS as REASONS
-from crm_platform.schemas import TABLES, Column, Type
+from crm_platform.schemas import Column, Type
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import short
 from crm_platform.serving.pages.chart import country, label
 from crm_platform.serving.pages.words import WORDS
+from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
     from crm_platform.serving.pages.frame import View

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import re
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
+from crm_platform.models import Cut, expand, vocabulary
+from crm_platform.models.generate import figures, used
 from crm_platform.receipts import figure_columns
-from crm_platform.receipts.lineage import FIGURES
 from crm_platform.receipts.moved import WORDS as REASONS
-from crm_platform.schemas import TABLES, KpiTable
+from crm_platform.schemas import KpiTable
 from crm_platform.serving.pages.words import WORDS
+from crm_platform.settings import Settings
+from crm_platform.tables import TABLES
 from crm_platform_tests.serving.pages.site import Site, read
 
 PAGES = ("/executive", "/campaigns", "/support")
@@ -144,10 +148,16 @@ def test_one_row_is_one(site: Site):
 
 def test_every_column_source_and_reason_has_words():
     tables = [table for table in TABLES.values() if issubclass(table, KpiTable)]
-    figures = [figure for table in FIGURES.values() for figure in table.values()]
-    needed = {f"rows.{figure.rows.source.partition('.')[2]}" for figure in figures}
+    cut = Cut(as_of=dt.datetime(2026, 11, 20, tzinfo=dt.UTC), rows={})
+    words = vocabulary(dialect="duckdb", settings=Settings.model_construct(), cut=cut)
+    declared = [figure for table in tables for figure in figures(table).values()]
+    needed = {f"rows.{figure.rows.source.table}" for figure in declared}
     needed |= {f"{name}.one" for name in needed}
-    needed |= {f"field.{name}" for figure in figures for name in (*figure.rows.key, *figure.rows.used)}
+    needed |= {
+        f"field.{name}"
+        for figure in declared
+        for name in (*(figure.rows.key or figure.rows.source.key), *used(figure, lambda text: expand(text, words)))
+    }
     needed |= {f"field.{name.removesuffix('_previous')}" for table in tables for name in figure_columns(table)}
     needed |= {f"reason.{kind}" for kind in REASONS}
     assert needed - WORDS.keys() == set()

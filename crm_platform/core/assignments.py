@@ -1,0 +1,19 @@
+"""core.assignments: its declaration; the SQL that fills it stands beside it."""
+
+from __future__ import annotations
+
+from crm_platform.schemas.base import CoreTable, date, integer, text, timestamp
+
+
+class Assignments(CoreTable):
+    """Assignments of chats to operators, done here or told by events."""
+
+    key = ("chat_id", "number")
+    fetches = ("select fetch_id from behind where fetch_id is not null",)
+
+    chat_id = text("The chat.", published="chat")
+    number = integer("1 for the chat's first assignment.", minimum=1)
+    assigned_at = timestamp("When.")
+    day = date("Local day of it.")
+    agent = text("The operator, by the identifier figures use; NULL when the assignment names none.", nullable=True)
+    fetch_id = integer("Request that did it; NULL when an event told it.", nullable=True)

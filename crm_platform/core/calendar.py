@@ -1,0 +1,16 @@
+"""core.calendar: its declaration; a build's freeze fills it."""
+
+from __future__ import annotations
+
+from crm_platform.schemas.base import CoreTable, date, timestamp
+
+
+class Calendar(CoreTable):
+    """Local days, from the oldest that a figure speaks of (and at least 100 days back) to that of the cut."""
+
+    key = ("day",)
+    rules = ("starts_at < ends_at",)
+
+    day = date("Local day.")
+    starts_at = timestamp("Its first instant.")
+    ends_at = timestamp("The first instant of the next day: 23 or 25 hours later where clocks change.")

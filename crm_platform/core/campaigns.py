@@ -1,0 +1,32 @@
+"""core.campaigns: its declaration; the SQL that fills it stands beside it."""
+
+from __future__ import annotations
+
+from crm_platform.schemas.base import CoreTable, flag, integer, text, timestamp
+
+
+class Campaigns(CoreTable):
+    """Campaigns as they stood at the cut."""
+
+    key = ("campaign_id",)
+    fetches = (
+        "select fetch_id from behind",
+        """
+        select reports.fetch_id
+        from behind
+        join core.campaign_reports as reports on reports.campaign_id = behind.campaign_id
+        """,
+        """
+        select statuses.fetch_id
+        from behind
+        join core.campaign_statuses as statuses on statuses.campaign_id = behind.campaign_id
+        """,
+    )
+
+    campaign_id = text("The campaign.")
+    name = text("Its name.", nullable=True, published="masked")
+    status = text("Its status.", nullable=True)
+    sent_at = timestamp("When it was sent, by the best that is known; NULL for a draft.", nullable=True)
+    total_recipients = integer("Recipients by the campaign itself.", nullable=True)
+    is_report_current = flag("Its report was fetched after its last change of status.")
+    fetch_id = integer("Request that brought this version.")

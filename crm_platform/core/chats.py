@@ -1,0 +1,27 @@
+"""core.chats: its declaration; the SQL that fills it stands beside it."""
+
+from __future__ import annotations
+
+from crm_platform.schemas.base import CoreTable, count, flag, text, timestamp
+
+
+class Chats(CoreTable):
+    """What is known of each chat, and until when."""
+
+    key = ("chat_id",)
+    is_by_chat = True
+
+    chat_id = text("The chat.", published="chat")
+    known_until = timestamp(
+        "Start of its last newest-page request by the cut: what is said of it is as of then.", nullable=True
+    )
+    is_history_whole = flag("Nothing older is missing.")
+    stored_messages = count("Messages stored.")
+    quarantined_messages = count("Its records in quarantine.")
+    unreachable_messages = count(
+        "Messages that the CRM counts and that two readings of the whole list, a day apart, did not bring."
+    )
+    oldest_counted_at = timestamp("Its oldest counted message.", nullable=True, published="no")
+    last_inbound_at = timestamp("Its newest counted inbound message.", nullable=True)
+    history_remainder = count("Messages known to exist and not stored.", published="no")
+    remainder_until = timestamp("Up to when these may be dated.", nullable=True, published="no")

@@ -1,0 +1,22 @@
+"""core.contacts: its declaration; the SQL that fills it stands beside it."""
+
+from __future__ import annotations
+
+from crm_platform.schemas.base import CoreTable, flag, integer, text, timestamp
+
+
+class Contacts(CoreTable):
+    """Contacts, those that are gone included."""
+
+    key = ("chat_id",)
+    fetches = ("select unnest([first_fetch_id, fetch_id]) as fetch_id from behind",)
+
+    chat_id = text("The contact.", published="chat")
+    joined_at = timestamp("When it joined; NULL = it was there before we looked.", nullable=True)
+    first_seen_at = timestamp("When it was first fetched.")
+    region = text("ISO country code of its number.", nullable=True)
+    is_present = flag("Not gone.")
+    has_created_at = flag("The API says when it was created.", published="no")
+    is_active_30d = flag("At least one inbound message in the 30 complete days before the cut's day.")
+    first_fetch_id = integer("Request that first brought it.")
+    fetch_id = integer("Request that brought this version.")

@@ -1,0 +1,28 @@
+"""core.conversation_spans: its declaration; the SQL that fills it stands beside it."""
+
+from __future__ import annotations
+
+from crm_platform.schemas.base import CoreTable, count, flag, integer, text, timestamp
+
+
+class ConversationSpans(CoreTable):
+    """Conversations as far as their messages alone tell."""
+
+    key = ("chat_id", "conversation_number")
+    is_by_chat = True
+    is_published = False
+    rules = ("started_at <= ended_at",)
+
+    chat_id = text("The chat.", published="chat")
+    conversation_number = integer("Conversation of the chat, from 1.", minimum=1)
+    first_message_id = text("Its first message.", published="message")
+    started_at = timestamp("Its first message's time.")
+    ended_at = timestamp("Its last message's time.")
+    first_inbound_at = timestamp("Its first inbound message's time.", nullable=True)
+    inbound_messages = count("Messages from the contact.")
+    replies = count("Replies.")
+    templates = count("Templates.")
+    initiated_by = text("Who wrote first.", allowed=("contact", "business"))
+    known_until = timestamp("The chat is known until then.", nullable=True)
+    is_over = flag("Silent for longer than the gap, as far as is known.")
+    is_left_truncated = flag("The oldest stored conversation of a chat whose history is not yet whole.")

@@ -1,0 +1,43 @@
+"""core.conversations: its declaration; the SQL that fills it stands beside it."""
+
+from __future__ import annotations
+
+from crm_platform.core.requests import VISIT
+from crm_platform.schemas.base import CoreTable, count, date, flag, integer, seconds, text, timestamp
+
+
+class Conversations(CoreTable):
+    """Conversations: a silence longer than the gap starts a new one."""
+
+    key = ("chat_id", "first_message_id")
+    fetches = (
+        """
+        select unnest([messages.first_fetch_id, messages.fetch_id]) as fetch_id
+        from behind
+        join core.messages as messages
+            on messages.chat_id = behind.chat_id
+            and messages.timestamp >= behind.started_at and messages.timestamp <= behind.ended_at
+        """,
+        VISIT,
+    )
+    is_by_chat = True
+    rules = ("started_at <= ended_at",)
+
+    chat_id = text("The chat.", published="chat")
+    first_message_id = text("Its first message.", published="message")
+    conversation_number = integer("For display: older history may still arrive.", minimum=1)
+    started_at = timestamp("Its first message's time.")
+    ended_at = timestamp("Its last message's time.")
+    inbound_messages = count("Messages from the contact.")
+    replies = count("Replies.")
+    templates = count("Templates.")
+    initiated_by = text("Who wrote first.", allowed=("contact", "business"))
+    is_over = flag("Silent for longer than the gap, as far as is known.")
+    is_left_truncated = flag("The oldest stored conversation of a chat whose history is not yet whole.")
+    resolved_at = timestamp("When it was resolved.", nullable=True)
+    resolved_by = text("How it was resolved.", nullable=True, allowed=("operator", "quiet"))
+    state = text("The first that applies.", allowed=("resolved", "waiting", "active", "missed", "quiet"))
+    resolution_seconds = seconds("First inbound to resolved_at; NULL if negative or without inbound.")
+    resolved_day = date("Local day of resolved_at.", nullable=True)
+    ended_day = date("Local day of ended_at.")
+    marker = text("Who marked it as done.", nullable=True, published="no")

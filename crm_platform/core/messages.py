@@ -1,0 +1,29 @@
+"""core.messages: its declaration; the SQL that fills it stands beside it."""
+
+from __future__ import annotations
+
+from crm_platform.schemas.base import CoreTable, count, flag, integer, text, timestamp
+
+
+class Messages(CoreTable):
+    """Every stored message, with its place in its chat and conversation."""
+
+    key = ("chat_id", "message_id")
+    fetches = ("select unnest([first_fetch_id, fetch_id]) as fetch_id from behind",)
+    is_by_chat = True
+    rules = ("is_counted == False or position >= 1", "is_counted == False or conversation_number >= 1")
+
+    chat_id = text("The chat.", published="chat")
+    message_id = text("The message.", published="message")
+    timestamp = timestamp("When it was sent.")
+    direction = text("inbound or outbound.", allowed=("inbound", "outbound"))
+    type = text("text, image, document, audio, video, template, or what else came.", nullable=True)
+    status = text("sent, delivered, read, received or failed: the furthest seen.", nullable=True)
+    sender = text("Who sent it, where the API says so.", nullable=True, published="no")
+    is_counted = flag("Dated by the cut and not flagged as future: stands in figures.")
+    is_template = flag("Outbound of type template.")
+    is_reply = flag("Outbound, no template, not failed, not sent by a bot.")
+    position = count("Place among the chat's counted messages, from 1; 0 when not counted.", published="no")
+    conversation_number = count("Conversation of the chat, from 1; 0 when not counted.", published="no")
+    first_fetch_id = integer("Request that first brought it.")
+    fetch_id = integer("Request that brought this version.")

@@ -1,0 +1,20 @@
+"""core.work: its declaration; the SQL that fills it stands beside it."""
+
+from __future__ import annotations
+
+from crm_platform.core.requests import of_message
+from crm_platform.schemas.base import CoreTable, date, text, timestamp
+
+
+class Work(CoreTable):
+    """Replies and resolutions within the leaderboard's reach, each with the agent it is credited to."""
+
+    key = ("kind", "chat_id", "message_id")
+    fetches = (of_message("message_id"),)
+
+    kind = text("What was done.", allowed=("reply", "resolution"))
+    chat_id = text("The chat.", published="chat")
+    message_id = text("The reply, or the first message of the conversation.", published="message")
+    done_at = timestamp("When.")
+    day = date("Local day of it.")
+    agent = text("The sender or marker, else the chat's assignee at that time.", nullable=True)

@@ -1,0 +1,1 @@
+"""All that kpi.agent_leaderboard is."""

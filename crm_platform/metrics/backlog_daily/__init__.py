@@ -1,0 +1,1 @@
+"""All that kpi.backlog_daily is."""

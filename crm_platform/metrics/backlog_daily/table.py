@@ -1,0 +1,44 @@
+"""kpi.backlog_daily: its figures, and the waits that stand open at each day's end."""
+
+from __future__ import annotations
+
+from crm_platform.core import ResponseWaits
+from crm_platform.metrics.rows import MESSAGE_DAYS
+from crm_platform.schemas.base import KpiTable, date
+from crm_platform.schemas.figures import Rows
+
+DAY_END = "case when days.day = {{ cut_day }} then {{ as_of }} else days.ends_at end"
+# A wait may stand from its first day to that of its answer, or of the time its conversation is given up.
+STANDING = Rows(
+    ResponseWaits,
+    by={"day": "days.day"},
+    joins="""join core.calendar as days
+        on days.day >= r.day
+        and days.day <=
+            {{ local_day("coalesce(r.answered_at, " ~ later("r.conversation_ended_at", gap_seconds) ~ ")") }}
+    """,
+    where=f"""r.waiting_since < {DAY_END}
+        and (r.answered_at is null or r.answered_at >= {DAY_END})
+        and {{{{ later("r.conversation_ended_at", gap_seconds) }}}} >= {DAY_END}""",
+    extra={"day_end": DAY_END},
+    is_stock=True,
+)
+
+
+class BacklogDaily(KpiTable):
+    """Waits that stood open at the end of each local day."""
+
+    key = ("day",)
+    pillar = "operations"
+    period = "day"
+    keys = MESSAGE_DAYS
+    seen = "keys.coverage"
+
+    day = date("Local day; the newest ends at the cut.")
+    open_waits_at_end = STANDING.count("Waits begun, not answered, and not given up by the day's end.")
+    oldest_wait_seconds = STANDING.seconds(
+        "Age of the oldest of them at the day's end.",
+        "max({{ seconds_between('waiting_since', 'day_end') }}){filter}",
+        uses=("waiting_since",),
+        good="down",
+    )

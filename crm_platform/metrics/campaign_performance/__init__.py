@@ -1,0 +1,1 @@
+"""All that kpi.campaign_performance is."""

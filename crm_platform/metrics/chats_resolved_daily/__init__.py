@@ -1,0 +1,1 @@
+"""All that kpi.chats_resolved_daily is."""

@@ -1,0 +1,1 @@
+"""All that kpi.contacts_by_segment is."""

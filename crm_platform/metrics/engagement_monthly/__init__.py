@@ -1,0 +1,1 @@
+"""All that kpi.engagement_monthly is."""

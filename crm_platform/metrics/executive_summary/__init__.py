@@ -1,0 +1,1 @@
+"""All that kpi.executive_summary is."""

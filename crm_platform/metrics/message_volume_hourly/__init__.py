@@ -1,0 +1,1 @@
+"""All that kpi.message_volume_hourly is."""

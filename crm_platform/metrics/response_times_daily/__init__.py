@@ -1,0 +1,1 @@
+"""All that kpi.response_times_daily is."""

@@ -1,0 +1,1 @@
+"""All that kpi.send_time_performance is."""

@@ -1,0 +1,48 @@
+"""kpi.send_time_performance: its figures, and the campaigns that they sum up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from crm_platform.metrics.rows import JUDGED, REPORT_COVERAGE
+from crm_platform.schemas.base import KpiTable, hour_of_day, weekday
+
+WEEKDAY, HOUR = "{{ weekday(local_day('r.sent_at')) }}", "{{ local_hour('r.sent_at') }}"
+CAMPAIGNS = replace(JUDGED, by={"weekday": WEEKDAY, "hour": HOUR}, extra={"cell_weekday": WEEKDAY, "cell_hour": HOUR})
+
+
+class SendTimePerformance(KpiTable):
+    """Campaigns by the local weekday and hour of sending: those of engagement_monthly."""
+
+    key = ("weekday", "hour")
+    pillar = "engagement"
+    seen = REPORT_COVERAGE
+    rules = ("read <= delivered", "replied <= delivered")
+
+    weekday = weekday()
+    hour = hour_of_day()
+    campaigns = CAMPAIGNS.count("Campaigns.")
+    delivered = CAMPAIGNS.sum("Delivered.", "delivered")
+    read = CAMPAIGNS.sum("Read.", "read")
+    replied = CAMPAIGNS.sum("Replied.", "replied")
+    read_per_delivered = CAMPAIGNS.ratio("read / delivered.", "read", "delivered", good="up")
+    reply_per_delivered = CAMPAIGNS.ratio("replied / delivered.", "replied", "delivered", good="up")
+    read_per_delivered_shrunk = CAMPAIGNS.share(
+        "read / delivered, drawn towards the mean of all cells as far as chance explains it.",
+        "",
+        file="shrunk",
+        grain=(),
+        uses=("cell_weekday", "cell_hour", "delivered", "read", "replied"),
+        good="up",
+    )
+    reply_per_delivered_shrunk = CAMPAIGNS.share(
+        "replied / delivered, drawn in the same way.",
+        "",
+        file="shrunk",
+        grain=(),
+        uses=("cell_weekday", "cell_hour", "delivered", "read", "replied"),
+        good="up",
+    )
+    enough_data = CAMPAIGNS.flag(
+        "At least 3 campaigns and 1,000 delivered.", "count(*) >= 3 and sum(delivered) >= 1000"
+    )

@@ -1,0 +1,179 @@
+"""The SELECT that fills a table, for an engine and a cut: from the template beside its class, or from its figures.
+
+What belongs here: which table is filled by a SELECT, the words of templates, what a SELECT reads, which version of it
+this is. What does not: putting figures into SQL (generate.py), running it (run.py). A template is `<module>.sql` beside
+the module of the table's class: a SELECT of its own columns (a KPI's with `coverage`); what every KPI has besides is
+added.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import graphlib
+import hashlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from crm_platform.errors import GiveUp
+from crm_platform.models import generate
+from crm_platform.models.cut import Cut
+from crm_platform.models.generate import figures
+from crm_platform.models.names import tables_in
+from crm_platform.schemas.base import KpiTable, Table
+from crm_platform.settings import Settings
+from crm_platform.tables import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HERE = Path(__file__).parent
+MACRO_FOLDER = HERE.parent / "warehouse" / "macros"
+SHARED = "shared.jinja"
+
+
+def template_path(table: type[Table]) -> Path | None:
+    """The template beside a table's class; None where there is none."""
+    module = sys.modules[table.__module__].__file__
+    path = Path(module or "").with_suffix(".sql")
+    return path if module and path.exists() else None
+
+
+def is_built(table: type[Table]) -> bool:
+    """Whether a SELECT fills a table."""
+    return template_path(table) is not None or (issubclass(table, KpiTable) and bool(figures(table)))
+
+
+def render(table: type[Table], *, dialect: str, settings: Settings, cut: Cut) -> str:
+    """The SELECT that fills a table at a cut, in an engine's words. Raises GiveUp where there is none."""
+    words = vocabulary(dialect=dialect, settings=settings, cut=cut)
+    path = template_path(table)
+    if path is not None:
+        select = expand(path.read_text(encoding="utf-8"), words).strip()
+    elif issubclass(table, KpiTable) and figures(table):
+        select = generate.select(
+            table, lambda text: expand(text, words), file=lambda name, rows: from_file(table, name, rows, words)
+        )
+    else:
+        raise GiveUp(f"{table.full_name()} has neither figures nor a template: write a .sql beside its class")
+    if issubclass(table, KpiTable):
+        select = str(words["published"](select, table.period, table.version))
+    return f"{select}\n"
+
+
+def from_file(table: type[Table], name: str, rows: str, words: Mapping[str, Any]) -> str:
+    """A SELECT of figures that are no aggregates, from a `.sql` beside their table. `rows`: the relation it reads."""
+    text = _beside(table, f"{name}.sql").read_text(encoding="utf-8")
+    return expand(text, {**words, "rows": rows})
+
+
+def _beside(table: type[Table], name: str) -> Path:
+    return Path(sys.modules[table.__module__].__file__ or "").parent / name
+
+
+def expand(text: str, words: Mapping[str, Any]) -> str:
+    """A text in the words of the templates as SQL. `words`: from `vocabulary`."""
+    return _compiled(text).render(words)
+
+
+def vocabulary(*, dialect: str, settings: Settings, cut: Cut) -> dict[str, Any]:
+    """What a template may name: an engine's macros, the shared ones, and the values that follow from a cut."""
+    values = _values(settings, cut.as_of)
+    words = _macros(f"{dialect}.jinja", {"zone": settings.timezone})
+    values |= {name: words["instant"](value) for name, value in values.items() if isinstance(value, dt.datetime)}
+    values |= {name: words["day"](value) for name, value in values.items() if isinstance(value, dt.date)}
+    today, zone = _local_day(cut.as_of, settings), settings.zone
+
+    def days_before(number: int) -> str:
+        return words["day"](today - dt.timedelta(days=number))
+
+    def start_of_day(number: int) -> str:
+        midnight = dt.datetime.combine(today - dt.timedelta(days=number), dt.time(), zone)
+        return words["instant"](midnight.astimezone(dt.UTC))
+
+    context = {**words, **values, "days_before": days_before, "start_of_day": start_of_day}
+    return {**context, **_macros(SHARED, context)}
+
+
+def dependencies(table: type[Table]) -> set[str]:
+    """Full names of the tables that a table's SELECT reads; none where it has none."""
+    if not is_built(table):
+        return set()
+    return set(_references(table, code_version(table)))  # type: ignore[arg-type] # a class is hashable
+
+
+@functools.lru_cache(maxsize=128)
+def _references(table: type[Table], _version: str) -> frozenset[str]:
+    defaults = Settings.model_construct()  # no environment: what is read does not depend on it
+    cut = Cut(as_of=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), rows={})
+    return tables_in(render(table, dialect="duckdb", settings=defaults, cut=cut))
+
+
+def build_order() -> list[type[Table]]:
+    """Every table that a SELECT fills, each after those it reads; in a fixed order otherwise."""
+    built = {name: table for name, table in TABLES.items() if is_built(table)}
+    sorter = graphlib.TopologicalSorter(
+        {name: sorted(dependencies(table) & built.keys()) for name, table in sorted(built.items())}
+    )
+    return [built[name] for name in sorter.static_order()]
+
+
+def code_version(table: type[Table]) -> str:
+    """Digest of all that decides what a table holds but the data: SQL, macros, declaration, definition version."""
+    files = sorted(_beside(table, ".").glob("*.sql")) if issubclass(table, KpiTable) else [template_path(table)]
+    parts = [
+        *(path.read_text(encoding="utf-8") for path in files if path),
+        (HERE / SHARED).read_text(encoding="utf-8"),
+        (MACRO_FOLDER / "duckdb.jinja").read_text(encoding="utf-8"),
+        repr((table.full_name(), table.key, table.rules, sorted(table.columns.items()))),
+        repr([getattr(table, name, None) for name in ("version", "keys", "seen")]),
+    ]
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:16]
+
+
+def _local_day(moment: dt.datetime, settings: Settings) -> dt.date:
+    return moment.astimezone(settings.zone).date()
+
+
+def _values(settings: Settings, as_of: dt.datetime) -> dict[str, object]:
+    """What a template may name; dates and instants become literals."""
+    today = _local_day(as_of, settings)
+    month = today.replace(day=1)
+    previous_month = (month - dt.timedelta(days=1)).replace(day=1)
+    gap = settings.conversation_gap
+    return {
+        "as_of": as_of.astimezone(dt.UTC),
+        "cut_day": today,
+        "tomorrow": today + dt.timedelta(days=1),
+        "gap_day": _local_day(as_of - gap, settings),
+        "cut_month": month,
+        "previous_month": previous_month,
+        "month_before_previous": (previous_month - dt.timedelta(days=1)).replace(day=1),
+        "gap_seconds": f"{gap.total_seconds()!r}e0",
+        "target_seconds": f"{settings.first_response_target_minutes * 60!r}e0",
+        "business_hours": settings.open_hours is not None,
+        "segment_fields": tuple(dict.fromkeys(settings.segment_fields)),
+        "automation_senders": settings.automation_senders,
+    }
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader([HERE, MACRO_FOLDER]),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - SQL, not HTML; values are quoted by the engine's own macros
+    )
+
+
+@functools.lru_cache(maxsize=128)
+def _compiled(text: str) -> jinja2.Template:
+    return _environment().from_string(text)
+
+
+def _macros(name: str, context: Mapping[str, object]) -> dict[str, jinja2.runtime.Macro]:
+    module = _environment().get_template(name).make_module(dict(context))
+    return {key: value for key, value in vars(module).items() if isinstance(value, jinja2.runtime.Macro)}

@@ -1,0 +1,171 @@
+"""How a figure is declared: the rows it is computed from, which of them, and the expression.
+
+What belongs here: the words of that declaration (`Rows`, `Figure`). What does not: a figure's meaning (metrics/), what
+follows from the declaration: a table's SQL (models/generate.py), the receipt and the value over any days (receipts/).
+
+A declaration reads like this; texts are SQL in the words of the templates (`{{ cut_day }}`):
+
+    WAITS = Rows(ResponseWaits, by={"day": "r.day"}, where="not r.is_left_truncated")
+
+    class ResponseTimesDaily(KpiTable):
+        waits = WAITS.count("Waits that began.")
+        first_waits = WAITS.count("First waits of their conversation.", "is_first")
+        answer_rate = WAITS.rate("Answered of first waits.", "state = 'answered'", of="is_first", good="up")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from crm_platform.schemas import base
+from crm_platform.schemas.base import Column, Table
+
+Good = Literal["up", "down", "neither"]
+
+FILTER: Final = "{filter}"
+"""Stands in an aggregate where its `filter (where …)` goes."""
+
+ENOUGH: Final = 10
+"""So many rows a median or a rate needs before it is more than chance."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows that figures are computed from.
+
+    `source`: the published table whose rows they are; in `by`, `where`, `joins` and `extra` its row is `r`. `by`: for
+    each key column of the figure's table the expression that says where a row counts. `joins`: more tables. `extra`:
+    more columns, by name. `key`: what names a row among them, unless the source's own key does. `lists`: columns that a
+    receipt lists where an expression names none, as a count does. `is_each`: one row is one figure, so that expressions
+    are no aggregates. `is_stock`: a row counts on every day that it stands, so that days do not add up. In a table with
+    a `table.sql`, which says itself where a row counts, texts may name the figure's own row `k`.
+    """
+
+    source: type[Table]
+    by: Mapping[str, str] = field(default_factory=dict)
+    where: str = ""
+    joins: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    is_each: bool = False
+    is_stock: bool = False
+
+    def narrowed(self, where: str) -> Rows:
+        """Those of them that a condition on `r` picks, wherever they count."""
+        return replace(self, by={}, where=" and ".join(filter(None, (self.where, where))))
+
+    def count(self, description: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401 - options of Figure
+        """Declare how many rows there are."""
+        return self._figure(base.count, description, "count(*){filter}", where, empty="0", **options)
+
+    def sum(self, description: str, column: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401
+        """Declare the sum of a column of whole numbers."""
+        return self._figure(base.count, description, f"sum({column}){FILTER}", where, **options)
+
+    def median(self, description: str, column: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401
+        """Declare the median of a column of seconds."""
+        return self._figure(base.seconds, description, f"{{{{ median('{column}') }}}}{FILTER}", where, **options)
+
+    def p90(self, description: str, column: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401
+        """Declare the 90th percentile of a column of seconds."""
+        return self._figure(base.seconds, description, f"{{{{ p90('{column}') }}}}{FILTER}", where, **options)
+
+    def mean(self, description: str, column: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401
+        """Declare the mean of a column of seconds.
+
+        Of whole microseconds: their sum is exact, and so the same in whatever order rows stand.
+        """
+        return self._figure(base.seconds, description, f"avg(round({column} * 1e6)){FILTER} / 1e6", where, **options)
+
+    def rate(self, description: str, part: str, *, of: str = "", **options: Any) -> Column:  # noqa: ANN401
+        """Declare the share of the rows `of` that fulfil `part`, too."""
+        return self._figure(
+            base.rate, description, "count(*){filter}", of, over="count(*){filter}", part=part, **options
+        )
+
+    def ratio(self, description: str, part: str, of: str, **options: Any) -> Column:  # noqa: ANN401
+        """Declare the sum of one column by the sum of another."""
+        return self._figure(base.rate, description, f"sum({part}){FILTER}", "", over=f"sum({of}){FILTER}", **options)
+
+    def text(self, description: str, value: str, **options: Any) -> Column:  # noqa: ANN401
+        """Declare a text."""
+        return self._figure(base.text, description, value, **options)
+
+    def timestamp(self, description: str, value: str, **options: Any) -> Column:  # noqa: ANN401
+        """Declare an instant."""
+        return self._figure(base.timestamp, description, value, **options)
+
+    def counted(self, description: str, value: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401
+        """Declare a whole number from 0 by an expression of its own."""
+        return self._figure(base.count, description, value, where, **options)
+
+    def integer(self, description: str, value: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401
+        """Declare a whole number."""
+        return self._figure(base.integer, description, value, where, **options)
+
+    def number(self, description: str, value: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401
+        """Declare a floating-point number."""
+        return self._figure(base.number, description, value, where, **options)
+
+    def share(self, description: str, value: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401
+        """Declare a share from 0 to 1 by an expression of its own."""
+        return self._figure(base.rate, description, value, where, **options)
+
+    def seconds(self, description: str, value: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401
+        """Declare a duration by an expression of its own."""
+        return self._figure(base.seconds, description, value, where, **options)
+
+    def flag(self, description: str, value: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401
+        """Declare a yes or no."""
+        return self._figure(base.flag, description, value, where, **options)
+
+    def _figure(
+        self,
+        kind: Callable[..., Column],
+        description: str,
+        value: str,
+        where: str = "",
+        **options: Any,  # noqa: ANN401
+    ) -> Column:
+        own = {name: options.pop(name) for name in tuple(options) if name in _OWN}
+        return kind(description, figure=Figure(rows=self, value=value, where=where, **own), **options)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Figure:
+    """One column: the rows it is computed from, those of them that `where` picks, and how.
+
+    `value`: an aggregate with `{filter}` in it. With `over` the figure is `value`, of the rows that fulfil `part`, too,
+    by `over`, of all; with `is_own_part` `value` is of the figure's own key, and `over` of its `grain`: the key columns
+    that rows are told apart by, all unless said. `file`: the figure is no aggregate but a column of `<file>.sql` beside
+    its table. `uses`: the columns of `rows` that such a file reads, or that a receipt lists, where they are not those
+    that the expression names. `given`: a condition, without which the figure is NULL. `empty`: what it is where there
+    is no row. `good`: whether more of it is better. `least`: so many rows it needs to be more than chance.
+    """
+
+    rows: Rows
+    value: str = ""
+    where: str = ""
+    part: str = ""
+    over: str = ""
+    is_own_part: bool = False
+    grain: tuple[str, ...] | None = None
+    file: str = ""
+    uses: tuple[str, ...] = ()
+    given: str = ""
+    empty: str | None = None
+    good: Good = "neither"
+    least: int = 0
+
+
+_OWN: Final = frozenset(Figure.__dataclass_fields__) - {"rows", "value", "where"}
+
+
+def windowed(column: Column, description: str, where: str, **options: Any) -> Column:  # noqa: ANN401 - options of Figure
+    """Declare the figure of another table over the rows that a condition on `r` picks, wherever they count there."""
+    assert column.figure is not None, "only a figure has rows"
+    figure = replace(column.figure, rows=column.figure.rows.narrowed(where), **options)
+    return replace(column, description=description, figure=figure)
