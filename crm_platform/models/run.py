@@ -1,6 +1,6 @@
 """Running: a template fills its table, and a table is held against its declaration.
 
-What belongs here: one table's build and validation. What does not: the order of a whole build (templates.py tells it,
+What belongs here: one table's build and validation. What does not: the order of a whole build (render.py tells it,
 defs/ and the command line follow it), what happens to a breach.
 """
 

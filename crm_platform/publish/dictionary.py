@@ -1,7 +1,7 @@
 """The data dictionary: docs/data-dictionary.md, written from the declared tables by `make docs`.
 
 What belongs here: laying the declarations out for a reader, and which columns join. What does not: any meaning of a
-table or column (schemas/), the same words as comments in the DuckDB file (snapshot.py).
+table or column (metrics/, core/, schemas/), the same words as comments in the DuckDB file (snapshot.py).
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ _TYPES: Final[dict[Type, tuple[str, str]]] = {
 _INTRODUCTION: Final = """\
 # Data dictionary
 
-Written by `make docs` from the declarations in `crm_platform/schemas/`: change those, not this page. The same words
-stand as comments in `analytics.duckdb` (`select table_name, column_name, comment from duckdb_columns()`).
+Written by `make docs` from the declarations in `crm_platform/metrics/`, `core/` and `schemas/`: change those, not this
+page. The same words stand as comments in `analytics.duckdb` (`select table_name, column_name, comment from duckdb_columns()`).
 
 [For analysts](for-analysts.md) says how to open the tables, [what each figure is for](what-each-figure-is-for.md) how
 to read them.
