@@ -87,7 +87,8 @@ _INTRODUCTION: Final = """\
 # Data dictionary
 
 Written by `make docs` from the declarations in `crm_platform/metrics/`, `core/` and `schemas/`: change those, not this
-page. The same words stand as comments in `analytics.duckdb` (`select table_name, column_name, comment from duckdb_columns()`).
+page. The same words stand as comments in `analytics.duckdb`
+(`select table_name, column_name, comment from duckdb_columns()`).
 
 [For analysts](for-analysts.md) says how to open the tables, [what each figure is for](what-each-figure-is-for.md) how
 to read them.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from starlette.routing import Route
 
 from crm_platform.publish import published_columns
-from crm_platform.receipts.receipt import figure_columns
+from crm_platform.receipts import figure_columns
 from crm_platform.serving import login
 from crm_platform.serving.asking import kpi_tables
 from crm_platform.serving.bounds import LONGEST_ADDRESS, LONGEST_BODY, LONGEST_PARAMETER
