@@ -9,7 +9,7 @@ HEAVY := services or slow
 # Tests start processes, and each would compile all it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-test setup-all demo test test-heavy test-all simulate lint check format docs vega lock clean
+.PHONY: help setup setup-test setup-all demo test test-heavy test-all simulate lint check format docs lock clean
 
 help:
 	@echo "make demo        set up, start the pages, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs"
@@ -21,7 +21,6 @@ help:
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
 	@echo "make format      let ruff format and fix"
 	@echo "make docs        write anew the documents that follow from the code"
-	@echo "make vega        fetch the bundled chart library anew (needs npm)"
 	@echo "make lock        pin the dependencies anew (needs uv)"
 	@echo "make clean       remove the virtual environment and caches; data/ stays"
 
@@ -78,24 +77,6 @@ docs: setup
 	$(BIN)/python -m crm_platform.publish.dictionary
 	$(BIN)/python -m crm_platform.api.postman
 	$(BIN)/python -m crm_platform.serving.documents
-
-# The published builds, as they are but for two edits: the interpreter finds Vega's helpers where vega.min.js leaves them,
-# because a browser cannot look up a package by its name; and no file points at a source map that is not here.
-VEGA := crm_platform/serving/static/vega
-PACKED := tmp-vega
-vega:
-	rm -rf $(PACKED) && mkdir $(PACKED)
-	cd $(PACKED) && npm pack --silent vega@6.4.0 vega-lite@6.5.0 vega-interpreter@2.3.2
-	cd $(PACKED) && for file in *.tgz; do mkdir $${file%-*} && tar -xzf $$file -C $${file%-*}; done
-	cp $(PACKED)/vega/package/build/vega.min.js $(PACKED)/vega-lite/package/build/vega-lite.min.js $(VEGA)/
-	sed '1s/^import \(.*\) from .vega-util.;$$/const \1 = globalThis.vega;/' \
-		$(PACKED)/vega-interpreter/package/build/vega-interpreter.js > $(VEGA)/vega-interpreter.js
-	sed -i '/^\/\/# sourceMappingURL=/d' $(VEGA)/*.js
-	cp $(PACKED)/vega/package/LICENSE $(VEGA)/LICENSE-vega.txt
-	cp $(PACKED)/vega-lite/package/LICENSE $(VEGA)/LICENSE-vega-lite.txt
-	cp $(PACKED)/vega-interpreter/package/LICENSE $(VEGA)/LICENSE-vega-interpreter.txt
-	cd $(VEGA) && sha256sum *.js *.txt > SHA256SUMS
-	rm -r $(PACKED)
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

@@ -76,7 +76,7 @@ def needed_role(path: str) -> Role | None:
 
 def is_export(path: str) -> bool:
     """Whether figures leave by this path: it is audited."""
-    return path.startswith("/api/v1/kpis/") or path.endswith((".csv", ".vl.json"))
+    return path.startswith("/api/v1/kpis/") or path.endswith(".csv")
 
 
 @dataclass(slots=True)

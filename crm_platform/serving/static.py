@@ -2,8 +2,6 @@
 
 What belongs here: reading serving/static/ once, addresses that carry a digest, packing, caching. What does not: what
 is in the files.
-
-A file is packed when it is first asked for and kept so: packing the chart library takes 0.1 s.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
@@ -35,6 +32,7 @@ _LEAST: Final = 1000  # bytes: less is not worth packing
 @dataclass(frozen=True, slots=True)
 class _File:
     content: bytes
+    packed: bytes
     media_type: str
     digest: str
 
@@ -42,18 +40,12 @@ class _File:
 @functools.cache
 def _files() -> dict[str, _File]:
     found = {}
-    for path in sorted(path for path in FOLDER.rglob("*") if path.is_file()):
+    for path in sorted(FOLDER.iterdir()):
         content = path.read_bytes()
         media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        found[path.relative_to(FOLDER).as_posix()] = _File(
-            content, media_type, hashlib.sha256(content).hexdigest()[:12]
-        )
+        digest = hashlib.sha256(content).hexdigest()[:12]
+        found[path.name] = _File(content, gzip.compress(content, mtime=0), media_type, digest)
     return found
-
-
-@functools.cache
-def _packed(name: str) -> bytes:
-    return gzip.compress(_files()[name].content, mtime=0)
 
 
 def static_url(name: str) -> str:
@@ -72,8 +64,7 @@ async def _serve(request: Request) -> Response:
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)
     if len(file.content) >= _LEAST and "gzip" in request.headers.get("accept-encoding", ""):
-        content = await run_in_threadpool(_packed, name)
-        return Response(content, media_type=file.media_type, headers=headers | {"Content-Encoding": "gzip"})
+        return Response(file.packed, media_type=file.media_type, headers=headers | {"Content-Encoding": "gzip"})
     return Response(file.content, media_type=file.media_type, headers=headers)
 
 

@@ -215,7 +215,7 @@ _PLACES = {
     "table": st.one_of(st.sampled_from(sorted(kpi_tables())), _TEXT),
     "page": st.one_of(st.sampled_from(["executive", "campaigns", "support"]), _TEXT),
     "chart": st.one_of(st.sampled_from(["first_response", "backlog", "growth"]), _TEXT),
-    "name": st.one_of(st.sampled_from(["pages.css", "vega/vega.min.js"]), _TEXT),
+    "name": st.one_of(st.sampled_from(["pages.css", "pages.js"]), _TEXT),
 }
 
 

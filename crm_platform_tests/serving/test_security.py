@@ -25,7 +25,6 @@ RESPONSES = "/api/v1/kpis/response_times_daily"
 PAGE = {"accept": "text/html"}
 PLACES = {"/healthz": None, "/login": None, "/": Role.VIEWER, "/api/v1/kpis": Role.ANALYST, RESPONSES: Role.ANALYST,
           "/api/v1/openapi.json": Role.ANALYST, "/charts/support/first_response.csv": Role.ANALYST,
-          "/charts/support/first_response.vl.json": Role.ANALYST,
           "/metrics": Role.ADMIN,
           "/api/v1/audit": Role.ADMIN}  # fmt: skip
 
@@ -525,7 +524,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path):
     publish_rows(load_settings(data_dir=tmp_path))
     (tmp_path / "audit").write_text("a file where the folder should be")
     client = client_of(tmp_path)
-    for path in (f"{RESPONSES}?format=csv", "/charts/support/first_response.vl.json"):
+    for path in (f"{RESPONSES}?format=csv", "/charts/support/first_response.csv"):
         response = client.get(path)
         assert response.status_code == 503
         assert "audit log" in response.text

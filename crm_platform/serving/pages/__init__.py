@@ -17,7 +17,6 @@ from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.serving.pages import campaigns, executive, support
 from crm_platform.serving.pages.chart import Chart
 from crm_platform.serving.pages.frame import Build, Frame, View, preferences
-from crm_platform.serving.pages.vega import specification
 from crm_platform.serving.pages.words import BadAddress
 from crm_platform.serving.refused import Refused
 
@@ -33,7 +32,7 @@ BUILDS: Final[Mapping[str, tuple[Build, str]]] = {
 
 
 def routes() -> list[BaseRoute]:
-    """Routes of all pages, and of their charts as CSV and as Vega-Lite."""
+    """Routes of all pages, and of their charts as CSV."""
     frame = Frame()
 
     def home(request: Request) -> Response:
@@ -82,14 +81,6 @@ def routes() -> list[BaseRoute]:
             headers={"Content-Disposition": f'attachment; filename="{file}"'},
         )
 
-    def chart_specification(request: Request) -> Response:
-        view, chart = found(request)
-        specified = specification(chart, view.language)
-        if specified is None:
-            message = f"{chart.name} has nothing to draw in these days; its rows are its CSV."
-            raise Refused(404, "no_such_chart", message)
-        return JSONResponse(specified, headers={"Vary": "Accept-Language, Cookie"})
-
     def state(request: Request) -> Response:
         book, _ = frame.book(request)
         return JSONResponse({"snapshot": book.opened.snapshot.id if book else ""})
@@ -102,5 +93,4 @@ def routes() -> list[BaseRoute]:
         Route("/preferences", preferences),
         Route("/state.json", state),
         Route("/charts/{page}/{chart}.csv", chart_csv),
-        Route("/charts/{page}/{chart}.vl.json", chart_specification),
     ]

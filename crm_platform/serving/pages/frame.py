@@ -187,10 +187,6 @@ class View:
         """Address of a chart's rows as CSV."""
         return self.href(f"/charts/{self.page}/{chart}.csv")
 
-    def specification_href(self, chart: str) -> str:
-        """Address of a chart as a Vega-Lite specification."""
-        return self.href(f"/charts/{self.page}/{chart}.vl.json")
-
     def rows_href(self, figure: Figure) -> str:
         """Address of the rows behind a figure: its receipt; of campaigns, which are rows themselves, the ranking."""
         source = figure.receipt or figure.source

@@ -961,24 +961,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "chart.table": ("Table", "Jedwali"),
     "chart.csv": ("CSV", "CSV"),
     "chart.png": ("PNG", "PNG"),
-    "chart.explore": ("Explore", "Chunguza"),
-    "chart.explore.back": ("Back", "Rudi"),
-    "chart.explore.failed": (
-        "The interactive chart could not be fetched. The drawing stays; press again to try once more.",
-        "Chati shirikishi haikuweza kuletwa. Mchoro unabaki; bonyeza tena kujaribu mara nyingine.",
-    ),
-    "chart.explore.hint": (
-        "Wheel or + and − zoom, dragging moves, a double click or 0 shows all. ← and → go from day to day.",
-        "Gurudumu au + na − hukuza, kuburuta husogeza, kubofya mara mbili au 0 huonyesha yote. ← na → hupita siku.",
-    ),
-    "chart.explore.hint.still": (
-        "Point at a part, or press ← and →, for its exact values.",
-        "Elekeza kwenye sehemu, au bonyeza ← na →, kuona thamani zake kamili.",
-    ),
-    "chart.explore.hint.names": (
-        "A click on a name, or its number, singles it out.",
-        "Kubofya jina, au namba yake, huliacha peke yake.",
-    ),
     "chart.link": ("Copy link", "Nakili kiungo"),
     "chart.link.done": ("Link copied", "Kiungo kimenakiliwa"),
     "chart.open": ("hollow: day not complete", "tupu: siku haijakamilika"),

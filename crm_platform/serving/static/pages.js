@@ -1,4 +1,4 @@
-// What the pages gain from a script: numbers under the pointer, PNG, copied links, menus that close, word of newer
+// What the pages gain from a script: numbers under the pointer and the keys, PNG, copied links, menus that close, word of newer
 // figures. Everything else works without it.
 "use strict";
 
@@ -39,87 +39,72 @@ function showTip(panel, index, x, y) {
 
 function hideTip() {
   tip.hidden = true;
-  tip.removeAttribute("role");
   document.querySelectorAll(".cursor").forEach((line) => line.remove());
+}
+
+// Where the rows of a drawing stand, in its own units: a chart by day by the width of a day, others by their marks.
+function placesOf(svg) {
+  const { step, x0, rows, rowFrom = 0, top, bottom } = svg.dataset;
+  if (!step) {
+    return [...svg.querySelectorAll("[data-row]")].map((mark) => {
+      const { x, y, width, height } = mark.getBBox();
+      return { row: Number(mark.dataset.row), x: x + width / 2, y: y + height / 2, outline: `M${x} ${y}h${width}v${height}h${-width}z` };
+    });
+  }
+  return Array.from({ length: rows }, (_, index) => {
+    const x = Number(x0) + step * index;
+    return { row: index + Number(rowFrom), x, y: (Number(top) + Number(bottom)) / 2, outline: `M${x} ${top}V${bottom}` };
+  });
+}
+
+function pointOut(svg, place, x, y) {
+  hideTip();
+  if (!place) return;
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  line.setAttribute("class", "cursor");
+  line.setAttribute("d", place.outline);
+  svg.append(line);
+  showTip(svg.closest(".panel"), place.row, x, y);
 }
 
 function overChart(event) {
   const svg = event.currentTarget;
-  const panel = svg.closest(".panel");
-  const marked = event.target.closest("[data-row]");
-  if (marked) { showTip(panel, Number(marked.dataset.row), event.clientX, event.clientY); return; }
-  if (!svg.dataset.step) { hideTip(); return; }
+  const places = placesOf(svg);
   const box = svg.getBoundingClientRect();
-  const scale = svg.viewBox.baseVal.width / box.width;
-  const [x0, step, rows] = [Number(svg.dataset.x0), Number(svg.dataset.step), Number(svg.dataset.rows)];
-  const index = Math.round(((event.clientX - box.left) * scale - x0) / (step || 1));
-  if (index < 0 || index >= rows) { hideTip(); return; }
-  let line = svg.querySelector(".cursor");
-  if (!line) {
-    line = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    line.setAttribute("class", "cursor");
-    svg.prepend(line);
-  }
-  line.setAttribute("d", `M${x0 + step * index} ${svg.dataset.top}V${svg.dataset.bottom}`);
-  showTip(panel, index + Number(svg.dataset.rowFrom || 0), event.clientX, event.clientY);
+  const x = (event.clientX - box.left) * svg.viewBox.baseVal.width / box.width;
+  const place = svg.dataset.step
+    ? places[Math.round((x - svg.dataset.x0) / (Number(svg.dataset.step) || 1))]
+    : places.find(({ row }) => row === Number(event.target.dataset.row));
+  pointOut(svg, place, event.clientX, event.clientY);
 }
 
+// By keyboard a chart is read row by row, aloud too.
+const told = document.querySelector(".told");
+const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, Home: -Infinity, End: Infinity };
+
 document.querySelectorAll(".panel .chart").forEach((svg) => {
+  let at = -1;
+  svg.tabIndex = 0;
+  svg.setAttribute("role", "application");
+  svg.addEventListener("keydown", (event) => {
+    const step = STEPS[event.key];
+    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const places = placesOf(svg);
+    const last = places.length - 1;
+    at = at < 0 && step === -1 ? last : Math.min(Math.max(at + step, 0), last);
+    const box = svg.getBoundingClientRect();
+    const scale = box.width / svg.viewBox.baseVal.width;
+    pointOut(svg, places[at], box.left + places[at].x * scale, box.top + places[at].y * scale);
+    told.textContent = tip.innerText;
+  });
+  svg.addEventListener("blur", () => { at = -1; hideTip(); });
   svg.addEventListener("pointermove", overChart);
   svg.addEventListener("pointerdown", overChart);
   // A finger leaves when it is lifted: what it tapped stays, until it taps elsewhere.
   svg.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") hideTip(); });
 });
 document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".panel .chart")) hideTip(); });
-
-// Explore: the chart as an interactive one, in the drawing's place. Its code is fetched at the first press.
-const { explore: exploreAddress, ...scripts } = document.currentScript.dataset;
-
-function say(panel, words) {
-  const box = panel.querySelector(".explored") || panel;
-  const { left, top } = box.getBoundingClientRect();
-  tip.textContent = words;
-  tip.hidden = false;
-  tip.style.transform = `translate(${Math.max(8, left + 8)}px, ${Math.max(8, top + 8)}px)`;
-}
-
-document.querySelectorAll(".tools .explore").forEach((button) => {
-  const panel = button.closest(".panel");
-  const words = button.textContent;
-  let explored;
-  const hint = () => [button.dataset.hint, explored.names.length ? button.dataset.names : ""].join(" ").trim();
-  button.hidden = false;
-  button.addEventListener("pointerenter", () => { if (explored) say(panel, hint()); });
-  button.addEventListener("pointerleave", hideTip);
-  button.addEventListener("blur", hideTip);
-  button.addEventListener("click", async () => {
-    if (explored) {
-      explored.close();
-      hideTip();
-      [explored, button.textContent] = [undefined, words];
-      return;
-    }
-    button.disabled = true;
-    try {
-      const { explore } = await import(exploreAddress);
-      explored = await explore(panel, {
-        specification: button.dataset.specification,
-        scripts,
-        tip: { show: (row, x, y) => showTip(panel, row, x, y), hide: hideTip, words: () => tip.innerText },
-      });
-      explored.box.setAttribute("aria-description", hint());
-      explored.box.addEventListener("focus", () => say(panel, hint()));
-      button.textContent = button.dataset.back;
-      say(panel, hint());
-    } catch (problem) {
-      reportError(problem);
-      tip.setAttribute("role", "alert");
-      say(panel, button.dataset.failed);
-    }
-    button.disabled = false;
-    button.focus({ preventScroll: true });
-  });
-});
 
 // PNG: the drawing with the colours it has on the page, twice its size.
 const LOOK = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "font-size", "font-weight", "font-family", "paint-order"];

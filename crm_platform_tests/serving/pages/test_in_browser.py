@@ -229,7 +229,6 @@ def test_it_stands_without_a_script(browser, url):
     assert page.locator("#volume svg").first.is_visible()
     page.locator("#backlog summary").click()
     assert page.locator("#backlog tbody tr").first.is_visible()
-    assert page.locator("#backlog .explore").is_hidden()
     context.close()
 
 
@@ -382,208 +381,56 @@ def test_names_of_any_length_and_direction_are_seen_and_leave_room(browser, tmp_
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-# Explore.
-
-PAGES = ("/executive", "/campaigns", "/support?range=28d", "/support?from=2026-11-22&to=2026-11-22")
-LIBRARY = ("/vega/vega.min.js", "/vega/vega-lite.min.js", "/vega/vega-interpreter.js")
-
-
-def explore(panel):
-    """Press the button and wait for the interactive chart."""
-    panel.locator(".explore").click()
-    panel.locator(".explored svg").wait_for()
-    return panel.locator(".explored")
-
-
-def place(panel):
-    """Where a panel stands on its page, and its size."""
-    return panel.evaluate(
-        "(one) => { const box = one.getBoundingClientRect(); return [box.x, box.y + scrollY, box.width, box.height]; }"
-    )
-
-
-def plane(panel):
-    """The middle of the area between the axes."""
-    box = panel.locator(".explored svg .root > g > .background").first.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-AXIS = """[...panel.querySelectorAll(".explored svg .role-axis-label text")]
-    .map((one) => one.textContent + one.getAttribute("transform")).sort().join()"""
-
-
-def axes(panel):
-    """The labels of an explored chart's axes and where they stand."""
-    return panel.evaluate(f"(panel) => {AXIS}")
-
-
-def wait_for_axes(panel, *, other_than="", like=""):
-    """Wait until the axes have moved, or have come back."""
-    condition = f"{AXIS} === like" if like else f"{AXIS} !== otherThan"
-    panel.page.wait_for_function(
-        f"([panel, otherThan, like]) => {condition}", arg=[panel.element_handle(), other_than, like]
-    )
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
-def test_every_chart_can_be_explored_and_nothing_on_the_page_moves(browser, site, url, width, scheme):
-    chosen = site.published("select campaign_id from kpi.campaign_performance where delivered > 0 order by all limit 3")
-    comparison = "/campaigns?" + "&".join(f"compare={row['campaign_id']}" for row in chosen)
-    with visiting(browser, url, width=width, scheme=scheme) as visit:
-        page = visit.page
-        for path in (*PAGES, comparison):
-            visit.go(path)
-            panels = [panel for panel in page.locator(".panel[id]").all() if panel.locator(".drawing").count()]
-            assert len(panels) > 1
-            places = [place(panel) for panel in panels]
-            for panel in panels:
-                drawing = panel.locator(".drawing:visible")
-                label = drawing.locator("> svg").get_attribute("aria-label")
-                box = explore(panel)
-                assert box.get_attribute("aria-label") == label
-                assert box.bounding_box() == drawing.bounding_box()
-                assert box.locator("svg path, svg rect").count() > 3
-                assert drawing.locator("> svg").is_hidden()
-                assert panel.locator(".explore").inner_text() == "Back"
-            assert [place(panel) for panel in panels] == places
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-            for panel in panels:
-                panel.locator(".explore").click()
-                assert panel.locator(".explored").count() == 0
-                assert panel.locator(".drawing:visible > svg").is_visible()
-                assert panel.locator(".explore").inner_text() == "Explore"
-            assert [place(panel) for panel in panels] == places
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_an_explored_chart(browser, url, scheme):
-    axe = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-    with visiting(browser, url, scheme=scheme) as visit:
-        visit.go("/support")
-        for name in ("first_response", "outcomes", "spread", "volume"):
-            explore(visit.page.locator(f"#{name}"))
-        visit.page.evaluate(axe)
-        found = visit.page.evaluate("axe.run()")["violations"]
-        assert [(one["id"], one["nodes"][0]["target"]) for one in found] == []
-
-
-def test_the_chart_library_is_fetched_at_the_first_press_and_once(browser, url):
-    with visiting(browser, url) as visit:
-        fetched: list[str] = []
-        visit.page.on("request", lambda one: fetched.append(one.url.removeprefix(url).partition("?")[0]))
-        visit.go("/support")
-        visit.page.wait_for_load_state("networkidle")
-        assert [one for one in fetched if "vega" in one or "explore" in one or one.endswith(".json")] == []
-        for name in ("backlog", "volume", "outcomes"):
-            explore(visit.page.locator(f"#{name}"))
-        for name in LIBRARY:
-            assert fetched.count(f"/static{name}") == 1
-        assert fetched.count("/static/explore.js") == 1
-
-
 @pytest.mark.parametrize("name", ["first_response", "outcomes", "spread", "volume"])
-def test_keys_go_from_row_to_row_and_tell_exact_values(browser, url, name):
-    with visiting(browser, url) as visit:
-        visit.go("/support?range=28d")
-        panel = visit.page.locator(f"#{name}")
-        explore(panel).focus()
-        assert "go" in visit.page.locator(".tip").inner_text() or "press" in visit.page.locator(".tip").inner_text()
-        rows = panel.locator(".behind tbody tr")
-        for key, place in (("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1)):
-            visit.page.keyboard.press(key)
-            row = rows.nth(place)
-            cells = [cell.text_content() for cell in row.locator("th, td").all()]
-            told = panel.locator(".explored [role=status]")
-            visit.page.wait_for_function(
-                "([told, first]) => told.textContent.startsWith(first)", arg=[told.element_handle(), cells[0]]
-            )
-            assert all(cell in told.text_content() for cell in cells)
-        visit.page.keyboard.press("Tab")
-        assert visit.page.locator(".tip").is_hidden()
-
-
-@pytest.mark.parametrize("name", ["first_response", "resolved"])
-def test_the_pointer_finds_the_nearest_day_and_the_wheel_zooms_to_it(browser, url, name):
-    with visiting(browser, url) as visit:
+@pytest.mark.parametrize("width", [1280, 390])
+def test_keys_go_from_row_to_row_and_tell_exact_values(browser, url, name, width):
+    with visiting(browser, url, width=width) as visit:
         page = visit.page
         visit.go("/support?range=28d")
         panel = page.locator(f"#{name}")
-        panel.scroll_into_view_if_needed()
-        explore(panel)
-        whole = axes(panel)
-        x, y = plane(panel)
-        page.mouse.move(x - 3, y)
-        page.mouse.move(x, y)
-        page.locator(".tip b").wait_for()
-        days = [cell.text_content() for cell in panel.locator(".behind tbody th").all()]
-        assert abs(days.index(page.locator(".tip b").inner_text()) - len(days) // 2) <= 1
-        page.mouse.wheel(0, -400)
-        wait_for_axes(panel, other_than=whole)
-        zoomed = axes(panel)
-        page.mouse.down()
-        page.mouse.move(x + 120, y, steps=4)
-        page.mouse.up()
-        wait_for_axes(panel, other_than=zoomed)
-        page.mouse.dblclick(x, y)
-        wait_for_axes(panel, like=whole)
-        panel.locator(".explored").focus()
-        page.keyboard.press("+")
-        wait_for_axes(panel, other_than=whole)
-        page.keyboard.press("0")
-        wait_for_axes(panel, like=whole)
+        panel.locator(".chart:visible").focus()
+        rows = panel.locator(".behind tbody tr")
+        told = page.locator(".told")
+        for key, place in (("ArrowRight", 0), ("ArrowRight", 1), ("ArrowLeft", 0), ("Home", 0), ("ArrowDown", 1)):
+            page.keyboard.press(key)
+            cells = [cell.text_content() for cell in rows.nth(place).locator("th, td").all()]
+            assert page.locator(".tip b").inner_text() == cells[0]
+            assert all(cell in told.text_content() for cell in cells)
+            assert page.locator(".cursor").count() == 1
+        page.keyboard.press("End")
+        last = page.locator(".tip b").inner_text()
+        assert last == rows.last.locator("th").text_content()
+        page.keyboard.press("Tab")
+        assert page.locator(".tip").is_hidden()
+        assert page.locator(".cursor").count() == 0
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("ArrowLeft")
+        assert page.locator(".tip b").inner_text() == last
 
 
-def test_a_name_of_the_legend_is_singled_out(browser, url):
+@pytest.mark.parametrize("name", ["first_response", "resolved"])
+def test_the_pointer_finds_the_nearest_day(browser, url, name):
     with visiting(browser, url) as visit:
         visit.go("/support?range=28d")
-        panel = visit.page.locator("#resolved")
-        panel.scroll_into_view_if_needed()
-        box = explore(panel)
-        pale = box.locator('svg [opacity="0.15"]')
-        assert pale.count() == 0
-        box.locator("svg .role-legend-label text").first.click()
-        singled = pale.count()
-        assert singled > 0
-        box.focus()
-        visit.page.keyboard.press("0")
-        assert pale.count() == 0
-        visit.page.keyboard.press("1")
-        assert pale.count() == singled
+        panel = visit.page.locator(f"#{name}")
+        drawing = panel.locator(".chart:visible")
+        days = [cell.text_content() for cell in panel.locator(".behind tbody th").all()]
+        x0, step = (float(drawing.get_attribute(one)) for one in ("data-x0", "data-step"))
+        scale = drawing.bounding_box()["width"] / float(drawing.get_attribute("width"))
+        for number in (0, 11, len(days) - 1):
+            drawing.hover(position={"x": (x0 + step * (number + 0.3)) * scale, "y": 60})
+            assert visit.page.locator(".tip b").text_content() == days[number]
 
 
-def test_an_explored_chart_follows_the_theme_and_can_be_saved(browser, url):
+def test_every_mark_of_a_chart_tells_its_row(browser, url):
     with visiting(browser, url) as visit:
-        page = visit.page
-        visit.go("/support")
-        panel = page.locator("#within_target")
-        box = explore(panel)
-
-        def inks():
-            return {one.get_attribute("fill") for one in box.locator("svg text").all()}
-
-        assert inks() == {"#59616b"}
-        page.emulate_media(color_scheme="dark")
-        box.locator('svg text[fill="#a2abb5"]').first.wait_for()
-        assert inks() == {"#a2abb5"}
-        with page.expect_download() as png:
-            panel.get_by_role("button", name="PNG").click()
-        assert png.value.path().read_bytes().startswith(b"\x89PNG")
-        for width, look in ((390, "tiny"), (1280, "big"), (390, "tiny")):
-            page.set_viewport_size({"width": width, "height": 900})
-            panel.locator(f".drawing.{look} .explored svg").wait_for()
-            assert box.bounding_box() == panel.locator(f".drawing.{look}").bounding_box()
-
-
-def test_a_chart_that_cannot_be_fetched_leaves_its_drawing(browser, url):
-    with visiting(browser, url) as visit:
-        visit.go("/support")
-        panel = visit.page.locator("#backlog")
-        visit.page.route("**/*.vl.json*", lambda route: route.fulfill(status=404))
-        panel.locator(".explore").click()
-        visit.page.get_by_text("could not be fetched").wait_for()
-        assert panel.locator(".drawing.big > svg").is_visible()
-        assert panel.locator(".explore").inner_text() == "Explore"
-        visit.page.unroute("**/*.vl.json*")
-        explore(panel)
-        assert len(visit.problems) == 2  # what the browser says of the answer, and we of the failure
-        visit.problems.clear()
+        for path in ("/executive", "/campaigns", "/support"):
+            visit.go(path)
+            marks = visit.page.locator(".panel .big [data-row]").all()
+            assert marks
+            for mark in marks[::7]:
+                mark.hover()
+                row = int(mark.get_attribute("data-row"))
+                panel = mark.locator("xpath=ancestor::section")
+                told = panel.locator(".behind tbody th").nth(row).text_content()
+                assert visit.page.locator(".tip b").text_content() == told

@@ -13,6 +13,7 @@ import pytest
 from crm_platform.api import SqliteGate
 from crm_platform.serving.pages import BUILDS
 from crm_platform.serving.pages.campaigns import difference
+from crm_platform.serving.static import FOLDER, static_url
 from crm_platform.settings import Settings
 from crm_platform_tests.models.worlds import World
 from crm_platform_tests.oracle.worlds import random_facts
@@ -312,6 +313,23 @@ def test_a_page_is_packed_for_whoever_can_unpack_it(site: Site):
     assert len(gzip.compress(plain.content)) < 60_000
 
 
-def test_static_files_are_served(site: Site):
-    for name in ("pages.css", "pages.js", "icon.svg"):
-        assert site.get(f"/static/{name}").status_code == 200
+@pytest.mark.parametrize("name", ["pages.css", "pages.js"])
+def test_static_files_are_served_packed_and_kept_for_ever(site: Site, name: str):
+    address = static_url(name)
+    packed, plain = site.get(address), site.get(address, **{"accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.content == plain.content == (FOLDER / name).read_bytes()
+    assert packed.headers["vary"] == "Accept-Encoding"
+    assert packed.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+def test_a_page_with_all_it_fetches_weighs_less_than_100_kb(site: Site):
+    page = site.get("/support?range=90d").text
+    fetched = {
+        name: site.get(name.replace("&amp;", "&")) for name in re.findall(r'(?:href|src)="(/static/[^"]+)', page)
+    }
+    assert {name.partition("?")[0] for name in fetched} == {f"/static/{one.name}" for one in FOLDER.iterdir()}
+    weight = len(gzip.compress(page.encode()))
+    weight += sum(len(gzip.compress(answer.content)) for answer in fetched.values())
+    assert weight < 100_000
