@@ -77,19 +77,6 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, dt.date) else value
 
 
-def _cell(value: object) -> object:
-    """Give a value as the CSV files of `crm export` hold it: spreadsheets open both."""
-    from crm_platform.publish.files import csv_text
-
-    if isinstance(value, str):
-        return csv_text(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dt.datetime):
-        return f"{value.isoformat()}Z"  # tables hold UTC without saying so
-    return _plain(value)
-
-
 class _Lines:
     """The output, its lines ended as a shell's are. With that ending csv itself would not quote a carriage return."""
 
@@ -117,11 +104,15 @@ def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: 
             click.echo(json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False))
         return
     out = console()
-    if form == "csv" or not out.is_terminal:
-        dialect, cell = ("excel", _cell) if form == "csv" else ("excel-tab", _plain)
-        writer = csv.writer(_Lines(), dialect=dialect)
+    if form == "csv":
+        from crm_platform.publish.csv_writer import write_csv
+
+        write_csv(_Lines(), names, rows)
+        return
+    if not out.is_terminal:
+        writer = csv.writer(_Lines(), dialect="excel-tab")
         writer.writerow(names)
-        writer.writerows(map(cell, row) for row in rows)
+        writer.writerows(map(_plain, row) for row in rows)
         return
     from rich.table import Table as Frame
     from rich.text import Text

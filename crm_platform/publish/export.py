@@ -3,11 +3,9 @@
 What belongs here: how a table is written in each format, and showing finished files in one step. What does not: which
 tables somebody asks for and how they are told (cli/analysts.py), the KPI API's downloads (serving/).
 
-CSV follows RFC 4180: a header, CRLF, UTF-8, quotes where needed. NULL is an empty field, instants end in Z, true and
-false stand in lower case. A text that a spreadsheet would run as a formula gets an apostrophe in front, as OWASP
-advises; Parquet and Excel keep it as it is, because there a text is marked as one. Parquet files carry what they are of
-as metadata, an Excel file as its first sheet. What is longer than a sheet goes on on the next one, and a text longer
-than a cell is cut with a mark.
+CSV is as csv_writer.py says. Parquet and Excel keep every text as it is, because there a text is marked as one. Parquet
+files carry what they are of as metadata, an Excel file as its first sheet. What is longer than a sheet goes on on the
+next one, and a text longer than a cell is cut with a mark.
 
 A snapshot may be older than this program: a table or a column declared since then is not in it, and not exported.
 """
@@ -15,7 +13,6 @@ A snapshot may be older than this program: a table or a column declared since th
 from __future__ import annotations
 
 import contextlib
-import csv
 import datetime as dt
 import itertools
 import os
@@ -30,14 +27,15 @@ import duckdb
 
 from crm_platform.errors import GiveUp, InvalidRequest
 from crm_platform.publish.audit import Audit
-from crm_platform.publish.files import csv_text, literal, sync_folder
+from crm_platform.publish.csv_writer import write_csv
+from crm_platform.publish.files import literal, sync_folder
 from crm_platform.publish.manifest import Manifest, Snapshot, read_manifest
 from crm_platform.publish.reading import told_when_broken
 from crm_platform.publish.snapshot import published_columns
 from crm_platform.schemas import Column, KpiTable, Table, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from xlsxwriter import Workbook
     from xlsxwriter.format import Format as CellFormat
@@ -217,12 +215,12 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _batches(
+def _rows(
     connection: duckdb.DuckDBPyConnection, table: type[Table], columns: Mapping[str, Column]
-) -> Iterator[list[tuple[object, ...]]]:
+) -> Iterator[tuple[object, ...]]:
     found = connection.execute(_select(table, columns))
-    while rows := found.fetchmany(_BATCH):
-        yield rows
+    while batch := found.fetchmany(_BATCH):
+        yield from batch
 
 
 def _write_parquet(connection: duckdb.DuckDBPyConnection, table: type[Table], path: Path, manifest: Manifest) -> int:
@@ -243,33 +241,11 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, table: type[Table], pa
     return manifest.tables[table.full_name()].rows
 
 
-def _write_csv(connection: duckdb.DuckDBPyConnection, table: type[Table], path: Path, _manifest: Manifest) -> int:
+def _write_csv(connection: duckdb.DuckDBPyConnection, table: type[Table], path: Path, manifest: Manifest) -> int:
     columns = _columns(connection, table)
-    convert = [_CSV.get(column.type) for column in columns.values()]
-    count = 0
     with path.open("x", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        for rows in _batches(connection, table, columns):
-            writer.writerows(
-                [
-                    value if value is None or change is None else change(value)
-                    for value, change in zip(row, convert, strict=True)
-                ]
-                for row in rows
-            )
-            count += len(rows)
-    return count
-
-
-# Whole numbers and floats are written as Python does: the shortest text that reads back as the same number.
-_CSV: Final[Mapping[Type, Callable[..., str]]] = {
-    Type.TEXT: csv_text,
-    Type.JSON: csv_text,
-    Type.BOOLEAN: lambda value: "true" if value else "false",
-    Type.TIMESTAMP: lambda value: f"{value.isoformat()}Z",
-    Type.DATE: dt.date.isoformat,
-}
+        write_csv(file, list(columns), _rows(connection, table, columns))
+    return manifest.tables[table.full_name()].rows
 
 
 def _write_xlsx(
@@ -304,7 +280,7 @@ def _write_sheets(
     """Write a table to a sheet, and to as many more as its rows need."""
     columns = _columns(connection, table)
     shown = [formats.get(_excel_format(column)) for column in columns.values()]
-    rows = (row for batch in _batches(connection, table, columns) for row in batch)
+    rows = _rows(connection, table, columns)
     count = 0
     for page in itertools.count(1):
         sheet = book.add_worksheet(file_name(table) if page == 1 else f"{file_name(table)[:_EXCEL_NAME]} {page}")

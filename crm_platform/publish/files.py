@@ -1,7 +1,6 @@
 """Files that a crash cannot tear: written whole, synced, then shown in one step.
 
-What belongs here: syncing, digests, links, the symlink's turn, and how a text stands in a CSV, whoever writes it. What
-does not: what the files hold.
+What belongs here: syncing, digests, links, the symlink's turn. What does not: what the files hold.
 """
 
 from __future__ import annotations
@@ -19,18 +18,10 @@ BUILDING = ".building"
 PURGING = ".purging-"
 TURNING = ".turning"
 
-# A spreadsheet takes a text that begins so for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
 
 def literal(text: str) -> str:
     """A text, such as a file's path, as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def csv_text(text: str) -> str:
-    """A text as every CSV of ours holds it: with an apostrophe in front where a spreadsheet might run it."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def seal(path: Path) -> FileEntry:

@@ -18,13 +18,12 @@ from urllib.parse import quote, urlencode
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.publish import published_columns
-from crm_platform.publish.files import csv_text
+from crm_platform.publish.csv_writer import csv_document
 from crm_platform.receipts import moved_since, receipt
 from crm_platform.schemas import KpiTable
 from crm_platform.serving import openapi
@@ -152,13 +151,8 @@ class _Answer:
 
     def csv(self) -> bytes:
         rows = _in_words(self.rows)
-        for place, field in enumerate(rows.schema):
-            if pa.types.is_string(field.type):
-                texts = [text and csv_text(text) for text in rows.column(place).to_pylist()]
-                rows = rows.set_column(place, field, pa.array(texts, field.type))
-        written = io.BytesIO()
-        csv.write_csv(rows, written, csv.WriteOptions(quoting_style="needed"))
-        return written.getvalue()
+        columns = [column.to_pylist() for column in rows.columns]
+        return csv_document(rows.column_names, zip(*columns, strict=True)).encode()
 
     def arrow(self) -> bytes:
         rows = self.rows

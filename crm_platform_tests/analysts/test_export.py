@@ -28,8 +28,8 @@ from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.publish import export as export_module
 from crm_platform.publish import published_tables
 from crm_platform.publish.audit import Audit
+from crm_platform.publish.csv_writer import csv_cell, csv_document
 from crm_platform.publish.export import export, file_name
-from crm_platform.publish.files import csv_text
 from crm_platform.publish.snapshot import published_columns
 from crm_platform.schemas import KpiTable, Type
 from crm_platform.settings import Settings, current_settings
@@ -210,12 +210,20 @@ def test_a_new_kpi_is_exported_without_further_ado(build, tmp_path):
 
 @pytest.mark.parametrize("text", ["=1+1", "+254", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠a"])
 def test_a_text_that_would_run_is_disarmed(text):
-    assert csv_text(text) == f"'{text}"
+    assert csv_cell(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["", "(none)", "VIP", "a=b", "'=1", "7 - 3", "fridah@savanna-traders.example"])
 def test_any_other_text_stays(text):
-    assert csv_text(text) == text
+    assert csv_cell(text) == text
+
+
+def test_values_stand_in_one_form():
+    row = (None, True, False, 7, 0.1, 1e-7, dt.date(2026, 11, 22), dt.datetime(2026, 11, 22, 8), 'a "b"', "c,d\r\ne")
+    names = [f"c{number}" for number in range(len(row))]
+    assert csv_document(names, [row]).removeprefix(f"{','.join(names)}\r\n") == (
+        ',true,false,7,0.1,1e-07,2026-11-22,2026-11-22T08:00:00Z,"a ""b""","c,d\r\ne"\r\n'
+    )
 
 
 HOSTILE = '=HYPERLINK("http://x","y")'

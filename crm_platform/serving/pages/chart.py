@@ -6,15 +6,13 @@ which charts a page has (executive.py, campaigns.py, support.py).
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Final, Literal
 
-from crm_platform.publish.files import csv_text
+from crm_platform.publish.csv_writer import csv_document
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.charts import Drawing, HeatMap, Size
 from crm_platform.serving.pages.numbers import Language
@@ -150,13 +148,8 @@ class Chart:
 
     def csv(self) -> str:
         """Its rows as CSV: published names, plain values."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\r\n")
-        writer.writerow(column.name for column in self.columns)
-        for row in self.rows:
-            values = [row.get(column.name) for column in self.columns]
-            writer.writerow(_csv_cell(one) for one in values)
-        return out.getvalue()
+        names = [column.name for column in self.columns]
+        return csv_document(names, ([row.get(name) for name in names] for row in self.rows))
 
 
 def label(language: Language, value: str) -> str:
@@ -168,12 +161,6 @@ def label(language: Language, value: str) -> str:
 def country(language: Language, code: str) -> str:
     """Write a country of the tables."""
     return label(language, code) if code.startswith("(") else numbers.region(language, code)
-
-
-def _csv_cell(value: object) -> str:
-    if isinstance(value, dt.datetime):
-        return f"{value.isoformat()}Z"  # tables hold UTC without saying so
-    return csv_text(value) if isinstance(value, str) else plain(value)
 
 
 def plain(value: object) -> str:
