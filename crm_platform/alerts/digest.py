@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crm_platform.alerts.checks import PREFIX, one_line
 from crm_platform.alerts.message import Message
-from crm_platform.alerts.words import compared, day_of, duration, figure, share_seen
+from crm_platform.alerts.words import compared, day_of, figure, share_seen
+from crm_platform.durations import duration
 from crm_platform.metrics.backlog_now.table import BacklogNow
 from crm_platform.metrics.executive_summary.table import ExecutiveSummary
 from crm_platform.models.noted import failing

@@ -1,4 +1,4 @@
-"""Figures in the words of a message: durations, shares, counts, days.
+"""Figures in the words of a message: shares, counts, days.
 
 What belongs here: how a value is written for people. What does not: where it comes from, and what is said of it.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 from typing import TYPE_CHECKING
+
+from crm_platform.durations import duration
 
 if TYPE_CHECKING:
     from crm_platform.schemas import Column
@@ -35,16 +37,6 @@ def compared(column: Column, value: float, before: float, *, than: str) -> str:
         more, less = ("slower", "faster") if column.unit == "s" else ("more", "fewer")
         is_same = round(difference) == 0
     return f"the same as {than}" if is_same else f"{words} {more if difference > 0 else less} than {than}"
-
-
-def duration(seconds: float) -> str:
-    """Write seconds in their two largest units: `42 s`, `4 min 12 s`, `3 h 10 min`, `2 d 4 h`."""
-    whole = round(seconds)
-    for size, unit, part_size, part in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // part_size
-            return f"{whole // size} {unit} {rest} {part}" if rest else f"{whole // size} {unit}"
-    return f"{whole} s"
 
 
 def share_seen(coverage: float | None) -> str:

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from crm_platform.cli.pace import percent
 from crm_platform.cli.pulse import SAY_EVERY, pulse
-from crm_platform.cli.words import duration
 from crm_platform.defs.shell import ShellReporter
+from crm_platform.durations import duration
 from crm_platform.ingest import RAW_TABLES
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import click
 from crm_platform.cli.options import COUNT, PATIENCE, Amount
 from crm_platform.cli.pace import Gauge
 from crm_platform.cli.pulse import SAY_EVERY, pulse
-from crm_platform.cli.words import console, duration, write_rows
+from crm_platform.cli.words import console, write_rows
+from crm_platform.durations import duration
 from crm_platform.schemas import raw
 from crm_platform.settings import current_settings
 

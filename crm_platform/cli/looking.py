@@ -13,7 +13,8 @@ import click
 
 from crm_platform.cli import explain
 from crm_platform.cli.options import COUNT
-from crm_platform.cli.words import Form, console, duration, figure, size, write_labelled, write_rows
+from crm_platform.cli.words import Form, console, figure, size, write_labelled, write_rows
+from crm_platform.durations import duration
 from crm_platform.errors import CrmPlatformError, FixConfiguration, quoted
 from crm_platform.metrics.campaign_performance.table import CampaignPerformance
 from crm_platform.metrics.executive_summary.table import ExecutiveSummary

@@ -12,7 +12,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
-from crm_platform.cli.words import duration
+from crm_platform.durations import duration
 from crm_platform.errors import CrmPlatformError
 from crm_platform.ingest import open_gate, outlook, pace, seconds_by_schedule, seconds_of
 from crm_platform.ingest.connect import CRAWLER_RESERVE

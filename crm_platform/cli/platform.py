@@ -19,7 +19,8 @@ from crm_platform.cli import EXIT_TRY_LATER
 from crm_platform.cli.looking import show_summary, show_warnings
 from crm_platform.cli.options import PATIENCE, PORT, Host
 from crm_platform.cli.pulse import SAY_EVERY, pulse
-from crm_platform.cli.words import console, duration, write_labelled, write_rows
+from crm_platform.cli.words import console, write_labelled, write_rows
+from crm_platform.durations import duration
 from crm_platform.errors import Breach, ContractBreach, Discarded, FixConfiguration
 from crm_platform.schemas import raw
 from crm_platform.settings import current_settings, environment_with

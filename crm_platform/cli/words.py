@@ -1,4 +1,4 @@
-"""Figures in words: durations, shares, sizes, and tables for people or programs.
+"""Figures in words: shares, sizes, and tables for people or programs.
 
 What belongs here: how a value is written. What does not: where it comes from.
 """
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from crm_platform.durations import duration
 from crm_platform.schemas import Column
 
 if TYPE_CHECKING:
@@ -35,16 +36,6 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
-
-
-def duration(seconds: float) -> str:
-    """Write seconds for people: `0.4 s`, `42 s`, `7 min 5 s`, `3 h 10 min`, `2 d 4 h`."""
-    whole = round(seconds)
-    for size, unit, part_size, part in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // part_size
-            return f"{whole // size} {unit} {rest} {part}" if rest else f"{whole // size} {unit}"
-    return f"{seconds:.1f} s" if 0 < seconds < 10 else f"{whole} s"
 
 
 def size(count: float) -> str:

@@ -10,9 +10,9 @@ import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
-from crm_platform.alerts.words import duration
 from crm_platform.api.probe import Impatient, Seen, look
 from crm_platform.doctor.finding import Finding
+from crm_platform.durations import duration
 from crm_platform.ingest.connect import open_gate
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from crm_platform.alerts.checks import one_line
-from crm_platform.alerts.words import duration
 from crm_platform.doctor.finding import Finding
+from crm_platform.durations import duration
 from crm_platform.models.noted import failing, noted
 from crm_platform.models.quality import holds
 from crm_platform.schemas import raw

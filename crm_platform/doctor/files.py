@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from crm_platform.alerts.words import duration
 from crm_platform.doctor.finding import Finding
 from crm_platform.doctor.processes import holders, name_of
+from crm_platform.durations import duration
 from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, GiveUp
 from crm_platform.publish import current, kept, read_manifest
 from crm_platform.publish.files import entry_of

@@ -19,7 +19,7 @@ from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, looking, platform, rece
 from crm_platform.cli import doctor as doctor_module
 from crm_platform.cli import words as words_module
 from crm_platform.cli.looking import find_table, status_lines, summary_lines
-from crm_platform.cli.words import duration, figure, size, write_labelled, write_rows
+from crm_platform.cli.words import figure, size, write_labelled, write_rows
 from crm_platform.defs import shell as shell_module
 from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration
 from crm_platform.ingest import Outcome, open_warehouse
@@ -59,23 +59,6 @@ def test_every_command_explains_itself(command):
     result = CliRunner().invoke(crm, [command, "--help"])
     assert result.exit_code == 0
     assert len(result.output.splitlines()) > 4
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0 s"),
-        (0.44, "0.4 s"),
-        (42, "42 s"),
-        (60, "1 min"),
-        (425, "7 min 5 s"),
-        (3600, "1 h"),
-        (11_400, "3 h 10 min"),
-        (187_200, "2 d 4 h"),
-    ],
-)
-def test_durations_in_words(seconds, words):
-    assert duration(seconds) == words
 
 
 @pytest.mark.parametrize(("count", "words"), [(7, "7 B"), (1500, "2 kB"), (6_000_000, "6 MB"), (2.5e9, "2.5 GB")])

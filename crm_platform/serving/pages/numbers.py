@@ -7,11 +7,12 @@ A value that is not known is written `–`; saying why is up to who shows it.
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import math
 from typing import Final, Literal
 
 from babel import Locale
+
+from crm_platform import durations
 
 Language = Literal["en", "sw"]
 Kind = Literal["count", "rate", "seconds", "growth", "gap", "points"]
@@ -28,8 +29,8 @@ _WEEKDAYS: Final[dict[Language, tuple[str, ...]]] = {
     "sw": ("Jtt", "Jnn", "Jtn", "Alh", "Iju", "Jmo", "Jpl"),
 }
 # Largest first: the unit, its seconds, how it is written. Swahili says the unit before the number.
-_UNITS: Final[dict[Language, tuple[tuple[int, str], ...]]] = {
-    "en": ((86_400, "{} d"), (3600, "{} h"), (60, "{} min"), (1, "{} s")),
+_UNITS: Final[dict[Language, durations.Units]] = {
+    "en": durations.ENGLISH,
     "sw": ((86_400, "siku {}"), (3600, "saa {}"), (60, "dk {}"), (1, "sek {}")),
 }
 
@@ -102,17 +103,7 @@ def points(value: float) -> str:
 
 def duration(language: Language, seconds: float) -> str:
     """Write seconds, without a sign: `42 s`, `4 min 12 s`, `1 h 05 min`, `2 d 4 h`."""
-    units = _UNITS[language]
-    whole = round(abs(seconds))
-    for (size, words), (part, part_words) in itertools.pairwise(units):
-        if whole >= size:
-            rest = whole % size // part
-            written = f"{rest:02d}" if size == 3600 else str(rest)
-            both = (
-                f"{words.format(whole // size)} {part_words.format(written)}" if rest else words.format(whole // size)
-            )
-            return both.replace(" ", _SPACE)
-    return units[-1][1].format(whole).replace(" ", _SPACE)
+    return durations.duration(abs(seconds), _UNITS[language]).replace(" ", _SPACE)
 
 
 def value(language: Language, kind: Kind, amount: float | None) -> str:

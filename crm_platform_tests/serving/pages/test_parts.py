@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from crm_platform.durations import duration
 from crm_platform.errors import FixConfiguration
 from crm_platform.serving import pages
 from crm_platform.serving.pages import charts, numbers
@@ -29,15 +30,21 @@ TODAY = dt.date(2026, 11, 22)
     ("seconds", "english", "swahili"),
     [
         (0, "0 s", "sek 0"),
+        (0.44, "0.4 s", "sek 0.4"),
+        (5.0, "5 s", "sek 5"),
+        (9.97, "10 s", "sek 10"),
         (42.4, "42 s", "sek 42"),
         (252.3, "4 min 12 s", "dk 4 sek 12"),
         (300, "5 min", "dk 5"),
+        (3600, "1 h", "saa 1"),
         (3900, "1 h 05 min", "saa 1 dk 05"),
+        (11_400, "3 h 10 min", "saa 3 dk 10"),
         (86_400 * 2 + 3600 * 4, "2 d 4 h", "siku 2 saa 4"),
         (59.7, "1 min", "dk 1"),
     ],
 )
 def test_durations(seconds, english, swahili):
+    assert duration(seconds) == english
     assert numbers.duration("en", seconds).replace("\u00a0", " ") == english
     assert numbers.duration("sw", seconds).replace("\u00a0", " ") == swahili
 
