@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_platform.cli import EXIT_FAILED
-from crm_platform.cli.words import console, write_rows
+from crm_platform.cli.words import console, write_labelled, write_rows
 from crm_platform.errors import FixConfiguration
 from crm_platform.settings import current_settings
 
@@ -62,7 +62,7 @@ def test() -> None:
     message = Message("A test of crm_platform's alerts", "Nothing is wrong: alerts arrive here.", mark="🔔")
     failures = Alerter(settings).say(message)
     for name, failure in failures.items():
-        click.echo(f"{'ok ' if failure is None else 'BAD'}  {name:<9}{failure or 'sent'}")
+        write_labelled(f"{'ok ' if failure is None else 'BAD'}  {name:<9}", failure or "sent")
     if settings.alert_webhook_url is None and settings.smtp_url is None:
         click.echo("only the log hears of problems: set CRM_ALERT_WEBHOOK_URL, or CRM_SMTP_URL and CRM_ALERT_EMAIL_TO")
     if any(failures.values()):
@@ -81,7 +81,7 @@ def check(*, send: bool, form: Form | None) -> None:
     rows = [(one.state, one.watch.title, one.rule, one.words()) for one in verdicts]
     if form is None and console().is_terminal:
         for state, title, _, words in rows:
-            click.echo(f"{state:<7} {title}: {words}")
+            write_labelled(f"{state:<8}", f"{title}: {words}")
     else:
         write_rows(("state", "figure", "rule", "found"), rows, form=form or "table")
     if send:

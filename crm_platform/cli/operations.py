@@ -15,7 +15,6 @@ import dataclasses
 import datetime as dt
 import json
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +35,7 @@ from crm_platform.api import (
 )
 from crm_platform.api.rehearsal import Rehearsed, rehearse
 from crm_platform.cli.options import COUNT, File, Instant, Whole
+from crm_platform.cli.words import one_line, write_rows
 from crm_platform.errors import CrmPlatformError, RetryLater, ServerUnavailable, WriteUncertain, quoted
 from crm_platform.settings import Settings, current_settings
 
@@ -195,7 +195,7 @@ def _operation(kind: str, chat_id: str, **details: str | None) -> Callable[[Sett
 
 
 def _plain(value: object) -> str:
-    """Say a value on one line; control characters of a name must not reach a terminal."""
+    """Say a value on one line."""
     if value is None:
         return ""
     if isinstance(value, dt.datetime):
@@ -204,7 +204,7 @@ def _plain(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, dict):
         return ", ".join(f"{_plain(name)}={_plain(one)}" for name, one in value.items())
-    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in str(value))
+    return one_line(str(value))
 
 
 def _json(value: object) -> str:
@@ -232,7 +232,8 @@ def _show_pages(pages: Iterable[Page[Any]], columns: tuple[str, ...], *, as_json
             for record in page.records:
                 click.echo(_json(record))
         else:
-            _show_table(columns, [_fields(record) for record in page.records], header=number == 0)
+            rows = [[_plain(getattr(record, column)) for column in columns] for record in page.records]
+            write_rows(columns, rows, form="table", whole=True, header=number == 0)
         shown += len(page.records)
         if page.rejected:
             click.echo(f"crm: left out {len(page.rejected)} that cannot be read ({page.rejected[0].reason})", err=True)
@@ -242,25 +243,6 @@ def _show_pages(pages: Iterable[Page[Any]], columns: tuple[str, ...], *, as_json
         click.echo(f"{shown:,} of {page.total:,}" + ("" if everything or shown >= page.total else "; --page, --all"))
 
 
-def _show_table(columns: tuple[str, ...], rows: Sequence[dict[str, Any]], *, header: bool = True) -> None:
-    cells = [[_plain(row[column]) for column in columns] for row in rows]
-    if not sys.stdout.isatty():
-        for line in ([list(columns)] if header else []) + cells:
-            click.echo("\t".join(line))
-        return
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, show_header=header, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column.endswith("_id"))
-    for line in cells:
-        table.add_row(*(Text(cell) for cell in line))  # as Text: a name is no markup
-    Console().print(table)
-
-
 def _show_one(record: object, *, as_json: bool, said: str = "") -> None:
     """Show one answer; `said`: the sentence for people where the fields say little."""
     if as_json:
@@ -268,14 +250,9 @@ def _show_one(record: object, *, as_json: bool, said: str = "") -> None:
         return
     if said:
         click.echo(said)
-    _show_table(
-        ("field", "value"),
-        [
-            {"field": name, "value": value}
-            for name, value in _fields(record).items()
-            if value not in (None, {}, "", False)
-        ],
-    )
+    told = {name: value for name, value in _fields(record).items() if value not in (None, {}, "", False)}
+    rows = [(name, _plain(value)) for name, value in told.items()]
+    write_rows(("field", "value"), rows, form="table", whole=True)
 
 
 def _done(said: str, result: dict[str, str], *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ import click
 
 from crm_platform.cli.looking import find_table, published_snapshot
 from crm_platform.cli.options import Whole
-from crm_platform.cli.words import figure, write_rows
+from crm_platform.cli.words import figure, write_labelled, write_rows
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.schemas import Column, KpiTable, Table
 from crm_platform.settings import current_settings
@@ -88,7 +88,7 @@ def _show_definition(declared: type[Table]) -> None:
     width = max(map(len, declared.columns))
     for name, column in declared.columns.items():
         unit = f" [{column.unit}]" if column.unit else ""
-        click.echo(f"  {name:<{width}}  {column.type.value:<9}  {column.description}{unit}")
+        write_labelled(f"  {name:<{width}}  {column.type.value:<9}  ", column.description + unit)
     if declared.rules:
         click.echo("\nrules\n" + "\n".join(f"  {rule}" for rule in declared.rules))
     if is_built(declared):

@@ -85,40 +85,61 @@ def write_labelled(label: str, words: str) -> None:
     click.echo(label + f"\n{' ' * len(label)}".join(lines))
 
 
-def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, form: Form, title: str = "") -> None:
+def write_rows(
+    names: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    form: Form,
+    title: str = "",
+    whole: bool = False,
+    header: bool = True,
+) -> None:
     """Write rows: a table on a terminal, tab-separated lines in a pipe, CSV, or one JSON document a line.
 
     In CSV a text that a spreadsheet would run as a formula gets an apostrophe in front; programs read the other forms.
+    A terminal shows the columns that fit, long cells cut; `whole`: all of them, in as many lines as they need.
+    `header`: false where the rows go on from those before.
     """
     if form == "json":
         for row in rows:
             click.echo(json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False))
         return
-    out = console()
     if form == "csv":
         from crm_platform.publish.csv_writer import write_csv
 
         write_csv(_Lines(), names, rows)
         return
+    out = console()
     if not out.is_terminal:
         writer = csv.writer(_Lines(), dialect="excel-tab")
-        writer.writerow(names)
+        if header:
+            writer.writerow(names)
         writer.writerows(map(_plain, row) for row in rows)
         return
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table as Frame
     from rich.text import Text
 
-    cells = [["–" if value is None else _cut(_drawn(value)) for value in row] for row in rows]
-    shown = _fitting(names, cells, width=out.width)
-    drawn = Frame(title=title or None, title_justify="left", header_style="bold")
+    cells = [["–" if value is None else one_line(_drawn(value)) for value in row] for row in rows]
+    shown = len(names)
+    if not whole:
+        cells = [[_cut(cell) for cell in row] for row in cells]
+        shown = _fitting(names, cells, width=out.width)
+    drawn = Frame(box=SIMPLE_HEAD, pad_edge=False, show_header=header, title=title or None, title_justify="left")
     for number, name in enumerate(names[:shown]):
-        # Words of a heading may stand below each other; a date or a number is not cut for the sake of its neighbours.
-        drawn.add_column(name.replace("_", "\n"), no_wrap=_longest(cells, number) <= _LEAST)
+        # Words of a heading may stand below each other; an id, a date or a number is not cut for its neighbours' sake.
+        is_short = not whole and _longest(cells, number) <= _LEAST
+        drawn.add_column(name.replace("_", "\n"), overflow="fold", no_wrap=is_short or name.endswith("_id"))
     for row in cells:
-        drawn.add_row(*(Text(cell) for cell in row[:shown]))
+        drawn.add_row(*(Text(cell) for cell in row[:shown]))  # as Text: a name is no markup
     out.print(drawn)
     if shown < len(names):
         click.echo(f"{len(names) - shown} columns more: widen the terminal, or add --json or --csv", err=True)
+
+
+def one_line(text: str) -> str:
+    """Say a text on one line, without control characters, which a name may hold and no terminal should get."""
+    return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
 
 
 def _drawn(value: object) -> str:
@@ -127,9 +148,7 @@ def _drawn(value: object) -> str:
 
 
 def _cut(text: str) -> str:
-    """A cell's text for a terminal: not too long, and without control characters, which a name may hold."""
-    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _longest(cells: Sequence[Sequence[str]], number: int) -> int:

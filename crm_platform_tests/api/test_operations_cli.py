@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from types import SimpleNamespace
 
 import click
 import httpx
@@ -113,16 +114,17 @@ def test_paging(shell):
     shell.run("contacts", "list", "--limit", "101", fails=SystemExit)
 
 
-def test_a_table_on_a_terminal(shell, monkeypatch):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+def test_a_table_on_a_terminal(shell):
     contact = shell.lines("contacts", "list", "--limit", "1")[0]
-    rows = [{"name": "[bold]x[/bold]\x1b[31m\n", "chat_id": contact["chat_id"]}]
+    record = SimpleNamespace(chat_id=contact["chat_id"], name="[bold]x[/bold]\x1b[31m\n", content="word " * 50)
+    page = SimpleNamespace(records=[record], rejected=(), total=None)
     with contextlib.redirect_stdout(_Terminal()) as out:
-        operations._show_table(("chat_id", "name"), rows)
+        operations._show_pages([page], ("chat_id", "name", "content"), as_json=False, everything=True)
     text = "".join(out.written)
     assert contact["chat_id"] in text
     assert "[bold]x[/bold]" in text
     assert "\x1b[31m" not in text
+    assert text.count("word") == 50
 
 
 class _Terminal:

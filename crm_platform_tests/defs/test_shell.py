@@ -100,7 +100,7 @@ def test_a_terminal_shows_the_columns_that_fit_and_says_how_many_do_not(monkeypa
     write_rows(names, [["c1", "\x1b[31m" + "long " * 60, *range(1000, 1030)]], form="table")
     lines = screen.getvalue().splitlines()
     assert max(map(len, lines)) <= width
-    assert "…" not in lines[-2].split("│")[1], "the key is never cut for its neighbours"
+    assert any(line.split()[:1] == ["c1"] for line in lines), "the key is never cut for its neighbours"
     assert "\x1b" not in screen.getvalue()
     shown = screen.getvalue().count("figure")
     assert {80: 1, 120: 3, 400: 25}[width] <= shown <= 30
