@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crm_platform.ingest import Outcome
-    from crm_platform.models import Cut
+    from crm_platform.models import Built, Cut
     from crm_platform.publish import Snapshot
     from crm_platform.settings import Settings
     from crm_platform.warehouse import DuckDbWarehouse
@@ -146,9 +146,8 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
     snapshot stands beside the current one, in published/past, unless --current is given. What is computed chat by chat
     is computed for the chats that have changed since the last build; --full gives the same cells.
     """
-    from crm_platform import models, publish
+    from crm_platform import publish
     from crm_platform.ingest import existing_store, open_warehouse
-    from crm_platform.models.noted import note_contracts
     from crm_platform.warehouse import DuckDbWarehouse, lease
 
     settings = current_settings()
@@ -161,11 +160,11 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
     with lease(settings.lock_dir / "build.lock", purpose="crm build", wait=wait, on_wait=_waiting):
         live = open_warehouse(settings)
         try:
-            frozen, rows, breaches = _computed(store, live, settings, cut=cut, now=now, full=full)
+            frozen, done = _computed(store, live, settings, cut=cut, now=now, full=full)
         except Discarded as problem:
             click.echo(f"{problem}; once more", err=True)
-            frozen, rows, breaches = _computed(store, live, settings, cut=cut, now=now, full=full)
-        note_contracts(settings, models.build_order(), breaches, at=now)
+            frozen, done = _computed(store, live, settings, cut=cut, now=now, full=full)
+        breaches = [breach for _, broken in done for breach in broken]
         _ask(settings, live, store, now=now)
         if not breaches and publishes:
             published = publish.publish(
@@ -176,6 +175,7 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
                 turns=True if current else None,
             )
             publish.purge(settings, now=dt.datetime.now(dt.UTC))
+    rows = [(built.table.full_name(), built.rows, round(built.seconds, 3)) for built, _ in done]
     write_rows(("table", "rows", "seconds"), rows, form="table", title=f"As of {frozen.as_of:%Y-%m-%d %H:%M:%S} UTC")
     scope = "every chat" if frozen.is_full else f"{frozen.changed_chats:,} of {frozen.chats:,} chats changed"
     click.echo(f"\n{len(rows)} tables in {duration(time.monotonic() - began)}; {scope}", err=True)
@@ -194,20 +194,14 @@ def _computed(
     cut: dt.datetime | None,
     now: dt.datetime,
     full: bool,
-) -> tuple[Cut, list[tuple[str, int, float]], list[Breach]]:
-    """Freeze what is known by the cut and build every table: the cut, each table's rows and seconds, breaches."""
-    from crm_platform import models
+) -> tuple[Cut, list[tuple[Built, list[Breach]]]]:
+    """Freeze what is known by the cut and build every table: the cut, and each table with the rules it breaks."""
     from crm_platform.ingest import expected_unseen
+    from crm_platform.models.build_all import build_all, freeze_known
 
     unseen = expected_unseen(settings, live, as_of=cut or now)
-    frozen = models.freeze(store, live, settings=settings, as_of=cut, now=now, expected_unseen=unseen, full=full)
-    models.require_known(frozen, live)
-    rows, breaches = [], []
-    for table in models.build_order():
-        built = models.build(store, table, settings=settings)
-        breaches += models.validate(store, table)
-        rows.append((table.full_name(), built.rows, round(built.seconds, 3)))
-    return frozen, rows, breaches
+    frozen = freeze_known(store, live, settings=settings, as_of=cut, now=now, expected_unseen=unseen, full=full)
+    return frozen, list(build_all(store, settings=settings, now=now))
 
 
 def _ask(settings: Settings, live: DuckDbWarehouse, store: DuckDbWarehouse, *, now: dt.datetime) -> None:

@@ -20,7 +20,7 @@ from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseRe
 from crm_platform.errors import Breach
 from crm_platform.ingest import existing_store, expected_unseen, upgrade
 from crm_platform.models.as_of import parse_as_of
-from crm_platform.models.noted import note_contracts
+from crm_platform.models.build_all import build_all, freeze_known
 from crm_platform.schemas import KpiTable, OpsTable, RawTable, Table, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
@@ -180,7 +180,7 @@ def model_assets() -> dg.AssetsDefinition:
                 source = live.existing(RawTable, OpsTable)
                 upgrade(source, now=now)
                 unseen = expected_unseen(settings, source, as_of=as_of or now)
-                cut = modelling.freeze(
+                cut = freeze_known(
                     store,
                     source,
                     settings=settings,
@@ -189,20 +189,15 @@ def model_assets() -> dg.AssetsDefinition:
                     expected_unseen=unseen,
                     full=config.full,
                 )
-                modelling.require_known(cut, source)
                 seconds = time.monotonic() - began
                 reporter.built("core.cut", seconds=seconds)
                 yield _frozen(cut, store, seconds=seconds)
             selected = [table for table in tables if asset_key(table) in context.selected_asset_keys]
-            found: list[Breach] = []
-            for table in selected:
-                built = modelling.build(store, table, settings=settings)
-                breaches = build_lease.breaches_of(store, table)
-                reporter.built(table.full_name(), seconds=built.seconds)
+            building = build_all(store, settings=settings, now=now, tables=selected, check=build_lease.breaches_of)
+            for built, breaches in building:
+                reporter.built(built.table.full_name(), seconds=built.seconds)
                 reporter.checked(breaches)
-                found += breaches
                 yield _built(built, store, settings=settings, breaches=breaches)
-            note_contracts(settings, selected, found, at=clock.now())
 
     return build
 

@@ -1,7 +1,7 @@
 """Running: a template fills its table, and a table is held against its declaration.
 
-What belongs here: one table's build and validation. What does not: the order of a whole build (render.py tells it,
-defs/ and the command line follow it), what happens to a breach.
+What belongs here: one table's build and validation. What does not: a whole build (build_all.py), what happens to a
+breach.
 """
 
 from __future__ import annotations
