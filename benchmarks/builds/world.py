@@ -11,8 +11,7 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from crm_platform.schemas import OpsTable, RawTable, Table, ops, raw
-from crm_platform.tables import TABLES
+from crm_platform.schemas import Table, live_tables, ops, raw
 from crm_platform.warehouse import DuckDbWarehouse
 
 AGENTS = ("amina@example.com", "brian@example.com", "chebet@example.com", "daudi@example.com")
@@ -32,7 +31,7 @@ class World:
 
     def store(self) -> int:
         """Write the world; returns its messages."""
-        self.live.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+        self.live.prepare(live_tables())
         start = self.now - dt.timedelta(days=DAYS)
         self._append(raw.Contacts, (self._contact(chat_id, start) for chat_id in self._chats))
         self._append(raw.ContactSweeps, [self._sweep(1, start), self._sweep(2, self.now - dt.timedelta(hours=3))])

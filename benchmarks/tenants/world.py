@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crm_platform.ingest.planner import CrawlPlanner, SeenMessage
-from crm_platform.schemas import OpsTable, RawTable, Table, ops, raw
-from crm_platform.tables import TABLES
+from crm_platform.schemas import Table, live_tables, ops, raw
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform.warehouse.duckdb import DuckDbSession
 
@@ -62,7 +61,7 @@ TENANTS = {
 def store(folder: Path, tenant: Tenant, *, now: dt.datetime) -> None:
     """Write the tenant as it stands at `now` into the warehouse of a data folder."""
     live = DuckDbWarehouse(folder / "warehouse.duckdb", lock_dir=folder / "locks", memory_limit="2GB")
-    live.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+    live.prepare(live_tables())
     if tenant.contacts == 0:
         return
     with live.writing() as session:

@@ -16,7 +16,7 @@ from crm_platform.cli.pace import percent
 from crm_platform.cli.pulse import SAY_EVERY, pulse
 from crm_platform.defs.shell import ShellReporter
 from crm_platform.durations import duration
-from crm_platform.ingest import RAW_TABLES
+from crm_platform.schemas import raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -120,7 +120,7 @@ class Bars(ShellReporter):
     def fetched(self, outcome: Outcome) -> None:
         """Keep what a stage brought; in a pipe, say it."""
         self.outcomes.append(outcome)
-        self._doing = "fetching" if len(self.outcomes) < len(RAW_TABLES) else "computing KPIs"
+        self._doing = "fetching" if len(self.outcomes) < len(raw.FETCHED) else "computing KPIs"
         if not self._console.is_terminal:
             self._say(
                 f"{outcome.table.full_name()}: {outcome.inserted:,} new, {outcome.updated:,} changed, "

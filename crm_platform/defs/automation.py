@@ -12,7 +12,6 @@ import dagster as dg
 from crm_platform.defs.activity import at_work, crawl_lease
 from crm_platform.defs.housekeeping import housekeeping
 from crm_platform.defs.metadata import asset_key
-from crm_platform.defs.raw import UPSTREAM
 from crm_platform.defs.resources import Clock, WarehouseResource
 from crm_platform.errors import Busy
 from crm_platform.models.quality import finished_without_report, last_change, last_cut
@@ -29,7 +28,7 @@ QUIET_BUILD_EVERY: Final = dt.timedelta(minutes=25)
 CRAWLERS: Final = ("ingest", "refresh_all")
 BUILDERS: Final = ("kpis", "refresh_all")
 
-_RAW: Final = dg.AssetSelection.assets(*map(asset_key, UPSTREAM))
+_RAW: Final = dg.AssetSelection.assets(*map(asset_key, raw.FETCHED))
 _BUILT: Final = dg.AssetSelection.key_prefixes("core", "kpi", "published")
 
 refresh_all = dg.define_asset_job(

@@ -15,13 +15,12 @@ from crm_platform import models as modelling
 from crm_platform import publish as publishing
 from crm_platform.defs.failures import in_dagsters_words
 from crm_platform.defs.metadata import DASHBOARDS, OWNERS, PAGES, asset_key, definition_metadata, group_of, preview
-from crm_platform.defs.raw import UPSTREAM
 from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseResource
 from crm_platform.errors import Breach
 from crm_platform.ingest import existing_store, expected_unseen, upgrade
 from crm_platform.models.as_of import parse_as_of
 from crm_platform.models.build_all import build_all, freeze_known
-from crm_platform.schemas import KpiTable, OpsTable, RawTable, Table, raw
+from crm_platform.schemas import KpiTable, Table, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
 
@@ -66,7 +65,7 @@ def _spec(table: type[Table], built: Collection[str]) -> dg.AssetSpec:
 
 _CUT_SPEC: Final = dg.AssetSpec(
     CUT,
-    deps=[*map(asset_key, UPSTREAM), asset_key(raw.OperatorEvents)],
+    deps=[*map(asset_key, raw.FETCHED), asset_key(raw.OperatorEvents)],
     group_name="core",
     kinds={"duckdb"},
     owners=OWNERS,
@@ -177,7 +176,7 @@ def model_assets() -> dg.AssetsDefinition:
             if CUT in context.selected_asset_keys:
                 began = time.monotonic()
                 existing_store(settings)  # one that is not there is not made: figures of nothing would mislead
-                source = live.existing(RawTable, OpsTable)
+                source = live.existing()
                 upgrade(source, now=now)
                 unseen = expected_unseen(settings, source, as_of=as_of or now)
                 cut = freeze_known(

@@ -14,7 +14,6 @@ from crm_platform.defs.metadata import asset_key
 from crm_platform.defs.resources import Clock, Reporter, WarehouseResource
 from crm_platform.models.noted import note_findings
 from crm_platform.models.quality import MODEL_QUESTIONS, RAW_QUESTIONS, Finding, Question
-from crm_platform.schemas import OpsTable, RawTable
 from crm_platform.settings import Settings
 
 
@@ -58,7 +57,7 @@ def raw_quality(
     clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.AssetCheckResult]:
     """Ask the live warehouse."""
-    with in_dagsters_words(reporter), live.existing(RawTable, OpsTable).reading() as session:
+    with in_dagsters_words(reporter), live.existing().reading() as session:
         found = [(one, one.ask(session, settings, clock.now())) for one in _asked(context, RAW_QUESTIONS)]
     note_findings(settings, found, at=clock.now())
     for question, finding in found:

@@ -18,20 +18,16 @@ from crm_platform.defs.metadata import OWNERS, asset_key, counts, definition_met
 from crm_platform.defs.resources import Reporter, WarehouseResource
 from crm_platform.errors import GiveUp
 from crm_platform.ingest import Outcome, Progress, crawl, refresh, upgrade
-from crm_platform.schemas import OpsTable, RawTable, raw
+from crm_platform.schemas import RawTable, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
 
 CRAWL_POOL: Final = "crawl"
 
 # What must be there before a table can be asked for: the arrows between the raw assets.
-UPSTREAM: Final[dict[type[RawTable], tuple[type[RawTable], ...]]] = {
-    raw.Contacts: (),
-    raw.ContactSweeps: (),
-    raw.CustomFields: (),
-    raw.Campaigns: (),
-    raw.CampaignReports: (raw.Campaigns,),
-    raw.Messages: (raw.Contacts,),
+_NEEDED: Final[dict[type[RawTable], type[RawTable]]] = {
+    raw.CampaignReports: raw.Campaigns,
+    raw.Messages: raw.Contacts,
 }
 
 LOG_EVERY: Final = 10.0  # seconds between two log lines of one stage
@@ -56,7 +52,7 @@ class IngestConfig(dg.Config):
 def _spec(table: type[RawTable]) -> dg.AssetSpec:
     return dg.AssetSpec(
         asset_key(table),
-        deps=[asset_key(upstream) for upstream in UPSTREAM[table]],
+        deps=[asset_key(_NEEDED[table])] if table in _NEEDED else [],
         description=table.description(),
         group_name="raw",
         kinds={"http", "duckdb"},
@@ -140,7 +136,7 @@ class _Narrator:
 
 
 @dg.multi_asset(
-    name="raw", specs=[_spec(table) for table in UPSTREAM], can_subset=True, pool=CRAWL_POOL, group_name=None
+    name="raw", specs=[_spec(table) for table in raw.FETCHED], can_subset=True, pool=CRAWL_POOL, group_name=None
 )
 def raw_tables(
     context: dg.AssetExecutionContext,
@@ -151,13 +147,13 @@ def raw_tables(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Fetch what the CRM has and the warehouse has not."""
     with in_dagsters_words(reporter):
-        store = live.prepared(RawTable, OpsTable)
+        store = live.prepared()
         upgrade(store, now=utc_now())
-        tables = [table for table in UPSTREAM if asset_key(table) in context.selected_asset_keys]
+        tables = [table for table in raw.FETCHED if asset_key(table) in context.selected_asset_keys]
         missing = set(tables)
         narrator = _Narrator(context, reporter)
         run = functools.partial(crawl, minutes=config.minutes)
-        if config.minutes is None or config.full_refresh or len(tables) < len(UPSTREAM):
+        if config.minutes is None or config.full_refresh or len(tables) < len(raw.FETCHED):
             run = functools.partial(refresh, tables=tables, full_refresh=config.full_refresh)
         for outcome in run(
             settings, store, progress=narrator, wait_seconds=reporter.wait_seconds, on_wait=reporter.waiting

@@ -16,8 +16,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
 from crm_platform.models import validate
-from crm_platform.schemas import Table
-from crm_platform.tables import TABLES
+from crm_platform.schemas import Table, live_tables
 from crm_platform.warehouse import DuckDbWarehouse, lease
 
 if TYPE_CHECKING:
@@ -55,14 +54,14 @@ class WarehouseResource(DuckDBResource):
         with self.warehouse(timeout=SENSOR_PATIENCE).reading() as session:
             return question(session)
 
-    def existing(self, *layers: type[Table]) -> DuckDbWarehouse:
+    def existing(self) -> DuckDbWarehouse:
         """Hand out the store, prepared only if there is none yet: reading must not wait for a writer's turn."""
-        return self.warehouse() if Path(self.database).exists() else self.prepared(*layers)
+        return self.warehouse() if Path(self.database).exists() else self.prepared()
 
-    def prepared(self, *layers: type[Table]) -> DuckDbWarehouse:
-        """Hand out the store with every declared table of these layers in it."""
+    def prepared(self) -> DuckDbWarehouse:
+        """Hand out the store with every table of the live warehouse in it."""
         store = self.warehouse()
-        store.prepare(table for table in TABLES.values() if issubclass(table, layers))
+        store.prepare(live_tables())
         return store
 
 

@@ -10,13 +10,12 @@ from crm_platform.ingest.memory import PlannerMemory, expected_unseen
 from crm_platform.ingest.operations import record_operation, record_requests
 from crm_platform.ingest.outlook import Outlook, outlook, pace, seconds_by_schedule, seconds_of
 from crm_platform.ingest.presence import JudgedSweep, accept_sweep, judged_sweeps
-from crm_platform.ingest.runs import RAW_TABLES, crawl, refresh
+from crm_platform.ingest.runs import crawl, refresh
 from crm_platform.ingest.standing import Standing, standing
 from crm_platform.ingest.trouble import missed
 from crm_platform.ingest.upgrade import upgrade
 
 __all__ = [
-    "RAW_TABLES",
     "JudgedSweep",
     "Outcome",
     "Outlook",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from crm_platform.api import FUTURE_TOLERANCE
 from crm_platform.errors import CrmPlatformError, RetryLater
-from crm_platform.schemas import TABLES, OpsTable, RawTable, Table, Type, ops, raw
+from crm_platform.schemas import Table, Type, live_tables, ops, raw
 
 if TYPE_CHECKING:
     from crm_platform.api import CrmClient
@@ -98,9 +98,8 @@ def draw_back(warehouse: Warehouse, *, now: datetime, by: timedelta) -> None:
     """Move every instant and request id that lies ahead of `now` back, in one transaction."""
     log.warning("the clock has gone back by %s: what was stored ahead of it is drawn back", by)
     with warehouse.writing() as session:
-        for table in TABLES.values():
-            if issubclass(table, RawTable | OpsTable):
-                _draw_back(session, table, now=now, by=by)
+        for table in live_tables():
+            _draw_back(session, table, now=now, by=by)
         # Under the clock that ran ahead nothing looked dated in the future.
         session.execute(
             f"update {raw.Messages.full_name()} set is_future_dated = true where not is_future_dated "

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from crm_platform.api import CrmClient, SqliteGate, utc_now
 from crm_platform.errors import FixConfiguration
 from crm_platform.ingest.upgrade import upgrade
-from crm_platform.schemas import TABLES, OpsTable, RawTable
+from crm_platform.schemas import live_tables
 from crm_platform.warehouse import DuckDbWarehouse, claim, keep_private, lease
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def open_warehouse(settings: Settings) -> DuckDbWarehouse:
     Raises FixConfiguration when it is another CRM's.
     """
     warehouse = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
-    warehouse.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+    warehouse.prepare(live_tables())
     claim(warehouse, settings)
     upgrade(warehouse, now=utc_now())
     return warehouse

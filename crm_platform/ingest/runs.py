@@ -59,16 +59,6 @@ if TYPE_CHECKING:
 
 Connect = Callable[[Callable[[Fetch], None]], CrmClient]
 
-RAW_TABLES: tuple[type[RawTable], ...] = (
-    raw.Contacts,
-    raw.ContactSweeps,
-    raw.CustomFields,
-    raw.Campaigns,
-    raw.CampaignReports,
-    raw.Messages,
-)
-"""What a run fetches."""
-
 TICK = timedelta(minutes=1)
 """How often a crawl asks the planner what to do next."""
 
@@ -130,7 +120,7 @@ def refresh(
     settings: Settings,
     warehouse: Warehouse,
     *,
-    tables: Collection[type[RawTable]] = RAW_TABLES,
+    tables: Collection[type[RawTable]] = raw.FETCHED,
     full_refresh: bool = False,
     connect: Connect | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
@@ -455,7 +445,7 @@ def crawl(
         account.metrics |= standing(warehouse, crawler.memory.planner, at=now()).metrics()
         if crawler.coverage is not None:
             account.metrics["coverage"] = crawler.coverage
-        yield from (crawler.outcome(table, started_at=started_at) for table in RAW_TABLES)
+        yield from (crawler.outcome(table, started_at=started_at) for table in raw.FETCHED)
         if problem is not None and not crawler.answers and not isinstance(problem, QuotaSpent):
             raise problem  # whoever started this got nothing, and must not take it for a run that had nothing to do
         if ticks.without_contacts is not None and not crawler.has_swept():

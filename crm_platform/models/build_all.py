@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from crm_platform.models.frozen import freeze, require_known
 from crm_platform.models.noted import note_contracts
-from crm_platform.models.run import Built, build, validate
 from crm_platform.models.render import build_order
+from crm_platform.models.run import Built, build, validate
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -16,7 +16,7 @@ from crm_platform import core
 from crm_platform.errors import FixConfiguration
 from crm_platform.models.cut import Cut
 from crm_platform.models.incremental import basis_of, changed_chats, note_changes
-from crm_platform.schemas import OpsTable, RawTable, Table, ops, raw
+from crm_platform.schemas import RawTable, Table, live_tables, ops, raw
 from crm_platform.tables import TABLES
 from crm_platform.warehouse import claim
 
@@ -69,7 +69,7 @@ def freeze(
     if cut > now:
         raise FixConfiguration(f"as_of {cut.isoformat()} lies in the future")
     if not live.path.exists():
-        live.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+        live.prepare(live_tables())
     claim(live, settings)
     rows: dict[str, int] = {}
     figures = settings.model_dump(mode="json", include=set(FIGURE_SETTINGS))

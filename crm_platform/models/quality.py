@@ -398,8 +398,7 @@ def reports_are_consistent(session: Session) -> Finding:
     )
 
 
-_RECORDS: Final = (raw.Contacts, raw.CustomFields, raw.Campaigns, raw.CampaignReports, raw.Messages)
-_KEYED: Final = (*_RECORDS, raw.ContactSweeps)
+_RECORDS: Final = [table for table in raw.FETCHED if table is not raw.ContactSweeps]
 _FETCHED_BY: Final[Mapping[type[Table], str]] = {
     raw.Contacts: "list_contacts",
     raw.Campaigns: "list_campaigns",
@@ -436,7 +435,7 @@ def _fresh(table: type[Table], operation: str) -> Question:
 
 
 RAW_QUESTIONS: Final[tuple[Question, ...]] = (
-    *map(_unique, _KEYED),
+    *map(_unique, raw.FETCHED),
     *map(_drift, _RECORDS),
     *(_fresh(table, operation) for table, operation in _FETCHED_BY.items()),
     Question(

@@ -16,6 +16,7 @@ from crm_platform.schemas.base import (
     RawTable,
     Table,
     Type,
+    live_tables,
 )
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "RawTable",
     "Table",
     "Type",
+    "live_tables",
     "ops",
     "raw",
 ]

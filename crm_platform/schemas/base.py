@@ -339,3 +339,8 @@ class KpiTable(Table):
     coverage = rate("Share of what the figure is about that the platform has seen; NULL when not known.")
     is_provisional = flag("Coverage below 0.95 or not known, or the row's day or month is not over at the cut.")
     definition_version = integer("Version of the definition the row was computed by.", minimum=1)
+
+
+def live_tables() -> list[type[Table]]:
+    """Tables of the live warehouse: what was fetched, and what the platform notes; all others are built from them."""
+    return [table for table in TABLES.values() if issubclass(table, RawTable | OpsTable)]

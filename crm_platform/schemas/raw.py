@@ -6,7 +6,7 @@ everything else in `extra`. What does not: cleaning (ingest/), meaning (core.py)
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from crm_platform.schemas.base import Column, RawTable, count, flag, integer, json, text, timestamp
 
@@ -245,3 +245,14 @@ class Events(RawTable):
     happened_at = timestamp("When it happened, by the event.", is_told=True)
     received_at = timestamp("When it came.", merge="first")
     properties = json("Everything else it said.", nullable=True, stays_raw=True)
+
+
+FETCHED: Final[tuple[type[RawTable], ...]] = (
+    Contacts,
+    ContactSweeps,
+    CustomFields,
+    Campaigns,
+    CampaignReports,
+    Messages,
+)
+"""What a run fetches from the CRM. The other raw tables follow from these, or are written when something is done."""

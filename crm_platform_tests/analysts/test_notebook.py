@@ -19,8 +19,8 @@ import pytest
 from crm_platform.cli import analysts, main
 from crm_platform.models import build, build_order, freeze
 from crm_platform.publish import publish
+from crm_platform.schemas import live_tables
 from crm_platform.settings import Settings, current_settings
-from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform_tests.publish.conftest import AS_OF, NOW
 
@@ -181,7 +181,7 @@ def test_the_notebook_survives_an_empty_warehouse(tmp_path):
     settings = Settings(data_dir=tmp_path)
     live = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
     models = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir)
-    live.prepare(table for name, table in TABLES.items() if name.startswith(("raw.", "ops.")))
+    live.prepare(live_tables())
     freeze(models, live, settings=settings, as_of=AS_OF, now=NOW, expected_unseen=None)
     for table in build_order():
         build(models, table, settings=settings)

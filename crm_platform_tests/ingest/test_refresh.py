@@ -10,7 +10,7 @@ from math import ceil
 import pytest
 
 from crm_platform.errors import Busy, ServerUnavailable, Unauthorized
-from crm_platform.ingest import RAW_TABLES, crawler, open_client, refresh
+from crm_platform.ingest import crawler, open_client, refresh
 from crm_platform.schemas import raw
 from crm_platform_tests.in_process import world
 
@@ -117,7 +117,7 @@ def least_requests(world):
 def test_a_full_load_holds_everything_once_for_the_fewest_requests(tmp_path):
     crm = world(tmp_path)
     outcomes = crm.refresh()
-    assert {outcome.table for outcome in outcomes} == set(RAW_TABLES)
+    assert {outcome.table for outcome in outcomes} == set(raw.FETCHED)
     assert not any(outcome.remaining for outcome in outcomes)
     assert_whole(crm)
     assert crm.sandbox.stats().requests == least_requests(crm)
@@ -299,5 +299,5 @@ def test_a_limit_that_only_the_crm_names_brings_the_cheapest_figures_first(tmp_p
     """Kind 15: no limit of ours, 30 a minute by the server's word."""
     crm = world(tmp_path, contacts=20, requests_per_minute=30)
     order = [outcome.table for outcome in crm.refresh(workers=1)]
-    assert order == list(RAW_TABLES)
+    assert order == list(raw.FETCHED)
     assert order[-1] is raw.Messages

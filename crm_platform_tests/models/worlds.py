@@ -22,9 +22,8 @@ from crm_platform.api import FUTURE_TOLERANCE
 from crm_platform.ingest.batch import region_of
 from crm_platform.ingest.presence import SweptList, Verdict, judge, known_before
 from crm_platform.models import build_order, build_within, dependencies, freeze
-from crm_platform.schemas import OpsTable, RawTable, Table, ops, raw
+from crm_platform.schemas import Table, live_tables, ops, raw
 from crm_platform.settings import Settings
-from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform.warehouse.duckdb import DuckDbSession
 from crm_platform_tests.oracle.facts import Facts
@@ -232,12 +231,11 @@ class World:
 
     def store(self) -> None:
         """Write the rows into the live warehouse, which is emptied first."""
-        self.live.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+        self.live.prepare(live_tables())
         with self.live.writing() as session:
-            for table in TABLES.values():
-                if issubclass(table, RawTable | OpsTable):
-                    session.execute(f"delete from {table.full_name()}")
-                    session.append(table, table.rows(self.rows.get(table, [])))
+            for table in live_tables():
+                session.execute(f"delete from {table.full_name()}")
+                session.append(table, table.rows(self.rows.get(table, [])))
 
     def freeze(
         self,

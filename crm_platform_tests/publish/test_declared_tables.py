@@ -11,10 +11,9 @@ import pytest
 from crm_platform.models import build, build_order, freeze
 from crm_platform.publish import publish, published_tables
 from crm_platform.publish.snapshot import published_columns
-from crm_platform.schemas import Column, Type
+from crm_platform.schemas import Column, Type, live_tables
 from crm_platform.schemas.ops import Builds
 from crm_platform.settings import Settings
-from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 
 from .conftest import AS_OF, CHAT, EMAIL, MESSAGE, NOW, NUMBER
@@ -78,7 +77,7 @@ def test_an_empty_warehouse_is_built_validated_and_published(tmp_path: Path):
     settings = Settings(data_dir=tmp_path)
     live = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
     models = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir)
-    live.prepare(table for name, table in TABLES.items() if name.startswith(("raw.", "ops.")))
+    live.prepare(live_tables())
     freeze(models, live, settings=settings, as_of=AS_OF, now=NOW, expected_unseen=None)
     for table in build_order():
         build(models, table, settings=settings)

@@ -20,7 +20,7 @@ from crm_platform.api import CrmClient
 from crm_platform.ingest import refresh
 from crm_platform.ingest.presence import PRESENT
 from crm_platform.models import build_order, build_within, freeze
-from crm_platform.schemas import KpiTable, OpsTable, RawTable
+from crm_platform.schemas import KpiTable, OpsTable, RawTable, live_tables
 from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform_tests.oracle.compare import differences
@@ -88,7 +88,7 @@ def _undisturbed(simulation: Simulation, folder: Path) -> DuckDbWarehouse:
         update={"data_dir": folder, "requests_per_minute": None, "requests_per_day": None}
     )
     live = _live(settings.warehouse_path)
-    live.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+    live.prepare(live_tables())
     now = simulation.platform_now
     last = [int(now().timestamp() * 1_000_000) * 1024]
 

@@ -22,8 +22,7 @@ from crm_platform.api import CrmClient, Fetch
 from crm_platform.api.gate import Allowance, Closed, Slot
 from crm_platform.errors import Busy
 from crm_platform.ingest import Outcome, connect, crawl, refresh
-from crm_platform.schemas import OpsTable, RawTable, Table
-from crm_platform.tables import TABLES
+from crm_platform.schemas import Table, live_tables
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform.warehouse.duckdb import DuckDbSession
 from crm_platform.warehouse.port import Written
@@ -58,7 +57,7 @@ class Life:
     def _prepare(self) -> None:
         """As open_warehouse does, but not again for a file that is complete: to see that takes a tenth of a second."""
         if not self.simulation.is_prepared:
-            self.warehouse.prepare(table for table in TABLES.values() if issubclass(table, RawTable | OpsTable))
+            self.warehouse.prepare(live_tables())
             self.simulation.is_prepared = True
 
     def check(self) -> None:
