@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from crm_platform.alerts.channels import TIMEOUT_SECONDS, channels
-from crm_platform.alerts.message import Message, scrub
+from crm_platform.alerts.message import Message, scrubbed
 from crm_platform.errors import Busy
 from crm_platform.warehouse.locks import file_lock
 
@@ -155,10 +155,10 @@ class Alerter:
             if problem is None or problem.over_at is not None:
                 # What comes back is a new problem, but not to a channel that never heard that the old one was over.
                 waiting = {} if problem is None else problem.told
-                problem = _Problem(title=scrub(alert.title, self._settings), since=now)
+                problem = _Problem(title=scrubbed(alert.title, self._settings), since=now)
                 problem.told = {name: one for name, one in waiting.items() if one.told_at and not one.is_sending(now)}
                 state.problems[alert.key] = problem
-            problem.text = scrub(alert.text, self._settings)
+            problem.text = scrubbed(alert.text, self._settings)
             problem.remind_after = alert.remind_after
             problem.seen += 1
             due = self._claim(state, problem, now, remind=True)
@@ -178,7 +178,7 @@ class Alerter:
                 return False
             if problem.over_at is None:
                 problem.over_at = now
-                problem.text = scrub(text, self._settings)
+                problem.text = scrubbed(text, self._settings)
             due = self._claim(state, problem, now, remind=False)
         return self._deliver(key, problem, due, now)
 
@@ -308,7 +308,7 @@ class Alerter:
         return Message(title, problem.text, (*notes, *self._origin()), mark)
 
     def _clean(self, message: Message) -> Message:
-        title, text = scrub(message.title, self._settings), scrub(message.text, self._settings)
+        title, text = scrubbed(message.title, self._settings), scrubbed(message.text, self._settings)
         return Message(title, text, (*message.notes, *self._origin()), message.mark)
 
     def _origin(self) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from crm_platform.alerts.alerter import Alert
-from crm_platform.alerts.message import scrub
+from crm_platform.alerts.message import scrubbed
 from crm_platform.alerts.watches import REMIND_AFTER
 from crm_platform.models.noted import failing, noted
 
@@ -34,7 +34,7 @@ def tell_checks(settings: Settings, alerter: Alerter) -> None:
     warned = {f"{PREFIX}{note.key}": note for note in failing(settings) if not note.is_blocking}
     for key, note in warned.items():
         text = f"{note.words}.\nAsked {note.at:%Y-%m-%d %H:%M} UTC; `crm doctor` says how it stands."
-        if key not in standing or standing[key].text != scrub(text, settings):
+        if key not in standing or standing[key].text != scrubbed(text, settings):
             alerter.report(Alert(key, f"{note.table}: {note.rule} warns", text, remind_after=REMIND_AFTER))
     passed = {f"{PREFIX}{note.key}": note for note in noted(settings) if note.passed}
     for key in standing.keys() - warned.keys():

@@ -6,13 +6,14 @@ What belongs here: the body that is posted, the mail, and the last look over the
 from __future__ import annotations
 
 import email.utils
-import re
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
+
+from crm_platform.scrub import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,22 +54,17 @@ class Message:
         return f"{self.mark} {self.title}" if self.mark else self.title
 
 
-_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
-# As the CRM writes numbers, with or without +. Shorter runs of digits are counts; dates and run ids have separators.
-_NUMBER = re.compile(r"(?<![\w.-])\+?\d{9,15}(?![\w-])|\+\d[\d ()-]{7,}\d")
 _HEADER_CHARACTERS = 150  # Slack refuses more
 _SECTION_CHARACTERS = 3000
 
 
-def scrub(text: str, settings: Settings) -> str:
-    """Take secrets of the settings, e-mail addresses and phone numbers out of words that may quote somebody else's."""
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        if isinstance(value, SecretStr) and value.get_secret_value():
-            text = text.replace(value.get_secret_value(), "[secret]")
+def scrubbed(text: str, settings: Settings) -> str:
+    """Take secrets of the settings, and what is personal, out of words that may quote somebody else's."""
+    values = [getattr(settings, name) for name in type(settings).model_fields]
+    secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
     if settings.smtp_url is not None and (password := urlsplit(settings.smtp_url.get_secret_value()).password):
-        text = text.replace(password, "[secret]").replace(unquote(password), "[secret]")
-    return _NUMBER.sub("[number]", _EMAIL.sub("[e-mail]", text))
+        secrets += [password, unquote(password)]
+    return scrub(text, secrets=secrets, is_ours=True)
 
 
 def mail(message: Message, *, sender: str, to: Sequence[str]) -> EmailMessage:

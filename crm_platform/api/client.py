@@ -72,7 +72,6 @@ from crm_platform.api.records import (
     Rejected,
     Trigger,
 )
-from crm_platform.api.scrub import scrub_http_logs
 from crm_platform.api.wire import (
     LARGEST_ANSWER,
     Deadline,
@@ -94,6 +93,7 @@ from crm_platform.errors import (
     SkipRecord,
     WriteUncertain,
 )
+from crm_platform.scrub import scrub_http_logs
 
 T = TypeVar("T")
 

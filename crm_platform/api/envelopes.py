@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from crm_platform.api.parsing import parse_int
-from crm_platform.api.scrub import scrub
 from crm_platform.errors import (
     CrmPlatformError,
     FieldProblem,
@@ -29,6 +28,7 @@ from crm_platform.errors import (
     ServerUnavailable,
     Unauthorized,
 )
+from crm_platform.scrub import scrub_foreign
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 WORTH_A_WORD: Final = 5.0
@@ -71,7 +71,7 @@ def message_of(document: object, *, secret: SecretStr) -> str:
     error = document.get("error")
     nested = error.get("message") if isinstance(error, dict) else error
     places = (nested, *(document.get(name) for name in ("message", "developer_message", "title", "data")))
-    return next((scrub(text, secret=secret) for text in places if isinstance(text, str) and text.strip()), "")
+    return next((scrub_foreign(text, secret=secret) for text in places if isinstance(text, str) and text.strip()), "")
 
 
 def _code_of(document: object) -> str | None:
@@ -86,7 +86,9 @@ def _details_of(document: object, *, secret: SecretStr) -> list[FieldProblem]:
     problems = []
     for detail in details[:_MOST_PROBLEMS] if isinstance(details, list) else []:
         if isinstance(detail, dict):
-            field, message = (scrub(str(detail.get(name) or ""), secret=secret) for name in ("field", "message"))
+            field, message = (
+                scrub_foreign(str(detail.get(name) or ""), secret=secret) for name in ("field", "message")
+            )
             problems.append(FieldProblem(field, message))
     return problems
 

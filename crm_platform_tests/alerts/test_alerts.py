@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from crm_platform.alerts import Alert, Alerter, Message
-from crm_platform.alerts.message import body, scrub
+from crm_platform.alerts.message import body, scrubbed
 from crm_platform.settings import Settings
 from crm_platform_tests.alerts.conftest import FAILED, Clock, Receiver
 
@@ -229,7 +229,7 @@ def test_a_message_fits_slacks_limits_however_it_is_escaped():
     "kept", ["0f8c1d2e-1111-2222-3333-444455556666", "20261122T080500.000Z-1f0c9ad2e4b7", "12345678 rows"]
 )
 def test_ids_and_counts_are_left_alone(kept):
-    assert scrub(kept, Settings()) == kept
+    assert scrubbed(kept, Settings()) == kept
 
 
 # Whatever happens, in whatever order.
