@@ -271,16 +271,15 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
     from crm_platform.alerts.checks import PREFIX, one_line
     from crm_platform.cli.pace import loading_lines
     from crm_platform.defs.allowance import closed, requests_left
-    from crm_platform.doctor.work import LEASES
     from crm_platform.models.noted import failing
     from crm_platform.publish import current, read_manifest
-    from crm_platform.warehouse import held_by
+    from crm_platform.warehouse import at_work
 
     yield "CRM", f"{settings.crm_url}{' (the sandbox: made-up data)' if settings.is_sandbox else ''}"
     yield "data folder", str(settings.root)
     live = _live(settings)
-    at_work = {what: holder for name, what in LEASES.items() if (holder := held_by(settings.lock_dir / f"{name}.lock"))}
-    what_to_do = "`crm refresh` is at work" if LEASES["refresh"] in at_work else "run `crm refresh`"
+    held = at_work(settings.lock_dir)
+    what_to_do = "`crm refresh` is at work" if "crm refresh" in held else "run `crm refresh`"
     if live is None:
         is_gone = settings.models_path.exists() and not settings.warehouse_path.exists()
         yield (
@@ -314,8 +313,8 @@ def status_lines(settings: Settings, *, now: dt.datetime) -> Iterator[tuple[str,
             if table.coverage is not None and name != CampaignPerformance.full_name()
         }
         yield "coverage", _covered(covered)
-    for what, holder in at_work.items():
-        yield what, f"at work: {holder}"
+    for work, holder in held.items():
+        yield work, f"at work: {holder}"
     for note in failing(settings):
         yield "broken contract" if note.is_blocking else "warning", one_line(note)
     for key, title in Alerter(settings).open_problems().items():

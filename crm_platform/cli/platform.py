@@ -148,7 +148,7 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
     """
     from crm_platform import publish
     from crm_platform.ingest import existing_store, open_warehouse
-    from crm_platform.warehouse import DuckDbWarehouse, lease
+    from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
 
     settings = current_settings()
     now = dt.datetime.now(dt.UTC)
@@ -157,7 +157,7 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
     store = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir, is_derived=True)
     began = time.monotonic()
     published: Snapshot | None = None
-    with lease(settings.lock_dir / "build.lock", purpose="crm build", wait=wait, on_wait=_waiting):
+    with lease(lease_file(settings.lock_dir, "build"), purpose="crm build", wait=wait, on_wait=_waiting):
         live = open_warehouse(settings)
         try:
             frozen, done = _computed(store, live, settings, cut=cut, now=now, full=full)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from crm_platform.warehouse import held_by
+from crm_platform.warehouse import held_by, lease_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     from crm_platform.settings import Settings
 
@@ -28,21 +27,6 @@ UNFINISHED: Final = (
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 )
-
-
-def refresh_lease(settings: Settings) -> Path:
-    """Lock file of the one `crm refresh`; held for as long as its run works."""
-    return settings.lock_dir / "refresh.lock"
-
-
-def crawl_lease(settings: Settings) -> Path:
-    """Lock file of the one crawler (ingest holds it)."""
-    return settings.lock_dir / "crawl.lock"
-
-
-def build_lease(settings: Settings) -> Path:
-    """Lock file of the one build (the resource of that name holds it)."""
-    return settings.lock_dir / "build.lock"
 
 
 def unfinished_runs(instance: dg.DagsterInstance, jobs: Collection[str]) -> list[dg.DagsterRun]:
@@ -64,7 +48,7 @@ def at_work(instance: dg.DagsterInstance, settings: Settings, jobs: Collection[s
     Runs of a `crm refresh` that was killed are marked as failed on the way, lest they stop the schedules for ever.
     """
     runs = unfinished_runs(instance, jobs)
-    if any(SHELL_TAG in run.tags for run in runs) and held_by(refresh_lease(settings)) is None:
+    if any(SHELL_TAG in run.tags for run in runs) and held_by(lease_file(settings.lock_dir, "refresh")) is None:
         bury(instance, runs)
         runs = [run for run in runs if SHELL_TAG not in run.tags]
     return f"{runs[0].job_name} is {runs[0].status.value.lower()} (run {runs[0].run_id[:8]})" if runs else None

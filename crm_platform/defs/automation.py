@@ -9,7 +9,7 @@ from typing import Final
 
 import dagster as dg
 
-from crm_platform.defs.activity import at_work, crawl_lease
+from crm_platform.defs.activity import at_work
 from crm_platform.defs.housekeeping import housekeeping
 from crm_platform.defs.metadata import asset_key
 from crm_platform.defs.resources import Clock, WarehouseResource
@@ -17,7 +17,7 @@ from crm_platform.errors import Busy
 from crm_platform.models.quality import finished_without_report, last_change, last_cut
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
-from crm_platform.warehouse import held_by
+from crm_platform.warehouse import held_by, lease_file
 
 # Of the 15 minutes between two schedules: the run has ended, worker and all, when the next one looks.
 INGEST_MINUTES: Final = 13.5
@@ -49,7 +49,7 @@ def _busy(
 ) -> str | None:
     """Say who is at work on the like; for crawlers also a `crm crawl` that Dagster knows nothing of."""
     run = at_work(context.instance, settings, jobs)
-    if run is None and jobs is CRAWLERS and (holder := held_by(crawl_lease(settings))):
+    if run is None and jobs is CRAWLERS and (holder := held_by(lease_file(settings.lock_dir, "crawl"))):
         return f"a crawl is under way: {holder}"
     return run
 

@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr
 
 from crm_platform.models import validate
 from crm_platform.schemas import Table, live_tables
-from crm_platform.warehouse import DuckDbWarehouse, lease
+from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +80,9 @@ class BuildLease(dg.ConfigurableResource):  # type: ignore[type-arg]
     def hold(self, purpose: str) -> None:
         """Take the lease unless this run has it. Raises Busy, naming the holder, after `wait_seconds`."""
         if not self._is_held:
-            self._held.enter_context(lease(Path(self.lock_dir) / "build.lock", purpose=purpose, wait=self.wait_seconds))
+            self._held.enter_context(
+                lease(lease_file(Path(self.lock_dir), "build"), purpose=purpose, wait=self.wait_seconds)
+            )
             self._is_held = True
 
     def breaches_of(self, models: DuckDbWarehouse, table: type[Table]) -> list[Breach]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from crm_platform.defs.activity import SHELL_TAG, build_lease, bury, refresh_lease, unfinished_runs
+from crm_platform.defs.activity import SHELL_TAG, bury, unfinished_runs
 from crm_platform.defs.early import EarlyFigures
 from crm_platform.defs.graph import build_defs
 from crm_platform.defs.home import prepare_dagster_home
 from crm_platform.defs.resources import BuildLease, Reporter
 from crm_platform.errors import Breach, ContractBreach, CrmPlatformError, GiveUp
-from crm_platform.warehouse import held_by, lease
+from crm_platform.warehouse import held_by, lease, lease_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,12 @@ def refresh_in_process(
     """
     home = prepare_dagster_home(settings)
     with (
-        lease(refresh_lease(settings), purpose="crm refresh", wait=reporter.wait_seconds, on_wait=reporter.waiting),
+        lease(
+            lease_file(settings.lock_dir, "refresh"),
+            purpose="crm refresh",
+            wait=reporter.wait_seconds,
+            on_wait=reporter.waiting,
+        ),
         dg.DagsterInstance.from_config(str(home)) as instance,
     ):
         # The lease is ours, so nobody else's `crm refresh` is alive, whatever its run says.
@@ -121,7 +126,7 @@ def refresh_in_process(
 
 def _publish_so_far(settings: Settings, instance: dg.DagsterInstance, reporter: ShellReporter) -> None:
     """Run `kpis` over what is stored by now; not at all where another build is at work, which publishes the same."""
-    if held_by(build_lease(settings)) is not None:
+    if held_by(lease_file(settings.lock_dir, "build")) is not None:
         return
     aside = _Aside(reporter)
     overrides = {"reporter": aside, "build_lease": BuildLease(lock_dir=str(settings.lock_dir), wait_seconds=0)}

@@ -5,11 +5,11 @@ What belongs here: leases and Dagster's runs. What does not: taking a lease, jud
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from crm_platform.defs.home import packaged_config
 from crm_platform.doctor.finding import Finding
-from crm_platform.warehouse import held_by
+from crm_platform.warehouse import at_work
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -17,19 +17,12 @@ if TYPE_CHECKING:
 
     from crm_platform.settings import Settings
 
-LEASES: Final = {"crawl": "crawl", "build": "build", "publish": "publish", "refresh": "crm refresh"}
-"""Lock file → what its holder does."""
-
 
 def leases(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     """Who holds a lease: work goes on, and the next of its kind waits for it."""
-    held = [
-        f"{what}: {holder}"
-        for name, what in LEASES.items()
-        if (settings.lock_dir / f"{name}.lock").exists() and (holder := held_by(settings.lock_dir / f"{name}.lock"))
-    ]
-    for one in held:
-        yield Finding("at work", "note", f"{one}; the next of its kind waits for it")
+    held = at_work(settings.lock_dir)
+    for work, holder in held.items():
+        yield Finding("at work", "note", f"{work}: {holder}; the next of its kind waits for it")
     if not held:
         yield Finding("at work", "ok", "nobody")
 

@@ -49,7 +49,7 @@ from crm_platform.ingest.planner import HISTORY_SHARE, Plan
 from crm_platform.ingest.standing import standing
 from crm_platform.ingest.trouble import Troubles, missed
 from crm_platform.schemas import RawTable, raw
-from crm_platform.warehouse import Written, claim, lease
+from crm_platform.warehouse import Written, claim, lease, lease_file
 
 if TYPE_CHECKING:
     from crm_platform.ingest.sweep import Sweep
@@ -92,7 +92,7 @@ def _crawler(
     fetch_log = FetchLog()
     connect = connect or (lambda on_fetch: open_client(settings, reserve=CRAWLER_RESERVE, on_fetch=on_fetch))
     with (
-        lease(settings.lock_dir / "crawl.lock", purpose="crawl", wait=wait_seconds, on_wait=on_wait),
+        lease(lease_file(settings.lock_dir, "crawl"), purpose="crawl", wait=wait_seconds, on_wait=on_wait),
         connect(fetch_log) as client,
     ):
         settle(warehouse, client, now=now())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from crm_platform.publish.files import PURGING, remove_leftovers
 from crm_platform.publish.manifest import CURRENT, PAST, Snapshot, is_demo_link, read_manifest
-from crm_platform.warehouse import lease
+from crm_platform.warehouse import lease, lease_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,11 +62,6 @@ def _snapshots(folder: Path) -> list[tuple[dt.datetime, Path]]:
     return sorted(((made, path) for path in folder.iterdir() if (made := created_at(path.name))), reverse=True)
 
 
-def publishing_lease(settings: Settings) -> Path:
-    """Lock file of the one process that may change the published folder."""
-    return settings.lock_dir / "publish.lock"
-
-
 def purge(settings: Settings, *, now: dt.datetime, keep_days: int = 14, keep_at_least: int = 3) -> list[str]:
     """Remove old snapshots and unfinished ones; returns the removed snapshots' ids, newest first.
 
@@ -78,7 +73,7 @@ def purge(settings: Settings, *, now: dt.datetime, keep_days: int = 14, keep_at_
     folder = settings.published_dir
     if not folder.is_dir() or is_demo_link(folder):
         return []
-    with lease(publishing_lease(settings), purpose="purge", wait=_WAIT_SECONDS):
+    with lease(lease_file(settings.lock_dir, "publish"), purpose="purge", wait=_WAIT_SECONDS):
         remove_leftovers(folder)
         current = (folder / CURRENT).resolve().name
         old: list[Path] = []

@@ -45,11 +45,11 @@ from crm_platform.publish.manifest import (
 )
 from crm_platform.publish.masking import masked_sql
 from crm_platform.publish.pseudonyms import bind_key, pseudonym_key, pseudonym_sql
-from crm_platform.publish.retention import new_id, publishing_lease
+from crm_platform.publish.retention import new_id
 from crm_platform.schemas import Column, CoreTable, KpiTable, Table
 from crm_platform.settings import Settings
 from crm_platform.tables import TABLES
-from crm_platform.warehouse import DuckDbSession, DuckDbWarehouse, lease
+from crm_platform.warehouse import DuckDbSession, DuckDbWarehouse, lease, lease_file
 
 Validate = Callable[[DuckDbWarehouse, type[Table]], Sequence[Breach]]
 
@@ -112,7 +112,7 @@ def publish(
     check = validate or _contract()
     tables = published_tables()
     folder = settings.published_dir
-    with lease(publishing_lease(settings), purpose="publish", wait=_WAIT_SECONDS):
+    with lease(lease_file(settings.lock_dir, "publish"), purpose="publish", wait=_WAIT_SECONDS):
         end_demo_link(folder)
         folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder)

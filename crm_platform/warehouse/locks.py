@@ -1,8 +1,8 @@
 """Locks between processes.
 
 What belongs here: the reader/writer lock that stands before every open database file, and the lease that lets one
-crawler or one build work at a time. Both are kernel locks on files: a killed holder leaves nothing behind. What does
-not: knowing what is locked.
+crawler or one build work at a time, which leases there are and who holds them. Both are kernel locks on files: a killed
+holder leaves nothing behind. What does not: what is done under a lock.
 """
 
 from __future__ import annotations
@@ -12,15 +12,25 @@ import os
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 import fasteners
 
 from crm_platform.errors import Busy, FixConfiguration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+Work = Literal["crawl", "build", "publish", "refresh"]
+"""What one process at a time may do with a data folder."""
+
+_CALLED: Final[Mapping[Work, str]] = {
+    "crawl": "crawl",
+    "build": "build",
+    "publish": "publish",
+    "refresh": "crm refresh",
+}
 
 # A POSIX file lock belongs to the process, not to the thread: threads of one process take turns here first.
 _in_process: dict[str, threading.Lock] = {}
@@ -98,6 +108,17 @@ def lease(
         everything = held.pop_all()
     with everything:
         yield
+
+
+def lease_file(lock_dir: Path, work: Work) -> Path:
+    """The lock file of a lease."""
+    return lock_dir / f"{work}.lock"
+
+
+def at_work(lock_dir: Path) -> dict[str, str]:
+    """Say what is under way, as people call it, and who does it."""
+    files = {called: lease_file(lock_dir, work) for work, called in _CALLED.items()}
+    return {called: holder for called, file in files.items() if file.exists() and (holder := held_by(file))}
 
 
 def held_by(path: Path) -> str | None:

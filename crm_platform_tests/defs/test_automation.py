@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from crm_platform.alerts import Alerter
-from crm_platform.defs.activity import SHELL_TAG, at_work, crawl_lease, refresh_lease
+from crm_platform.defs.activity import SHELL_TAG, at_work
 from crm_platform.defs.failed_runs import problem_key
 from crm_platform.defs.graph import build_defs
 from crm_platform.defs.housekeeping import forget_old_runs
@@ -24,7 +24,7 @@ from crm_platform.models.noted import note_contracts, note_findings
 from crm_platform.models.quality import RAW_QUESTIONS, Finding, last_change
 from crm_platform.schemas import ops, raw
 from crm_platform.settings import load_settings
-from crm_platform.warehouse import DuckDbWarehouse, lease
+from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
 from crm_platform_tests.alerts import published
 
 NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
@@ -148,7 +148,7 @@ def test_scheduled_ingest_ends_before_the_next_one(evaluate):
 
 
 def test_ingest_gives_way_to_a_crawl_that_dagster_knows_nothing_of(evaluate, settings):
-    with lease(crawl_lease(settings), purpose="crm crawl"):
+    with lease(lease_file(settings.lock_dir, "crawl"), purpose="crm crawl"):
         answer = evaluate("ingest_every_15_minutes")
     assert "crm crawl (process" in answer.skip_message
     assert isinstance(evaluate("ingest_every_15_minutes"), dg.RunRequest)
@@ -156,7 +156,7 @@ def test_ingest_gives_way_to_a_crawl_that_dagster_knows_nothing_of(evaluate, set
 
 def test_a_killed_refresh_does_not_stop_the_schedules_for_ever(evaluate, instance, settings):
     run = started(instance, "refresh_all", **{SHELL_TAG: "4711"})
-    with lease(refresh_lease(settings), purpose="crm refresh"):
+    with lease(lease_file(settings.lock_dir, "refresh"), purpose="crm refresh"):
         assert isinstance(evaluate("kpis_nightly"), dg.SkipReason), "it is alive"
     assert isinstance(evaluate("kpis_nightly"), dg.RunRequest)
     assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from crm_platform.alerts.checks import one_line
-from crm_platform.defs.activity import SHELL_TAG, refresh_lease
+from crm_platform.defs.activity import SHELL_TAG
 from crm_platform.defs.failed_runs import standing_failures
 from crm_platform.defs.graph import build_defs
 from crm_platform.defs.metadata import preview
@@ -21,7 +21,7 @@ from crm_platform.models.noted import failing, noted
 from crm_platform.publish import current, published_tables
 from crm_platform.schemas import raw
 from crm_platform.tables import TABLES
-from crm_platform.warehouse import DuckDbWarehouse, lease
+from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
 from crm_platform_tests.defs.conftest import Listener
 
 
@@ -168,7 +168,10 @@ def test_a_breach_fails_its_check_and_holds_the_snapshot_back(refreshed, home, m
 
 
 def test_a_second_refresh_says_who_holds_it(refreshed):
-    with lease(refresh_lease(refreshed.settings), purpose="crm refresh"), pytest.raises(Busy) as refused:
+    with (
+        lease(lease_file(refreshed.settings.lock_dir, "refresh"), purpose="crm refresh"),
+        pytest.raises(Busy) as refused,
+    ):
         refresh_in_process(
             refreshed.settings, reporter=ShellReporter(wait_seconds=0), full_refresh=False, as_of=None, verbose=False
         )
