@@ -98,7 +98,7 @@ def notebook(*, port: int, run: bool, browser: bool) -> None:
     runs no cell by itself: press the yellow button at the bottom, or Ctrl-Shift-R, to run all of them. Only who has the
     address with its token gets in. Ends on Ctrl-C.
     """
-    from crm_platform.cli.demo import require_free
+    from crm_platform.cli.ports import require_free
 
     missing = [name for name in ("marimo", "altair") if importlib.util.find_spec(name) is None]
     if missing:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_platform.cli.options import PORT
+from crm_platform.cli.ports import listens, require_free
 from crm_platform.errors import FixConfiguration, GiveUp
 from crm_platform.settings import environment_with, load_settings
 from crm_platform.warehouse import keep_private
@@ -91,12 +91,6 @@ def demo(*, once: bool, port: int, dashboards_port: int, sandbox_port: int | Non
             ui.wait()
 
 
-def require_free(port: int, *, what: str, remedy: str) -> None:
-    """Raise FixConfiguration if something on this machine listens on the port."""
-    if _listens(port):
-        raise FixConfiguration(f"port {port}, which {what} needs, is in use: {remedy}")
-
-
 def _require_all_free(needed: dict[str, tuple[int, str]]) -> None:
     """Raise FixConfiguration, naming the option, when a port is in use or was given twice: before anything starts."""
     users: dict[int, str] = {}
@@ -105,12 +99,6 @@ def _require_all_free(needed: dict[str, tuple[int, str]]) -> None:
             raise FixConfiguration(f"{what} and {users[port]} cannot both have port {port}: give {option} another")
         users[port] = what
         require_free(port, what=what, remedy=f"stop what uses it, or give `crm demo` another {option}")
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _crm(*arguments: str) -> list[str]:
@@ -154,7 +142,7 @@ def _history_began(settings: Settings) -> str:
 def _await_port(port: int, *, of: subprocess.Popen[bytes], what: str, command: str) -> None:
     """Wait until the process listens, saying so. Raises GiveUp when it ends instead, or takes too long."""
     began = said_at = time.monotonic()
-    while not _listens(port):
+    while not listens(port):
         now = time.monotonic()
         if of.poll() is not None or now - began > _START_SECONDS:
             raise GiveUp(f"{what} did not start; run `{command}` to see why")

@@ -232,10 +232,9 @@ def dev(*, host: str, port: int) -> None:
     On this machine nobody has to log in, unless CRM_ADMIN_SECRET is set. Anywhere else it must be: admins type it at
     the login page, programs send it as a bearer token. CRM_SERVE_HOSTS adds names that the UI answers to.
     """
-    from crm_platform.cli.demo import require_free
+    from crm_platform.cli.ports import listen, require_free
     from crm_platform.defs import ui
     from crm_platform.defs.home import prepare_dagster_home
-    from crm_platform.sandbox.server import listen
     from crm_platform.serving.ui_door import require_login
 
     settings = current_settings()

@@ -115,8 +115,9 @@ def sandbox(host: str, port: int, **options: object) -> None:
     It keeps nothing: what is written through the API is gone when it ends. The same seed and the same times give the
     same world.
     """
+    from crm_platform.cli.ports import listen
     from crm_platform.sandbox import Sandbox
-    from crm_platform.sandbox.server import listen, serve
+    from crm_platform.sandbox.server import serve
 
     listening = listen(host, port)
     crm = Sandbox(SandboxOptions(**options))  # type: ignore[arg-type]  # click has checked each of them

@@ -21,7 +21,7 @@ def serve(*, host: str, port: int) -> None:
     CRM_ADMIN_SECRET must be set: people type it at the login page, programs send it as a bearer token. Put a proxy that
     speaks https in front, and name it in CRM_SERVE_HOSTS.
     """
-    from crm_platform.sandbox.server import listen
+    from crm_platform.cli.ports import listen
     from crm_platform.serving import create_app
     from crm_platform.serving.server import run
 

@@ -1,6 +1,6 @@
 """The sandbox over HTTP.
 
-What belongs here: ASGI, sleeping an answer's delay, cutting a connection, the socket. What does not: what is answered.
+What belongs here: ASGI, sleeping an answer's delay, cutting a connection. What does not: what is answered, the socket.
 Bare ASGI: a page of messages costs about a millisecond, and a framework would add a third to that.
 """
 
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
 import uvicorn
 
-from crm_platform.errors import FixConfiguration, quoted
 from crm_platform.sandbox.app import Answer, Sandbox
 
 Scope: TypeAlias = MutableMapping[str, Any]  # ASGI's own types
@@ -69,23 +67,6 @@ def asgi(sandbox: Sandbox) -> AsgiApp:
         await _send(answer, send)
 
     return app
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises FixConfiguration when the port is taken. Port 0 picks a free one."""
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(2048)  # from here on a connection waits instead of being refused
-    except (OSError, UnicodeError) as problem:  # UnicodeError: a name that no DNS can hold
-        listening.close()
-        if not isinstance(problem, OSError):
-            raise FixConfiguration(f"cannot listen on {quoted(host)}: it is no address") from None
-        if problem.errno == errno.EADDRINUSE:
-            raise FixConfiguration(f"port {port} is in use; stop what uses it, or take another with --port") from None
-        raise FixConfiguration(f"cannot listen on {host}:{port}: {problem.strerror}") from None
-    return listening
 
 
 def serve(sandbox: Sandbox, listening: socket.socket) -> None:
