@@ -74,9 +74,9 @@ format: setup-test
 	$(BIN)/ruff check --fix
 
 docs: setup
-	$(BIN)/python -m crm_platform.publish.dictionary
+	$(BIN)/python -m tools.dictionary
 	$(BIN)/python -m crm_platform.api.postman
-	$(BIN)/python -m crm_platform.serving.documents
+	$(BIN)/python -m tools.kpi_api
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

@@ -53,6 +53,7 @@ def test_a_room_imports_only_what_stands_before_it(path):
     room = room_of(path)
     for imported in imports_of(path):
         package, _, rest = imported.partition(".")
+        assert package not in {"tools", "benchmarks", "crm_platform_tests"}, "the product runs without them"
         if package == "crm_platform" and rest:
             other = rest.split(".")[0]
             if other not in RANK:

@@ -1,6 +1,6 @@
 """The KPI API's OpenAPI 3.1 document, from the declared tables.
 
-What belongs here: describing what kpi_api.py answers. What does not: answering; other languages' types (typescript.py).
+What belongs here: describing what kpi_api.py answers. What does not: answering; other languages' types (tools/).
 """
 
 from __future__ import annotations

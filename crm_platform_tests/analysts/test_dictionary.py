@@ -11,14 +11,15 @@ import pytest
 from crm_platform import core
 from crm_platform.metrics.engagement_monthly.table import EngagementMonthly
 from crm_platform.models import dependencies
-from crm_platform.publish import dictionary, published_tables
-from crm_platform.publish.dictionary import JOINS, made_from
+from crm_platform.publish import published_tables
 from crm_platform.publish.snapshot import published_columns
 from crm_platform.schemas import KpiTable, Table
 from crm_platform.schemas.base import count, date
 from crm_platform.tables import TABLES
 from crm_platform_tests.models.worlds import from_facts
 from crm_platform_tests.oracle.worlds import random_facts
+from tools import dictionary
+from tools.dictionary import JOINS, made_from
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / dictionary.DICTIONARY).read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
-"""`python -m crm_platform.serving.documents`: writes the API's description and its TypeScript types into docs/.
+"""`python -m tools.kpi_api`: writes the KPI API's description and its TypeScript types into docs/.
 
-What belongs here: the files' places. What does not: what is in them (openapi.py, typescript.py).
+What belongs here: the files' places. What does not: what is in them (serving/openapi.py, typescript.py).
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from crm_platform.serving import openapi, typescript
+from crm_platform.serving import openapi
+from tools import typescript
 
 DOCUMENT: Final = Path("docs/kpi-api.openapi.json")
 TYPES: Final = Path("docs/kpi-api.d.ts")
