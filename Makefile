@@ -75,7 +75,7 @@ format: setup-test
 
 docs: setup
 	$(BIN)/python -m tools.dictionary
-	$(BIN)/python -m crm_platform.api.postman
+	$(BIN)/python -m tools.postman
 	$(BIN)/python -m tools.kpi_api
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate

@@ -23,9 +23,10 @@ from schemathesis import checks
 from schemathesis.specs.openapi import checks as openapi_checks
 
 from crm_platform import sandbox as sandbox_room
-from crm_platform.api import OPERATIONS, CrmClient, Receiver, postman
+from crm_platform.api import OPERATIONS, CrmClient, Receiver
 from crm_platform.errors import CrmPlatformError
 from crm_platform_tests.api.inprocess import SandboxTransport, connect, make_sandbox
+from tools import postman
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "openapi.yaml"
@@ -198,7 +199,7 @@ CALLS = {
 
 def test_the_postman_collection_is_generated_from_the_document():
     assert postman.collection(DOC) == json.loads((ROOT / postman.COLLECTION).read_text(encoding="utf-8")), (
-        "run python -m crm_platform.api.postman"
+        "run python -m tools.postman"
     )
     requests = [item["request"] for folder in postman.collection(DOC)["item"] for item in folder["item"]]
     assert len(requests) == 16

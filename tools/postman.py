@@ -1,4 +1,4 @@
-"""`python -m crm_platform.api.postman`: the Postman collection, generated from the OpenAPI document.
+"""`python -m tools.postman`: the Postman collection, generated from the OpenAPI document.
 
 What belongs here: turning docs/openapi.yaml into docs/crm-api.postman_collection.json, the same bytes each time. What
 does not: anything the document does not say.
