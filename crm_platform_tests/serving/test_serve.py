@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -17,40 +12,16 @@ import pytest
 
 from crm_platform.settings import load_settings
 from crm_platform_tests.serving.published import SECRETS, publish_rows
-
-COMMAND = [sys.executable, "-m", "crm_platform.cli", "serve"]
-
-
-def environment(root: Path, **settings: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CRM_")}
-    return {**clean, "CRM_DATA_DIR": str(root), **{f"CRM_{name.upper()}": text for name, text in settings.items()}}
-
-
-@contextlib.contextmanager
-def served(root: Path, *arguments: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """The process, its address and what it said at start."""
-    command = [*COMMAND, "--port", "0", *arguments]
-    with subprocess.Popen(command, env=environment(root, **settings), stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            words = ""
-            while "Ctrl-C" not in words:
-                line = process.stdout.readline()
-                assert line, "it ended before it listened"
-                words += line
-            address = re.search(r"http://\S+", words)
-            assert address is not None
-            yield process, address[0], words
-        finally:
-            process.kill()
+from crm_platform_tests.serving.running import SERVE, environment, running_server
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_it_says_where_it_listens_and_ends_when_told(tmp_path: Path, ending: signal.Signals):
     publish_rows(load_settings(data_dir=tmp_path))
-    with served(tmp_path) as (process, address, words):
-        assert "open: this machine only" in words
+    with running_server(tmp_path) as running:
+        process, address = running.process, running.url
+        assert "open: this machine only" in running.words
         answer = httpx.get(f"{address}/api/v1/kpis/response_times_daily?limit=1")
         assert answer.json()["total_rows"] == 40
         assert "server" not in answer.headers
@@ -63,10 +34,10 @@ def test_it_says_where_it_listens_and_ends_when_told(tmp_path: Path, ending: sig
 
 
 def test_with_a_secret_it_serves_others_too(tmp_path: Path):
-    with served(tmp_path, "--host", "0.0.0.0", **SECRETS) as (_, address, words):
-        assert "log in as viewer, analyst, admin" in words
-        assert "crm refresh" in words  # nothing is published yet
-        local = address.replace("0.0.0.0", "127.0.0.1")
+    with running_server(tmp_path, "--host", "0.0.0.0", **SECRETS) as running:
+        assert "log in as viewer, analyst, admin" in running.words
+        assert "crm refresh" in running.words  # nothing is published yet
+        local = running.url.replace("0.0.0.0", "127.0.0.1")
         assert httpx.get(f"{local}/metrics").status_code == 401
         token = {"authorization": f"Bearer {SECRETS['admin_secret']}", "x-forwarded-proto": "https"}
         answer = httpx.get(f"{local}/metrics", headers=token)
@@ -76,7 +47,7 @@ def test_with_a_secret_it_serves_others_too(tmp_path: Path):
 
 def test_without_a_secret_it_does_not_leave_this_machine(tmp_path: Path):
     done = subprocess.run(
-        [*COMMAND, "--host", "0.0.0.0", "--port", "0"],
+        [*SERVE, "--host", "0.0.0.0", "--port", "0"],
         env=environment(tmp_path),
         capture_output=True,
         text=True,
@@ -93,7 +64,7 @@ def test_a_port_in_use_is_said(tmp_path: Path):
         taken.listen()
         port = taken.getsockname()[1]
         done = subprocess.run(
-            [*COMMAND, "--port", str(port)], env=environment(tmp_path), capture_output=True, text=True, check=False
+            [*SERVE, "--port", str(port)], env=environment(tmp_path), capture_output=True, text=True, check=False
         )
     assert done.returncode == 2
     assert f"port {port} is in use" in done.stderr

@@ -6,7 +6,6 @@ import contextlib
 import re
 import resource
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from crm_platform.serving import server
 from crm_platform.serving.server import Patient, Room, most_connections
 from crm_platform.settings import load_settings
 from crm_platform_tests.serving.published import publish_rows
-from crm_platform_tests.serving.test_serve import COMMAND, environment
+from crm_platform_tests.serving.running import SERVE, running_server
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "
 
@@ -33,34 +32,6 @@ from crm_platform.cli import main
 sys.argv[0] = "crm"
 main()
 """
-
-
-@contextlib.contextmanager
-def served(root: Path, *, files: int | None = None, hasty: bool = True) -> Iterator[tuple[str, int]]:
-    """Host and port of a server that may have so many files open."""
-    command = [sys.executable, "-c", HASTY, "serve", "--port", "0"] if hasty else [*COMMAND, "--port", "0"]
-    if files:
-        command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
-    log = root / "server.log"
-    with log.open("w") as errors:
-        process = subprocess.Popen(command, env=environment(root), stdout=subprocess.PIPE, stderr=errors, text=True)
-    try:
-        assert process.stdout is not None
-        words = ""
-        while "Ctrl-C" not in words:
-            line = process.stdout.readline()
-            assert line, "it ended before it listened"
-            words += line
-        address = re.search(r"http://([\d.]+):(\d+)", words)
-        assert address is not None
-        yield address[1], int(address[2])
-        assert process.poll() is None, "it died"
-    finally:
-        process.terminate()
-        process.wait(60)
-        assert process.stdout is not None
-        process.stdout.close()
-    assert "Traceback" not in log.read_text()
 
 
 def answer(host: str, port: int, sent: bytes, *, wait: float = 10) -> bytes:
@@ -78,8 +49,9 @@ def answer(host: str, port: int, sent: bytes, *, wait: float = 10) -> bytes:
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     root = tmp_path_factory.mktemp("hasty")
     publish_rows(load_settings(data_dir=root))
-    with served(root) as place:
-        yield place
+    with running_server(root, command=[sys.executable, "-c", HASTY, "serve"]) as running:
+        yield running.place
+        assert running.process.poll() is None, "it died"
 
 
 def test_the_bound_follows_the_limit_of_open_files(monkeypatch: pytest.MonkeyPatch):
@@ -186,15 +158,16 @@ def test_half_open_connections_keep_nobody_out(tmp_path: Path, files: int):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     try:
-        with served(tmp_path, files=files, hasty=False) as (host, port), contextlib.ExitStack() as open_ones:
+        few_files = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *SERVE]
+        with running_server(tmp_path, command=few_files) as running, contextlib.ExitStack() as open_ones:
             for _ in range(files + 100):
-                one = open_ones.enter_context(socket.create_connection((host, port), timeout=10))
+                one = open_ones.enter_context(socket.create_connection(running.place, timeout=10))
                 with contextlib.suppress(OSError):
                     one.send(HEAD)
             for _ in range(3):  # while it lasts
-                assert httpx.get(f"http://{host}:{port}/healthz", timeout=20).json()["status"] == "unwell"
+                assert httpx.get(f"{running.url}/healthz", timeout=20).json()["status"] == "unwell"
             open_ones.close()
-            assert httpx.get(f"http://{host}:{port}/api/v1/kpis", timeout=20).status_code == 200
+            assert httpx.get(f"{running.url}/api/v1/kpis", timeout=20).status_code == 200
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert "ulimit -n" in (tmp_path / "server.log").read_text()
