@@ -45,6 +45,9 @@ _SECRETS = (
     "analyst_secret",
     "admin_secret",
 )
+NOT_IN_USE: Final = ("warehouse_url", "redis_url", "webhook_secret")
+"""Settings that nothing reads yet."""
+
 _ADDRESS = re.compile(r"[^\s\x00-\x1f\x7f@,;:<>\"]+@[^\s\x00-\x1f\x7f@,;:<>\"]+")
 _LEAST_SECRET = 16  # characters of a role's secret: more than anybody guesses over the network
 _LONGEST: Final = (
@@ -324,9 +327,11 @@ class Settings(BaseSettings):
     automation_senders: TextList = Field((), description="Senders that are bots: their messages are no replies.")
     message_text: Literal["keep", "drop"] = Field("keep", description="Whether raw messages keep their text.")
 
-    warehouse_url: str | None = Field(None, description="Unset: DuckDB under the data folder.")
-    redis_url: SecretStr | None = Field(None, description="Redis for hot KPIs; unset: none.")
-    webhook_secret: SecretStr | None = Field(None, description="Shared secret of incoming webhooks.")
+    warehouse_url: str | None = Field(
+        None, description="Another warehouse; not in use yet. Unset: DuckDB under the data folder."
+    )
+    redis_url: SecretStr | None = Field(None, description="Redis for hot KPIs; not in use yet.")
+    webhook_secret: SecretStr | None = Field(None, description="Shared secret of incoming webhooks; not in use yet.")
     webhook_secret_file: Path | None = Field(None, description="A file that holds the webhook secret.")
     pseudonym_key: SecretStr | None = Field(
         None, description="Key of the published pseudonyms; unset: made once under the data folder."

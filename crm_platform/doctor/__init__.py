@@ -54,6 +54,7 @@ _EXAMINATIONS: Final = (
     Examination("at work", work.leases),
     Examination("alerts", settings_in_force.alerts),
     Examination("secrets", settings_in_force.secrets),
+    Examination("settings", settings_in_force.unread),
     Examination("pages", settings_in_force.pages),
     Examination("clock", settings_in_force.clock),
 )

@@ -7,11 +7,10 @@ rows and crawl state together. What does not: Dagster, engine-specific SQL, KPI 
 from crm_platform.ingest.connect import existing_store, open_client, open_gate, open_warehouse
 from crm_platform.ingest.crawler import Outcome, Progress
 from crm_platform.ingest.memory import PlannerMemory, expected_unseen
-from crm_platform.ingest.operations import record_operation, record_requests
 from crm_platform.ingest.outlook import Outlook, outlook, pace, seconds_by_schedule, seconds_of
 from crm_platform.ingest.presence import JudgedSweep, accept_sweep, judged_sweeps
 from crm_platform.ingest.runs import crawl, refresh
-from crm_platform.ingest.standing import Standing, standing
+from crm_platform.ingest.standing import standing
 from crm_platform.ingest.trouble import missed
 from crm_platform.ingest.upgrade import upgrade
 
@@ -21,7 +20,6 @@ __all__ = [
     "Outlook",
     "PlannerMemory",
     "Progress",
-    "Standing",
     "accept_sweep",
     "crawl",
     "existing_store",
@@ -33,8 +31,6 @@ __all__ = [
     "open_warehouse",
     "outlook",
     "pace",
-    "record_operation",
-    "record_requests",
     "refresh",
     "seconds_by_schedule",
     "seconds_of",

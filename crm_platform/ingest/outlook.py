@@ -76,15 +76,14 @@ _DAY = 86_400.0
 class Outlook:
     """What is stored of what is thought to exist, as of the last commit.
 
-    `chats`: present contacts, of which `visited`, `whole` (every message read), `lately` (visited since the moment that
-    was asked for). `stored`, `expected`: messages, None where nothing says how many there are. `visits`: newest pages
-    still to be read, `pages`: pages of history, an estimate where chats are not visited yet; None where not known.
+    `chats`: present contacts, of which `visited`, `whole` (every message read). `stored`, `expected`: messages, None
+    where nothing says how many there are. `visits`: newest pages still to be read, `pages`: pages of history, an
+    estimate where chats are not visited yet; None where not known.
     """
 
     chats: int
     visited: int
     whole: int
-    lately: int
     stored: int
     expected: float | None
     visits: int
@@ -120,7 +119,6 @@ def outlook(session: Session, *, since: datetime | None = None) -> Outlook:
         chats=row["chats"],
         visited=row["visited"],
         whole=row["whole"],
-        lately=row["lately"],
         stored=int(row["stored"]),
         expected=expected,
         visits=row["chats"] - row["lately"],

@@ -9,7 +9,7 @@ table of `build_order()`, and `validate` it.
 """
 
 from crm_platform.models.cut import Cut
-from crm_platform.models.frozen import freeze, require_known
+from crm_platform.models.frozen import freeze
 from crm_platform.models.render import (
     build_order,
     code_version,
@@ -33,7 +33,6 @@ __all__ = [
     "freeze",
     "is_built",
     "render",
-    "require_known",
     "validate",
     "vocabulary",
 ]

@@ -13,8 +13,7 @@ at the same times get the same bytes, in any process.
 """
 
 from crm_platform.sandbox.app import OPERATIONS, Answer, Sandbox
-from crm_platform.sandbox.clock import Clock, FollowingClock, ManualClock, RunningClock
-from crm_platform.sandbox.limits import Stats
+from crm_platform.sandbox.clock import Clock, FollowingClock, ManualClock
 from crm_platform.sandbox.options import FAULTS, SandboxOptions
 from crm_platform.sandbox.shapes import SHAPES
 
@@ -26,8 +25,6 @@ __all__ = [
     "Clock",
     "FollowingClock",
     "ManualClock",
-    "RunningClock",
     "Sandbox",
     "SandboxOptions",
-    "Stats",
 ]

@@ -104,7 +104,6 @@ class Campaign:
 class Outcomes:
     """What happens to each of many (campaign, receiver) pairs; times in milliseconds, NEVER = does not happen."""
 
-    receives: np.ndarray[tuple[int], np.dtype[np.bool_]]
     sent: Times
     delivered: Times
     read: Times
@@ -169,8 +168,7 @@ def outcomes(terms: Terms, indexes: Times, *, places: Times | None = None, of: i
     else:
         receives = np.ones(len(indexes), dtype=np.bool_)
         sent = terms.starts + places * terms.duration // of
-    receives = receives & (terms.starts < NEVER)
-    is_sent = receives & (sent < terms.stops)
+    is_sent = receives & (terms.starts < NEVER) & (sent < terms.stops)
     fails = is_sent & (_bits(first, 40, 10) < terms.fail_chance)
     arrives = is_sent & ~fails
     delivered = sent + _DELIVERED_AFTER[_bits(second, 0, 10)]
@@ -180,7 +178,6 @@ def outcomes(terms: Terms, indexes: Times, *, places: Times | None = None, of: i
     replied = read + _REPLIED_AFTER[_bits(second, 40, 10)]
     failed = sent + _FAILED_AFTER[_bits(second, 50, 10)]
     return Outcomes(
-        receives=receives,
         sent=np.where(is_sent, sent, NEVER),
         delivered=np.where(arrives, delivered, NEVER),
         read=np.where(reads, read, NEVER),

@@ -8,7 +8,6 @@ from crm_platform.schemas import ops, raw
 from crm_platform.schemas.base import (
     TABLES,
     WELL_COVERED,
-    Check,
     Column,
     CoreTable,
     KpiTable,
@@ -22,7 +21,6 @@ from crm_platform.schemas.base import (
 __all__ = [
     "TABLES",
     "WELL_COVERED",
-    "Check",
     "Column",
     "CoreTable",
     "KpiTable",

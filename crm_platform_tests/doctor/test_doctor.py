@@ -280,6 +280,15 @@ def test_short_secrets_are_noted_and_never_shown(settings):
     assert told(settings_in_force.secrets(settings, NOW))[0][0] == "ok"
 
 
+def test_a_setting_that_nothing_reads_is_noted(settings):
+    given = settings.model_copy(update={"warehouse_url": "clickhouse://host", "webhook_secret": SecretStr("w" * 16)})
+    assert told(settings_in_force.unread(given, NOW)) == [
+        ("note", f"CRM_{name} is set, and not in use yet: it changes nothing")
+        for name in ("WAREHOUSE_URL", "WEBHOOK_SECRET")
+    ]
+    assert told(settings_in_force.unread(settings, NOW)) == []
+
+
 PAGES = [
     ({}, "ok", "open, on this machine only"),
     ({"viewer_secret": SecretStr("v" * 16)}, "ok", "log in as viewer"),

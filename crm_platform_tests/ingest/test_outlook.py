@@ -85,7 +85,7 @@ def test_of_lists_that_fell_short_all_is_loaded_but_what_they_lack(tmp_path):
 
 
 def test_what_is_missing_is_never_rounded_away():
-    assert Outlook(10_000, 10_000, 9_999, 10_000, 999_999, 1_000_000.0, 0, 1.0).share < 1
+    assert Outlook(10_000, 10_000, 9_999, 999_999, 1_000_000.0, 0, 1.0).share < 1
 
 
 def test_history_counts_in_pages(tmp_path):
@@ -120,7 +120,7 @@ def test_how_long_requests_take_follows_from_the_limits(requests, limits, left, 
 
 
 def test_schedules_give_histories_a_share_only():
-    found = Outlook(100, 100, 0, 100, 10_000, 40_000.0, 0, 300.0)
+    found = Outlook(100, 100, 0, 10_000, 40_000.0, 0, 300.0)
     assert seconds_by_schedule(found, limits=Allowance(60, None)) == pytest.approx(300 / 0.1)
     assert seconds_by_schedule(found, limits=Allowance(None, None)) is None
 
