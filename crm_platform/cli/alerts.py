@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_platform.cli import EXIT_FAILED
+from crm_platform.cli.looking import published_snapshot
 from crm_platform.cli.words import console, write_labelled, write_rows
-from crm_platform.errors import FixConfiguration
 from crm_platform.settings import current_settings
 
 if TYPE_CHECKING:
     from crm_platform.cli.words import Form
-    from crm_platform.publish import Snapshot
-    from crm_platform.settings import Settings
 
 _JSON = click.option("--json", "form", flag_value="json", help="One JSON document a line.")
 
@@ -77,7 +75,7 @@ def check(*, send: bool, form: Form | None) -> None:
     from crm_platform.alerts import Alerter, watches
 
     settings = current_settings()
-    verdicts = watches.check(settings, _snapshot(settings))
+    verdicts = watches.check(settings, published_snapshot(settings))
     rows = [(one.state, one.watch.title, one.rule, one.words()) for one in verdicts]
     if form is None and console().is_terminal:
         for state, title, _, words in rows:
@@ -108,12 +106,3 @@ def digest(*, send: bool) -> None:
         click.echo("a channel has not had it: `crm alerts list` says why", err=True)
         sys.exit(EXIT_FAILED)
     click.echo("every channel has today's digest")
-
-
-def _snapshot(settings: Settings) -> Snapshot:
-    from crm_platform.publish import current
-
-    snapshot = current(settings)
-    if snapshot is None:
-        raise FixConfiguration(f"nothing is published in {settings.published_dir} yet: run `crm refresh` first")
-    return snapshot

@@ -16,24 +16,17 @@ from typing import Final
 
 import click
 
-from crm_platform.cli.looking import find_table, require_published
+from crm_platform.cli.looking import find_table, published_snapshot, require_published
 from crm_platform.cli.options import PORT, Place
 from crm_platform.cli.words import size
 from crm_platform.errors import FixConfiguration
-from crm_platform.publish import Snapshot, current
+from crm_platform.publish import Snapshot
 from crm_platform.publish.export import FORMATS, Format, format_of
 from crm_platform.publish.export import export as write_export
 from crm_platform.schemas import KpiTable, Table
 from crm_platform.settings import Settings, current_settings, environment_with
 
 NOTEBOOK: Final = Path(__file__).parents[2] / "docs" / "notebooks" / "first-look.py"
-
-
-def _snapshot(settings: Settings) -> Snapshot:
-    snapshot = current(settings)
-    if snapshot is None:
-        raise FixConfiguration(f"nothing is published in {settings.published_dir} yet: run `crm refresh` first")
-    return snapshot
 
 
 def _chosen(names: tuple[str, ...], snapshot: Snapshot) -> list[type[Table]]:
@@ -73,7 +66,7 @@ def export(*, tables: tuple[str, ...], form: Format | None, to: Path, force: boo
     Each export is a line of the audit log, in audit/ of the data folder.
     """  # noqa: D301 - \b is click's word for "leave these lines as they are"
     settings = current_settings()
-    snapshot = _snapshot(settings)
+    snapshot = published_snapshot(settings)
     chosen = _chosen(tables, snapshot)
     form = form or format_of(to)
     if form is None:
@@ -106,7 +99,7 @@ def notebook(*, port: int, run: bool, browser: bool) -> None:
             f"the notebook needs {' and '.join(missing)}: {sys.executable} -m pip install {' '.join(missing)}"
         )
     settings = current_settings()
-    _snapshot(settings)
+    published_snapshot(settings)
     require_free(port, what="the notebook", remedy=f"stop what uses it, or run: crm notebook --port {port + 1}")
     mine = _own_copy(settings)
     click.echo(f"{mine} on the figures in {settings.published_dir}; Ctrl-C ends it")
