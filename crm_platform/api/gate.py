@@ -27,6 +27,7 @@ import contextlib
 import datetime as dt
 import logging
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -52,6 +53,7 @@ _LONGEST_NAP: Final = 1.0
 _CLOCK_SLACK: Final = _MINUTE
 _LOCK_PATIENCE: Final = 30.0  # seconds to wait for another process's transaction, which takes a millisecond
 _GLANCE: Final = _SECOND // 5  # how long "nothing limits anybody" is believed before the file is asked again
+_LEAST_ROOM: Final = 100_000  # bytes that a transaction may need beside the file
 _PURGE_EVERY: Final = 256  # slots between two purges of those that no window can see any more
 
 # A parent's connections as a forked child sees them: SQLite forbids even closing them, which collection would do.
@@ -592,10 +594,14 @@ class SqliteGate:
             self._disconnect()
             if isinstance(problem, sqlite3.OperationalError) and "locked" in str(problem):
                 raise Busy("another process holds the request ledger", holder=str(self._path)) from problem
-            raise GiveUp(
-                f"the request ledger {self._path} cannot be used ({problem}); if the file is damaged, move it away: "
-                "it is rebuilt from the requests on record"
-            ) from problem
+            # SQLite says "disk I/O error" of a full disk, too: moving the file away would be no help there.
+            is_full = shutil.disk_usage(self._path.parent).free < _LEAST_ROOM
+            what_to_do = (
+                "its disk is full: make room"
+                if is_full
+                else "if the file is damaged, move it away: it is rebuilt from the requests on record"
+            )
+            raise GiveUp(f"the request ledger {self._path} cannot be used ({problem}); {what_to_do}") from problem
 
     def _connect(self) -> sqlite3.Connection:
         """Give the connection, opened anew after a fork and when the file was replaced under us."""

@@ -14,6 +14,7 @@ cannot be opened is told in one line; one that follows from others (`is_derived`
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -71,6 +72,9 @@ _DAMAGED: Final = (
     "Failure while replaying WAL",
     "Failed to load metadata pointer",
 )
+
+# What the system says where a file cannot grow: the disk is full, or its owner's share of it is.
+_NO_ROOM: Final = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
 
 # The other file, while a writing session reads from it. Not `raw`: a catalogue and a schema of one name clash.
 SOURCE_ALIAS = "live"
@@ -311,8 +315,15 @@ class DuckDbWarehouse:
             engine.execute(f'detach "{name}"')
         except BaseException as problem:
             engine.close()  # whatever state it is in, the file is let go
-            if isinstance(problem, duckdb.Error) and _is_damage(problem):
+            if not isinstance(problem, duckdb.Error):
+                raise
+            if _is_damage(problem):
                 raise self._damaged(problem) from problem
+            if why := next((words for words in _NO_ROOM if words in str(problem)), None):
+                raise GiveUp(
+                    f"{self.path} cannot be written ({why}): make room on its disk, then run it again; what was stored"
+                    " before is whole"
+                ) from problem
             raise
         self._engines[os.getpid()] = engine
 
