@@ -71,7 +71,7 @@ def iso(at: int) -> str:
 
 
 def written(record: Record, write: Callable[[int], object] = iso) -> Record:
-    """The record itself, its moments written out in place."""
+    """The same record; its moments are replaced by texts."""
     for name in _MOMENTS:
         if type(value := record.get(name)) is Moment:
             record[name] = write(value)
