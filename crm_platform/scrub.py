@@ -15,13 +15,14 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 _EMAIL: Final = re.compile(r"[\w.+%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*", re.IGNORECASE)
-# Seven digits and more, however grouped, are taken for a phone number: better a date too many than a number too few.
+# Seven digits or more, in any grouping, are taken for a phone number: it is better to hide a date than to show a
+# number.
 _NUMBER: Final = re.compile(r"(?:\+|%2B)?\(?\d(?:[ ()./-]{0,2}\d){6,}", re.IGNORECASE)
 # Our own words hold dates, counts and ids of runs. A number in them is written as the CRM does, with or without +.
 _NUMBER_AMONG_OURS: Final = re.compile(r"(?<![\w.-])\+?\d{9,15}(?![\w-])|\+\d[\d ()-]{7,}\d")
 _QUERY: Final = re.compile(r"\?[^\s\"']*")
 _LONGEST_TEXT: Final = 200  # characters of a server's message that are worth showing
-_LONGEST_READ: Final = 2_000  # characters that are looked at at all: the rules above take the square of a text's length
+_LONGEST_READ: Final = 2_000  # characters that are looked at: the rules take time by the square of a text's length
 
 
 def scrub(text: str, *, secrets: Iterable[str] = (), is_ours: bool = False) -> str:
@@ -32,7 +33,7 @@ def scrub(text: str, *, secrets: Iterable[str] = (), is_ours: bool = False) -> s
     for secret in filter(None, secrets):
         text = text.replace(secret, "[secret]").replace(quote(secret, safe=""), "[secret]")
     if not is_ours and len(text) > _LONGEST_READ:
-        # Not in the middle of a word: half a number is not known for one.
+        # The cut is not in the middle of a word: half a number would not be recognised.
         text = text[:_LONGEST_READ].rpartition(" ")[0] or text[:_LONGEST_READ]
     return (_NUMBER_AMONG_OURS if is_ours else _NUMBER).sub("[number]", _EMAIL.sub("[e-mail]", text))
 
@@ -59,7 +60,7 @@ _FILTER: Final = _Filter()
 def scrub_http_logs() -> None:
     """Attach the filter to the HTTP library's loggers; a second call changes nothing.
 
-    A filter sees only what is logged on its very logger, so each one that writes about a request is named.
+    A filter sees only what is logged on its own logger, so each logger that writes about a request is named.
     """
     for name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks"):
         logging.getLogger(name).addFilter(_FILTER)

@@ -3,9 +3,9 @@
 What belongs here: the state file, when a message is due on which channel, and trying again. What does not: the words
 (message.py) and the ways (channels.py).
 
-A problem is its key. Each channel is told when it begins, again after a while if it is still there, and once more when
-it is over. A channel that fails rests for five minutes and holds up no other. Nothing here raises: an alert that cannot
-be sent must not fail the work that it is about.
+A problem is identified by its key. Each channel is told when it begins, again after a while if it is still there, and
+once more when it is over. A channel that fails rests for five minutes and delays no other. Nothing here raises: an
+alert that cannot be sent must not fail the work that it is about.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class _State(BaseModel):
     sent: dict[str, dict[str, str]] = {}
 
     def drawn_back(self, now: dt.datetime) -> _State:
-        """The same, nothing of it later than `now`: after a clock that ran ahead nobody would be told for as long."""
+        """The same, with nothing later than `now`: after a clock that ran ahead nobody would be told for that long."""
         for problem in self.problems.values():
             problem.since = min(problem.since, now)
             problem.over_at = problem.over_at and min(problem.over_at, now)
@@ -153,7 +153,8 @@ class Alerter:
         with self._changing() as state:
             problem = state.problems.get(alert.key)
             if problem is None or problem.over_at is not None:
-                # What comes back is a new problem, but not to a channel that never heard that the old one was over.
+                # A problem that comes back is a new one, but not for a channel that was never told that the old one was
+                # over.
                 waiting = {} if problem is None else problem.told
                 problem = _Problem(title=scrubbed(alert.title, self._settings), since=now)
                 problem.told = {name: one for name, one in waiting.items() if one.told_at and not one.is_sending(now)}
@@ -167,7 +168,7 @@ class Alerter:
     def resolve(self, key: str, *, text: str = "") -> bool:
         """Say that a problem is over, if it was there; returns whether an all-clear was due now and arrived.
 
-        Call it whenever all is well: it costs a look into a small file.
+        Call it whenever all is well: it only reads a small file.
         """
         if key not in self._read().problems:
             return False
@@ -316,7 +317,7 @@ class Alerter:
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[_State]:
-        """Change the state under its lock. Where it cannot be kept (disk full), each report is told: better twice."""
+        """Change the state under its lock. Where it cannot be kept (disk full), a report may be sent twice."""
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(

@@ -1,4 +1,4 @@
-"""The CRM's client: 16 operations, typed in and out, and one account (`Fetch`) of every request sent.
+"""The CRM's client: 16 operations, typed in and out, and a record (`Fetch`) of every request sent.
 
 What belongs here: sending, retrying, paging. What does not: what answers mean (envelopes.py), records (parsing.py), how
 many requests may be sent (gate.py), what to fetch (ingest/).
@@ -6,7 +6,7 @@ many requests may be sent (gate.py), what to fetch (ingest/).
 Reads are tried again when the server is busy or broken. **A write is sent once**: if no clear answer comes, the error
 says that it may have been applied (`WriteUncertain`), and only a look at the CRM can tell.
 
-Every exception leaves this module without the frames of the HTTP library behind it: their locals hold the key.
+No exception that leaves this module carries frames of the HTTP library: their local variables hold the key.
 """
 
 from __future__ import annotations
@@ -102,16 +102,17 @@ SEARCH_FIELDS: Final = ("email", "whatsapp_number", "name")
 SEARCH_CONDITIONS: Final = ("contains", "equal to", "starts with", "ends with")
 SORTS: Final = ("newest", "oldest")
 
-# Seconds before the first retry, doubling from there. A bare 429 waits longer: the window has to move on.
+# Seconds before the first retry; each further one waits twice as long. A 429 without Retry-After waits longer,
+# because the window has to move on.
 _FIRST_BACKOFF: Final = 0.5
 _FIRST_RATE_BACKOFF: Final = 2.0
 _LONGEST_BACKOFF: Final = 30.0
-# Seconds; what takes less is the gate's own work, not a wait for a slot.
+# Seconds; a shorter wait is the gate's own work, not a wait for a slot.
 _SHORTEST_WAIT: Final = 0.05
-# A server that asks for a longer pause than this, in seconds, is left alone: the caller has other things to do.
+# When the server asks for a longer pause than this (seconds), we do not wait: the caller has other things to do.
 LONGEST_RETRY_AFTER: Final = 60.0
 
-# Seconds to wait for a connection: it comes at once or not at all.
+# Seconds to wait for a connection. One that works comes at once.
 _LONGEST_CONNECT: Final = 10.0
 
 _E164: Final = re.compile(r"\+?[1-9]\d{6,14}")
@@ -132,7 +133,7 @@ def utc_now() -> dt.datetime:
 
 
 class FetchIds:
-    """Ids of requests: unique across processes, increasing within one, 63 bits, sortable by time."""
+    """Ids of requests: 63 bits, unique across processes, increasing within a process, sortable by time."""
 
     def __init__(self, now: Callable[[], dt.datetime] = utc_now) -> None:
         self._now = now
@@ -140,7 +141,7 @@ class FetchIds:
         self._lock = threading.Lock()
 
     def __call__(self) -> int:
-        """Give the next: microseconds since 1970 × 1024 + the process's low bits, moved on where that repeats."""
+        """Give the next: microseconds since 1970 × 1024 + the process's low bits; one more where that repeats."""
         micros = (self._now() - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
         fresh = micros * 1024 + (os.getpid() & 1023)
         with self._lock:
@@ -150,7 +151,7 @@ class FetchIds:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One request to make, whatever number of times."""
+    """One request, which may be sent several times."""
 
     operation: Operation
     path: str
@@ -174,7 +175,7 @@ class _Response:
 
 @dataclass(frozen=True, slots=True)
 class _NoAnswer:
-    """What became of a request without an answer; `is_over`: the server cannot come to see it any more."""
+    """What became of a request without an answer. `is_over`: the server can no longer receive it."""
 
     verdict: Verdict
     is_over: bool
@@ -306,13 +307,13 @@ class CrmClient:
         self._sleep = sleep
         self._jitter = jitter or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         self._new_id = new_id or FetchIds(now)
-        # Taken before the gate: a request that has its slot leaves at once, and httpx never queues one.
+        # Taken before the gate's slot: a request that has its slot leaves at once, and httpx never queues one.
         self._places = threading.BoundedSemaphore(max_connections)
         self._counting = threading.Lock()
         self.seconds_throttled = 0.0  # waited for the gate, by all threads together
         scrub_http_logs()
-        # Of the library the transport alone: a client's cookies, redirects and auth are not in the contract, and cost
-        # a request as much again as it takes.
+        # Only the library's transport is used. The contract knows no cookies, redirects or other authentication, and
+        # the library's client would double the cost of a request.
         self._deadline = Deadline(clock)
         self._transport = transport or open_transport(self._base_url, self._deadline, max_connections=max_connections)
         self._headers = httpx.Headers(
@@ -355,7 +356,7 @@ class CrmClient:
     # Contacts.
 
     def list_contacts(self, *, page: int = 1, limit: int = LARGEST_PAGE, retries: int | None = None) -> Page[Contact]:
-        """Give one page of the contacts, in the server's order, which nothing promises to be stable."""
+        """Give one page of the contacts, in the server's order. Nothing promises that this order is stable."""
         return self._page("list_contacts", "contacts", parse_contact, page=page, limit=limit, retries=retries)
 
     def contact_pages(self, *, limit: int = LARGEST_PAGE, first: int = 1) -> Iterator[Page[Contact]]:
@@ -652,13 +653,13 @@ class CrmClient:
             return pause
         if error.retry_after > LONGEST_RETRY_AFTER:
             return None
-        # Never before the server's word; a little after it, so that a crowd does not come back at one instant.
+        # Never earlier than the server said, and a little later, so that not everybody comes back at the same moment.
         return error.retry_after + min(pause, 1.0)
 
     def _attempt(
         self, call: _Call, read: Callable[[_Document], _Reading[T]], *, attempt: int
     ) -> tuple[_Reading[T] | Verdict, Fetch]:
-        """Send the request once, read the answer, tell the gate and the account of it."""
+        """Send the request once, read the answer, and report both to the gate and to `on_fetch`."""
         with self._places:
             asked_at = self._now()
             slot = self._gate.acquire(call.operation.name)
@@ -703,7 +704,7 @@ class CrmClient:
         return outcome, fetch
 
     def _send(self, call: _Call) -> _Response | _NoAnswer:
-        """Send, and give the whole answer or what became of it; nothing the HTTP library raised gets out of here."""
+        """Send, and give the whole answer or what became of it. No exception of the HTTP library leaves this method."""
         what = call.operation.words
         try:
             return self._exchange(call)
@@ -767,13 +768,13 @@ class CrmClient:
                 return Verdict(verdict.outcome, WriteUncertain(f"{verdict.error}; it may have been done"))
             return verdict
         if response.status == 204 and response.body == b"":
-            # To a write it says that it is done, to a list that there is nothing in it.
+            # For a write it means that it is done, for a list that it is empty.
             document = _Document({"success": True, "data": None}, torn=False, believed=believed)
         if response.body is None:
             reason = f"the answer is larger than {LARGEST_ANSWER >> 20} MB and was not read"
             if is_write:
                 return Verdict("not_json", WriteUncertain(f"{what}: {reason}; it may have been done"))
-            # It would be as large once more.
+            # It would be as large the next time.
             return Verdict("not_json", RejectedRequest(f"{what}: {reason}", status=response.status))
         if document is None or not isinstance(document.value, dict):
             if is_write:
@@ -800,7 +801,7 @@ class CrmClient:
 
     @staticmethod
     def _unusable(call: _Call, reason: str, status: int) -> Verdict:
-        """Judge a read's 200 that holds no answer: about one object it repeats itself, of a list it may pass."""
+        """Judge a read's 200 that holds no answer. About one object it would come again; a list may come later."""
         text = f"{call.operation.words}: {reason}"
         error = ServerUnavailable(text) if call.target is None else RejectedRequest(text, status=status)
         return Verdict("not_success", error)

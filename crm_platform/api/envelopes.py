@@ -34,12 +34,12 @@ _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 WORTH_A_WORD: Final = 5.0
 """Seconds of difference between the server's clock and ours up to which they agree."""
 _LONGEST_HEADER: Final = 100  # characters of one that are read
-# An `X-RateLimit-Reset` below this many seconds is a span, not a moment.
+# An `X-RateLimit-Reset` below this is a number of seconds from now, not a Unix time.
 _FIRST_MOMENT: Final = 10**9
 _FIRST_MILLISECONDS: Final = 10**11
 _LONGEST_DATE: Final = 64  # characters of a header that is a date
 LONGEST_PAUSE: Final = 86_400.0
-"""Seconds: a server that asks for more is asked again after a day, so that no slip of its shuts us out for years."""
+"""Seconds. When a server asks for more, it is asked again after a day: a mistake of its must not stop us for years."""
 _MOST_PROBLEMS: Final = 20  # entries of a 422's details that are worth showing
 
 
@@ -100,7 +100,7 @@ def says_failure(document: Mapping[str, Any]) -> bool:
 
 
 def says_success(document: object) -> bool:
-    """Whether the envelope says `success: true` in so many words, which only a write needs to hear."""
+    """Whether the envelope says `success: true` literally. Only a write needs that."""
     success = document.get("success") if isinstance(document, dict) else None
     return success is True or (isinstance(success, str) and success.strip().lower() == "true")
 
@@ -149,7 +149,7 @@ def judge_status(
         details = _details_of(document, secret=secret)
         return Verdict("invalid", InvalidRequest(text, details=details, status=status, code=code))
     if 300 <= status < 400:
-        # Not followed, ever: the key would go along to wherever the answer points.
+        # Redirects are never followed: the key would be sent to wherever the answer points.
         try:
             there = urlsplit(headers.get("location", ""))
             place = f" to {there.scheme}://{there.hostname}" if there.hostname else " elsewhere"
@@ -165,8 +165,8 @@ def judge_status(
 def list_of(document: object, name: str, *, is_first: bool = True) -> list[Any]:
     """Find the list of a page: `data`, or `name` inside `data` or beside it. Raises UnreadableAnswer without one.
 
-    An empty list comes as null, {} or an empty text, too, and where the total says 0 it may be left out. `is_first`: of
-    the first page nothing else is believed to be empty while the total says that there is something.
+    An empty list may also come as null, {} or an empty text; where the total is 0 it may be left out. `is_first`: on
+    the first page these are not read as empty while the total says that there is something.
     """
     if not isinstance(document, dict):
         raise UnreadableAnswer(f"the answer holds no list of {name}")
@@ -187,7 +187,8 @@ def list_of(document: object, name: str, *, is_first: bool = True) -> list[Any]:
 def paging_of(document: Mapping[str, Any], *, limit: int) -> tuple[int, int | None]:
     """Find (page size, total) of a page: `pagination` beside or inside `data`, or the campaign list's `rows`, `count`.
 
-    A server that gives fewer records a page than asked for says so here; without a word the page is as large as asked.
+    A server that gives fewer records a page than were asked for may say so here. Otherwise the size is the one asked
+    for.
     """
     data = document.get("data")
     inner = data if isinstance(data, dict) else {}
@@ -220,7 +221,7 @@ def object_of(document: object) -> Mapping[str, Any]:
 def retry_after(headers: Mapping[str, str], *, now: dt.datetime) -> float | None:
     """Read `Retry-After` (seconds, or a date by the server's own clock where it sends one); 0 to LONGEST_PAUSE seconds.
 
-    None where none was sent, or none that means something, such as a negative one: the caller waits as it sees fit.
+    None where none was sent, or one without a meaning, such as a negative number: the caller then decides how long.
     """
     text = headers.get("retry-after", "")[:_LONGEST_HEADER].strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text):
@@ -248,12 +249,12 @@ def rate_headers(headers: Mapping[str, str], *, now: dt.datetime) -> RateHeaders
 def clock_skew(headers: Mapping[str, str], *, started_at: dt.datetime, finished_at: dt.datetime) -> float | None:
     """Seconds by which the server's clock (its `Date`) is ahead of ours, 0 within WORTH_A_WORD; None where not known.
 
-    An answer that some cache kept (`Age`) tells no time.
+    An answer from a cache (it has `Age`) tells no time.
     """
     date = None if "age" in headers else _http_date(headers.get("date", ""))
     if date is None:
         return None
-    # It says whole seconds, of some moment between the asking and the answer.
+    # It is in whole seconds, of some moment between our request and the answer.
     ahead = (date - finished_at).total_seconds()
     behind = (date + dt.timedelta(seconds=1) - started_at).total_seconds()
     skew = max(ahead, 0.0) + min(behind, 0.0)
@@ -275,5 +276,5 @@ def _http_date(text: str) -> dt.datetime | None:
 
 
 def _server_now(headers: Mapping[str, str], now: dt.datetime) -> dt.datetime:
-    """Give the server's clock by its `Date` header: a wait computed across two clocks would carry their difference."""
+    """Give the server's clock by its `Date` header: a wait computed from two clocks would contain their difference."""
     return _http_date(headers.get("date", "")) or now

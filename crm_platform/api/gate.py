@@ -11,13 +11,13 @@ so
 - the slot of a request that was given up, or whose process died, is taken until its longest duration plus the window;
 - what the server says (`X-RateLimit-*`, `Retry-After`) can only lower the limit, for every process at once.
 
-A clock that was wrong costs nothing lasting. Once it has gone back, what the ledger dates later than it can be is
-drawn back to what it could be now: an answer to this moment, a request under way to its longest duration, a pause to
-its own length from here. While a clock steps forward nobody can tell that from time that passed: one window may then
-hold two windows' requests, and the server's own refusals close the gate.
+A clock that was wrong has no lasting effect. Once it is set back, entries that are dated later than possible are moved
+to the latest possible time: an answer to now, a request under way to now plus its longest duration, a pause to now plus
+its own length. A clock that steps forward cannot be told from time that passed: one window may then hold the requests
+of two windows, and the server's own refusals close the gate.
 
-Why this holds: take the requests that the server counted in some window, and of these the one that acquired its slot
-last. At that moment each of the others was either unanswered or answered less than a window ago, so it was counted
+Why the promise holds: take all requests that the server counted in one window, and among them the one that acquired its
+slot last. At that moment each of the others was unanswered, or answered less than a window ago. So each was counted
 here, and the limit was not exceeded.
 """
 
@@ -27,6 +27,7 @@ import contextlib
 import datetime as dt
 import logging
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -48,13 +49,14 @@ _LONGEST_MINUTE: Final = 65.0
 _LONGEST_RESET: Final = round(_LONGEST_MINUTE * _SECOND)
 # While waiting, look again this often (seconds): a slot may come back earlier than it looked.
 _LONGEST_NAP: Final = 1.0
-# A clock that is set right goes further than this; what two processes read while one waits for the other does not.
+# When a clock is corrected, it moves by more than this. Two processes that read it one after the other differ by less.
 _CLOCK_SLACK: Final = _MINUTE
 _LOCK_PATIENCE: Final = 30.0  # seconds to wait for another process's transaction, which takes a millisecond
 _GLANCE: Final = _SECOND // 5  # how long "nothing limits anybody" is believed before the file is asked again
+_LEAST_ROOM: Final = 100_000  # bytes that a transaction may need beside the file
 _PURGE_EVERY: Final = 256  # slots between two purges of those that no window can see any more
 
-# A parent's connections as a forked child sees them: SQLite forbids even closing them, which collection would do.
+# A parent's connections, in a forked child. SQLite forbids even to close them there, and garbage collection would.
 _FORKED: Final[list[sqlite3.Connection]] = []
 
 _OPEN: Final = 2**63 - 1  # `last_id` of a slot without an answer
@@ -86,7 +88,7 @@ INSERT INTO server (closed_until, said_for, limits_until, counts_days, remaining
 VALUES (0, 0, 0, 0, 0, 0);
 """
 _VERSION: Final = 2
-# A ledger of an earlier version, by its number: what it lacks.
+# What a ledger of an earlier version lacks, by the number of that version.
 _UPGRADES: Final = {
     1: (
         "ALTER TABLE server ADD COLUMN closed_at INTEGER NOT NULL DEFAULT 0",
@@ -101,12 +103,12 @@ class Slot(Protocol):
     def release(self, headers: Mapping[str, str] | None, status: int | None) -> None:
         """Say that the request is over: the answer's headers and status; ({}, None) = without an answer.
 
-        (None, None) says that it was given up while under way: the server may still come to see it.
+        (None, None) says that it was given up while under way: the server may still receive it.
         """
 
 
 class Gate(Protocol):
-    """Whoever hands out slots."""
+    """An object that hands out slots."""
 
     def acquire(self, operation: str) -> Slot:
         """Give a slot, perhaps after waiting. Raises RateLimited or QuotaSpent if that would take too long."""
@@ -224,7 +226,7 @@ class _Slot:
     def __init__(self, gate: SqliteGate, acquired: int, id: int | None) -> None:  # noqa: A002
         self._gate: SqliteGate | None = gate
         self.acquired = acquired
-        self.id = id  # None: not in the ledger, since nothing limits anybody
+        self.id = id  # None: not in the ledger, because there is no limit
 
     def release(self, headers: Mapping[str, str] | None, status: int | None) -> None:
         gate, self._gate = self._gate, None
@@ -271,7 +273,7 @@ class SqliteGate:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None  # process and inode the connection belongs to
-        self._unlisted: set[_Slot] = set()  # under way while nothing limits anybody: no row is written for them
+        self._unlisted: set[_Slot] = set()  # under way while there is no limit: no row is written for them
         self._noted_unlisted = False
         self._looked_at = 0  # when the server was last seen to have said nothing
 
@@ -297,7 +299,7 @@ class SqliteGate:
                 raise RateLimited(f"{operation}: no request is free this minute", retry_after=wait)
             nap = min(wait, _LONGEST_NAP)
             self._sleep(nap)
-            patience -= nap  # slept, not read off a clock that may be set back meanwhile
+            patience -= nap  # the time slept counts: a clock may be set back meanwhile
 
     def available(self, now: dt.datetime | None = None) -> Allowance:
         """Say how many requests this holder may start now."""
@@ -366,7 +368,7 @@ class SqliteGate:
 
     @property
     def _lost_for(self) -> int:
-        """Whatever was under way when the ledger was lost may be counted until its time-out, and then for a window."""
+        """Requests under way when the ledger was lost may be counted until their time-out, and then for a window."""
         return self._timeout + _MINUTE
 
     def _micros(self, moment: dt.datetime | None = None) -> int:
@@ -379,13 +381,13 @@ class SqliteGate:
             is_ahead = self._is_ahead(db, at)
             if not is_ahead:
                 yield db
-        if is_ahead:  # seldom: whoever reads writes only then
+        if is_ahead:  # rare: a reader writes only in this case
             with self._transaction(write=True) as db:
                 self._settle(db, at)
                 yield db
 
     def _is_ahead(self, db: sqlite3.Connection, at: int) -> bool:
-        """Whether the ledger speaks of times that it cannot know of by a clock that says `at`."""
+        """Whether the ledger holds times that are impossible for a clock that says `at`."""
         server, soonest = _server(db), at + _CLOCK_SLACK
         return (
             server.closed_at > soonest
@@ -398,7 +400,7 @@ class SqliteGate:
         )
 
     def _settle(self, db: sqlite3.Connection, at: int) -> None:
-        """Draw back what the ledger dates later than it can be: whoever wrote it read another clock."""
+        """Move back entries that are dated later than possible: they were written by another clock."""
         if not self._is_ahead(db, at):
             return
         server, soonest = _server(db), at + _CLOCK_SLACK
@@ -423,7 +425,7 @@ class SqliteGate:
         )
 
     def _try(self, at: int) -> _Slot | _Bound:
-        """Take a slot, or give the bound that stands against it longest."""
+        """Take a slot, or give the bound that forbids it for the longest time."""
         with self._lock:
             if not self._is_limited and self._nobody_limits(at):
                 slot = _Slot(self, at, None)
@@ -440,7 +442,7 @@ class SqliteGate:
                 return slot
 
     def _nobody_limits(self, at: int) -> bool:
-        # The usual case against a sandbox: no limit set, none heard of, no row written but the note that it was so.
+        # The usual case with a sandbox: no limit is set and none was named, so only that fact is written down.
         if self._noted_unlisted:
             if self._looked_at <= at < self._looked_at + _GLANCE:
                 return True
@@ -470,15 +472,15 @@ class SqliteGate:
         limits = self._stricter(server, at)
         for window, is_day, most in ((_MINUTE, False, limits.minute), (_DAY, True, limits.day)):
             if most is not None:
-                # A reserve as large as the limit would shut its holder out for ever.
+                # A reserve as large as the limit would stop its holder for ever.
                 limit = max(1, most - self._reserve)
                 taken = _count(db, "until >= ?", at - window)
                 next_at = _leaves(db, at, window=window, nth=taken - limit) if taken >= limit else at
                 yield _Bound(max(0, limit - taken), is_day=is_day, next_at=next_at)
         left = server.left(at)
         if left is not None:
-            # Whatever overlapped with the request that brought the news may not have been counted in it. The order
-            # of slots decides: on a clock that stands still, or is set back, times would not tell.
+            # Requests that overlapped with the one that brought this number may not be counted in it. The order of the
+            # slots decides: times would not tell, on a clock that stands still or is set back.
             since = _count(db, "last_id >= ? AND id <> ?", server.said_for, server.said_for)
             free = max(0, left - self._reserve - since)
             yield _Bound(free, is_day=server.counts_days, next_at=server.remaining_until, closed=closed)
@@ -495,7 +497,7 @@ class SqliteGate:
         keeps_day = self._per_day is not None or _server(db).day(at) is not None
         db.execute("DELETE FROM slots WHERE until < ?", (at - (_DAY if keeps_day else 2 * _MINUTE) - _SECOND,))
 
-    # Hearing.
+    # What the server says.
 
     def _release(self, slot: _Slot, headers: Mapping[str, str] | None, status: int | None) -> None:
         now = self._now()
@@ -515,7 +517,7 @@ class SqliteGate:
                     if speaks:
                         self._hear(db, slot, said, status=status, at=at, now=now)
             except (Busy, GiveUp):
-                # The answer is here and must not be lost over this; the slot stays taken for longer, which is safe.
+                # The answer must not be lost because of this. The slot stays taken for longer, which is safe.
                 log.warning("the request ledger did not take note of an answer")
 
     def _hear(
@@ -536,7 +538,7 @@ class SqliteGate:
         if rates.limit is None and rates.remaining is None:
             return
         if slot.id is None:
-            # The first word of a limit: from here on requests are in the ledger, those under way included.
+            # The first time that a limit is named: from here on requests are in the ledger, also those under way.
             slot.id = self._insert(db, slot.acquired)
             _answered(db, slot.id, at)
             for other in self._unlisted:
@@ -544,7 +546,7 @@ class SqliteGate:
             self._unlisted.clear()
         server = _server(db)
         if slot.id < server.said_for:
-            return  # answers may overtake each other; the youngest request's word counts
+            return  # answers may overtake each other; that of the youngest request counts
         reset_after = rates.reset_after if rates.reset_after is not None else _MINUTE / _SECOND
         counts_days = reset_after > _LONGEST_MINUTE
         db.execute(
@@ -592,10 +594,14 @@ class SqliteGate:
             self._disconnect()
             if isinstance(problem, sqlite3.OperationalError) and "locked" in str(problem):
                 raise Busy("another process holds the request ledger", holder=str(self._path)) from problem
-            raise GiveUp(
-                f"the request ledger {self._path} cannot be used ({problem}); if the file is damaged, move it away: "
-                "it is rebuilt from the requests on record"
-            ) from problem
+            # SQLite says "disk I/O error" of a full disk, too: moving the file away would be no help there.
+            is_full = shutil.disk_usage(self._path.parent).free < _LEAST_ROOM
+            what_to_do = (
+                "its disk is full: make room"
+                if is_full
+                else "if the file is damaged, move it away: it is rebuilt from the requests on record"
+            )
+            raise GiveUp(f"the request ledger {self._path} cannot be used ({problem}); {what_to_do}") from problem
 
     def _connect(self) -> sqlite3.Connection:
         """Give the connection, opened anew after a fork and when the file was replaced under us."""
@@ -683,7 +689,7 @@ def _count(db: sqlite3.Connection, condition: str, *values: int) -> int:
 def _leaves(db: sqlite3.Connection, at: int, *, window: int, nth: int) -> int:
     """Give the moment when the nth (from 0) of the slots that a window holds has left it.
 
-    Of a request still under way the best is hoped, that its answer comes now: whoever waits looks again soon.
+    For a request under way this assumes that its answer comes now: whoever waits looks again soon.
     """
     row = db.execute(
         f"SELECT CASE last_id WHEN {_OPEN} THEN min(until, ?) ELSE until END AS gone FROM slots WHERE until >= ? "

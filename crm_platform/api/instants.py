@@ -18,7 +18,7 @@ _BEFORE_ALL: Final = dt.datetime.min.replace(tzinfo=_UTC)
 _AFTER_ALL: Final = dt.datetime.max.replace(tzinfo=_UTC)
 
 FIRST_BELIEVED: Final = dt.datetime(2000, 1, 1, tzinfo=_UTC)
-"""Nothing that a CRM for WhatsApp tells of is older."""
+"""A CRM for WhatsApp has nothing older."""
 _YEARS_AHEAD: Final = 5
 FUTURE_TOLERANCE: Final = dt.timedelta(minutes=5)
 """How far ahead of our own clock what has happened may be dated: clocks differ."""
@@ -51,7 +51,7 @@ _TOO_FINE: Final = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
 
 @dataclass(frozen=True, slots=True)
 class Believable:
-    """Instants that are believed of a record by a request: from `since` on, before `until`; a creation sooner still."""
+    """Instants that a request may tell of: from `since`, before `until`; a time of creation before `created_before`."""
 
     since: dt.datetime
     until: dt.datetime
@@ -61,7 +61,7 @@ class Believable:
     def at(cls, asked_at: dt.datetime) -> Self:
         """Give the range for a request that began at `asked_at`."""
         until = shifted(asked_at, years=_YEARS_AHEAD)
-        # The tolerance itself is within: the same word as of a message that is dated ahead.
+        # The tolerance itself is included, as it is for messages that are dated ahead.
         created_before = asked_at + FUTURE_TOLERANCE + dt.timedelta(microseconds=1)
         return cls(FIRST_BELIEVED, until, created_before)
 

@@ -3,9 +3,9 @@
 What belongs here: the one rule for contacts, campaigns and messages. What does not: asking for a page (client.py), what
 a reading is for (ingest/).
 
-Servers say less about their lists than the contract promises: pages are shorter than asked for, the size that is echoed
-is not the size that came, a total counts this page alone, is missing or never true, the last page repeats for ever. A
-reading believes what comes more than what is said:
+Servers keep less than the contract promises: pages are shorter than asked for, the size in the answer is not the size
+of the page, a total counts only this page, is missing or is never right, the last page repeats for ever. So a reading
+trusts the records more than the numbers:
 
 - it ends at an empty page, at a page that adds no new key, or where as many keys came as the total says; a page behind
   the first that the server does not know (404) is an empty one, unless the total says that it holds something;
@@ -50,7 +50,7 @@ def keys_of(page: Page[Any], rejected_key: Callable[[Rejected], str] | None = No
 
 
 def gives_one_page(first: Page[Any], second: Page[Any]) -> bool:
-    """Whether page 2 is the full page 1 again, and no total says how much there is: nobody can tell what is behind."""
+    """Whether page 2 is the full page 1 again, and no total says how much there is: what follows is unknown."""
     is_full = count_of(first) >= first.page_size
     return (
         (first.page, second.page) == (1, 2) and is_full and second.total is None and keys_of(first) == keys_of(second)
@@ -133,7 +133,7 @@ class Paging:
         return True
 
     def skip(self) -> bool:
-        """Leave out page `next`, which cannot be had; False where nothing says that there is more behind it."""
+        """Leave out page `next`, which cannot be read. False where nothing says that there is more after it."""
         number = self.next
         if number is None or self.total is None or number * max(self._largest, 1) >= self.total:
             return False
@@ -142,11 +142,11 @@ class Paging:
         return True
 
     def _hear(self, page: Page[Any]) -> None:
-        """Hear the total; where it shrank, what went away may have moved the rest: go back as far."""
+        """Note the total. Where it shrank, records went away and the rest may have moved: go back as far."""
         self.lost_pages = 0
         total = believed_total(page)
         if total is None or (not self._held and len(self.keys) - self._gone > max(total, self.total or 0)):
-            # Contradicted by what came: only the end of the list tells.
+            # More came than it says: only the end of the list tells.
             self.total = None if page.total is not None else self.total
             return
         shrank = 0 if self.total is None else self.total - total
@@ -164,7 +164,7 @@ class Paging:
         if self.total is None:
             return False
         have = len(self.keys) + self._held - self._gone
-        # What is held may be read again, and then counts twice: whoever holds something looks once more.
+        # Records that are held may be read again and then count twice: so look once more.
         return have >= self.total if self._held else have == self.total
 
     def _budget(self) -> int:

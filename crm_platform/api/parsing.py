@@ -1,4 +1,4 @@
-"""From JSON to records: every odd shape the API was seen to send, read exactly or kept as it came.
+"""From JSON to records: every odd shape that the API was seen to send is read exactly, or kept as it came.
 
 What belongs here: pure functions from decoded JSON to records.py, and what is believed of it: which instants, how long
 a text. What does not: HTTP, envelopes (envelopes.py), spellings of an instant (instants.py), any meaning beyond the
@@ -65,8 +65,8 @@ _RATES: Final = ("delivery_rate", "read_rate", "reply_rate")
 # Who sent a message, under the names it may come beside `operator_email`; the first that is there is the sender.
 _OTHER_SENDERS: Final = ("agentId", "agent_id", "operator_id", "agent_email")
 _DIRECTIONS: Final = frozenset({"inbound", "outbound"})
-# The words of other systems, without case, spaces and marks: who a message came from or went to. Each can be read in
-# one way only; a `user`, say, is the customer to some and the agent to others, so it stands for neither.
+# What other systems call a direction, without case, spaces and marks. Each word has one meaning only: `user`, for
+# example, is the customer in some systems and the agent in others, so it is not listed.
 _SPELLINGS: Final = {
     **dict.fromkeys(
         ("inbound", "in", "i", "incoming", "received", "receive", "fromcontact", "fromcustomer", "fromclient",
@@ -92,7 +92,7 @@ _SCHEME: Final = re.compile(r"(?:whatsapp|tel|sms)\s*:\s*|(?:https?://)?wa\.me/"
 _JID: Final = re.compile(r"([0-9]{5,20})(?:[.:_][0-9]{1,5}){0,2}@(c\.us|s\.whatsapp\.net)", re.IGNORECASE)
 _BETWEEN: Final = re.compile(r"\(0\)|[\s().\-/\u00a0\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 _INTERNATIONAL: Final = re.compile(r"\+?[1-9][0-9]{6,12}")
-# WhatsApp's own ids of people and groups: digits, but no number. No country has numbers of 14 digits.
+# WhatsApp's own ids of people and groups: digits, but no telephone number. No country has numbers of 14 digits.
 _NO_NUMBER: Final = re.compile(
     r"\+?[1-9][0-9]{13,19}|[^@\s]{1,64}@(?:lid|g\.us|broadcast|newsletter|hosted\.lid)", re.IGNORECASE
 )
@@ -185,7 +185,7 @@ def _keep(extra: Extra, raw: Mapping[str, Any], name: str) -> None:
 def _instant_field(
     extra: Extra, raw: Mapping[str, Any], name: str, *, before: dt.datetime, believed: Believable
 ) -> tuple[dt.datetime | None, bool]:
-    """Read an instant that may be absent; one that is not believed is, and its text stays."""
+    """Read an instant that may be absent. One that is not believed counts as absent, and its text is kept."""
     value = raw.get(name)
     if value is None:
         return None, False
@@ -225,7 +225,7 @@ def _cut(text: str, longest: int) -> str:
 
 
 def _bound(extra: Extra) -> None:
-    """Cut what is too long, too deep or too much for a row; a value that is cut says how long it was."""
+    """Cut what is too long, too deep or too many for a row. A value that is cut says how long it was."""
     for name in list(extra)[MOST_EXTRA:]:
         extra.setdefault(_OTHER_FIELDS, []).append([name, extra.pop(name)])
     for name, value in list(extra.items()):
@@ -491,7 +491,7 @@ def parse_custom_field_value(raw: Any, _: Believable) -> CustomFieldValue | Reje
 
 
 def _number(text: str) -> float | str:
-    # 1e400 would become infinity, which JSON cannot say again: such a number stays a text.
+    # 1e400 would become infinity, which JSON cannot express: such a number stays a text.
     number = float(text)
     return number if math.isfinite(number) else text
 

@@ -1,10 +1,10 @@
-"""One look at the CRM, for whoever wants to know why it does not answer, or what it answers.
+"""One request to the CRM that finds out why it does not answer, or what it answers.
 
 What belongs here: a single request, sent by the client behind the gate, and what its transport saw: certificates,
 proxies, names, time-outs, an answer that is none of the API's. What does not: what is done about it (doctor/).
 
-The client's own errors say what a caller should do. Here each cause has its own words, and what could not be verified
-is never called well.
+The client's own errors say what a caller should do. Here each cause has its own words. What could not be verified is
+never reported as well.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Seen:
 
 
 class Impatient:
-    """A gate that is waited for a few seconds only."""
+    """A gate that waits for a few seconds only."""
 
     def __init__(self, gate: SqliteGate, *, max_wait: float) -> None:
         self._gate = gate
@@ -89,7 +89,7 @@ class Impatient:
 
 
 class _Tapped(httpx.SyncByteStream):
-    """A body that goes on as it comes, its start kept."""
+    """A body that is passed on as it comes; its first bytes are kept."""
 
     def __init__(self, stream: httpx.SyncByteStream) -> None:
         self._stream = stream
@@ -106,7 +106,7 @@ class _Tapped(httpx.SyncByteStream):
 
 
 class _Watched(httpx.BaseTransport):
-    """Sends, and keeps what came of it: the library's error, or the answer's status, headers and first bytes."""
+    """Sends, and keeps the result: the library's error, or the answer's status, headers and first bytes."""
 
     def __init__(self, inner: httpx.BaseTransport) -> None:
         self._inner = inner
@@ -172,7 +172,7 @@ def _unwell(problem: CrmPlatformError, watched: _Watched, base_url: str, *, time
         return Seen("unreached", f"{_proxied(base_url)}asks for a user and a password (407); write them into it")
     if status == 429:
         return Seen("limited", "the CRM asks for a pause (429)", skew, pause)
-    if 300 <= status < 400:  # mostly with a page for people, which is beside the point
+    if 300 <= status < 400:  # mostly with an HTML page for people, which does not matter here
         return Seen("unreached", f"answers, but not as the API does: {problem}", skew)
     if _is_page(watched):
         words = f"answers with an HTML page (HTTP {status}), not with the API's JSON; check CRM_BASE_URL"
@@ -207,7 +207,7 @@ def _causes(problem: BaseException) -> Iterator[BaseException]:
 
 
 def _proxied(base_url: str) -> str:
-    """Name the proxy that stands between, without what logs in to it; empty without one."""
+    """Name the proxy in between, without its user and password; empty where there is none."""
     proxy = proxy_of(base_url)
     if proxy is None:
         return ""

@@ -1,7 +1,7 @@
 """What a call of the client would send, without sending it: `--dry-run`.
 
-What belongs here: a transport that notes the request instead of sending it. What does not: the client, which is the
-very one that would send, so that what is shown is what goes.
+What belongs here: a transport that notes the request instead of sending it. What does not: the client. It is the one
+that would send, so what is shown is exactly what would be sent.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 What belongs here: opening the transport, ending what takes too long or grows too large, and telling which of its errors
 only a changed setting can mend. What does not: requests and answers (client.py).
 
-The HTTP library bounds each wait. A server that sends a byte now and then, or `100 Continue` for ever, would hold a
-connection and its slot for good, so the time left of the whole exchange bounds each wait as well, by a clock that
-nobody sets.
+The HTTP library bounds each wait. A server that sends a byte now and then, or `100 Continue` for ever, would still hold
+a connection and its slot for ever. So each wait is also bounded by the time left for the whole exchange, measured by a
+clock that cannot be set.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Deadline(threading.local):
         self._at = float("inf")
 
     def begin(self, seconds: float) -> None:
-        """An exchange begins that may take so long."""
+        """Begin an exchange that may take this long."""
         self._at = self._clock() + seconds
 
     @property
@@ -107,7 +107,7 @@ class _Backend(httpcore.SyncBackend):
 
 
 def proxy_of(base_url: str) -> tuple[str, str] | None:
-    """Give the proxy for this CRM and the variable that names it; it is for the way out, not for this machine."""
+    """Give the proxy for this CRM and the variable that names it. A CRM on this machine is reached without one."""
     place = urlsplit(base_url)
     host = place.hostname or ""
     if is_loopback(host) or proxy_bypass(place.netloc.rpartition("@")[2]):
@@ -145,13 +145,13 @@ def open_transport(base_url: str, deadline: Deadline, *, max_connections: int) -
         raise FixConfiguration(
             "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read; correct the path or unset it"
         ) from None
-    # The library has this setting, but hands it on from no place that its transport can be given.
+    # The library has this setting, but offers no way to give it to its transport.
     transport._pool._network_backend = _Backend(deadline)  # noqa: SLF001
     return transport
 
 
 def setting_to_fix(problem: Exception, base_url: str) -> str | None:
-    """Say what is wrong where an error of the transport will repeat itself until a setting is changed; else None."""
+    """Say what is wrong when an error of the transport will come again until a setting is changed; else None."""
     place = urlsplit(base_url)
     causes = list(_causes(problem))
     tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
@@ -203,7 +203,7 @@ def _causes(problem: BaseException) -> Iterator[BaseException]:
 
 
 class _Unpacker:
-    """Takes a body apart as it comes; `is_whole`: to its end, or nothing came at all."""
+    """Unpacks a body as it comes. `is_whole`: it was read to its end, or nothing came at all."""
 
     def __init__(self, kind: int) -> None:
         self._kind = kind
@@ -231,7 +231,7 @@ def body_of(response: httpx.Response, deadline: Deadline, *, most: int = LARGEST
     """Read a body to its end and unpack it, never more than `most` bytes of it.
 
     Raises TooLargeError beyond that, httpx.ReadTimeout when the exchange takes too long, and httpx.DecodingError for a
-    body that is not packed as it says. What is packed in another way than was asked for is left as it came.
+    body that is not packed in the way it says. One that is packed in a way we did not ask for is left as it came.
     """
     kind = _PACKED.get(response.headers.get("content-encoding", "").strip().lower())
     unpack = None if kind is None else _Unpacker(kind)
@@ -239,7 +239,7 @@ def body_of(response: httpx.Response, deadline: Deadline, *, most: int = LARGEST
     size = 0
     try:
         for chunk in response.stream:  # type: ignore[union-attr]  # it came of a synchronous transport
-            # Unpacked by the library, 64 kB would become 64 MB, and packed twice 64 GB.
+            # If the library unpacked them, 64 kB could become 64 MB, and 64 GB when packed twice.
             piece = chunk if unpack is None else unpack(chunk, most + 1 - size)
             size += len(piece)
             if size > most:

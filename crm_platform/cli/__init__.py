@@ -18,10 +18,12 @@ Exit codes, of every command:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import io
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -32,6 +34,7 @@ from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, Invali
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 EXIT_FAILED: Final = 1
 EXIT_WRONG: Final = 2
@@ -43,6 +46,9 @@ EXIT_UNREAD: Final = 141
 _DISK: Final = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.ENOTDIR}
 )
+
+# Bytes: with less of it free on the disk, SQLite and DuckDB fail in whatever they do.
+_LEAST_ROOM: Final = 1_000_000
 
 # command → (module, one line of help); the module holds a click command of the command's name.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -164,3 +170,20 @@ def main(args: Sequence[str] | None = None) -> None:
             raise
         click.echo(f"crm: {problem.filename or 'the disk'}: {problem.strerror}", err=True)
         sys.exit(EXIT_FAILED)
+    except Exception:
+        # Libraries that keep files of their own (Dagster's SQLite) tell of a full disk in many ways.
+        if (folder := _full_folder()) is None:
+            raise
+        click.echo(f"crm: {folder}: its disk is full: make room, then run it again", err=True)
+        sys.exit(EXIT_FAILED)
+
+
+def _full_folder() -> Path | None:
+    """The data folder, where nothing more can be written to it."""
+    from crm_platform.settings import load_settings
+
+    with contextlib.suppress(CrmPlatformError, OSError):
+        folder = load_settings().root
+        if shutil.disk_usage(folder).free < _LEAST_ROOM:
+            return folder
+    return None

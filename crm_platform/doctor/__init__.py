@@ -1,10 +1,10 @@
-"""The place where trouble shows: everything that would stop the next run, and what a person should know besides.
+"""`crm doctor`: everything that would stop the next run, and what else a person should know.
 
-What belongs here: one small function a finding, and asking all of them within a set time. What does not: mending
-anything, and the rules that others go by; they are asked.
+What belongs here: one small function for each examination, and running all of them within a set time. What does not:
+repairing anything, and rules: those stand where they are used, and are asked.
 
-Nothing is called ok that was not asked. Whatever an examination raises is its finding, never a traceback, and one that
-hangs is left behind: a server, a name server or a disk that does not answer costs the others nothing.
+Nothing is reported as ok that was not examined. An exception in an examination becomes its finding, never a traceback.
+An examination that hangs is left behind, so a server, a name server or a disk that does not answer delays nobody else.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def examine(
     folder.begin(settings, now)
     found = folder.end(until=began + min(seconds, _FOLDER_SECONDS))
     if any(finding.state == "BAD" for finding in found):
-        # What is kept there cannot be looked at, nor the CRM asked: requests are counted there.
+        # Nothing in it can be examined then. The CRM cannot be asked either: requests are counted in this folder.
         return [*found, Finding("CRM", "note", "not asked: requests are counted in the data folder")]
     asked = [_Asked(examination) for examination in examinations]
     for one in asked:

@@ -1,7 +1,7 @@
 """The CRM: whether it answers, whether it takes our key, and whether a request is free.
 
-What belongs here: one look through the gate, in the words of a finding. What does not: sending it, and telling one
-cause from another (api/probe.py).
+What belongs here: one request through the gate, put into words as a finding. What does not: sending it, and telling
+one cause from another (api/probe.py).
 """
 
 from __future__ import annotations
@@ -55,13 +55,14 @@ def crm(settings: Settings, now: dt.datetime, *, timeout: float = _PATIENCE) -> 
 
 
 def _requests(settings: Settings, seen: Seen, *, now: dt.datetime) -> Finding:
-    """How many requests are free; while the way is closed, until when and why."""
+    """How many requests are free; while the gate is closed, until when and why."""
     if seen.verdict in {"limited", "spent", "waiting"}:
         if seen.retry_after is None:
             return Finding("requests", "note" if seen.verdict == "limited" else "BAD", seen.words)
         until = (now + dt.timedelta(seconds=seen.retry_after)).astimezone(settings.zone)
         span = f"{until:%Y-%m-%d %H:%M:%S} {until.tzname()} ({duration(seen.retry_after)})"
-        # A spent quota is how a day on a small tier ends, and a short pause is waited for; a long one stops a run.
+        # On a small tier every day ends with a spent quota, and a run waits for a short pause. A long pause stops a
+        # run.
         stops = seen.verdict != "spent" and seen.retry_after > _SHORT_PAUSE
         return Finding("requests", "BAD" if stops else "note", f"closed until {span}: {seen.words}")
     with contextlib.closing(open_gate(settings)) as gate:

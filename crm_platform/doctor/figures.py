@@ -1,4 +1,4 @@
-"""What stands behind the figures: the checks of the last run, and settings that name what nobody has seen.
+"""What the figures depend on: the checks of the last run, and settings that name senders nobody has seen.
 
 What belongs here: looks into the stores and the checks' notes. What does not: the files themselves (files.py).
 """
@@ -44,7 +44,7 @@ def senders(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     with store.reading() as session:
         if not holds(session, raw.Messages):
             return
-        # Found as people write them, told as the messages have them.
+        # Compared as people write them, reported as the messages have them.
         found = session.query(
             f"select distinct sender from {raw.Messages.full_name()}"
             " where direction = 'outbound' and list_contains(?, lower(trim(sender)))",

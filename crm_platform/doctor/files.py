@@ -1,4 +1,4 @@
-"""The files of the data folder: whether each is what it should be, whole, and nobody's else.
+"""The files of the data folder: whether each is what it should be, whole, and not held by somebody else.
 
 What belongs here: the folder, the two DuckDB files, the snapshots. What does not: what stands in them (figures.py).
 """
@@ -73,7 +73,7 @@ def folder(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
 
 
 def warehouse(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
-    """The live warehouse; where a build was made of it and it is not there, it is gone, not yet to come."""
+    """The live warehouse. Where it is missing and a build was made of it, it is lost: it is not a new data folder."""
     path = settings.warehouse_path
     if settings.models_path.exists() and not os.path.lexists(path):
         words = f"{path} is gone, though a build was made of it: mount its disk or restore it before the next run"
@@ -131,7 +131,7 @@ def _opened(settings: Settings, path: Path, about: str, remedy: str) -> Finding:
             "select schema_name || '.' || table_name as name from duckdb_tables()"
             " where database_name = current_database()"
         )["name"].to_pylist()
-        # Of blocks at the end that are free again the file is cut; those in use it has to hold.
+        # The file may be shorter than all its blocks: free ones at the end are cut off. Those in use must be in it.
         if path.stat().st_size < size:
             return Finding(about, "BAD", f"{path} is torn: {_mb(path.stat().st_size)} of {_mb(size)}; {remedy}")
         for name in tables:
@@ -143,7 +143,7 @@ def _opened(settings: Settings, path: Path, about: str, remedy: str) -> Finding:
 
 
 def _damage(problem: BaseException) -> str:
-    """Say what DuckDB means, without its address and its advice."""
+    """Say what DuckDB means, without its link and its advice."""
     text = str(problem)
     if held := re.search(r"PID (\d+)", text):
         return f"is held open by {name_of(int(held[1]))}"
@@ -198,7 +198,7 @@ def _age(settings: Settings, as_of: dt.datetime, *, now: dt.datetime) -> Finding
 
 
 def _older(paths: list[Path], budget: int) -> Iterator[Finding]:
-    """Snapshots that are kept: one that is broken takes nothing along but itself."""
+    """Snapshots that are kept: a broken one does not affect the others."""
     broken: list[str] = []
     for path in paths:
         try:
@@ -211,7 +211,7 @@ def _older(paths: list[Path], budget: int) -> Iterator[Finding]:
         words = f"{', '.join(broken)}: not what was published; remove that folder, receipts go on without it"
         yield Finding("snapshots", "note", words)
     elif paths:
-        # What was only measured was not read: say so.
+        # Some were not read but only measured: say so.
         how = "read and whole" if budget > 0 else "whole by their sizes; some are too large to be read here"
         yield Finding("snapshots", "ok", f"{len(paths)} older ones, {how}")
 

@@ -2,7 +2,7 @@
 
 What belongs here: kernel locks on files, and the name of a process. What does not: what it means.
 
-The locks are read from the system's list: to try one would drop those that this process itself holds on the file.
+The locks are read from the system's list. Trying to take one would release those that this process itself holds.
 """
 
 from __future__ import annotations

@@ -41,4 +41,4 @@ def dagster(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
         yield Finding("run", "BAD", words)
     is_ours = installed.read_text(encoding="utf-8") == packaged_config()
     words = f"{settings.dagster_home}{'' if is_ours else ': dagster.yaml differs; the next command renews it'}"
-    yield Finding("Dagster", "ok", words if failures else f"{words}; the last run of each job succeeded, where one ran")
+    yield Finding("Dagster", "ok", words if failures else f"{words}; no run has failed that was not made good since")

@@ -1,4 +1,4 @@
-"""A CRM to run against: a seeded world behind the contract of crm-api.md.
+"""A CRM to run against: a seeded world behind the contract of docs/crm-api.md.
 
 What belongs here: the world, the contract's answers, faults, odd shapes, limits, and the server. What does not:
 anything another room imports; the command line starts it, tests drive it.

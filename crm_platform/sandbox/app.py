@@ -165,7 +165,7 @@ class _Arguments:
         text = self._query.get(name)
         if text is None:
             return default
-        # Twelve digits are pages enough, and keep int() from unbounded work.
+        # Twelve digits are enough for any page, and bound the work of int().
         value = int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else 0
         if value < 1 or (most is not None and value > most):
             _invalid((name, f"must be a whole number from 1{f' to {most}' if most else ' up'}"))
@@ -608,7 +608,7 @@ def _ndjson(records: Iterator[Record]) -> Iterator[bytes]:
 
 
 def _spoilt(answer: Answer, fault: Fault) -> Answer:
-    """A good answer turned bad."""
+    """A good answer, made bad."""
     if fault.kind in {"429", "429-bare"}:
         headers = (
             answer.headers

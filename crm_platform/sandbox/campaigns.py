@@ -1,4 +1,4 @@
-"""Campaigns: when each is made, sent and over, whom it reaches, and what its receivers do.
+"""Campaigns: when each is made, sent and finished, whom it reaches, and what its receivers do.
 
 What belongs here: the world's own campaigns (one every four days and four special ones round the anchor), those made
 through the API, and `outcomes`, the one function that both a chat (its template messages) and a report (its sums) are

@@ -1,4 +1,4 @@
-"""Seeded chance: the same numbers on every machine, in every process, in any order of asking.
+"""Seeded chance: the same numbers on every machine, in every process, in whatever order they are asked for.
 
 What belongs here: hashing an index to a draw, tables of delays, reversible ids, the week's rhythm. What does not:
 anything about a CRM. Nothing here keeps state: a contact's or a message's draw is a function of the seed and its index,
@@ -110,7 +110,7 @@ class Ids:
 
 
 class Week:
-    """How busy each hour of a local week is, as a clock that runs fast by day and slow by night.
+    """How busy each hour of a local week is, as a clock that runs fast by day and slowly at night.
 
     Drawing gaps on this clock gives events that cluster in the day, and both directions are cheap, so that the k-th of
     a steady stream of events has its time without the ones before it.

@@ -198,7 +198,7 @@ class Talk:
         opening = next_opening(asked)
         if opening == asked:
             return asked + self._pick(_ANSWER_OPEN)
-        if self._draw() < 0.18:  # somebody looks at the phone at night
+        if self._draw() < 0.18:  # sometimes somebody answers at night
             return asked + self._pick(_ANSWER_AT_NIGHT)
         return opening + self._pick(_ANSWER_AFTER_OPENING)
 
@@ -262,7 +262,7 @@ class Talk:
         end = self._begins
         while True:
             gap = _WAITING[int(self._draw() * len(_WAITING))] * self._hours_between
-            # A draw from a table is one of 1,024 values: a few minutes on top keep chats from moving in step.
+            # A table gives one of 1,024 values only: a few minutes are added so that chats do not run in step.
             end = max(WEEK.time(WEEK.activity(end) + gap) + int(self._draw() * 20 * MINUTE), end + MINUTE)
             if int(self._draw() * 3) == 0:
                 end -= end % SECOND  # WhatsApp itself dates messages to the second

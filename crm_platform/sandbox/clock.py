@@ -79,7 +79,7 @@ class ManualClock:
         return self._now.timestamp()
 
     def set(self, now: dt.datetime) -> None:
-        """Go forward to a time. Raises ValueError on one in the past: what was said stays said."""
+        """Go forward to a time. Raises ValueError on one in the past: answers that were given cannot be taken back."""
         if now < self._now:
             msg = "the world's time only moves forward"
             raise ValueError(msg)

@@ -42,6 +42,6 @@ class Faults:
             return None
         draw = mix(draw)
         kind = self._kinds[draw % len(self._kinds)]
-        # 429, 503 and success: false say clearly that nothing was done; half an answer says that it was.
+        # 429, 503 and success: false mean clearly that nothing was done. Half an answer means that it was done.
         is_applied = kind == "truncated" or (kind in {"500", "drop"} and bool(draw >> 20 & 1))
         return Fault(kind=kind, is_applied=is_applied, variant=draw >> 24 & 0xFF, part=(draw >> 32 & 0xFF) / 256)

@@ -109,7 +109,7 @@ class People:
         return f"{prefixes[(draw >> 8) % len(prefixes)]}{(index * _STRIDE + self._seed) % _TEN_MILLION:07d}"
 
     def index_of(self, number: str) -> int | None:
-        """The contact, of this world or not yet of it, whose number this would be."""
+        """The contact whose number this is or will be."""
         if not is_e164(number):
             return None
         # Python's % is never negative, so the inverse of an affine map is one too.
@@ -117,7 +117,7 @@ class People:
         return index if self.number(index) == number else None
 
     def name(self, index: int) -> str | None:
-        """A name; sometimes empty, sometimes none at all."""
+        """A name; sometimes empty, sometimes missing."""
         draw = self.draw(index) >> 16
         kind = draw % 100
         first, last = _FIRST[(draw >> 8) % len(_FIRST)], _LAST[(draw >> 16) % len(_LAST)]
@@ -261,7 +261,7 @@ class Roster:
     # Pages
 
     def move_to(self, now: int) -> None:
-        """Let the departures up to now happen."""
+        """Apply the departures up to now."""
         self._now = max(self._now, now)
         self._plan_departures(self._now)
         while self._due < len(self._departures) and self._departures[self._due][0] <= self._now:

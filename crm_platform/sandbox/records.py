@@ -1,4 +1,4 @@
-"""The contract's records, clean: field names and values as crm-api.md has them.
+"""The contract's records, clean: field names and values as docs/crm-api.md has them.
 
 What belongs here: how a person, a message, a campaign becomes a record. What does not: the odd shapes a record may take
 on its way out (`shapes.py`), answers (`app.py`).
@@ -71,7 +71,7 @@ def iso(at: int) -> str:
 
 
 def written(record: Record, write: Callable[[int], object] = iso) -> Record:
-    """The record itself, its moments written out in place."""
+    """The same record; its moments are replaced by texts."""
     for name in _MOMENTS:
         if type(value := record.get(name)) is Moment:
             record[name] = write(value)

@@ -1,7 +1,8 @@
-"""Odd shapes: what real answers look like on a bad day.
+"""Odd shapes: real answers that differ from the contract.
 
-What belongs here: how a clean record is disfigured, and which ones. What does not: broken HTTP (`faults.py`). Whether a
-record is hit follows from its own id, so that it looks the same in every answer and the truth can say what was done.
+What belongs here: how a clean record is changed into an odd one, and which records are. What does not: broken HTTP
+(`faults.py`). Whether a record is hit follows from its own id, so that it looks the same in every answer and the truth
+can say what was done.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How a table is declared: one class, from which everything else follows.
 
 What belongs here: the words of a declaration (`Table`, `Column`, `count`, `rate`, …) and what follows from it alone:
-pandera schema, SQL checks, Arrow schema. What does not: a table's meaning (raw.py, core.py, kpi.py, ops.py), an
-engine's types (warehouse/).
+pandera schema, SQL checks, Arrow schema. What does not: a table's meaning (raw.py, ops.py, core/, metrics/),
+an engine's types (warehouse/).
 
 A declaration reads like this; the docstring is the table's description, and rules are written once, in the grammar
 that SQL and pandas share (`<=`, `+`, `and`, `or`; a rule that meets a NULL holds, as a SQL CHECK does):

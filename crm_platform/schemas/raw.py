@@ -1,7 +1,7 @@
 """Raw tables: what the CRM's API sent, each record once, at its newest version, and nothing lost.
 
 What belongs here: the declarations. A raw table holds the contract's fields, converted where that is exact, and
-everything else in `extra`. What does not: cleaning (ingest/), meaning (core.py).
+everything else in `extra`. What does not: cleaning (ingest/), meaning (core/).
 """
 
 from __future__ import annotations

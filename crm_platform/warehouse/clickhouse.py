@@ -1,4 +1,4 @@
-"""ClickHouse's words: what a session must be told, declared types as its types, how a SELECT fills a table.
+"""ClickHouse: the settings of a session, its types for the declared types, how a SELECT fills a table.
 
 What belongs here: what the SQL of a model relies on when ClickHouse runs it (macros/clickhouse.jinja is the rest). What
 does not: connections, what is stored, KPI logic.

@@ -3,17 +3,19 @@
 What belongs here: opening and locking the file, declared types as DuckDB types, the merge. It is the only place of the
 product that calls `duckdb.connect` on a live file. What does not: what is stored, KPI logic.
 
-DuckDB is one writing process or many readers a file. So every session opens the file under an inter-process
-reader/writer lock and closes it at the end; nobody may hold a session while waiting for the network. What is kept
-between sessions is the engine without a file: to start it takes 15 ms of CPU, to attach a file less than one.
+DuckDB allows one writing process or many readers for a file. So every session opens the file under a reader/writer lock
+between processes and closes it at the end. Nobody may hold a session while waiting for the network. Between sessions
+the engine is kept without a file: starting it takes 15 ms of CPU, attaching a file less than one.
 
-Whoever holds the file without that lock (a DuckDB shell, a notebook) is waited for a while and then named. A file that
-cannot be opened is told in one line; one that follows from others (`is_derived`) is removed and made anew.
+When another program holds the file without that lock (a DuckDB shell, a notebook), a session waits a while and then
+names it. An error says in one line why a file cannot be opened. A damaged file whose content follows from other files
+(`is_derived`) is removed and made anew.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -52,13 +54,13 @@ STATUS_RANK = "case {} when 'sent' then 1 when 'delivered' then 2 when 'read' th
 # Columns that say where a version came from: a record whose other columns are the same has not changed.
 _PROVENANCE = frozenset({"fetched_at", "fetch_id", "first_fetched_at", "first_fetch_id"})
 
-# What a record says beyond the contract may differ each time it is sent: it is kept at its newest, and is no change.
+# Fields beyond the contract may differ each time a record is sent: the newest are kept, and they count as no change.
 _VOLATILE = "extra"
-# How much later than a batch a stored version may be: what commits of two processes may overtake each other by.
+# How much later than a batch a stored version may be: the commits of two processes may overtake each other by so much.
 _CLOCK_SLACK = "interval 5 minutes"
 _log = logging.getLogger(__name__)
 
-# Seconds to wait for a program that holds the file and knows nothing of our lock: it may hold it for days.
+# Seconds to wait for a program that holds the file without our lock. It may hold it for days.
 _STRANGERS_PATIENCE: Final = 15.0
 _LOOK_AGAIN: Final = 0.1
 
@@ -71,6 +73,9 @@ _DAMAGED: Final = (
     "Failure while replaying WAL",
     "Failed to load metadata pointer",
 )
+
+# What the system says when a file cannot grow: the disk is full, or its owner's quota is used up.
+_NO_ROOM: Final = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
 
 # The other file, while a writing session reads from it. Not `raw`: a catalogue and a schema of one name clash.
 SOURCE_ALIAS = "live"
@@ -107,7 +112,7 @@ class DuckDbSession:
         self.connection.execute(f"create schema if not exists {table.schema}")
         self.connection.execute(f"create or replace table {table.full_name()} ({_definition(table)})")
         names = ", ".join(f'"{name}"' for name in table.columns)
-        # Read to the end: the connection refuses other work while a result is left half read.
+        # Read to the end: the connection refuses other work while a result is only half read.
         ((inserted,),) = self.connection.execute(
             f"insert into {table.full_name()} ({names}) select {names} from ({select})", list(parameters)
         ).fetchall()
@@ -172,14 +177,14 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
 
     It gives a row for each that was written: whether it is new.
 
-    `is_distinct`: no key comes twice, which spares the look for each key's newest version.
+    `is_distinct`: no key comes twice, so nobody has to look for each key's newest version.
     """
     name = table.full_name()
     keys = ", ".join(f'"{key}"' for key in table.key)
     is_versioned = "fetched_at" in table.columns
     newest_first = "fetched_at desc" if is_versioned else "1"
-    # A version from later than all that comes now was stored by a clock that has gone back: there the order of commits
-    # decides, or it would win until the clock is there again.
+    # A stored version that is later than all of this batch was written by a clock that has been set back since. Then
+    # the order of commits decides; otherwise that version would win until the clock reaches its time again.
     is_newer = f"(i.fetched_at >= t.fetched_at or t.fetched_at > i.newest_at + {_CLOCK_SLACK})"
     incoming, values, sets, differs, further = [], [], [], [], []
     for column_name, declared in table.columns.items():
@@ -225,7 +230,7 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
 class DuckDbWarehouse:
     """A Warehouse in one DuckDB file. `memory_limit`: most memory the engine takes before it spills to disk.
 
-    `timeout`: seconds to wait for others. `is_derived`: all in it follows from other files, so that a damaged one is
+    `timeout`: seconds to wait for others. `is_derived`: its content follows from other files, so a damaged one is
     removed and made anew. Opening raises Busy (somebody has the file), FixConfiguration (it is not there, or is not
     ours to open) and GiveUp (it is damaged); Discarded for a derived file that is found damaged while it is used.
     """
@@ -255,7 +260,7 @@ class DuckDbWarehouse:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
-        # By process: the threads of a parent's engine did not come along into its fork.
+        # By process: a forked child does not have the threads of its parent's engine.
         self._engines: dict[int, duckdb.DuckDBPyConnection] = {}
 
     def prepare(self, tables: Iterable[type[Table]]) -> None:
@@ -305,19 +310,27 @@ class DuckDbWarehouse:
                 self._attach(connection, name, read_only=read_only)
                 connection.execute(f'use "{name}"')
                 connection.execute("set timezone = 'UTC'")
-                # Gives idle memory back: for the whole process, until any engine in it closes. So it is said each time.
+                # Gives idle memory back. It holds for the whole process until any engine in it closes, so it is set
+                # each time.
                 connection.execute("set allocator_background_threads = true")
                 yield DuckDbSession(connection)
             engine.execute(f'detach "{name}"')
         except BaseException as problem:
-            engine.close()  # whatever state it is in, the file is let go
-            if isinstance(problem, duckdb.Error) and _is_damage(problem):
+            engine.close()  # whatever its state, the file must be closed
+            if not isinstance(problem, duckdb.Error):
+                raise
+            if _is_damage(problem):
                 raise self._damaged(problem) from problem
+            if why := next((words for words in _NO_ROOM if words in str(problem)), None):
+                raise GiveUp(
+                    f"{self.path} cannot be written ({why}): make room on its disk, then run it again; what was stored"
+                    " before is whole"
+                ) from problem
             raise
         self._engines[os.getpid()] = engine
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, alias: str, *, read_only: bool) -> None:
-        """Attach the file; who holds it without our lock is waited for."""
+        """Attach the file; wait for a program that holds it without our lock."""
         path = str(self.path).replace("'", "''")
         attach = f"attach '{path}' as \"{alias}\" (type duckdb, read_{'only' if read_only else 'write'})"
         give_up_at = time.monotonic() + min(self._timeout, _STRANGERS_PATIENCE)
@@ -362,7 +375,7 @@ class DuckDbWarehouse:
         return GiveUp(f"{path} cannot be opened: {words}")
 
     def _damaged(self, problem: duckdb.Error) -> CrmPlatformError:
-        """Say that the file is damaged; one that is derived is gone then."""
+        """Say that the file is damaged, and remove it if it is derived."""
         if self._is_derived and self.path.is_file():
             self._discard(problem)
             return Discarded(f"{self.path} was damaged and is removed: the next build makes it anew")
@@ -382,6 +395,6 @@ def _is_damage(problem: duckdb.Error) -> bool:
 
 
 def _first_line(problem: duckdb.Error) -> str:
-    """DuckDB's own words, without their kind, and without the path, which whoever reads them has just read."""
+    """DuckDB's own message, without the kind of error, and without the path, which the reader knows already."""
     line = str(problem).partition("\n")[0]
     return re.sub(r'^[A-Z]\w+ Error: |( from)?( file)? "/[^"]*"', "", line)[:200]

@@ -1,11 +1,11 @@
-"""The data folder is its owner's alone.
+"""The data folder belongs to its owner alone.
 
-What belongs here: making it, and closing one that was made before it was closed. What does not: what is in it, and the
-mode of a published snapshot (publish/files.py).
+What belongs here: making it with mode 0700, and setting that mode on a folder of an earlier version. What does not:
+what is in it, and the mode of a published snapshot (publish/files.py).
 
 What the platform writes holds numbers, names and texts. The folder's mode keeps everybody else out, whatever the modes
-inside; what is inside is private besides, for who opens the folder on purpose. A folder that others may only pass
-through (`chmod g+x`) is left so: that is how an owner lets a group reach `published/` and nothing else.
+of the files are. The files are private as well, for owners who open the folder on purpose. A folder that others may
+only pass through (`chmod g+x`) is left so: in that way an owner lets a group reach `published/` and nothing else.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OTHERS: Final = 0o077
-_LIST_OR_WRITE: Final = 0o066  # by others: to pass through is not among it
-_OURS: Final = (  # and nothing else, whatever folder CRM_DATA_DIR names
+_LIST_OR_WRITE: Final = 0o066  # by others; passing through is allowed
+_OURS: Final = (  # and nothing else: CRM_DATA_DIR may name any folder
     "*.duckdb*",
     "*.sqlite*",
     "alerts.json",
@@ -36,9 +36,10 @@ _OURS: Final = (  # and nothing else, whatever folder CRM_DATA_DIR names
 
 
 def keep_private(folder: Path) -> None:
-    """Make the folder, mode 0700; take away what others could do in one that is there.
+    """Make the folder with mode 0700; take away the rights of others in a folder that exists.
 
-    Once: what its owner opens again with `chmod g+x` stays open. Raises FixConfiguration when it cannot be made.
+    This happens once: a folder that its owner opens again with `chmod g+x` stays open. Raises FixConfiguration when it
+    cannot be made.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ def keep_private(folder: Path) -> None:
     is_shared = bool(about.st_mode & stat.S_ISVTX)  # /tmp and its like belong to everybody
     if is_shared or about.st_uid != os.geteuid() or not about.st_mode & _LIST_OR_WRITE:
         return
-    # What cannot be closed (another file system, another owner) keeps nobody from working.
+    # A mode that cannot be changed (another file system, another owner) is no reason to stop.
     with contextlib.suppress(OSError):
         for path in (path for ours in _OURS for path in folder.glob(ours)):
             if not path.is_symlink():

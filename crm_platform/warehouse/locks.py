@@ -32,7 +32,7 @@ _CALLED: Final[Mapping[Work, str]] = {
     "refresh": "crm refresh",
 }
 
-# A POSIX file lock belongs to the process, not to the thread: threads of one process take turns here first.
+# A POSIX file lock belongs to the process, not to the thread. So threads of one process take turns here first.
 _in_process: dict[str, threading.Lock] = {}
 _registry = threading.Lock()
 
@@ -83,7 +83,7 @@ def lease(
     """Be the only one at work on something, for as long as the block runs.
 
     `wait`: seconds to wait for another holder, who is told to `on_wait` once. Raises Busy, naming the holder, when the
-    wait was in vain. The holder's own description (`purpose`, process, since when) is kept in the lock file.
+    wait was in vain. The holder's own description (`purpose`, process, since when) is kept in a file beside the lock.
     """
     mutex = _mutex(path)
     deadline = time.monotonic() + wait

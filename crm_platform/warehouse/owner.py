@@ -1,10 +1,10 @@
-"""Whose data a warehouse holds: of one CRM, and never of two.
+"""Whose data a warehouse holds: that of one CRM, never of two.
 
 What belongs here: the mark in `ops.meta`, giving one to a warehouse that has none, refusing another CRM's. What does
 not: how a CRM is named (settings.crm_name), asking whether a CRM has moved (cli/adopt.py).
 
-Two CRMs in one warehouse make figures of nobody: contacts of both are counted, and each one's sweep lets the other's
-be gone. So who fetches into a warehouse or builds from it claims it first.
+Two CRMs in one warehouse give figures of neither: contacts of both are counted, and each one's sweep makes the other's
+contacts gone. So whoever fetches into a warehouse or builds from it claims it first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def owner(session: Session) -> str | None:
 
 
 def claim(store: Warehouse, settings: Settings) -> None:
-    """Make sure that a warehouse is the CRM's of the settings, which a new one becomes.
+    """Make sure that a warehouse belongs to the CRM of the settings. A new one becomes its warehouse.
 
     One of an earlier version has no mark: what was published from it tells whether it was the sandbox's. Raises
     FixConfiguration, naming both, when it is another CRM's.

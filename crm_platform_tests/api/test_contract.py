@@ -202,8 +202,19 @@ def test_the_postman_collection_is_generated_from_the_document():
         "run python -m tools.postman"
     )
     requests = [item["request"] for folder in postman.collection(DOC)["item"] for item in folder["item"]]
-    assert len(requests) == 16
+    assert len(requests) == len(OPERATIONS)
     assert all("{" not in "/".join(request["url"]["path"]) for request in requests)
+
+
+def test_each_request_of_the_collection_comes_after_the_answers_it_needs():
+    given, needed = {"baseUrl", "apiKey"}, set()
+    for folder in postman.collection(DOC)["item"]:
+        for item in folder["item"]:
+            used = set(re.findall(r"\{\{([\w.]+)\}\}", json.dumps(item["request"])))
+            assert used <= given, item["name"]
+            needed |= used
+            given |= set(re.findall(r'\.set\("([\w.]+)"', "".join(item["event"][0]["script"]["exec"])))
+    assert needed == given - {"apiKey"}
 
 
 def test_the_collection_is_written_where_it_is_committed(monkeypatch, tmp_path):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import bisect
 import datetime as dt
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -593,6 +595,13 @@ def test_a_first_start_is_not_a_loss(tmp_path):
 def test_a_damaged_file_says_what_to_do(tmp_path):
     (tmp_path / "gate.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(GiveUp, match="move it away"):
+        make(tmp_path, Clock()).acquire("x")
+
+
+def test_a_full_disk_is_no_damaged_file(tmp_path, monkeypatch):
+    (tmp_path / "gate.sqlite").write_bytes(b"no database" * 1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(GiveUp, match="its disk is full: make room"):
         make(tmp_path, Clock()).acquire("x")
 
 

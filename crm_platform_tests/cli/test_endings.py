@@ -7,8 +7,11 @@ import datetime as dt
 import io
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -94,6 +97,25 @@ def test_ctrl_c_at_a_question_ends_with_130(idle, monkeypatch):
     assert run("campaigns", "trigger", "c").code == 130
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
     assert run("campaigns", "trigger", "c").code == 1
+
+
+@pytest.mark.parametrize(("free", "is_told"), [(0, True), (10**9, False)])
+def test_what_a_library_says_of_a_full_disk_is_told_in_a_line(idle, monkeypatch, free, is_told):
+    """Dagster's storage raises an error of SQLAlchemy's; where there is room it is a bug, and shown as one."""
+
+    def fails(_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(looking, "published_snapshot", fails)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    if is_told:
+        said = run("kpi")
+        assert said.code == 1
+        assert said.err.endswith("its disk is full: make room, then run it again\n")
+        assert said.err.count("\n") == 1
+    else:
+        with pytest.raises(sqlite3.OperationalError):
+            run("kpi")
 
 
 def test_a_full_disk_is_named_without_a_traceback(idle, monkeypatch):

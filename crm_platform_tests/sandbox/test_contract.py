@@ -23,8 +23,7 @@ def create(desk, **more):
     return body["data"]
 
 
-def test_there_are_sixteen_operations_and_each_is_answered(desk):
-    assert len(OPERATIONS) == 16
+def test_each_operation_is_answered(desk):
     for name, (method, path) in OPERATIONS.items():
         status, body = desk(method, re.sub(r"{\w+}", "x", path))
         assert status in {200, 404, 422}, name

@@ -200,3 +200,31 @@ def test_what_cannot_be_read_for_another_reason_is_still_a_line(tmp_path: Path) 
     told = store._unusable(duckdb.IOException("IO Error: something new\nsecond line"))
     assert isinstance(told, GiveUp)
     assert str(told) == f"{store.path} cannot be opened: something new"
+
+
+_GROW = """
+import resource, signal, sys
+from pathlib import Path
+from crm_platform.errors import GiveUp
+from crm_platform.warehouse import DuckDbWarehouse
+
+path = Path(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit fails, as on a full disk
+resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 300_000,) * 2)
+try:
+    with DuckDbWarehouse(path, lock_dir=path.parent / "locks").writing() as session:
+        session.execute("create table more as select md5(range::varchar) as t from range(200000)")
+except GiveUp as problem:
+    print(problem)
+"""
+
+
+def test_a_full_disk_is_told_in_a_line_and_takes_nothing_along(path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _GROW, str(path)], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert "make room on its disk" in done.stdout
+    assert done.stdout.count("\n") == 1
+    with store_at(path).writing() as session:
+        assert session.query("select count(*) as n from facts")["n"][0].as_py() == 9000
+        session.execute("create table more as select 1 as n")

@@ -75,7 +75,7 @@ class Book:
         return [known.get(day, {}) for day in days]
 
     def coverage(self, period: Period) -> float | None:
-        """Share of the messages of a range that is stored, by kpi-definitions.md; None where it is not known.
+        """Share of the messages of a range that is stored, by docs/definitions.md; None where it is not known.
 
         Of the whole range, not of its worst day: when nobody wrote, a thousandth of a message is expected all the same.
         """

@@ -588,7 +588,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "base.delivered": ("messages delivered", "ujumbe uliofikishwa"),
     "base.all_campaigns": ("all campaigns the CRM lists", "kampeni zote zilizo kwenye CRM"),
-    # Definitions, in the words of kpi-definitions.md.
+    # Definitions, in the words of docs/definitions.md.
     "define.first_response": (
         (
             "How long customers wait for the first reply of a conversation: from their oldest message without a reply"
