@@ -81,6 +81,7 @@ format: setup-test
 
 docs: setup
 	$(BIN)/python -m tools.dictionary
+	$(BIN)/python -m tools.figures_guide
 	$(BIN)/python -m tools.postman
 	$(BIN)/python -m tools.kpi_api
 

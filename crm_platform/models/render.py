@@ -66,11 +66,12 @@ def render(table: type[Table], *, dialect: str, settings: Settings, cut: Cut) ->
 
 def from_file(table: type[Table], name: str, rows: str, words: Mapping[str, Any]) -> str:
     """A SELECT of figures that are no aggregates, from a `.sql` beside their table. `rows`: the relation it reads."""
-    text = _beside(table, f"{name}.sql").read_text(encoding="utf-8")
+    text = beside(table, f"{name}.sql").read_text(encoding="utf-8")
     return expand(text, {**words, "rows": rows})
 
 
-def _beside(table: type[Table], name: str) -> Path:
+def beside(table: type[Table], name: str) -> Path:
+    """A file beside the module of a table's class."""
     return Path(sys.modules[table.__module__].__file__ or "").parent / name
 
 
@@ -123,7 +124,7 @@ def build_order() -> list[type[Table]]:
 
 def code_version(table: type[Table]) -> str:
     """Digest of all that decides what a table holds but the data: SQL, macros, declaration, definition version."""
-    files = sorted(_beside(table, ".").glob("*.sql")) if issubclass(table, KpiTable) else [template_path(table)]
+    files = sorted(beside(table, ".").glob("*.sql")) if issubclass(table, KpiTable) else [template_path(table)]
     parts = [
         *(path.read_text(encoding="utf-8") for path in files if path),
         (HERE / SHARED).read_text(encoding="utf-8"),
@@ -169,7 +170,7 @@ def _environment() -> jinja2.Environment:
     )
 
 
-@functools.lru_cache(maxsize=128)
+@functools.lru_cache(maxsize=1024)
 def _compiled(text: str) -> jinja2.Template:
     return _environment().from_string(text)
 

@@ -9,6 +9,7 @@ import pytest
 
 from crm_platform.schemas import KpiTable
 from crm_platform.tables import TABLES
+from tools import figures_guide
 
 PAGE = (Path(__file__).parents[2] / "docs" / "what-each-figure-is-for.md").read_text(encoding="utf-8")
 KPIS = [table for table in TABLES.values() if issubclass(table, KpiTable)]
@@ -16,6 +17,10 @@ KPIS = [table for table in TABLES.values() if issubclass(table, KpiTable)]
 # From the heading before a table's name to the next heading that names another table.
 PARTS = re.split(r"^(?=Table `kpi\.)", PAGE, flags=re.MULTILINE)
 SECTIONS = {match[1]: part for part in PARTS if (match := re.match(r"Table `(kpi\.\w+)`", part))}
+
+
+def test_the_page_is_what_the_tables_folders_say():
+    assert figures_guide.generate() == PAGE, "run make docs"
 
 
 @pytest.mark.parametrize("table", KPIS, ids=lambda table: table.full_name())
