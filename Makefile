@@ -9,7 +9,7 @@ HEAVY := services or slow
 # Tests start processes, and each would compile all it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-test setup-all demo test test-heavy test-all simulate lint check format docs vega lock clean
+.PHONY: help setup setup-test setup-all demo test test-heavy test-all simulate lint check format docs words vega lock clean
 
 help:
 	@echo "make demo        set up, start the pages, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs"
@@ -21,6 +21,7 @@ help:
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
 	@echo "make format      let ruff format and fix"
 	@echo "make docs        write anew the documents that follow from the code"
+	@echo "make words       bring every language up to the words of the code (NEW=de begins another)"
 	@echo "make vega        fetch the bundled chart library anew (needs npm)"
 	@echo "make lock        pin the dependencies anew (needs uv)"
 	@echo "make clean       remove the virtual environment and caches; data/ stays"
@@ -78,6 +79,9 @@ docs: setup
 	$(BIN)/python -m crm_platform.publish.dictionary
 	$(BIN)/python -m crm_platform.api.postman
 	$(BIN)/python -m crm_platform.serving.documents
+
+words: setup
+	$(BIN)/python tools/words.py $(NEW)
 
 # The published builds, as they are but for two edits: the interpreter finds Vega's helpers where vega.min.js leaves them,
 # because a browser cannot look up a package by its name; and no file points at a source map that is not here.

@@ -24,10 +24,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from crm_platform.languages import Language
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.chart import WIDTHS, Chart
 from crm_platform.serving.pages.charts import BarChart, ColumnChart, HeatMap, LineChart
-from crm_platform.serving.pages.numbers import Language
 
 Json = dict[str, Any]
 
@@ -495,7 +495,7 @@ def _tooltip(chart: Chart) -> list[Json]:
 
 def _config(language: Language) -> Json:
     months = [numbers.month(language, dt.date(2026, month, 1), year=False) for month in range(1, 13)]
-    weekdays = [numbers.weekday(language, (number - 1) % 7) for number in range(7)]  # from Sunday
+    weekdays = [language.weekday((number - 1) % 7) for number in range(7)]  # from Sunday
     time = {
         "dateTime": "%-d %b %Y, %H:%M",
         "date": "%-d %b %Y",

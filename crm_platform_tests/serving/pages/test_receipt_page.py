@@ -12,7 +12,8 @@ from crm_platform.receipts import figure_columns
 from crm_platform.receipts.lineage import FIGURES
 from crm_platform.receipts.moved import WORDS as REASONS
 from crm_platform.schemas import TABLES, KpiTable
-from crm_platform.serving.pages.words import WORDS
+from crm_platform.serving.pages.column_words import COLUMN_WORDS, ROW_WORDS, column_words, row_words
+from crm_platform.serving.pages.receipt import REASON_WORDS
 from crm_platform_tests.serving.pages.site import Site, read
 
 PAGES = ("/executive", "/campaigns", "/support")
@@ -145,12 +146,16 @@ def test_one_row_is_one(site: Site):
 def test_every_column_source_and_reason_has_words():
     tables = [table for table in TABLES.values() if issubclass(table, KpiTable)]
     figures = [figure for table in FIGURES.values() for figure in table.values()]
-    needed = {f"rows.{figure.rows.source.partition('.')[2]}" for figure in figures}
-    needed |= {f"{name}.one" for name in needed}
-    needed |= {f"field.{name}" for figure in figures for name in (*figure.rows.key, *figure.rows.used)}
-    needed |= {f"field.{name.removesuffix('_previous')}" for table in tables for name in figure_columns(table)}
-    needed |= {f"reason.{kind}" for kind in REASONS}
-    assert needed - WORDS.keys() == set()
+    assert {figure.rows.source.partition(".")[2] for figure in figures} <= ROW_WORDS.keys()
+    columns = {name for figure in figures for name in (*figure.rows.key, *figure.rows.used)}
+    columns |= {name.removesuffix("_previous") for table in tables for name in figure_columns(table)}
+    assert columns <= COLUMN_WORDS.keys()
+    assert REASONS.keys() == REASON_WORDS.keys()
+
+
+def test_what_nobody_has_put_into_words_is_told_all_the_same():
+    assert column_words("chats_reopened") == "Chats reopened"
+    assert row_words("reopenings") == ("1 row", "{n} rows")
 
 
 def test_rows_begin_with_when_and_campaigns_go_by_their_names(site: Site):
