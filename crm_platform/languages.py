@@ -167,6 +167,10 @@ class Language:
         """Name of a weekday as it comes every week, 0 = Monday: `Saturdays`."""
         return self.gettext(_EVERY_WEEKDAY[number])
 
+    def weekday_in_full(self, number: int) -> str:
+        """Name of a weekday, 0 = Monday: `Saturday`."""
+        return str(_locale(self.code).days["format"]["wide"][number])
+
     def region(self, code: str) -> str:
         """Name of a country by its ISO code: `Kenya`; the code itself where there is none."""
         return str(_locale(self.code).territories.get(code, code))

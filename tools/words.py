@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import io
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
@@ -24,6 +25,7 @@ SOURCE = CATALOGS.parent
 KEYWORDS = {**DEFAULT_KEYWORDS, "NN_": (1, 2), "NP_": ((1, "c"), 2)}
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2.ext:babel_extract")]
 FOR_TRANSLATORS = "Translators:"  # how a comment of the code begins that is meant for them
+CLOSE = 0.85  # of 1, the same: a translation of less alike words is no help
 WIDTH = 110  # characters
 HEAD = """\
 # {name}: every word that people read. The English ones stand in the code.
@@ -63,6 +65,12 @@ def forms(message: Message) -> list[str]:
     return [message.string or ""] if isinstance(message.string, str | None) else list(message.string)
 
 
+def is_close(message: Message) -> bool:
+    """Whether a message is one that was there before, in slightly other words."""
+    words = message.id if isinstance(message.id, str) else message.id[0]
+    return SequenceMatcher(None, words, message.previous_id[0]).ratio() > CLOSE
+
+
 def refresh(code: str, found: Catalog) -> str:
     """Write a language's catalog with these words, and say what is left to do."""
     path = catalog_path(code)
@@ -70,6 +78,9 @@ def refresh(code: str, found: Catalog) -> str:
     catalog.update(found, update_creation_date=False)
     for message in catalog:
         message.flags.discard("python-format")  # `95 % of` is none: places are written {so}
+        if message.previous_id and not is_close(message):
+            message.string, message.previous_id = None, []
+            message.flags.discard("fuzzy")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:  # no line numbers and nothing that is gone: only what changed differs
         write_po(file, catalog, width=WIDTH, include_lineno=False, ignore_obsolete=True)

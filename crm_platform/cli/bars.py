@@ -17,6 +17,7 @@ from crm_platform.cli.pulse import SAY_EVERY, pulse
 from crm_platform.cli.words import duration
 from crm_platform.defs.shell import ShellReporter
 from crm_platform.ingest import RAW_TABLES
+from crm_platform.languages import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -108,7 +109,7 @@ class Bars(ShellReporter):
     def waiting(self, holder: str) -> None:
         """Say who is waited for."""
         self._doing = f"waiting for {holder}"
-        self._say(f"waiting up to {duration(self.wait_seconds)} for {holder}")
+        self._say(f"waiting up to {duration(ENGLISH, self.wait_seconds)} for {holder}")
 
     def progress(self, progress: Step) -> None:
         """Move a stage's bar."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from crm_platform.languages import ENGLISH, Language
 from crm_platform.schemas import Column
 
 if TYPE_CHECKING:
@@ -37,14 +38,16 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False)
 
 
-def duration(seconds: float) -> str:
+def spoken(language: Language, form: Form | None = None) -> Language:
+    """The reader's language on a terminal. Programs read what goes into a pipe, JSON and CSV: that stays English."""
+    return language if form is None and console().is_terminal else ENGLISH
+
+
+def duration(language: Language, seconds: float) -> str:
     """Write seconds for people: `0.4 s`, `42 s`, `7 min 5 s`, `3 h 10 min`, `2 d 4 h`."""
-    whole = round(seconds)
-    for size, unit, part_size, part in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // part_size
-            return f"{whole // size} {unit} {rest} {part}" if rest else f"{whole // size} {unit}"
-    return f"{seconds:.1f} s" if 0 < seconds < 10 else f"{whole} s"
+    if 0 < seconds < 10:
+        return language.gettext("{n} s", n=language.number(seconds, ".1f"))
+    return language.duration(seconds)
 
 
 def size(count: float) -> str:
@@ -56,20 +59,20 @@ def size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def figure(column: Column, value: object) -> str:
+def figure(language: Language, column: Column, value: object) -> str:
     """Write a figure with its unit; `–` where there is none."""
     if value is None:
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return language.gettext("yes") if value else language.gettext("no")
     if isinstance(value, dt.datetime):
         return f"{value:%Y-%m-%d %H:%M} UTC"
     if isinstance(value, int | float):
         if column.unit == "s":
-            return duration(value)
+            return duration(language, value)
         if column.is_share:
-            return f"{value:.1%}"
-        return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+            return language.number(value, ".1%")
+        return language.number(value, ",d" if isinstance(value, int) else ",.2f")
     return str(value)
 
 

@@ -10,10 +10,10 @@ import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
-from crm_platform.alerts.words import duration
 from crm_platform.api.probe import Impatient, Seen, look
 from crm_platform.doctor.finding import Finding
 from crm_platform.ingest.connect import open_gate
+from crm_platform.languages import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,11 +47,9 @@ def crm(settings: Settings, now: dt.datetime, *, timeout: float = _PATIENCE) -> 
     yield _requests(settings, seen, now=now)
     if seen.skew is not None and abs(seen.skew) > _SKEW:
         side = "ahead of" if seen.skew > dt.timedelta(0) else "behind"
-        yield Finding(
-            "CRM's clock",
-            "note",
-            f"{duration(abs(seen.skew).total_seconds())} {side} this machine's: one of the two is wrong; set it right",
-        )
+        skew = ENGLISH.duration(abs(seen.skew).total_seconds())
+        words = f"{skew} {side} this machine's: one of the two is wrong; set it right"
+        yield Finding("CRM's clock", "note", words)
 
 
 def _requests(settings: Settings, seen: Seen, *, now: dt.datetime) -> Finding:
@@ -60,7 +58,7 @@ def _requests(settings: Settings, seen: Seen, *, now: dt.datetime) -> Finding:
         if seen.retry_after is None:
             return Finding("requests", "note" if seen.verdict == "limited" else "BAD", seen.words)
         until = (now + dt.timedelta(seconds=seen.retry_after)).astimezone(settings.zone)
-        span = f"{until:%Y-%m-%d %H:%M:%S} {until.tzname()} ({duration(seen.retry_after)})"
+        span = f"{until:%Y-%m-%d %H:%M:%S} {until.tzname()} ({ENGLISH.duration(seen.retry_after)})"
         # A spent quota is how a day on a small tier ends, and a short pause is waited for; a long one stops a run.
         stops = seen.verdict != "spent" and seen.retry_after > _SHORT_PAUSE
         return Finding("requests", "BAD" if stops else "note", f"closed until {span}: {seen.words}")

@@ -32,6 +32,7 @@ _RATES: Final = ("delivery_rate", "read_per_delivered", "reply_per_delivered")
 SORTS: Final = ("sent_at", "name", "total_recipients", *_RATES, "cost", "value", "gain")
 # What the best of a comparison is called by a rate.
 _VERDICTS: Final = {
+    # Translators: as in: Spring sale is read more often than Easter
     "read_per_delivered": NP_("comparison", "read"),
     "reply_per_delivered": NP_("comparison", "answered"),
 }
@@ -44,6 +45,7 @@ _UNCLEAR: Final = N_(
 )
 # What a reader should know before trusting a row: look, words, and why.
 _FLAGS: Final[Mapping[str, tuple[str, str, str]]] = {
+    # Translators: a mark on a campaign, and why it is there
     "inconsistent": (
         "bad",
         N_("contradicts itself"),

@@ -18,39 +18,52 @@ COLUMN_WORDS: Final[Mapping[str, Words]] = {
     "opening_message_id": N_("First unanswered message"),
     "first_message_id": N_("First message"),
     "campaign_id": N_("Campaign"),
+    # Translators: a count of all contacts that the platform made
     "sweep_id": N_("Count"),
+    # Translators: a time during which a contact was in the list
     "interval_number": N_("Stay"),
     "number": N_("Number"),
     "day": N_("Day"),
     "month": N_("Month"),
     "weekday": N_("Weekday"),
     "hour": N_("Hour"),
+    # Translators: the weekday on which a campaign was sent
     "cell_weekday": N_("Sent on"),
+    # Translators: the hour at which a campaign was sent
     "cell_hour": N_("Sent at"),
     "window_days": N_("Days"),
     "field": N_("Field"),
     "value": N_("Value"),
+    # Translators: by a phone number
     "region": N_("Country"),
     "agent": N_("Agent"),
     "name": N_("Name"),
     # Waits and conversations.
     "state": N_("Outcome"),
+    # Translators: of a wait: whether it is
     "is_first": N_("First of its conversation"),
     "is_left_truncated": N_("Beginning not known"),
     "waiting_since": N_("Waiting since"),
+    # Translators: when a wait was answered
     "answered_at": N_("Answered"),
+    # Translators: how long a reply took
     "response_seconds": N_("Took"),
     "business_response_seconds": N_("Took, in business hours"),
+    # Translators: how long a wait goes on by now
     "lasted": N_("Lasted so far"),
     "conversation_ended_at": N_("Conversation ended"),
+    # Translators: when a conversation did
     "started_at": N_("Began"),
     "ended_at": N_("Ended"),
     "resolved_at": N_("Resolved"),
+    # Translators: how a conversation was resolved: marked as done, or ended answered
     "resolved_by": N_("How"),
     "resolution_seconds": N_("Time to the end"),
     "last_inbound_at": N_("Last message of the customer"),
     "assigned_at": N_("Assigned"),
+    # Translators: when an agent did something
     "done_at": N_("Done"),
+    # Translators: when a message was sent
     "timestamp": NP_("message", "Sent"),
     # Operations.
     "waits": N_("Waits"),
@@ -59,6 +72,7 @@ COLUMN_WORDS: Final[Mapping[str, Words]] = {
     "first_answered_waits": N_("First replies"),
     "open_waits": N_("Chats waiting"),
     "missed_waits": NP_("waits", "Missed"),
+    # Translators: waits that a last word of the customer left open, mostly a thank-you
     "trailing_waits": N_("Thanks and the like"),
     "left_truncated_waits": N_("Waits whose beginning is not known"),
     "first_responses": N_("First replies"),
@@ -92,15 +106,18 @@ COLUMN_WORDS: Final[Mapping[str, Words]] = {
     "templates": N_("Templates"),
     # Campaigns.
     "status": N_("Status"),
+    # Translators: when a campaign was sent
     "sent_at": N_("Sent"),
     "campaigns": N_("Campaigns"),
     "active_campaigns": N_("Active campaigns"),
     "recipients": N_("Recipients"),
     "total_recipients": N_("Recipients"),
+    # Translators: messages of a campaign; so are the next ones
     "delivered": N_("Delivered"),
     "read": N_("Read"),
     "replied": N_("Replied"),
     "failed": N_("Failed"),
+    # Translators: messages of a campaign
     "in_flight": N_("Under way"),
     "delivery_rate": N_("Delivery rate"),
     "delivery_rate_low": N_("Delivery rate, at least"),
@@ -127,6 +144,7 @@ COLUMN_WORDS: Final[Mapping[str, Words]] = {
     "contacts": N_("Contacts"),
     "total_contacts": N_("Contacts"),
     "new_contacts": N_("New"),
+    # Translators: contacts who left the list
     "gone_contacts": N_("Gone"),
     "net_growth": N_("New less gone"),
     "opening": N_("Contacts at the start"),
@@ -137,9 +155,13 @@ COLUMN_WORDS: Final[Mapping[str, Words]] = {
     "active_30d": N_("Active contacts"),
     "is_active_30d": N_("Wrote in 30 days"),
     "is_present": N_("Present"),
+    # Translators: whether a count of contacts is
     "is_complete": N_("Whole"),
+    # Translators: whether the time of a coming or going is
     "is_estimated": N_("Estimated"),
+    # Translators: whether a month is not
     "is_partial": N_("Not over"),
+    # Translators: the first and the last day of a stay
     "from_day": N_("From"),
     "to_day": N_("To"),
 }
@@ -147,20 +169,24 @@ COLUMN_WORDS: Final[Mapping[str, Words]] = {
 
 VALUE_WORDS: Final[Mapping[str, Mapping[str, Words]]] = {
     "state": {
+        # Translators: what became of a wait of a customer
         "answered": N_("answered"),
         "open": N_("still waiting"),
         "missed": N_("missed"),
         "trailing": N_("thanks and the like"),
+        # Translators: the state of a conversation
         "resolved": N_("resolved"),
         "waiting": N_("waiting"),
         "active": N_("going on"),
         "quiet": N_("quiet"),
     },
     "resolved_by": {
+        # Translators: how a conversation was resolved
         "operator": N_("marked as done"),
         "quiet": N_("ended answered"),
     },
     "status": {
+        # Translators: the status of a campaign
         "draft": N_("draft"),
         "scheduled": N_("scheduled"),
         "active": N_("active"),
@@ -174,6 +200,7 @@ VALUE_WORDS: Final[Mapping[str, Mapping[str, Words]]] = {
 """What the values of a column stand for."""
 
 ABSENT_WORDS: Final[Mapping[str, str]] = {
+    # Translators: what stands for a value that is missing
     "(none)": N_("none given"),
     "(other)": N_("all others"),
     "(unknown)": N_("not known"),
@@ -182,6 +209,7 @@ ABSENT_WORDS: Final[Mapping[str, str]] = {
 """What the tables write where there is no name."""
 
 ROW_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    # Translators: what a figure is made of, as in: Made of 12 messages
     "response_waits": NN_("1 wait of a customer", "{n} waits of customers"),
     "conversations": NN_("1 conversation", "{n} conversations"),
     "assignments": NN_("1 chat handed to somebody", "{n} chats handed to somebody"),

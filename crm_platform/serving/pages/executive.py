@@ -22,6 +22,7 @@ from crm_platform.serving.pages.period import RANGES
 
 _MONTHS = 12
 _CHANGES: Final[Mapping[str, str]] = {
+    # Translators: {name} is a figure, such as: Answer rate
     "better": N_("{name} got better: {value}, was {before}."),
     "worse": N_("{name} got worse: {value}, was {before}."),
     "more": N_("{name}: {value}, up from {before}."),

@@ -20,6 +20,7 @@ RANGES: Final[Mapping[str, str]] = {
     "28d": N_("28 d"),
     "90d": N_("90 d"),
     "month": N_("This month"),
+    # Translators: a range of days that the reader chooses
     "custom": N_("Custom"),
 }
 _LONGEST: Final = 3660  # days: ten years; more is a slip of the keyboard

@@ -65,6 +65,7 @@ _BEGAN: Final[Mapping[str, str]] = {
 _PREVIOUS: Final = "_previous"
 # Why a figure moved, for people: shorter than what programs are told.
 REASON_WORDS: Final[Mapping[str, str]] = {
+    # Translators: why a figure has another value than in an earlier snapshot
     "definition": N_("the definition has a new version"),
     "settings": N_("settings that change figures were changed"),
     "erased": N_("people were erased: their chats are gone"),

@@ -21,9 +21,11 @@ from crm_platform.serving.pages.frame import View
 from crm_platform.serving.pages.period import read_period
 
 _MOVED: Final[Mapping[str, str]] = {
+    # Translators: goes on after: First replies took 4 min at the median in the last 7 days
     "better": N_(", {change} faster than {before}"),
     "worse": N_(", {change} slower than {before}"),
 }
+# Translators: goes on after the same
 _SAME: Final = N_(", much as in {before}")
 # Whether the first response time is good.
 _MET: Final = N_(
@@ -56,6 +58,7 @@ def first_waits(view: View) -> tuple[int, int]:
 def first_response(view: View, within: Figure) -> Figure:
     """Median first response time, how it stands to the target and to business hours. `within`: the share in time."""
     answered, missed = first_waits(view)
+    # Translators: what a figure is made of; further parts are added to it
     base = view.ngettext("1 first reply", "{n} first replies", answered) + (
         view.ngettext("; 1 conversation got none", "; {n} conversations got none", missed) if missed else ""
     )

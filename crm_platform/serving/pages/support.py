@@ -136,11 +136,13 @@ def _spread(view: View) -> Chart:
         attributes={"data-from": str(view.period.start), "data-to": str(view.period.end)},
         key=("band",),
         columns=(
+            # Translators: how long it took to the first reply
             Column("band", view._("Time"), "text"),
             Column("conversations", view._("Conversations"), "count"),
         ),
         rows=rows,
         keys=(
+            # Translators: a legend: replies within the target, and later ones
             ("first", view._("within {target}", target=view.target)),
             ("third", view._("later")),
             ("second", view.pgettext("waits", "missed")),
@@ -165,7 +167,9 @@ def _outcomes(view: View) -> Chart:
         (
             Column("waits", view._("Waits"), "count"),
             Column("answered_waits", view.pgettext("waits", "Answered"), "count"),
+            # Translators: waits that a last word of the customer left open
             Column("trailing_waits", view._("Thanks"), "count"),
+            # Translators: waits that go on
             Column("open_waits", view._("Waiting"), "count"),
             Column("missed_waits", view._("Missed"), "count"),
         ),
@@ -198,6 +202,7 @@ def _resolution(view: View) -> Chart:
 
 
 def _backlog(view: View) -> Chart:
+    # Translators: chats that still wait at the end of a day
     left = view._("Left at the end")
     return shared.daily_columns(
         view,
@@ -293,6 +298,7 @@ def _agents(view: View) -> Chart:
     # A column in which nobody has anything says nothing of anybody: the CRM does not hand it over.
     named = [row for row in rows if row["agent"] != "(unassigned)"]
     deeds = (
+        # Translators: done by an agent; so are the next ones
         ("chats_resolved", view.pgettext("heading", "Chats resolved")),
         ("chats_assigned", view.pgettext("agent", "Chats assigned")),
     )
@@ -306,6 +312,7 @@ def _agents(view: View) -> Chart:
             Column("agent", view._("Agent"), "label"),
             Column("replies", view._("Replies"), "count", bar=True),
             Column("first_response_seconds_median", view._("First response, median"), "seconds"),
+            # Translators: how many first replies the median is made of
             Column("first_responses", view._("Over first replies"), "count"),
             *(Column(name, heading, "count") for name, heading in deeds if any(row[name] for row in named)),
         ),
