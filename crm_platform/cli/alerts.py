@@ -66,7 +66,8 @@ def test() -> None:
     message = Message(title, text, mark="🔔")
     failures = Alerter(settings).say(message)
     for name, failure in failures.items():
-        click.echo(f"{'ok ' if failure is None else 'BAD'}  {name:<9}{failure or _('sent')}")
+        words = _("sent") if failure is None else failure
+        click.echo(f"{'ok ' if failure is None else 'BAD'}  {name:<9}{words}")
     if settings.alert_webhook_url is None and settings.smtp_url is None:
         hint = _("only the log hears of problems: set CRM_ALERT_WEBHOOK_URL, or CRM_SMTP_URL and CRM_ALERT_EMAIL_TO")
         click.echo(hint)

@@ -25,7 +25,7 @@ from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfigurati
 from crm_platform.ingest import Outcome, open_warehouse
 from crm_platform.ingest.connect import open_gate
 from crm_platform.ingest.presence import PRESENT
-from crm_platform.languages import ENGLISH
+from crm_platform.languages import ENGLISH, Language
 from crm_platform.models.noted import failing, notes_path
 from crm_platform.publish import current
 from crm_platform.publish.audit import Audit
@@ -350,6 +350,23 @@ def test_status_names_who_is_at_work_and_what_is_left(settings):
     assert said["requests left"] == "60 this minute, 1,000 this day"
     assert said["warehouse"] == "empty: run `crm refresh`"
     assert said["snapshot"] == "none yet: run `crm refresh`"
+
+
+def test_status_speaks_the_readers_language_on_a_terminal_and_english_to_programs(settings, monkeypatch):
+    monkeypatch.setattr(looking, "current_settings", lambda: settings.model_copy(update={"language": Language("sw")}))
+    piped = CliRunner().invoke(crm, ["status"]).output
+    assert "warehouse\tempty: run `crm refresh`" in piped
+    terminal = Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr(words_module, "console", lambda: terminal)
+    monkeypatch.setattr(looking, "console", lambda: terminal)
+    assert "ghala                 tupu: endesha `crm refresh`" in CliRunner().invoke(crm, ["status"]).output
+    programs = CliRunner().invoke(crm, ["status", "--json"]).output
+    assert '{"about": "warehouse", "status": "empty: run `crm refresh`"}' in programs
+
+
+def test_what_a_refresh_brought_is_told_in_the_readers_language():
+    words = platform._told(Language("fr"), [outcome_of(seconds_throttled=389)])
+    assert words == "9 requêtes, collecte en 2 min 26 s (dont 2 min 26 s à attendre la limite de débit)"
 
 
 def test_status_sends_nobody_to_a_refresh_that_is_at_work(settings):

@@ -78,6 +78,22 @@ def test_who_came_by_the_login_may_leave(root: Path, role: str, language: str):
     assert client.get("/support", headers=PAGE).status_code == 303
 
 
+def test_a_reader_who_says_nothing_is_spoken_to_in_the_tenants_language(root: Path):
+    client = client_of(root, language="sw")
+    assert '<html lang="sw"' in client.get("/support").text
+    assert '<html lang="sw"' in client.get("/support", headers={"accept-language": "de, *;q=0.1, ;q=,"}).text
+    assert '<html lang="en"' in client.get("/support", headers={"accept-language": "en-GB"}).text
+    assert '<html lang="fr"' in client.get("/support", headers={"cookie": "lang=fr"}).text
+
+
+@pytest.mark.parametrize("page", [*PAGES, "/nothing"])
+def test_a_language_that_nobody_has_reviewed_says_so(root: Path, page: str):
+    text = client_of(root).get(page, headers={**PAGE, "accept-language": "fr-CA"}).text
+    assert '<html lang="fr"' in text
+    assert 'aria-current="true">Français <span class="quiet" lang="fr">(non relu)</span></a>' in text
+    assert 'lang="sw">Kiswahili</a>' in text
+
+
 def test_where_there_is_no_session_nobody_is_asked_to_leave(root: Path):
     assert "/logout" not in client_of(root).get("/support", headers=PAGE).text
     token = {"authorization": f"Bearer {SECRETS['viewer_secret']}"}
