@@ -9,7 +9,7 @@ HEAVY := services or slow
 # Tests start processes, and each would compile all it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-test setup-all demo test test-heavy test-all simulate lint check format docs lock clean
+.PHONY: help setup setup-test setup-all demo test test-heavy test-all simulate lint check format docs words lock clean
 
 help:
 	@echo "make demo        set up, start the pages, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs"
@@ -21,6 +21,7 @@ help:
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
 	@echo "make format      let ruff format and fix"
 	@echo "make docs        write anew the documents that follow from the code"
+	@echo "make words       bring every language up to the words of the code (NEW=de begins another)"
 	@echo "make lock        pin the dependencies anew (needs uv)"
 	@echo "make clean       remove the virtual environment and caches; data/ stays"
 
@@ -84,6 +85,9 @@ docs: setup
 	$(BIN)/python -m tools.figures_guide
 	$(BIN)/python -m tools.postman
 	$(BIN)/python -m tools.kpi_api
+
+words: setup
+	$(BIN)/python -m tools.words $(NEW)
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

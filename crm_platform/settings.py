@@ -30,6 +30,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from crm_platform.errors import FixConfiguration, quoted
+from crm_platform.languages import ENGLISH, Language, languages
 
 SANDBOX_KEY = "sandbox"
 SANDBOX_NAME = "(sandbox)"
@@ -261,6 +262,15 @@ TextList = Annotated[tuple[str, ...], NoDecode]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+def _language(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value not in languages():
+        msg = f"{quoted(value)} is no language that there are words for; write one of {', '.join(languages())}"
+        raise ValueError(msg)
+    return languages()[value]
+
+
 def _day(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -290,6 +300,10 @@ class Settings(BaseSettings):
         description="Where everything the platform writes is kept; unset: data, and data/sandbox for the sandbox.",
     )
     timezone: str = Field("Africa/Nairobi", description="Days, months, weekdays and hours are local to this zone.")
+
+    language: Annotated[Language, NoDecode, BeforeValidator(_language)] = Field(
+        ENGLISH, description="What the shell, alerts and the digest speak, and the pages to a reader who does not say."
+    )
 
     allow_plain_http: Literal["yes", "no"] = Field(
         "no", description="Whether the key, or an alert, may cross the network in clear, over http:// beyond loopback."

@@ -161,7 +161,7 @@ def test_an_operation_takes_the_files_that_the_checklist_names():
 
 def test_a_raw_table_takes_the_files_that_the_checklist_names():
     section, files = _checklist("A raw table")
-    assert "Six files" in section
+    assert "Four files" in section
     assert files == _naming("CustomFields")
 
 

@@ -1,7 +1,7 @@
 """`python -m tools.dictionary`: the data dictionary, docs/data-dictionary.md, written from the declared tables.
 
 What belongs here: laying the declarations out for a reader, and which columns join. What does not: any meaning of a
-table or column (metrics/, core/, schemas/), the same words as comments in the DuckDB file (snapshot.py).
+table or column (metrics/, core/, schemas/), the same words as comments in the DuckDB file (publish/snapshot.py).
 """
 
 from __future__ import annotations

@@ -298,14 +298,16 @@ class Alerter:
 
     def _words(self, problem: _Problem) -> Message:
         """What is said of a problem, or of its end."""
+        language, began = self._settings.language, f"{problem.since:%Y-%m-%d %H:%M}"
         if problem.over_at is None:
-            notes = [f"since {problem.since:%Y-%m-%d %H:%M} UTC"]
+            notes = [language.gettext("since {time} UTC", time=began)]
             if problem.seen > 1:
-                notes.append(f"seen {problem.seen} times")
+                notes.append(language.gettext("seen {n} times", n=problem.seen))
             mark, title = "🔴", problem.title
         else:
-            notes = [f"lasted from {problem.since:%Y-%m-%d %H:%M} to {problem.over_at:%Y-%m-%d %H:%M} UTC"]
-            mark, title = "🟢", f"over: {problem.title}"
+            ended = f"{problem.over_at:%Y-%m-%d %H:%M}"
+            notes = [language.gettext("lasted from {began} to {ended} UTC", began=began, ended=ended)]
+            mark, title = "🟢", language.gettext("over: {problem}", problem=problem.title)
         return Message(title, problem.text, (*notes, *self._origin()), mark)
 
     def _clean(self, message: Message) -> Message:
@@ -313,7 +315,7 @@ class Alerter:
         return Message(title, text, (*message.notes, *self._origin()), message.mark)
 
     def _origin(self) -> list[str]:
-        return ["sandbox data"] if self._settings.is_sandbox else []
+        return [self._settings.language.gettext("sandbox data")] if self._settings.is_sandbox else []
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[_State]:

@@ -30,15 +30,19 @@ def tell_checks(settings: Settings, alerter: Alerter) -> None:
     What was told of the same answer is not told again: call it as often as you like. A check that holds back the
     snapshot fails its run, and is told with that.
     """
+    language = settings.language
     standing = {one.key: one for one in alerter.standing() if one.key.startswith(PREFIX)}
     warned = {f"{PREFIX}{note.key}": note for note in failing(settings) if not note.is_blocking}
     for key, note in warned.items():
-        text = f"{note.words}.\nAsked {note.at:%Y-%m-%d %H:%M} UTC; `crm doctor` says how it stands."
+        asked = f"{note.at:%Y-%m-%d %H:%M} UTC"
+        text = f"{note.words}.\n" + language.gettext("Asked {time}; `crm doctor` says how it stands.", time=asked)
         if key not in standing or standing[key].text != scrubbed(text, settings):
-            alerter.report(Alert(key, f"{note.table}: {note.rule} warns", text, remind_after=REMIND_AFTER))
+            title = language.gettext("{table}: {rule} warns", table=note.table, rule=note.rule)
+            alerter.report(Alert(key, title, text, remind_after=REMIND_AFTER))
     passed = {f"{PREFIX}{note.key}": note for note in noted(settings) if note.passed}
     for key in standing.keys() - warned.keys():
-        alerter.resolve(key, text=f"{passed[key].words}." if key in passed else "This check is no longer asked.")
+        gone = language.gettext("This check is no longer asked.")
+        alerter.resolve(key, text=f"{passed[key].words}." if key in passed else gone)
 
 
 def breach_lines(settings: Settings, *, since: dt.datetime) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crm_platform.alerts.alerter import Alert
 from crm_platform.alerts.words import day_of, figure, share_seen
+from crm_platform.languages import ENGLISH, N_, Language
 from crm_platform.metrics.backlog_daily.table import BacklogDaily
 from crm_platform.metrics.chats_resolved_daily.table import ChatsResolvedDaily
 from crm_platform.metrics.contact_growth_daily.table import ContactGrowthDaily
@@ -45,6 +46,8 @@ DEVIATIONS: Final = 5.0
 _CHANCE: Final = 3.5  # standard deviations of mere counting that a floor allows for
 _MAD_TO_SIGMA: Final = 1.4826  # 1 / 0.6745, for a normal distribution
 _LOOK_BACK: Final = dt.timedelta(weeks=2 * WEEKS)
+# What a watch's sample is called when there is too little of it.
+_FEW: Final[Mapping[str, str]] = {"first_answered_waits": N_("only {n} first answered waits")}
 REMIND_AFTER: Final = dt.timedelta(days=7)  # the digest names open problems every day
 
 
@@ -75,7 +78,7 @@ WATCHES: Final = (
     Watch(
         ResponseTimesDaily,
         "first_response_seconds_median",
-        "The median first response",
+        N_("The median first response"),
         "/support",
         bad="high",
         final="answered",
@@ -85,7 +88,7 @@ WATCHES: Final = (
     Watch(
         ResponseTimesDaily,
         "first_within_target_rate",
-        "The share of first answers within the target",
+        N_("The share of first answers within the target"),
         "/support",
         bad="low",
         final="answered",
@@ -95,20 +98,32 @@ WATCHES: Final = (
     Watch(
         ResponseTimesDaily,
         "answer_rate",
-        "The share of conversations answered",
+        N_("The share of conversations answered"),
         "/support",
         bad="low",
         final="after the gap",
         sample="first_answered_waits",
     ),
-    Watch(ResponseTimesDaily, "waits", "The number of waits for a reply", "/support", bad="either", final="at once"),
     Watch(
-        BacklogDaily, "open_waits_at_end", "The backlog at the end of the day", "/support", bad="high", final="at once"
+        ResponseTimesDaily,
+        "waits",
+        N_("The number of waits for a reply"),
+        "/support",
+        bad="either",
+        final="at once",
+    ),
+    Watch(
+        BacklogDaily,
+        "open_waits_at_end",
+        N_("The backlog at the end of the day"),
+        "/support",
+        bad="high",
+        final="at once",
     ),
     Watch(
         ChatsResolvedDaily,
         "unresolved",
-        "The number of conversations left unresolved",
+        N_("The number of conversations left unresolved"),
         "/support",
         bad="high",
         final="after the gap",
@@ -116,13 +131,18 @@ WATCHES: Final = (
     Watch(
         ContactGrowthDaily,
         "new_contacts",
-        "The number of new contacts",
+        N_("The number of new contacts"),
         "/executive",
         bad="either",
         final="at once",
     ),
     Watch(
-        ContactGrowthDaily, "gone_contacts", "The number of contacts gone", "/executive", bad="high", final="at once"
+        ContactGrowthDaily,
+        "gone_contacts",
+        N_("The number of contacts gone"),
+        "/executive",
+        bad="high",
+        final="at once",
     ),
 )
 
@@ -132,7 +152,7 @@ class Verdict:
     """What is thought of one figure by one rule.
 
     `low`, `high`: the expected range, None = no bound. `since`: first day of the run of broken days. `reason`: why it
-    is held.
+    is held, in its `language`.
     """
 
     watch: Watch
@@ -145,23 +165,30 @@ class Verdict:
     coverage: float | None = None
     since: dt.date | None = None
     reason: str = ""
+    language: Language = ENGLISH
 
     def expectation(self) -> str:
         """Say what was expected: `at most 15 min`, `210 to 386`."""
-        column = self.watch.table.columns[self.watch.column]
-        low, high = figure(column, self.low), figure(column, self.high)
+        column, _ = self.watch.table.columns[self.watch.column], self.language.gettext
+        low, high = figure(self.language, column, self.low), figure(self.language, column, self.high)
         if self.low is None:
-            return f"at most {high}"
-        return f"at least {low}" if self.high is None else f"{low} to {high}"
+            return _("at most {high}", high=high)
+        return _("at least {low}", low=low) if self.high is None else _("{low} to {high}", low=low, high=high)
 
     def words(self) -> str:
         """Say in a sentence what was found."""
         if self.value is None or self.day is None:
             return self.reason
-        value = figure(self.watch.table.columns[self.watch.column], self.value)
-        what = "target" if self.rule == "target" else f"usual on a {self.day:%A}"
-        found = f"{value} on {day_of(self.day)}"
-        return f"{found} ({self.reason})" if self.state == "held" else f"{found}; {what}: {self.expectation()}"
+        language = self.language
+        value = figure(language, self.watch.table.columns[self.watch.column], self.value)
+        found = language.gettext("{value} on {day}", value=value, day=day_of(language, self.day))
+        if self.state == "held":
+            return f"{found} ({self.reason})"
+        if self.rule == "target":
+            return f"{found}; " + language.gettext("target: {expected}", expected=self.expectation())
+        weekday = language.weekday_in_full(self.day.weekday())
+        usual = language.gettext("usual on a {weekday}: {expected}", weekday=weekday, expected=self.expectation())
+        return f"{found}; {usual}"
 
 
 def usual_range(history: Sequence[float], *, floor: float) -> tuple[float, float]:
@@ -228,7 +255,9 @@ class _Days:
         """Judge the newest day whose figure stands, and say since when it is broken."""
         standing = [day for day in sorted(self._rows, reverse=True) if self._stands(day)]
         if not standing:
-            return Verdict(self._watch, rule, "held", reason="no complete day yet")
+            return Verdict(
+                self._watch, rule, "held", reason=self._("no complete day yet"), language=self._settings.language
+            )
         verdict = self._judge(standing[0], rule)
         if verdict.state != "broken":
             return verdict
@@ -249,6 +278,7 @@ class _Days:
             high=verdict.high,
             coverage=verdict.coverage,
             since=since,
+            language=verdict.language,
         )
 
     def _stands(self, day: dt.date) -> bool:
@@ -267,7 +297,7 @@ class _Days:
         low, high = None, None
         reason = self._unfit(row)
         if not reason and rule == "target":
-            reason = "" if self._is_open(day) else "closed on that day: the target is not judged"
+            reason = "" if self._is_open(day) else self._("closed on that day: the target is not judged")
             limit = self._watch.target(self._settings)
             low, high = (limit, None) if self._watch.bad == "low" else (None, limit)
         elif not reason:
@@ -275,24 +305,29 @@ class _Days:
         state: State = "held" if reason else "well"
         if not reason and ((low is not None and value < low) or (high is not None and value > high)):
             state = "broken"
-        return Verdict(self._watch, rule, state, day, value, low, high, coverage, reason=reason)
+        language = self._settings.language
+        return Verdict(self._watch, rule, state, day, value, low, high, coverage, reason=reason, language=language)
+
+    def _(self, words: str, **places: object) -> str:
+        return self._settings.language.gettext(words, **places)
 
     def _unfit(self, row: Row) -> str:
         """Why a day's figure tells nothing; empty when it does."""
         if row["coverage"] is None or row["coverage"] < WELL_COVERED:
-            return f"the crawl is behind: coverage {share_seen(row['coverage'])}"
+            seen = share_seen(self._settings.language, row["coverage"])
+            return self._("the crawl is behind: coverage {share}", share=seen)
         if row["is_provisional"]:
-            return "provisional"
+            return self._("provisional")
         if self._watch.sample is not None and row[self._watch.sample] < LEAST_SAMPLE:
-            return f"only {row[self._watch.sample]} {self._watch.sample.replace('_', ' ')}"
+            return self._(_FEW[self._watch.sample], n=row[self._watch.sample])
         if row[self._watch.column] is None:
-            return "not known for that day"
+            return self._("not known for that day")
         return ""
 
     def _usual(self, day: dt.date, row: Row) -> tuple[str, float | None, float | None]:
         """The usual range on the day's weekday: why there is none, low, high."""
         if day in self._settings.holidays:
-            return "a holiday: no day to compare it with", None, None
+            return self._("a holiday: no day to compare it with"), None, None
         before = [day - dt.timedelta(weeks=weeks) for weeks in range(1, WEEKS + 1)]
         history = [
             float(self._rows[past][self._watch.column])
@@ -300,7 +335,8 @@ class _Days:
             if past in self._rows and past not in self._settings.holidays and not self._unfit(self._rows[past])
         ]
         if len(history) < LEAST_WEEKS:
-            return f"{len(history)} of the {LEAST_WEEKS} weeks needed to compare it with", None, None
+            few = self._("{n} of the {least} weeks needed to compare it with", n=len(history), least=LEAST_WEEKS)
+            return few, None, None
         sample = row[self._watch.sample] if self._watch.sample is not None else 0
         floor = _floor(self._watch, statistics.median(history), sample)
         low, high = usual_range(history, floor=floor)
@@ -319,25 +355,30 @@ class _Days:
 
 # Telling.
 
+_TITLES: Final[Mapping[Rule, Mapping[str, str]]] = {
+    "target": {"low": N_("{figure} is below its target"), "high": N_("{figure} is above its target")},
+    "range": {"low": N_("{figure} is below its usual range"), "high": N_("{figure} is above its usual range")},
+}
+
 
 def tell(verdicts: Iterable[Verdict], alerter: Alerter, *, settings: Settings) -> None:
     """Report what is broken, call over what is well again or no longer watched, leave alone what is held.
 
     A figure that is off its target is not reported a second time for being unusual.
     """
-    known = set()
+    language, known = settings.language, set()
     for verdict in verdicts:
         key = verdict.watch.key(verdict.rule)
         known.add(key)
         if verdict.state == "well":
-            alerter.resolve(key, text=f"{verdict.words()}.\nCoverage {share_seen(verdict.coverage)}.")
+            alerter.resolve(key, text=f"{verdict.words()}.\n{_coverage(language, verdict)}")
         elif verdict.state == "broken":
             is_off_target = verdict.rule == "range" and verdict.watch.key("target") in alerter.open_problems()
             if not is_off_target:
                 alerter.report(alert(verdict, settings=settings))
     for key in alerter.open_problems():
         if key.startswith("kpi:") and key not in known:
-            alerter.resolve(key, text="This figure is no longer watched.")
+            alerter.resolve(key, text=language.gettext("This figure is no longer watched."))
 
 
 def alert(verdict: Verdict, *, settings: Settings) -> Alert:
@@ -346,21 +387,29 @@ def alert(verdict: Verdict, *, settings: Settings) -> Alert:
     assert verdict.day is not None
     assert verdict.value is not None
     is_low = verdict.low is not None and verdict.value < verdict.low
-    side = "below" if is_low else "above"
-    title = f"{watch.title} is {side} its {'target' if verdict.rule == 'target' else 'usual range'}"
+    title = _TITLES[verdict.rule]["low" if is_low else "high"]
+    language = settings.language
     return Alert(
         watch.key(verdict.rule),
-        title,
+        language.gettext(title, figure=language.gettext(watch.title)),
         "\n".join(_lines(verdict, settings)),
         remind_after=REMIND_AFTER,
     )
 
 
 def _lines(verdict: Verdict, settings: Settings) -> Iterator[str]:
-    watch = verdict.watch
+    watch, language = verdict.watch, settings.language
     yield f"{verdict.words()}."
-    since = "" if verdict.since in {None, verdict.day} else f"So since {day_of(verdict.since)}. "
-    yield f"{since}Coverage {share_seen(verdict.coverage)}."
+    coverage = _coverage(language, verdict)
+    if verdict.since is None or verdict.since == verdict.day:
+        yield coverage
+    else:
+        yield language.gettext("So since {day}.", day=day_of(language, verdict.since)) + f" {coverage}"
     if settings.serve_url is not None:
-        yield f"Page: {settings.serve_url}{watch.page}"
-    yield f"Receipt: `crm explain {watch.table.full_name()} --day {verdict.day} --column {watch.column}`"
+        yield language.gettext("Page: {address}", address=f"{settings.serve_url}{watch.page}")
+    command = f"crm explain {watch.table.full_name()} --day {verdict.day} --column {watch.column}"
+    yield language.gettext("Receipt: `{command}`", command=command)
+
+
+def _coverage(language: Language, verdict: Verdict) -> str:
+    return language.gettext("Coverage {share}.", share=share_seen(language, verdict.coverage))

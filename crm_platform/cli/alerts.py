@@ -13,7 +13,7 @@ import click
 
 from crm_platform.cli import EXIT_FAILED
 from crm_platform.cli.looking import published_snapshot
-from crm_platform.cli.words import console, write_labelled, write_rows
+from crm_platform.cli.words import console, spoken, write_labelled, write_rows
 from crm_platform.settings import current_settings
 
 if TYPE_CHECKING:
@@ -36,19 +36,21 @@ def list_problems(*, form: Form | None) -> None:
     """
     from crm_platform.alerts import Alerter
 
-    alerter = Alerter(current_settings())
+    settings = current_settings()
+    alerter, _ = Alerter(settings), spoken(settings.language, form).gettext
     standing = alerter.standing()
     if standing or form == "json":
         rows = [
             (f"{one.since:%Y-%m-%d %H:%M} UTC", one.title, one.text.partition("\n")[0], ", ".join(one.told))
             for one in standing
         ]
-        write_rows(("since", "problem", "about", "told_on"), rows, form=form or "table", title="Open problems")
+        write_rows(("since", "problem", "about", "told_on"), rows, form=form or "table", title=_("Open problems"))
     else:
-        click.echo("no open problem")
+        click.echo(_("no open problem"))
     if form is None:
         for name, failure in alerter.failing_channels().items():
-            click.echo(f"{name}: {f'fails, {failure}' if failure else 'no failure'}")
+            words = _("fails, {why}", why=failure) if failure else _("no failure")
+            click.echo(f"{name}: {words}")
 
 
 @alerts.command()
@@ -57,12 +59,16 @@ def test() -> None:
     from crm_platform.alerts import Alerter, Message
 
     settings = current_settings()
-    message = Message("A test of crm_platform's alerts", "Nothing is wrong: alerts arrive here.", mark="🔔")
+    _ = settings.language.gettext
+    title, text = _("A test of crm_platform's alerts"), _("Nothing is wrong: alerts arrive here.")
+    message = Message(title, text, mark="🔔")
     failures = Alerter(settings).say(message)
     for name, failure in failures.items():
-        write_labelled(f"{'ok ' if failure is None else 'BAD'}  {name:<9}", failure or "sent")
+        words = _("sent") if failure is None else failure
+        write_labelled(f"{'ok ' if failure is None else 'BAD'}  {name:<9}", words)
     if settings.alert_webhook_url is None and settings.smtp_url is None:
-        click.echo("only the log hears of problems: set CRM_ALERT_WEBHOOK_URL, or CRM_SMTP_URL and CRM_ALERT_EMAIL_TO")
+        hint = _("only the log hears of problems: set CRM_ALERT_WEBHOOK_URL, or CRM_SMTP_URL and CRM_ALERT_EMAIL_TO")
+        click.echo(hint)
     if any(failures.values()):
         sys.exit(EXIT_FAILED)
 
@@ -75,8 +81,9 @@ def check(*, send: bool, form: Form | None) -> None:
     from crm_platform.alerts import Alerter, watches
 
     settings = current_settings()
-    verdicts = watches.check(settings, published_snapshot(settings))
-    rows = [(one.state, one.watch.title, one.rule, one.words()) for one in verdicts]
+    snapshot, language = published_snapshot(settings), spoken(settings.language, form)
+    verdicts = watches.check(settings.model_copy(update={"language": language}), snapshot)
+    rows = [(one.state, language.gettext(one.watch.title), one.rule, one.words()) for one in verdicts]
     if form is None and console().is_terminal:
         for state, title, _, words in rows:
             write_labelled(f"{state:<8}", f"{title}: {words}")
@@ -85,7 +92,7 @@ def check(*, send: bool, form: Form | None) -> None:
     if send:
         alerter = Alerter(settings)
         alerter.catch_up()
-        watches.tell(verdicts, alerter, settings=settings)
+        watches.tell(watches.check(settings, snapshot), alerter, settings=settings)
 
 
 @alerts.command()
@@ -97,12 +104,13 @@ def digest(*, send: bool) -> None:
     from crm_platform.alerts.digest import send as send_digest
 
     settings, now = current_settings(), dt.datetime.now(dt.UTC)
+    _ = settings.language.gettext
     alerter = Alerter(settings)
     message = compose(settings, alerter, now=now)
     click.echo(f"{message.headline}\n{message.text}")
     if not send:
         return
     if not send_digest(message, settings, alerter, now=now):
-        click.echo("a channel has not had it: `crm alerts list` says why", err=True)
+        click.echo(_("a channel has not had it: `crm alerts list` says why"), err=True)
         sys.exit(EXIT_FAILED)
-    click.echo("every channel has today's digest")
+    click.echo(_("every channel has today's digest"))

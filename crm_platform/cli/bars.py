@@ -15,7 +15,7 @@ from rich.text import Text
 from crm_platform.cli.pace import percent
 from crm_platform.cli.pulse import SAY_EVERY, pulse
 from crm_platform.defs.shell import ShellReporter
-from crm_platform.durations import duration
+from crm_platform.languages import ENGLISH
 from crm_platform.schemas import raw
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Bars(ShellReporter):
     def waiting(self, holder: str) -> None:
         """Say who is waited for."""
         self._doing = f"waiting for {holder}"
-        self._say(f"waiting up to {duration(self.wait_seconds)} for {holder}")
+        self._say(f"waiting up to {ENGLISH.duration(self.wait_seconds)} for {holder}")
 
     def progress(self, progress: Step) -> None:
         """Move a stage's bar."""

@@ -16,7 +16,7 @@ from crm_platform.cli.options import COUNT, PATIENCE, Amount
 from crm_platform.cli.pace import Gauge
 from crm_platform.cli.pulse import SAY_EVERY, pulse
 from crm_platform.cli.words import console, write_rows
-from crm_platform.durations import duration
+from crm_platform.languages import ENGLISH
 from crm_platform.schemas import raw
 from crm_platform.settings import current_settings
 
@@ -73,7 +73,7 @@ def crawl(*, requests: int | None, minutes: float | None, forever: bool, wait: f
     for words in _remaining(outcomes) or ["nothing"]:
         err.print(f"remaining: {words}")
     if messages.seconds_throttled >= 1:
-        err.print(f"{duration(messages.seconds_throttled)} of waiting for the rate limit")
+        err.print(f"{ENGLISH.duration(messages.seconds_throttled)} of waiting for the rate limit")
 
 
 def _remaining(outcomes: list[Outcome]) -> list[str]:
@@ -96,7 +96,7 @@ def describe(progress: Progress) -> str:
     if progress.coverage is not None:
         parts.append(f"{progress.coverage:.1%} of messages seen")
     if progress.seconds_to_whole is not None:
-        parts.append(f"histories whole in about {duration(progress.seconds_to_whole)}")
+        parts.append(f"histories whole in about {ENGLISH.duration(progress.seconds_to_whole)}")
     return " · ".join(parts)
 
 

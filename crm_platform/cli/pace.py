@@ -12,10 +12,10 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
-from crm_platform.durations import duration
 from crm_platform.errors import CrmPlatformError
 from crm_platform.ingest import open_gate, outlook, pace, seconds_by_schedule, seconds_of
 from crm_platform.ingest.connect import CRAWLER_RESERVE
+from crm_platform.languages import ENGLISH, Language
 from crm_platform.warehouse import DuckDbWarehouse
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ _SHORTEST: Final = 10.0  # seconds: no estimate is better than that
 _SHORT: Final = 120.0  # seconds of waiting that are the minute's limit, said in seconds
 
 
-def percent(share: float) -> str:
+def percent(share: float, language: Language = ENGLISH) -> str:
     """Write a share; all of it only when nothing is missing."""
-    return f"{math.floor(round(1000 * share, 6)) / 10:.1f}%"
+    return f"{language.number(math.floor(round(1000 * share, 6)) / 10, '.1f')}%"
 
 
 def how_far(progress: Progress) -> str:
@@ -127,7 +127,7 @@ class Gauge:
                 seconds = ahead * (self._monotonic() - began) / spent
         if seconds is None:
             return f"{what}: how long is not known yet"
-        return f"{what} in about {duration(math.ceil(max(seconds, _SHORTEST)))}"
+        return f"{what} in about {ENGLISH.duration(math.ceil(max(seconds, _SHORTEST)))}"
 
     def _ahead(self) -> float | None:
         """Requests until every chat has been visited by this run and every history is whole."""
@@ -140,30 +140,46 @@ class Gauge:
         return self._requests
 
 
-def loading_lines(settings: Settings, store: DuckDbWarehouse, *, now: dt.datetime) -> Iterator[tuple[str, str]]:
+def loading_lines(
+    settings: Settings, store: DuckDbWarehouse, *, now: dt.datetime, language: Language
+) -> Iterator[tuple[str, str]]:
     """Say how much is stored of what is thought to exist, and how long the rest takes; from what is committed."""
+    _ = language.gettext
     with store.reading() as session:
         found = outlook(session)
         lately = pace(session, now=now)
-    yield "loaded", _loaded(found)
+    yield _("loaded"), _loaded(language, found)
     if found.requests is None:
         return
-    yield "requests to go", f"about {found.requests:,}" if found.requests else "none"
+    about = _("about {n}", n=language.number(found.requests))
+    yield _("requests to go"), about if found.requests else _("none")
     if found.requests:
-        yield "loaded in", _loaded_in(settings, found, lately=lately, now=now)
+        yield _("loaded in"), _loaded_in(language, settings, found, lately=lately, now=now)
 
 
-def _loaded(found: Outlook) -> str:
+def _loaded(language: Language, found: Outlook) -> str:
+    _ = language.gettext
     if not found.chats:
-        return "not known: no contact list has been read yet"
+        return _("not known: no contact list has been read yet")
     if found.share is None or found.expected is None:
-        return "not known: no chat has been read yet"
+        return _("not known: no chat has been read yet")
     if found.whole == found.chats:
-        return f"100.0%: every history, {found.stored:,} messages, as of each chat's last visit"
-    return f"{percent(found.share)} of about {round(found.expected):,} messages that are thought to exist"
+        return _(
+            "{share}: every history, {n} messages, as of each chat's last visit",
+            share=percent(1.0, language),
+            n=language.number(found.stored),
+        )
+    return _(
+        "{share} of about {n} messages that are thought to exist",
+        share=percent(found.share, language),
+        n=language.number(round(found.expected)),
+    )
 
 
-def _loaded_in(settings: Settings, found: Outlook, *, lately: float | None, now: dt.datetime) -> str:
+def _loaded_in(
+    language: Language, settings: Settings, found: Outlook, *, lately: float | None, now: dt.datetime
+) -> str:
+    _ = language.gettext
     requests = found.requests or 0
     with contextlib.closing(open_gate(settings)) as gate:
         limits, left, opens_at = gate.limits(now), gate.available(now), gate.opens_at(now)
@@ -171,13 +187,13 @@ def _loaded_in(settings: Settings, found: Outlook, *, lately: float | None, now:
     at_once = seconds_of(requests, limits=limits, left=left, wait=wait)
     if at_once is None:
         if lately is None:
-            return "not known: no limit paces it, and nothing was fetched in the last minutes"
-        return f"about {duration(math.ceil(requests / lately))} at the pace of the last minutes"
-    words = f"about {duration(math.ceil(at_once))} by `crm refresh`"
+            return _("not known: no limit paces it, and nothing was fetched in the last minutes")
+        needed = language.duration(math.ceil(requests / lately))
+        return _("about {time} at the pace of the last minutes", time=needed)
+    words = _("about {time} by `crm refresh`", time=language.duration(math.ceil(at_once)))
     by_schedule = seconds_by_schedule(found, limits=limits)
     if by_schedule is not None:
         # Schedules begin with what is free, too: they are not faster than one run that does nothing else.
-        words += (
-            f", about {duration(math.ceil(max(at_once, by_schedule)))} by the schedules, which serve new messages first"
-        )
+        needed = language.duration(math.ceil(max(at_once, by_schedule)))
+        words += _(", about {time} by the schedules, which serve new messages first", time=needed)
     return words

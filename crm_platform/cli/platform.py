@@ -19,8 +19,7 @@ from crm_platform.cli import EXIT_TRY_LATER
 from crm_platform.cli.looking import show_summary, show_warnings
 from crm_platform.cli.options import PATIENCE, PORT, Host
 from crm_platform.cli.pulse import SAY_EVERY, pulse
-from crm_platform.cli.words import console, write_labelled, write_rows
-from crm_platform.durations import duration
+from crm_platform.cli.words import console, spoken, write_labelled, write_rows
 from crm_platform.errors import Breach, ContractBreach, Discarded, FixConfiguration
 from crm_platform.schemas import raw
 from crm_platform.settings import current_settings, environment_with
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crm_platform.ingest import Outcome
+    from crm_platform.languages import Language
     from crm_platform.models import Built, Cut
     from crm_platform.publish import Snapshot
     from crm_platform.settings import Settings
@@ -53,8 +53,9 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
     settings = current_settings()
     now = dt.datetime.now(dt.UTC)
     cut = _cut(as_of, now=now)  # said now rather than after an hour of ingest
-    click.echo(f"refreshing from {settings.crm_url}", err=True)
-    with pulse(lambda: click.echo("starting", err=True), every=SAY_EVERY):  # Dagster takes seconds to import
+    _ = settings.language.gettext
+    click.echo(_("refreshing from {address}", address=settings.crm_url), err=True)
+    with pulse(lambda: click.echo(_("starting"), err=True), every=SAY_EVERY):  # Dagster takes seconds to import
         from crm_platform.cli.bars import Bars
         from crm_platform.cli.pace import Gauge
         from crm_platform.defs.shell import refresh_in_process
@@ -70,15 +71,16 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
         try:
             refresh_in_process(settings, reporter=bars, full_refresh=full, as_of=as_of, verbose=verbose)
         except KeyboardInterrupt:
-            click.echo("ended; what was fetched is kept, and the next refresh goes on from there", err=True)
+            click.echo(_("ended; what was fetched is kept, and the next refresh goes on from there"), err=True)
             raise
-    ingest = _told(bars.outcomes)
-    click.echo(
-        f"\n{ingest}; KPIs in {duration(bars.seconds_building)}, {duration(time.monotonic() - began)} in all", err=True
-    )
+    ingest = _told(settings.language, bars.outcomes)
+    built = settings.language.duration(bars.seconds_building)
+    whole = settings.language.duration(time.monotonic() - began)
+    click.echo(f"\n{ingest}; " + _("KPIs in {built}, {whole} in all", built=built, whole=whole), err=True)
     if _nothing_came(bars.outcomes):
-        hint = "start the sandbox with `crm sandbox` in another terminal, or set CRM_BASE_URL"
-        click.echo(f"nothing came: {hint if settings.is_sandbox else '`crm doctor` says what is wrong'}", err=True)
+        hint = _("start the sandbox with `crm sandbox` in another terminal, or set CRM_BASE_URL")
+        words = hint if settings.is_sandbox else _("`crm doctor` says what is wrong")
+        click.echo(_("nothing came: {what}", what=words), err=True)
         sys.exit(EXIT_TRY_LATER)
     show_warnings(settings)
     show_summary(settings, None if cut is None else newest_past(settings))
@@ -93,8 +95,9 @@ def _cut(as_of: str | None, *, now: dt.datetime) -> dt.datetime | None:
         raise click.BadParameter(str(problem), param_hint="--as-of") from problem
 
 
-def _told(outcomes: Sequence[Outcome]) -> str:
+def _told(language: Language, outcomes: Sequence[Outcome]) -> str:
     """Show what a refresh brought, a line a table, and what remains; returns its totals in words."""
+    shown = spoken(language)
     rows = [
         (
             outcome.table.full_name(),
@@ -102,14 +105,14 @@ def _told(outcomes: Sequence[Outcome]) -> str:
             outcome.updated,
             outcome.unchanged,
             outcome.rejected,
-            outcome.remaining or "current",
+            outcome.remaining or shown.gettext("current"),
         )
         for outcome in outcomes
     ]
     names = ("table", "new", "changed", "known", "rejected", "remaining")
     if console().is_terminal:
         # What remains may be a sentence, and is what a person has to know: below the table it is never cut.
-        write_rows(names[:-1], [row[:-1] for row in rows], form="table", title="Fetched")
+        write_rows(names[:-1], [row[:-1] for row in rows], form="table", title=shown.gettext("Fetched"))
         for table, *_, remaining in rows:
             write_labelled(f"{table:<22}", str(remaining))
     else:
@@ -122,8 +125,13 @@ def _told(outcomes: Sequence[Outcome]) -> str:
     throttled = sum(
         min(stage.seconds_throttled, (stage.finished_at - stage.started_at).total_seconds()) for stage in stages
     )
-    words = f"{requests:,} requests, ingest in {duration(seconds)}"
-    return f"{words} ({duration(throttled)} of waiting for the rate limit)" if throttled >= 1 else words
+    words = language.gettext(
+        "{n} requests, ingest in {time}", n=language.number(requests), time=language.duration(seconds)
+    )
+    if throttled < 1:
+        return words
+    waited = language.gettext("{time} of waiting for the rate limit", time=language.duration(throttled))
+    return f"{words} ({waited})"
 
 
 def _nothing_came(outcomes: Sequence[Outcome]) -> bool:
@@ -157,12 +165,17 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
     store = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir, is_derived=True)
     began = time.monotonic()
     published: Snapshot | None = None
-    with lease(lease_file(settings.lock_dir, "build"), purpose="crm build", wait=wait, on_wait=_waiting):
+    language = settings.language
+
+    def waiting(holder: str) -> None:
+        click.echo(language.gettext("waiting for {holder}", holder=holder), err=True)
+
+    with lease(lease_file(settings.lock_dir, "build"), purpose="crm build", wait=wait, on_wait=waiting):
         live = open_warehouse(settings)
         try:
             frozen, done = _computed(store, live, settings, cut=cut, now=now, full=full)
         except Discarded as problem:
-            click.echo(f"{problem}; once more", err=True)
+            click.echo(language.gettext("{problem}; once more", problem=problem), err=True)
             frozen, done = _computed(store, live, settings, cut=cut, now=now, full=full)
         breaches = [breach for _, broken in done for breach in broken]
         _ask(settings, live, store, now=now)
@@ -176,9 +189,15 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
             )
             publish.purge(settings, now=dt.datetime.now(dt.UTC))
     rows = [(built.table.full_name(), built.rows, round(built.seconds, 3)) for built, _ in done]
-    write_rows(("table", "rows", "seconds"), rows, form="table", title=f"As of {frozen.as_of:%Y-%m-%d %H:%M:%S} UTC")
-    scope = "every chat" if frozen.is_full else f"{frozen.changed_chats:,} of {frozen.chats:,} chats changed"
-    click.echo(f"\n{len(rows)} tables in {duration(time.monotonic() - began)}; {scope}", err=True)
+    title = language.gettext("As of {time} UTC", time=f"{frozen.as_of:%Y-%m-%d %H:%M:%S}")
+    write_rows(("table", "rows", "seconds"), rows, form="table", title=title)
+    changed, chats = language.number(frozen.changed_chats), language.number(frozen.chats)
+    some = language.gettext("{changed} of {chats} chats changed", changed=changed, chats=chats)
+    scope = language.gettext("every chat") if frozen.is_full else some
+    lasted = language.duration(time.monotonic() - began)
+    click.echo(
+        "\n" + language.gettext("{n} tables in {time}; {scope}", n=len(rows), time=lasted, scope=scope), err=True
+    )
     show_warnings(settings)
     if breaches:
         raise ContractBreach(breaches)
@@ -217,10 +236,6 @@ def _ask(settings: Settings, live: DuckDbWarehouse, store: DuckDbWarehouse, *, n
         with asked.reading() as session:
             found = [(question, question.ask(session, settings, now)) for question in questions]
         note_findings(settings, found, at=now)
-
-
-def _waiting(holder: str) -> None:
-    click.echo(f"waiting for {holder}", err=True)
 
 
 @click.command()

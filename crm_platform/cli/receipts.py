@@ -15,6 +15,7 @@ from crm_platform.cli.looking import find_table, published_snapshot
 from crm_platform.cli.options import Whole
 from crm_platform.cli.words import figure, write_labelled, write_rows
 from crm_platform.errors import InvalidRequest, NotFound
+from crm_platform.languages import ENGLISH
 from crm_platform.schemas import Column, KpiTable, Table
 from crm_platform.settings import current_settings
 from crm_platform.tables import TABLES
@@ -153,7 +154,7 @@ def _named(key: Mapping[str, object]) -> str:
 
 def _words(found: Receipt, value: object) -> str:
     column: Column = TABLES[found.table].columns[found.column]
-    words = figure(column, value)
+    words = figure(ENGLISH, column, value)
     # What is rounded in words stands beside them in full.
     return f"{words} ({value})" if isinstance(value, float) and str(value) != words else words
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from crm_platform.durations import duration
+from crm_platform.languages import ENGLISH, Language
 from crm_platform.schemas import Column
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False)
 
 
+def spoken(language: Language, form: Form | None = None) -> Language:
+    """The reader's language on a terminal. Programs read what goes into a pipe, JSON and CSV: that stays English."""
+    return language if form is None and console().is_terminal else ENGLISH
+
+
 def size(count: float) -> str:
     """Write bytes for people."""
     for unit in ("B", "kB", "MB"):
@@ -47,20 +52,20 @@ def size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def figure(column: Column, value: object) -> str:
+def figure(language: Language, column: Column, value: object) -> str:
     """Write a figure with its unit; `–` where there is none."""
     if value is None:
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return language.gettext("yes") if value else language.gettext("no")
     if isinstance(value, dt.datetime):
         return f"{value:%Y-%m-%d %H:%M} UTC"
     if isinstance(value, int | float):
         if column.unit == "s":
-            return duration(value)
+            return language.duration(value)
         if column.is_share:
-            return f"{value:.1%}"
-        return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+            return language.number(value, ".1%")
+        return language.number(value, ",d" if isinstance(value, int) else ",.2f")
     return str(value)
 
 

@@ -108,11 +108,13 @@ def alerting_sensors(settings: Settings) -> list[dg.SensorDefinition]:
             return
         reasons = [reason(event) for event in steps[:REASONS]]
         reasons += breach_lines(settings, since=_began(context))
+        language = settings.language
+        none = language.gettext("The run ended before any step failed.")
         Alerter(settings).report(
             Alert(
                 key=problem_key(run.job_name),
-                title=f"{run.job_name} failed",
-                text="\n".join([*(reasons or ["The run ended before any step failed."]), f"Run {run.run_id[:8]}."]),
+                title=language.gettext("{job} failed", job=run.job_name),
+                text="\n".join([*(reasons or [none]), language.gettext("Run {id}.", id=run.run_id[:8])]),
             )
         )
 
@@ -125,7 +127,8 @@ def alerting_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     )
     def recovered_runs(context: dg.RunStatusSensorContext, settings: dg.ResourceParam[Settings]) -> None:
         run = context.dagster_run
-        Alerter(settings).resolve(problem_key(run.job_name), text=f"Run {run.run_id[:8]} succeeded.")
+        text = settings.language.gettext("Run {id} succeeded.", id=run.run_id[:8])
+        Alerter(settings).resolve(problem_key(run.job_name), text=text)
 
     assert isinstance(failed_runs, dg.SensorDefinition)
     return [failed_runs, recovered_runs]

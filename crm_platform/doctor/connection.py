@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from crm_platform.api.probe import Impatient, Seen, look
 from crm_platform.doctor.finding import Finding
-from crm_platform.durations import duration
 from crm_platform.ingest.connect import open_gate
+from crm_platform.languages import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,11 +47,9 @@ def crm(settings: Settings, now: dt.datetime, *, timeout: float = _PATIENCE) -> 
     yield _requests(settings, seen, now=now)
     if seen.skew is not None and abs(seen.skew) > _SKEW:
         side = "ahead of" if seen.skew > dt.timedelta(0) else "behind"
-        yield Finding(
-            "CRM's clock",
-            "note",
-            f"{duration(abs(seen.skew).total_seconds())} {side} this machine's: one of the two is wrong; set it right",
-        )
+        skew = ENGLISH.duration(abs(seen.skew).total_seconds())
+        words = f"{skew} {side} this machine's: one of the two is wrong; set it right"
+        yield Finding("CRM's clock", "note", words)
 
 
 def _requests(settings: Settings, seen: Seen, *, now: dt.datetime) -> Finding:
@@ -60,7 +58,7 @@ def _requests(settings: Settings, seen: Seen, *, now: dt.datetime) -> Finding:
         if seen.retry_after is None:
             return Finding("requests", "note" if seen.verdict == "limited" else "BAD", seen.words)
         until = (now + dt.timedelta(seconds=seen.retry_after)).astimezone(settings.zone)
-        span = f"{until:%Y-%m-%d %H:%M:%S} {until.tzname()} ({duration(seen.retry_after)})"
+        span = f"{until:%Y-%m-%d %H:%M:%S} {until.tzname()} ({ENGLISH.duration(seen.retry_after)})"
         # On a small tier every day ends with a spent quota, and a run waits for a short pause. A long pause stops a
         # run.
         stops = seen.verdict != "spent" and seen.retry_after > _SHORT_PAUSE

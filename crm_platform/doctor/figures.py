@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from crm_platform.alerts.checks import one_line
 from crm_platform.doctor.finding import Finding
-from crm_platform.durations import duration
+from crm_platform.languages import ENGLISH
 from crm_platform.models.noted import failing, noted
 from crm_platform.models.quality import holds
 from crm_platform.schemas import raw
@@ -32,7 +32,7 @@ def checks(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     if not notes:
         yield Finding("checks", "note", "none was asked yet: `crm refresh` asks them")
         return
-    age = duration(max(0.0, (now - max(note.at for note in notes)).total_seconds()))
+    age = ENGLISH.duration(max(0.0, (now - max(note.at for note in notes)).total_seconds()))
     yield Finding("checks", "note" if bad else "ok", f"{len(notes) - len(bad)} of {len(notes)} pass; asked {age} ago")
 
 

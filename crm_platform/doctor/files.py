@@ -15,8 +15,8 @@ import duckdb
 
 from crm_platform.doctor.finding import Finding
 from crm_platform.doctor.processes import holders, name_of
-from crm_platform.durations import duration
 from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, GiveUp
+from crm_platform.languages import ENGLISH
 from crm_platform.publish import current, kept, read_manifest
 from crm_platform.publish.files import entry_of
 from crm_platform.publish.manifest import CURRENT
@@ -188,9 +188,9 @@ def _age(settings: Settings, as_of: dt.datetime, *, now: dt.datetime) -> Finding
     if age < -_EARLY:
         words = f"as of {as_of:%Y-%m-%d %H:%M} UTC, which is still to come: is this machine's clock right?"
         return Finding("snapshot", "BAD", words)
-    words = f"as of {duration(max(0.0, age.total_seconds()))} ago"
+    words = f"as of {ENGLISH.duration(max(0.0, age.total_seconds()))} ago"
     if age > settings.overdue_after:
-        limit = duration(settings.overdue_after.total_seconds())
+        limit = ENGLISH.duration(settings.overdue_after.total_seconds())
         return Finding("snapshot", "BAD", f"{words}, more than {limit}: run `crm refresh`, or see why runs fail")
     if age > settings.stale_after:
         return Finding("snapshot", "note", f"{words}: pages call it old")

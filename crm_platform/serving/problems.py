@@ -1,7 +1,7 @@
 """How the app says no: one JSON envelope for programs, a page in the reader's language for people.
 
-What belongs here: both shapes of a refusal, and what becomes of errors. What does not: deciding to refuse, the words
-that people read (pages/words.py).
+What belongs here: both shapes of a refusal, what people read of it, and what becomes of errors. What does not: deciding
+to refuse.
 
     {"error": {"code": "unknown_column", "message": "…", "hint": "…"}}
 """
@@ -9,6 +9,7 @@ that people read (pages/words.py).
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -16,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from crm_platform.errors import CrmPlatformError
-from crm_platform.serving.pages.frame import address_of, bare_page
+from crm_platform.languages import N_
+from crm_platform.serving.pages.frame import ROLES, address_of, bare_page, language_of
 from crm_platform.serving.refused import Refused
 
 _log = logging.getLogger(__name__)
@@ -25,6 +27,92 @@ _log = logging.getLogger(__name__)
 _WORDS: Final = {
     404: ("not_found", "There is nothing here.", "/api/v1/kpis lists the tables; / leads to the pages."),
     405: ("method_not_allowed", "This method is not for this address.", "Use one that the Allow header names."),
+}
+# What people read: a title, and what to do. `refused` stands for whatever is not here.
+TOLD: Final[Mapping[str, tuple[str, str]]] = {
+    "not_found": (
+        N_("There is no such page"),
+        N_("Nothing stands at this address. It may be mistyped, or from before an update."),
+    ),
+    "method_not_allowed": (
+        N_("This cannot be done here"),
+        N_("This address is for something else. Begin again from a page."),
+    ),
+    "wrong_host": (
+        N_("This server has another name"),
+        N_(
+            "It does not answer to the name in your address bar, but to: {names}. Whoever runs it adds names "
+            "with CRM_SERVE_HOSTS."
+        ),
+    ),
+    "cross_site": (
+        N_("Another site sent this"),
+        N_("The request was made by a page of another site, so nothing was done. Open the page here and try again."),
+    ),
+    "role_too_low": (
+        N_("Your role may not see this"),
+        N_(
+            "This needs the role {needed}; you came as {role}. Log in with its secret, or ask whoever runs this server."
+        ),
+    ),
+    "not_logged_in": (
+        N_("Log in first"),
+        N_("You are not logged in, or your session is over. Nothing was done."),
+    ),
+    "wrong_secret": (
+        N_("No role has this secret"),
+        N_("The secret that was sent is not that of any role."),
+    ),
+    "too_many_failures": (
+        N_("Too many wrong secrets"),
+        N_("They came from your address. The right one opens at once; a wrong one is looked at again in {wait} s."),
+    ),
+    "too_long": (
+        N_("This is too long"),
+        N_("Nothing here needs an address or a form of that length. Begin again from a page."),
+    ),
+    "bad_address": (
+        N_("There is no such address"),
+        N_("It holds characters that no address here has. Begin again from a page."),
+    ),
+    "bad_length": (
+        N_("This request cannot be read"),
+        N_("It says of itself a length that is no number. Nothing was done."),
+    ),
+    "bad_form": (
+        N_("This form cannot be read"),
+        N_("It is not the form of the login page, or did not come whole. Open the page and try again."),
+    ),
+    "bad_range": (
+        N_("This address cannot be shown as asked"),
+        N_("The days it asks for cannot be read. Choose them on a page."),
+    ),
+    "no_such_figure": (
+        N_("There is no such figure"),
+        N_("It may have been of an earlier snapshot. Follow a figure's rows from its page."),
+    ),
+    "no_such_chart": (
+        N_("There is no such chart"),
+        N_("Follow a chart's rows from its page."),
+    ),
+    "unavailable": (
+        N_("The figures cannot be read now"),
+        N_(
+            "The server works, but something that it reads is not in order. Whoever runs it learns more from "
+            "crm doctor."
+        ),
+    ),
+    "internal_error": (
+        N_("This page could not be drawn"),
+        N_(
+            "It is a fault of the program and nothing that you did; the server's log says what happened. The "
+            "other pages may well work."
+        ),
+    ),
+    "refused": (
+        N_("This cannot be answered"),
+        N_("The server says:"),
+    ),
 }
 # People are told their message too: it says more than any words of the page could.
 _TELLING: Final = frozenset({"bad_range", "no_such_chart", "no_such_figure", "refused", "unavailable"})
@@ -41,6 +129,12 @@ def answer(request: Request, problem: Refused) -> Response:
     """Say no in the shape that is asked for."""
     headers = dict(problem.headers or {})
     if wants_page(request):
+        language = language_of(request)
+        title, text = TOLD.get(problem.code, TOLD["refused"])
+        places = {
+            name: language.gettext(ROLES[value][0]) if value in ROLES else value
+            for name, value in problem.places.items()
+        }
         return bare_page(
             request,
             "problem.html",
@@ -48,7 +142,8 @@ def answer(request: Request, problem: Refused) -> Response:
             headers=headers,
             here="" if problem.code == _LEADING_NOWHERE else address_of(request),
             code=problem.code,
-            places=problem.places,
+            title=language.gettext(title),
+            text=language.gettext(text, **places),
             detail=problem.detail if problem.code in _TELLING else "",
         )
     error = {"code": problem.code, "message": problem.detail, "hint": problem.hint}

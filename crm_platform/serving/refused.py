@@ -16,8 +16,8 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 class Refused(HTTPException):
     """A request ends here.
 
-    `code`: a word for programs, and the key of what people read (`problem.…` in pages/words.py, with `places` filled);
-    `message`: what is wrong; `hint`: what to do instead.
+    `code`: a word for programs, and for what people read (problems.py, with `places` filled); `message`: what is wrong;
+    `hint`: what to do instead.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from crm_platform.alerts import Alert, Alerter
 from crm_platform.alerts.digest import digest, is_due, send
 from crm_platform.cli import alerts as commands
 from crm_platform.errors import FixConfiguration
+from crm_platform.languages import Language
 from crm_platform.metrics.backlog_now.table import BacklogNow
 from crm_platform.metrics.executive_summary.table import ExecutiveSummary
 from crm_platform.settings import Settings
@@ -55,6 +56,19 @@ def summarised(settings: Settings, **changed: object) -> Settings:
 
 def lines(settings: Settings, *, now: dt.datetime = MORNING) -> list[str]:
     return digest(settings, Alerter(settings), now=now).text.splitlines()
+
+
+def test_the_digest_speaks_the_tenants_language(tmp_path):
+    settings = summarised(Settings(data_dir=tmp_path, language=Language("fr"), serve_url="https://kpi.example.com"))
+    message = digest(settings, Alerter(settings), now=MORNING)
+    assert message.title == "Résumé du sam. 21 nov. 2026"
+    told = message.text.replace("\u00a0", " ").replace("\u202f", " ").splitlines()
+    assert told[0] == (
+        "Première réponse des 7 derniers jours, médiane : 4 min 12 s, 38 s plus rapide que les 7 jours précédents."
+    )
+    assert told[4] == "Contacts : 2 000, 32 de plus que la semaine précédente."
+    assert told[9] == "Au sam. 21 nov. 2026, 07:00 EAT ; couverture 99,9 %."
+    assert told[-1] == "Page : https://kpi.example.com/executive"
 
 
 def test_the_digest_says_how_things_are_and_what_changed(tmp_path):
@@ -179,6 +193,18 @@ def test_check_judges_and_tells_only_when_asked(tmp_path, shell):
     assert Alerter(tenant.settings).open_problems() == {}
     shell(tenant.settings, "check", "--send")
     assert len(Alerter(tenant.settings).open_problems()) == 1
+
+
+def test_what_programs_read_of_it_stays_english(tmp_path, shell):
+    tenant = Tenant(Settings(data_dir=tmp_path, language=Language("sw")))
+    tenant.on(ResponseTimesDaily, FRIDAY, **{MEDIAN: 1500.0}).snapshot()
+    row = json.loads(shell(tenant.settings, "check", "--json").splitlines()[0])
+    assert row["figure"] == "The median first response"
+    assert row["found"] == "25 min on Fri 20 Nov 2026; target: at most 15 min"
+    shell(tenant.settings, "check", "--send")
+    assert list(Alerter(tenant.settings).open_problems().values()) == [
+        "Thamani ya kati ya jibu la kwanza: juu ya lengo"
+    ]
 
 
 def test_digest_shows_and_sends_only_when_asked(tmp_path, receiver, shell):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crm_platform.alerts import Alerter, watches
 from crm_platform.alerts.watches import Verdict, check, tell, usual_range
+from crm_platform.languages import Language
 from crm_platform.metrics.backlog_daily.table import BacklogDaily
 from crm_platform.metrics.chats_resolved_daily.table import ChatsResolvedDaily
 from crm_platform.metrics.contact_growth_daily.table import ContactGrowthDaily
@@ -293,6 +294,22 @@ def test_a_message_says_since_when_and_where_to_look(tmp_path):
         "So since Thu 19 Nov 2026. Coverage 96.7 %.",
         "Page: https://kpi.example.com/support",
         "Receipt: `crm explain kpi.response_times_daily --day 2026-11-20 --column waits`",
+    ]
+
+
+def test_a_message_speaks_the_tenants_language(tmp_path):
+    tenant = Tenant(Settings(data_dir=tmp_path, language=Language("sw"), serve_url="https://kpi.example.com"))
+    for back in (0, 1):
+        tenant.on(ResponseTimesDaily, FRIDAY - dt.timedelta(days=back), waits=3, coverage=0.9678)
+    assert told(tenant) == {
+        "kpi:response_times_daily.waits:range": "Idadi ya kusubiri jibu: chini ya kiwango cha kawaida"
+    }
+    (problem,) = Alerter(tenant.settings).standing()
+    assert problem.text.splitlines() == [
+        "3 tarehe Iju 20 Nov 2026; kawaida siku ya Ijumaa: 65 hadi 135.",
+        "Ni hivyo tangu Alh 19 Nov 2026. 96.7 % imeonekana.",
+        "Ukurasa: https://kpi.example.com/support",
+        "Ushahidi: `crm explain kpi.response_times_daily --day 2026-11-20 --column waits`",
     ]
 
 

@@ -288,7 +288,7 @@ def test_what_a_snapshot_of_an_earlier_version_does_not_hold_is_said_and_left_ou
     """Field case 31, for tables and for columns."""
     held = dict.fromkeys((name for name in snapshot.tables if name != "kpi.backlog_now"), 1)
     older = dataclasses.replace(snapshot, tables=held)
-    monkeypatch.setattr(analysts, "_snapshot", lambda _settings: older)
+    monkeypatch.setattr(analysts, "published_snapshot", lambda _settings: older)
     monkeypatch.setattr(analysts, "current_settings", lambda: settings)
     for form in ("csv", "xlsx", "parquet"):
         to = tmp_path / ("all.xlsx" if form == "xlsx" else form)

@@ -25,6 +25,7 @@ from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfigurati
 from crm_platform.ingest import Outcome, open_warehouse
 from crm_platform.ingest.connect import open_gate
 from crm_platform.ingest.presence import PRESENT
+from crm_platform.languages import ENGLISH, Language
 from crm_platform.metrics.backlog_now.table import BacklogNow
 from crm_platform.metrics.executive_summary.table import ExecutiveSummary
 from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
@@ -80,7 +81,7 @@ FIGURES = [
 
 @pytest.mark.parametrize(("name", "value", "words"), FIGURES)
 def test_figures_carry_their_unit(name, value, words):
-    assert figure(ExecutiveSummary.columns[name], value) == words
+    assert figure(ENGLISH, ExecutiveSummary.columns[name], value) == words
 
 
 def test_the_summary_shows_each_figure_beside_its_previous():
@@ -337,6 +338,23 @@ def test_status_names_who_is_at_work_and_what_is_left(settings):
     assert said["snapshot"] == "none yet: run `crm refresh`"
 
 
+def test_status_speaks_the_readers_language_on_a_terminal_and_english_to_programs(settings, monkeypatch):
+    monkeypatch.setattr(looking, "current_settings", lambda: settings.model_copy(update={"language": Language("sw")}))
+    piped = CliRunner().invoke(crm, ["status"]).output
+    assert "warehouse\tempty: run `crm refresh`" in piped
+    terminal = Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr(words_module, "console", lambda: terminal)
+    monkeypatch.setattr(looking, "console", lambda: terminal)
+    assert "ghala                 tupu: endesha `crm refresh`" in CliRunner().invoke(crm, ["status"]).output
+    programs = CliRunner().invoke(crm, ["status", "--json"]).output
+    assert '{"about": "warehouse", "status": "empty: run `crm refresh`"}' in programs
+
+
+def test_what_a_refresh_brought_is_told_in_the_readers_language():
+    words = platform._told(Language("fr"), [outcome_of(seconds_throttled=389)])
+    assert words == "9 requêtes, collecte en 2 min 26 s (dont 2 min 26 s à attendre la limite de débit)"
+
+
 def test_status_sends_nobody_to_a_refresh_that_is_at_work(settings):
     with lease(settings.lock_dir / "refresh.lock", purpose="crm refresh"):
         said = dict(status_lines(settings, now=NOW))
@@ -346,10 +364,14 @@ def test_status_sends_nobody_to_a_refresh_that_is_at_work(settings):
 
 def test_status_says_which_row_is_least_known():
     """An hour after midnight the new day has seen nothing: that is no reason to call everything unseen."""
-    told = looking._covered({"kpi.executive_summary": 0.9999, "kpi.backlog_daily": 0.0, "kpi.backlog_now": 1.0})
+    told = looking._covered(
+        ENGLISH, {"kpi.executive_summary": 0.9999, "kpi.backlog_daily": 0.0, "kpi.backlog_now": 1.0}
+    )
     assert told == "99.9% of the executive summary; 0.0% in the least known row (kpi.backlog_daily)"
-    assert looking._covered({"kpi.backlog_now": 1.0}).startswith("not known for the executive summary; 100.0% in")
-    assert looking._covered({}) == "not known"
+    assert looking._covered(ENGLISH, {"kpi.backlog_now": 1.0}).startswith(
+        "not known for the executive summary; 100.0% in"
+    )
+    assert looking._covered(ENGLISH, {}) == "not known"
 
 
 def outcome_of(**fields) -> SimpleNamespace:
@@ -365,7 +387,7 @@ def test_what_remains_is_never_cut(monkeypatch, capsys):
     monkeypatch.setattr(words_module, "console", lambda: terminal)
     monkeypatch.setattr(platform, "console", lambda: terminal)
     reason = "2,000 chats: " + "the CRM does not answer " * 5
-    words = platform._told([outcome_of(remaining=reason), outcome_of(table=raw.Campaigns)])
+    words = platform._told(ENGLISH, [outcome_of(remaining=reason), outcome_of(table=raw.Campaigns)])
     told = capsys.readouterr()
     assert " ".join(reason.split()) in " ".join(told.out.split())
     assert "columns more" not in told.err
@@ -373,7 +395,7 @@ def test_what_remains_is_never_cut(monkeypatch, capsys):
 
 
 def test_threads_that_wait_together_do_not_wait_longer_than_the_run():
-    words = platform._told([outcome_of(seconds_throttled=389)])
+    words = platform._told(ENGLISH, [outcome_of(seconds_throttled=389)])
     assert words == "9 requests, ingest in 2 min 26 s (2 min 26 s of waiting for the rate limit)"
 
 
@@ -498,7 +520,7 @@ def outcome(table, **values) -> Outcome:
 
 def test_what_a_refresh_brought_is_told_once_a_stage(capsys):
     stages = [outcome(raw.Contacts, inserted=3), outcome(raw.ContactSweeps), outcome(raw.Messages, remaining="2 chats")]
-    assert platform._told(stages) == "10 requests, ingest in 1 min"
+    assert platform._told(ENGLISH, stages) == "10 requests, ingest in 1 min"
     assert "raw.messages\t0\t0\t0\t0\t2 chats" in capsys.readouterr().out
 
 

@@ -1,7 +1,7 @@
 """The pages people look at.
 
-What belongs here: their routes; each page is a module, its words stand in words.py, its look in templates/ and
-static/. What does not: who may see a page (app.py), the API for programs (kpi_api.py), computing a figure (models/).
+What belongs here: their routes; each page is a module, its look stands in templates/ and static/. What does not:
+who may see a page (app.py), the API for programs (kpi_api.py), computing a figure (models/).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.serving.pages import campaigns, executive, support
 from crm_platform.serving.pages.chart import Chart
 from crm_platform.serving.pages.frame import Build, Frame, View, preferences
-from crm_platform.serving.pages.words import BadAddress
+from crm_platform.serving.pages.period import BadAddress
 from crm_platform.serving.refused import Refused
 
 if TYPE_CHECKING:

@@ -8,28 +8,70 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from crm_platform.errors import FixConfiguration
+from crm_platform.languages import ENGLISH, N_, NP_
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import Row, total
 from crm_platform.serving.pages.chart import Chart, Column
 from crm_platform.serving.pages.charts import Bar, BarChart, HeatMap
+from crm_platform.serving.pages.column_words import VALUE_WORDS
 from crm_platform.serving.pages.costs import Cost, read_costs
+from crm_platform.serving.pages.figure_words import FIGURE_WORDS
 from crm_platform.serving.pages.figures import Figure, How, Source
 from crm_platform.serving.pages.frame import Chip, Content, Notice, View
-from crm_platform.serving.pages.period import Period
-from crm_platform.serving.pages.words import BadAddress
+from crm_platform.serving.pages.period import BadAddress, Period
 
 PAGE_ROWS: Final = 50
 _RATES: Final = ("delivery_rate", "read_per_delivered", "reply_per_delivered")
 # What the ranking can be sorted by; `sent_at`, newest first, when nothing is chosen.
 SORTS: Final = ("sent_at", "name", "total_recipients", *_RATES, "cost", "value", "gain")
 # What the best of a comparison is called by a rate.
-_VERDICTS: Final = {"read_per_delivered": "compare.read", "reply_per_delivered": "compare.replied"}
+_VERDICTS: Final = {
+    # Translators: as in: Spring sale is read more often than Easter
+    "read_per_delivered": NP_("comparison", "read"),
+    "reply_per_delivered": NP_("comparison", "answered"),
+}
+_CLEAR: Final = N_(
+    "{name} is {what} more often than {other}: {change} more, with 95 % certainty between {low} and {high}."
+)
+_UNCLEAR: Final = N_(
+    "{name} is {what} most, but the lead over {other} may be chance: {change} more, with 95 % certainty "
+    "between {low} and {high}."
+)
+# What a reader should know before trusting a row: look, words, and why.
+_FLAGS: Final[Mapping[str, tuple[str, str, str]]] = {
+    # Translators: a mark on a campaign, and why it is there
+    "inconsistent": (
+        "bad",
+        N_("contradicts itself"),
+        N_(
+            "Its report says what cannot be, such as more read than delivered. It is shown as the CRM gave it and is "
+            "in no sum."
+        ),
+    ),
+    "unsent": ("wait", N_("not sent yet"), ""),
+    "unsettled": (
+        "wait",
+        N_("not settled"),
+        N_("Its numbers still rise: settled is what is completed or failed and was sent at least 72 hours ago."),
+    ),
+    "unreported": ("wait", N_("no report yet"), ""),
+    "gap": (
+        "bad",
+        N_("CRM says {gap} otherwise"),
+        N_("The CRM's own rate text differs from the rate that follows from its counts."),
+    ),
+    "outside": (
+        "wait",
+        N_("not in the sums above"),
+        N_("The sums hold campaigns of complete days, with recipients and a report that does not contradict itself."),
+    ),
+}
 _VISIBLE_GAP: Final = 0.005  # percentage points: less is the arithmetic of floating points
 
 
@@ -59,7 +101,7 @@ def build(view: View) -> Content:
     for row in only:
         left = ",".join(key for key in view.all("campaign") if key != row["campaign_id"])
         href = view.href(campaign=left) if left else view.href(drop=("campaign",))
-        view.chips.append(Chip(f"{view.say('filter.campaign')}: {_name(row)}", href))
+        view.chips.append(Chip(view._("Campaign: {name}", name=_name(row)), href))
     counted = [row for row in chosen if counts(row)]
     counted_before = [row for row in before if counts(row)]
     compared = [known[key] for key in view.all("compare") if key in known]
@@ -86,6 +128,7 @@ def build(view: View) -> Content:
             "has_costs": bool(costs),
             "name": _name,
             "sent": sent,
+            "status": status,
         },
     )
 
@@ -108,7 +151,7 @@ def _name(row: Row) -> str:
 def _tell_unknown(view: View, known: dict[str, Row]) -> None:
     missing = [key for name in ("campaign", "compare") for key in view.all(name) if key not in known]
     if missing:
-        raise BadAddress("bad.campaign", name=missing[0][:40])
+        raise BadAddress(N_("campaign {name} is not known; choose one from the list"), name=missing[0][:40])
 
 
 def _sent_within(view: View, rows: Sequence[Row], period: Period) -> list[Row]:
@@ -123,7 +166,7 @@ def _costs(view: View, rows: Sequence[Row]) -> dict[str, Cost]:
     try:
         costs = read_costs(view.settings.root)
     except FixConfiguration as problem:
-        view.notice = view.notice or Notice(view.say("notice.costs"), str(problem), "en")
+        view.notice = view.notice or Notice(view._("The costs of campaigns are left out"), str(problem), ENGLISH)
         return {}
     return costs.of(rows) if costs else {}
 
@@ -139,10 +182,10 @@ def _return(view: View, rows: Sequence[Row]) -> Figure:
     paid = [row for row in rows if row["cost"] is not None and row["value"] is not None]
     currencies = {row["currency"] for row in paid}
     cost, value = sum(row["cost"] for row in paid), sum(row["value"] for row in paid)
-    base = view.many("base.return", len(paid))
+    base = view.ngettext("1 campaign with cost and value", "{n} campaigns with cost and value", len(paid))
     if len(currencies) == 1:
         (currency,) = currencies
-        base += f": {numbers.count(value)} / {numbers.count(cost)} {currency}"
+        base += f": {view.count(value)} / {view.count(cost)} {currency}"
     return Figure(
         name="return",
         kind="growth",
@@ -163,7 +206,12 @@ def _figures(view: View, rows: Sequence[Row], before: Sequence[Row], *, is_range
     coverage = min((row["coverage"] for row in rows if row["coverage"] is not None), default=None)
     is_unknown = any(row["coverage"] is None for row in rows)
     delivered = total(rows, "delivered") or 0
-    base = view.many("base.campaigns", len(rows), delivered=numbers.count(delivered))
+    base = view.ngettext(
+        "1 campaign, {delivered} delivered messages",
+        "{n} campaigns, {delivered} delivered messages",
+        len(rows),
+        delivered=view.count(delivered),
+    )
     key = tuple(("campaign_id", row["campaign_id"]) for row in rows) if not is_range else ()
     months = view.book.rows("engagement_monthly")[-12:]
 
@@ -226,22 +274,40 @@ def _figures(view: View, rows: Sequence[Row], before: Sequence[Row], *, is_range
 
 def _sentence(view: View, rows: Sequence[Row], figures: Sequence[Figure]) -> str:
     if not rows:
-        return view.say("say.no_campaigns", when=view.when)
+        return view._("No campaign that counts was sent {when}.", when=view.when)
     read, reply = figures[3], figures[4]
     parts = [
-        view.many("say.campaigns", len(rows), recipients=numbers.count(figures[1].value or 0), when=view.when)
+        view.ngettext(
+            "1 campaign went to {recipients} recipients {when}",
+            "{n} campaigns went to {recipients} recipients {when}",
+            len(rows),
+            recipients=view.count(figures[1].value or 0),
+            when=view.when,
+        )
         if not view.get("campaign")
-        else view.say(
-            "say.campaigns.chosen", n=numbers.count(len(rows)), recipients=numbers.count(figures[1].value or 0)
+        else view._(
+            "Campaigns chosen: {n}, to {recipients} recipients",
+            n=view.count(len(rows)),
+            recipients=view.count(figures[1].value or 0),
         ),
-        view.say("say.read", read=view.value("rate", read.value), reply=view.value("rate", reply.value)),
+        view._(
+            "Of what was delivered {read} was read and {reply} answered",
+            read=view.value("rate", read.value),
+            reply=view.value("rate", reply.value),
+        ),
     ]
     if read.previous is not None and read.trend in {"better", "worse"}:
-        key = "say.read.more" if read.rises else "say.read.fewer"
-        parts[-1] += view.say(key, change=view.difference(read), before=view.before)
+        more, less = N_("; {change} more was read than {before}"), N_("; {change} less was read than {before}")
+        parts[-1] += view._(more if read.rises else less, change=view.difference(read), before=view.before)
     waiting = sum(not row["is_settled"] for row in rows)
     if waiting:
-        parts.append(view.many("say.unsettled", waiting))
+        parts.append(
+            view.ngettext(
+                "1 of them is not settled: its figures still rise",
+                "{n} of them are not settled: their figures still rise",
+                waiting,
+            )
+        )
     return " ".join(f"{part}." for part in parts)
 
 
@@ -249,10 +315,15 @@ def _sentence(view: View, rows: Sequence[Row], figures: Sequence[Figure]) -> str
 
 
 def _funnel(view: View, rows: Sequence[Row]) -> Chart:
-    title, subtitle = view.say("chart.funnel"), view.many("chart.funnel.sub", len(rows))
+    title = view._("How far do campaigns get?")
+    subtitle = view.ngettext(
+        "Recipients of the one campaign counted above",
+        "Recipients, counted once a campaign, over the {n} campaigns counted above",
+        len(rows),
+    )
     steps = ("total_recipients", "delivered", "read", "replied")
     sums = [total(rows, step) or 0 for step in steps]
-    words = [view.say(f"step.{step}") for step in steps]
+    words = [view._("Recipients"), view._("Delivered"), view._("Read"), view._("Replied")]
     told: list[Row] = []
     for number, (step, word, amount) in enumerate(zip(steps, words, sums, strict=True)):
         of = {0: 0, 1: sums[0]}.get(number, sums[1])
@@ -261,7 +332,7 @@ def _funnel(view: View, rows: Sequence[Row]) -> Chart:
         Bar(
             row["word"],
             row["people"],
-            numbers.count(row["people"]) + (f" · {numbers.percent(row['share'])}" if row["share"] is not None else ""),
+            view.count(row["people"]) + (f" · {view.percent(row['share'])}" if row["share"] is not None else ""),
             look="first" if number != 3 else "second",
         )
         for number, row in enumerate(told)
@@ -270,14 +341,14 @@ def _funnel(view: View, rows: Sequence[Row]) -> Chart:
         name="funnel",
         title=title,
         subtitle=subtitle,
-        note=view.say("chart.funnel.note"),
+        note=view._("delivered in % of recipients, read and replied in % of delivered"),
         table="kpi.campaign_performance",
         how="funnel",
         key=("step",),
         columns=(
-            Column("word", view.say("col.step"), "text"),
-            Column("people", view.say("col.people"), "count"),
-            Column("share", view.say("col.share"), "rate"),
+            Column("word", view._("Step"), "text"),
+            Column("people", view._("Recipients"), "count"),
+            Column("share", view._("Share"), "rate"),
         ),
         rows=told,
         drawing=BarChart(title=title, description=subtitle, bars=bars, row=48) if sums[0] else None,
@@ -290,11 +361,14 @@ def _send_times(view: View) -> Chart:
     enough = [row for row in rows if row["enough_data"] and row["read_per_delivered_shrunk"] is not None]
     best = max(enough, key=lambda row: row["read_per_delivered_shrunk"], default=None)
     if best is None:
-        title = view.say("chart.send_time.none")
+        title = view._("No best time to send yet: not enough data")
     else:
-        weekday = numbers.weekday(view.language, best["weekday"])
-        title = view.say("chart.send_time.best", weekday=weekday, hour=f"{best['hour']:02d}:00")
-    subtitle = view.say("chart.send_time.sub")
+        weekday = view.language.weekday(best["weekday"])
+        title = view._("Read most when sent on {weekday} at {hour}", weekday=weekday, hour=f"{best['hour']:02d}:00")
+    subtitle = view._(
+        "Read in % of delivered by weekday and hour of sending, over all campaigns; few messages are "
+        "drawn towards the mean of all"
+    )
     hours = sorted({row["hour"] for row in rows}) or [9]
     shown = range(min(hours), max(hours) + 1)
     numbered = {(row["weekday"], row["hour"]): number for number, row in enumerate(rows)}
@@ -303,7 +377,7 @@ def _send_times(view: View) -> Chart:
     drawing = HeatMap(
         title=title,
         description=subtitle,
-        rows=[numbers.weekday(view.language, number) for number in range(7)],
+        rows=[view.language.weekday(number) for number in range(7)],
         columns=[f"{hour:02d}" for hour in shown],
         cells=[
             [cells.get((weekday, hour), {}).get("read_per_delivered_shrunk") for hour in shown] for weekday in range(7)
@@ -316,18 +390,18 @@ def _send_times(view: View) -> Chart:
         name="send_time",
         title=title,
         subtitle=subtitle,
-        note=view.say("chart.send_time.note"),
+        note=view._("struck through: not enough data (fewer than 3 campaigns or 1,000 delivered)"),
         table="kpi.send_time_performance",
         key=("weekday", "hour"),
         columns=(
-            Column("weekday", view.say("col.weekday"), "weekday"),
-            Column("hour", view.say("col.hour"), "hour"),
-            Column("campaigns", view.say("col.campaigns"), "count"),
-            Column("delivered", view.say("col.delivered"), "count"),
-            Column("read_per_delivered", view.say("col.read_rate"), "rate"),
-            Column("read_per_delivered_shrunk", view.say("col.read_shrunk"), "rate"),
-            Column("reply_per_delivered_shrunk", view.say("col.reply_shrunk"), "rate"),
-            Column("enough_data", view.say("col.enough"), "flag"),
+            Column("weekday", view._("Weekday"), "weekday"),
+            Column("hour", view._("Hour"), "hour"),
+            Column("campaigns", view._("Campaigns"), "count"),
+            Column("delivered", view._("Delivered"), "count"),
+            Column("read_per_delivered", view._("Read rate"), "rate"),
+            Column("read_per_delivered_shrunk", view._("Read rate, evened out"), "rate"),
+            Column("reply_per_delivered_shrunk", view._("Reply rate, evened out"), "rate"),
+            Column("enough_data", view._("Enough data"), "flag"),
         ),
         rows=rows,
         drawing=drawing,
@@ -339,7 +413,9 @@ def _sort(view: View) -> tuple[str, bool]:
     """Column and whether it runs down."""
     column = view.get("sort") or "sent_at"
     if column not in SORTS:
-        raise BadAddress("bad.sort", name=column[:30], names=", ".join(SORTS))
+        raise BadAddress(
+            N_("sort={name} is not known; choose one of {names}"), name=column[:30], names=", ".join(SORTS)
+        )
     return column, view.get("dir") != "asc"
 
 
@@ -355,29 +431,32 @@ def _ranking(view: View, rows: Sequence[Row], *, has_costs: bool) -> Chart:
     )
     ordered = known + [row for row in found if row.get(column) is None]
     money = (
-        Column("cost", view.say("col.cost"), "amount"),
-        Column("value", view.say("col.worth"), "amount"),
-        Column("gain", view.say("col.return"), "growth"),
-        Column("currency", view.say("col.currency"), "text"),
+        Column("cost", view._("Cost"), "amount"),
+        Column("value", view._("Value"), "amount"),
+        Column("gain", view._("Return"), "growth"),
+        Column("currency", view._("Currency"), "text"),
     )
     return Chart(
         name="campaigns",
-        title=view.say("chart.campaigns"),
-        subtitle=view.say("chart.campaigns.sub"),
+        title=view._("Campaigns side by side"),
+        subtitle=view._(
+            "Delivered in % of recipients; read and replied in % of delivered; bars with their 95 % interval "
+            "(reply bars end at 25 %)"
+        ),
         table="kpi.campaign_performance",
         key=("campaign_id",),
         columns=(
-            Column("campaign_id", view.say("filter.campaign"), "text"),
-            Column("name", view.say("col.name"), "text"),
-            Column("status", view.say("col.status"), "text"),
-            Column("sent_at", view.say("col.sent"), "text"),
-            Column("total_recipients", view.say("figure.recipients"), "count"),
-            Column("delivered", view.say("col.delivered"), "count"),
-            Column("read", view.say("col.read"), "count"),
-            Column("replied", view.say("col.replied"), "count"),
+            Column("campaign_id", view._("Campaign"), "text"),
+            Column("name", view._("Name"), "text"),
+            Column("status", view._("Status"), "text"),
+            Column("sent_at", view._("Sent"), "text"),
+            Column("total_recipients", view._("Recipients"), "count"),
+            Column("delivered", view._("Delivered"), "count"),
+            Column("read", view._("Read"), "count"),
+            Column("replied", view._("Replied"), "count"),
             *(Column(f"{rate}{end}", rate, "rate") for rate in _RATES for end in ("", "_low", "_high")),
-            Column("is_consistent", view.say("flag.inconsistent"), "flag"),
-            Column("is_settled", view.say("flag.unsettled"), "flag"),
+            Column("is_consistent", view._("contradicts itself"), "flag"),
+            Column("is_settled", view._("not settled"), "flag"),
             *(money if has_costs else ()),
         ),
         rows=ordered,
@@ -397,20 +476,24 @@ def flags(view: View, row: Row, *, is_counted: bool) -> list[tuple[str, str, str
     """What a reader should know before trusting a row: look, words, and why."""
     told = []
     if row["is_consistent"] is False:
-        told.append(("bad", view.say("flag.inconsistent"), view.say("flag.inconsistent.why")))
+        told.append(_flag(view, "inconsistent"))
     if row["status"] in {"draft", "scheduled"}:
-        told.append(("wait", view.say("flag.unsent"), ""))
+        told.append(_flag(view, "unsent"))
         return told
     if not row["is_settled"]:
-        told.append(("wait", view.say("flag.unsettled"), view.say("flag.unsettled.why")))
+        told.append(_flag(view, "unsettled"))
     if row["delivered"] is None:
-        told.append(("wait", view.say("flag.unreported"), ""))
+        told.append(_flag(view, "unreported"))
     if (row["api_rate_gap"] or 0) > _VISIBLE_GAP:
-        gap = view.value("gap", row["api_rate_gap"])
-        told.append(("bad", view.say("flag.gap", gap=gap), view.say("flag.gap.why")))
+        told.append(_flag(view, "gap", gap=view.value("gap", row["api_rate_gap"])))
     if not is_counted:
-        told.append(("wait", view.say("flag.outside"), view.say("flag.outside.why")))
+        told.append(_flag(view, "outside"))
     return told
+
+
+def _flag(view: View, name: str, **places: str) -> tuple[str, str, str]:
+    look, words, why = _FLAGS[name]
+    return look, view._(words, **places), why and view._(why)
 
 
 def interval(row: Row, rate: str, top: float) -> str:
@@ -432,7 +515,7 @@ def _comparison(view: View, rows: Sequence[Row]) -> list[Chart]:
     drawn = []
     for rate, name in zip(_RATES, ("delivery_rate", "read_rate", "reply_rate"), strict=True):
         ordered = sorted(rows, key=lambda row: (row[rate] is None, -(row[rate] or 0)))
-        title, subtitle = view.say(f"figure.{name}"), view.say("chart.compare.sub")
+        title, subtitle = view._(FIGURE_WORDS[name].title), view._("Share with its 95 % interval")
         bars = [
             Bar(_name(row), row[rate], view.value("rate", row[rate]), row[f"{rate}_low"], row[f"{rate}_high"])
             for row in ordered
@@ -445,10 +528,10 @@ def _comparison(view: View, rows: Sequence[Row]) -> list[Chart]:
                 table="kpi.campaign_performance",
                 key=("campaign_id",),
                 columns=(
-                    Column("name", view.say("col.name"), "text"),
+                    Column("name", view._("Name"), "text"),
                     Column(rate, title, "rate"),
-                    Column(f"{rate}_low", view.say("col.low"), "rate"),
-                    Column(f"{rate}_high", view.say("col.high"), "rate"),
+                    Column(f"{rate}_low", view._("At least"), "rate"),
+                    Column(f"{rate}_high", view._("At most"), "rate"),
                 ),
                 rows=ordered,
                 drawing=BarChart(title=title, description=subtitle, bars=bars),
@@ -469,8 +552,8 @@ def _verdict(view: View, rows: Sequence[Row], rate: str) -> str:
         return ""
     low, high = difference(best, following, rate)
     places = {name: view.value("points", amount) for name, amount in (("change", change), ("low", low), ("high", high))}
-    key = "say.compare.clear" if low > 0 else "say.compare.unclear"
-    return view.say(key, what=view.say(_VERDICTS[rate]), name=_name(best), other=_name(following), **places)
+    words = _CLEAR if low > 0 else _UNCLEAR
+    return view._(words, what=view._(_VERDICTS[rate]), name=_name(best), other=_name(following), **places)
 
 
 def difference(one: Row, other: Row, rate: str) -> tuple[float, float]:
@@ -479,6 +562,12 @@ def difference(one: Row, other: Row, rate: str) -> tuple[float, float]:
     down = math.hypot(one[rate] - one[f"{rate}_low"], other[f"{rate}_high"] - other[rate])
     up = math.hypot(one[f"{rate}_high"] - one[rate], other[rate] - other[f"{rate}_low"])
     return change - down, change + up
+
+
+def status(view: View, value: str | None) -> str:
+    """Write a campaign's status; one that nobody knows as the CRM does."""
+    words = VALUE_WORDS["status"].get(value or "")
+    return view._(words) if words else value or numbers.NONE
 
 
 def sent(view: View, moment: dt.datetime | None) -> str:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Final, Literal
 
+from crm_platform.languages import Language
 from crm_platform.publish.csv_writer import csv_document
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.charts import Drawing, HeatMap, Size
-from crm_platform.serving.pages.numbers import Language
-from crm_platform.serving.pages.words import say
+from crm_platform.serving.pages.column_words import ABSENT_WORDS
 
 CellKind = Literal[
     "count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour", "flag", "label", "region",
@@ -42,23 +42,23 @@ class Column:
         if value is None:
             return numbers.NONE
         if self.kind == "day":
-            return f"{numbers.weekday(language, value.weekday())} {numbers.day(language, value, year=True)}"
+            return f"{language.weekday(value.weekday())} {numbers.day(language, value, year=True)}"
         if self.kind == "month":
             return numbers.month(language, value)
         if self.kind == "weekday":
-            return numbers.weekday(language, value)
+            return language.weekday(value)
         if self.kind == "hour":
             return f"{value:02d}:00"
         if self.kind == "text":
             return str(value)
         if self.kind == "flag":
-            return say(language, "value.yes" if value else "value.no")
+            return yes_or_no(language, is_so=value)
         if self.kind == "label":
             return label(language, value)
         if self.kind == "region":
             return country(language, value)
         if self.kind == "amount":
-            return f"{value:,.0f}"
+            return language.number(value, ",.0f")
         return numbers.value(language, self.kind, value)
 
     @property
@@ -154,13 +154,17 @@ class Chart:
 
 def label(language: Language, value: str) -> str:
     """Write a text from the tables; the names of what is absent, in the reader's language."""
-    key = f"value.{value[1:-1]}"
-    return say(language, key) if value in {"(none)", "(other)", "(unknown)", "(unassigned)"} else value
+    return language.gettext(ABSENT_WORDS[value]) if value in ABSENT_WORDS else value
+
+
+def yes_or_no(language: Language, *, is_so: bool) -> str:
+    """Write whether something is so."""
+    return language.gettext("yes") if is_so else language.gettext("no")
 
 
 def country(language: Language, code: str) -> str:
     """Write a country of the tables."""
-    return label(language, code) if code.startswith("(") else numbers.region(language, code)
+    return label(language, code) if code.startswith("(") else language.region(code)
 
 
 def plain(value: object) -> str:

@@ -1,151 +1,244 @@
-"""Names of published columns for people, in English and in Swahili: what a receipt calls figures and the rows behind.
+"""What is said of published columns: their names, what their abbreviations mean, and what a table's rows are called.
 
-What belongs here: a pair for every column that a receipt can show; a test holds that none is missing. What does not:
-names of figures as their tiles say them, and every other word (words.py).
+What belongs here: English words, marked for the catalogs; a test holds that none is missing that a receipt can show.
+What does not: names of figures as their tiles say them (figure_words.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-COLUMN_WORDS: Final[dict[str, tuple[str, str]]] = {
+from crm_platform.languages import N_, NN_, NP_, Words
+
+COLUMN_WORDS: Final[Mapping[str, Words]] = {
     # Names of rows.
-    "chat_id": ("Chat", "Mazungumzo"),
-    "message_id": ("Message", "Ujumbe"),
-    "opening_message_id": ("First unanswered message", "Ujumbe wa kwanza usiojibiwa"),
-    "first_message_id": ("First message", "Ujumbe wa kwanza"),
-    "campaign_id": ("Campaign", "Kampeni"),
-    "sweep_id": ("Count", "Hesabu"),
-    "interval_number": ("Stay", "Kipindi cha kuwapo"),
-    "number": ("Number", "Namba"),
-    "day": ("Day", "Siku"),
-    "month": ("Month", "Mwezi"),
-    "weekday": ("Weekday", "Siku ya wiki"),
-    "hour": ("Hour", "Saa"),
-    "cell_weekday": ("Sent on", "Ilitumwa siku ya"),
-    "cell_hour": ("Sent at", "Ilitumwa saa"),
-    "window_days": ("Days", "Siku"),
-    "field": ("Field", "Sehemu ya taarifa"),
-    "value": ("Value", "Thamani"),
-    "region": ("Country", "Nchi"),
-    "agent": ("Agent", "Mhudumu"),
-    "name": ("Name", "Jina"),
+    "chat_id": N_("Chat"),
+    "message_id": N_("Message"),
+    "opening_message_id": N_("First unanswered message"),
+    "first_message_id": N_("First message"),
+    "campaign_id": N_("Campaign"),
+    # Translators: a count of all contacts that the platform made
+    "sweep_id": N_("Count"),
+    # Translators: a time during which a contact was in the list
+    "interval_number": N_("Stay"),
+    "number": N_("Number"),
+    "day": N_("Day"),
+    "month": N_("Month"),
+    "weekday": N_("Weekday"),
+    "hour": N_("Hour"),
+    # Translators: the weekday on which a campaign was sent
+    "cell_weekday": N_("Sent on"),
+    # Translators: the hour at which a campaign was sent
+    "cell_hour": N_("Sent at"),
+    "window_days": N_("Days"),
+    "field": N_("Field"),
+    "value": N_("Value"),
+    # Translators: by a phone number
+    "region": N_("Country"),
+    "agent": N_("Agent"),
+    "name": N_("Name"),
     # Waits and conversations.
-    "state": ("Outcome", "Matokeo"),
-    "is_first": ("First of its conversation", "Ya kwanza katika mazungumzo"),
-    "is_left_truncated": ("Beginning not known", "Mwanzo haujulikani"),
-    "waiting_since": ("Waiting since", "Inasubiri tangu"),
-    "answered_at": ("Answered", "Ilijibiwa"),
-    "response_seconds": ("Took", "Ilichukua"),
-    "business_response_seconds": ("Took, in business hours", "Ilichukua, saa za kazi"),
-    "lasted": ("Lasted so far", "Imedumu hadi sasa"),
-    "conversation_ended_at": ("Conversation ended", "Mazungumzo yaliisha"),
-    "started_at": ("Began", "Yalianza"),
-    "ended_at": ("Ended", "Yaliisha"),
-    "resolved_at": ("Resolved", "Yalitatuliwa"),
-    "resolved_by": ("How", "Jinsi"),
-    "resolution_seconds": ("Time to the end", "Muda hadi mwisho"),
-    "last_inbound_at": ("Last message of the customer", "Ujumbe wa mwisho wa mteja"),
-    "assigned_at": ("Assigned", "Yalikabidhiwa"),
-    "done_at": ("Done", "Ilifanyika"),
-    "timestamp": ("Sent", "Ulitumwa"),
+    "state": N_("Outcome"),
+    # Translators: of a wait: whether it is
+    "is_first": N_("First of its conversation"),
+    "is_left_truncated": N_("Beginning not known"),
+    "waiting_since": N_("Waiting since"),
+    # Translators: when a wait was answered
+    "answered_at": N_("Answered"),
+    # Translators: how long a reply took
+    "response_seconds": N_("Took"),
+    "business_response_seconds": N_("Took, in business hours"),
+    # Translators: how long a wait goes on by now
+    "lasted": N_("Lasted so far"),
+    "conversation_ended_at": N_("Conversation ended"),
+    # Translators: when a conversation did
+    "started_at": N_("Began"),
+    "ended_at": N_("Ended"),
+    "resolved_at": N_("Resolved"),
+    # Translators: how a conversation was resolved: marked as done, or ended answered
+    "resolved_by": N_("How"),
+    "resolution_seconds": N_("Time to the end"),
+    "last_inbound_at": N_("Last message of the customer"),
+    "assigned_at": N_("Assigned"),
+    # Translators: when an agent did something
+    "done_at": N_("Done"),
+    # Translators: when a message was sent
+    "timestamp": NP_("message", "Sent"),
     # Operations.
-    "waits": ("Waits", "Kusubiri"),
-    "first_waits": ("First waits of conversations", "Kusubiri kwa kwanza kwa mazungumzo"),
-    "answered_waits": ("Waits answered", "Kusubiri kulikojibiwa"),
-    "first_answered_waits": ("First replies", "Majibu ya kwanza"),
-    "open_waits": ("Chats waiting", "Mazungumzo yanayosubiri"),
-    "missed_waits": ("Missed", "Yaliyokosa jibu"),
-    "trailing_waits": ("Thanks and the like", "Shukrani na kadhalika"),
-    "left_truncated_waits": ("Waits whose beginning is not known", "Kusubiri ambako mwanzo haujulikani"),
-    "first_responses": ("First replies", "Majibu ya kwanza"),
-    "answer_rate": ("Answer rate", "Kiwango cha kujibiwa"),
-    "answer_rate_7d": ("Answer rate, 7 days", "Kiwango cha kujibiwa, siku 7"),
-    "response_seconds_median": ("Response time, median", "Muda wa jibu, thamani ya kati"),
-    "response_seconds_p90": ("Response time, 9 of 10 within", "Muda wa jibu, 9 kati ya 10 ndani ya"),
-    "response_seconds_mean": ("Response time, mean", "Muda wa jibu, wastani"),
-    "first_response_seconds_median": ("First response time", "Muda wa jibu la kwanza"),
-    "first_response_seconds_median_7d": ("First response time, 7 days", "Muda wa jibu la kwanza, siku 7"),
-    "first_response_seconds_p90": ("First response, 9 of 10 within", "Jibu la kwanza, 9 kati ya 10 ndani ya"),
-    "first_response_seconds_mean": ("First response, mean", "Jibu la kwanza, wastani"),
-    "first_response_seconds_median_censored": (
-        "First response time with those who still wait",
-        "Muda wa jibu la kwanza pamoja na wanaosubiri bado",
-    ),
-    "business_first_response_seconds_median": (
-        "First response time in business hours",
-        "Muda wa jibu la kwanza saa za kazi",
-    ),
-    "first_within_target_rate": ("Answered within the target", "Yaliyojibiwa ndani ya lengo"),
-    "resolved": ("Conversations resolved", "Mazungumzo yaliyotatuliwa"),
-    "resolved_by_operator": ("Resolved: marked as done", "Yaliyowekwa alama ya kukamilika"),
-    "resolved_quietly": ("Resolved: ended answered", "Yaliyoisha yakiwa yamejibiwa"),
-    "unresolved": ("Ended missed", "Yaliyoisha bila jibu"),
-    "resolution_seconds_median": ("Time to resolution, median", "Muda hadi kutatuliwa, thamani ya kati"),
-    "open_waits_at_end": ("Chats waiting at the end of the day", "Mazungumzo yanayosubiri mwisho wa siku"),
-    "oldest_wait_seconds": ("Longest wait at the end of the day", "Kusubiri kurefu zaidi mwisho wa siku"),
-    "oldest_open_wait_seconds": ("Longest wait now", "Kusubiri kurefu zaidi sasa"),
-    "windows_expiring_2h": ("Window ends within 2 h", "Dirisha hufungwa ndani ya saa 2"),
-    "chats_assigned": ("Chats assigned", "Mazungumzo yaliyokabidhiwa"),
-    "chats_resolved": ("Chats resolved", "Mazungumzo yaliyotatuliwa"),
-    "chats_resolved_7d": ("Chats resolved, 7 days", "Mazungumzo yaliyotatuliwa, siku 7"),
-    "attributed_share": ("Replies that name who wrote them", "Majibu yanayomtaja mwandishi"),
-    "inbound": ("Messages from contacts", "Ujumbe kutoka kwa wateja"),
-    "replies": ("Replies", "Majibu"),
-    "templates": ("Templates", "Violezo"),
+    "waits": N_("Waits"),
+    "first_waits": N_("First waits of conversations"),
+    "answered_waits": N_("Waits answered"),
+    "first_answered_waits": N_("First replies"),
+    "open_waits": N_("Chats waiting"),
+    "missed_waits": NP_("waits", "Missed"),
+    # Translators: waits that a last word of the customer left open, mostly a thank-you
+    "trailing_waits": N_("Thanks and the like"),
+    "left_truncated_waits": N_("Waits whose beginning is not known"),
+    "first_responses": N_("First replies"),
+    "answer_rate": N_("Answer rate"),
+    "answer_rate_7d": N_("Answer rate, 7 days"),
+    "response_seconds_median": N_("Response time, median"),
+    "response_seconds_p90": N_("Response time, 9 of 10 within"),
+    "response_seconds_mean": N_("Response time, mean"),
+    "first_response_seconds_median": N_("First response time"),
+    "first_response_seconds_median_7d": N_("First response time, 7 days"),
+    "first_response_seconds_p90": N_("First response, 9 of 10 within"),
+    "first_response_seconds_mean": N_("First response, mean"),
+    "first_response_seconds_median_censored": N_("First response time with those who still wait"),
+    "business_first_response_seconds_median": N_("First response time in business hours"),
+    "first_within_target_rate": N_("Answered within the target"),
+    "resolved": N_("Conversations resolved"),
+    "resolved_by_operator": N_("Resolved: marked as done"),
+    "resolved_quietly": N_("Resolved: ended answered"),
+    "unresolved": N_("Ended missed"),
+    "resolution_seconds_median": N_("Time to resolution, median"),
+    "open_waits_at_end": N_("Chats waiting at the end of the day"),
+    "oldest_wait_seconds": N_("Longest wait at the end of the day"),
+    "oldest_open_wait_seconds": N_("Longest wait now"),
+    "windows_expiring_2h": N_("Window ends within 2 h"),
+    "chats_assigned": N_("Chats assigned"),
+    "chats_resolved": N_("Chats resolved"),
+    "chats_resolved_7d": N_("Chats resolved, 7 days"),
+    "attributed_share": N_("Replies that name who wrote them"),
+    "inbound": N_("Messages from contacts"),
+    "replies": N_("Replies"),
+    "templates": N_("Templates"),
     # Campaigns.
-    "status": ("Status", "Hali"),
-    "sent_at": ("Sent", "Ilitumwa"),
-    "campaigns": ("Campaigns", "Kampeni"),
-    "active_campaigns": ("Active campaigns", "Kampeni zinazoendelea"),
-    "recipients": ("Recipients", "Wapokeaji"),
-    "total_recipients": ("Recipients", "Wapokeaji"),
-    "delivered": ("Delivered", "Uliofikishwa"),
-    "read": ("Read", "Uliosomwa"),
-    "replied": ("Replied", "Uliojibiwa"),
-    "failed": ("Failed", "Ulioshindwa"),
-    "in_flight": ("Under way", "Ulio njiani"),
-    "delivery_rate": ("Delivery rate", "Kiwango cha kufikishwa"),
-    "delivery_rate_low": ("Delivery rate, at least", "Kiwango cha kufikishwa, angalau"),
-    "delivery_rate_high": ("Delivery rate, at most", "Kiwango cha kufikishwa, kisizidi"),
-    "read_rate": ("Read rate as the CRM writes it", "Kiwango cha kusomwa kama CRM inavyokiandika"),
-    "reply_rate": ("Reply rate as the CRM writes it", "Kiwango cha kujibiwa kama CRM inavyokiandika"),
-    "read_per_delivered": ("Read rate", "Kiwango cha kusomwa"),
-    "read_per_delivered_low": ("Read rate, at least", "Kiwango cha kusomwa, angalau"),
-    "read_per_delivered_high": ("Read rate, at most", "Kiwango cha kusomwa, kisizidi"),
-    "read_per_delivered_shrunk": ("Read rate, drawn towards the mean", "Kusomwa, kumevutwa kuelekea wastani"),
-    "read_per_delivered_30d": ("Read rate, settled, 30 days", "Kusomwa, zilizotulia, siku 30"),
-    "reply_per_delivered": ("Reply rate", "Kiwango cha kujibiwa"),
-    "reply_per_delivered_low": ("Reply rate, at least", "Kiwango cha kujibiwa, angalau"),
-    "reply_per_delivered_high": ("Reply rate, at most", "Kiwango cha kujibiwa, kisizidi"),
-    "reply_per_delivered_shrunk": ("Reply rate, drawn towards the mean", "Kujibiwa, kumevutwa kuelekea wastani"),
-    "reply_per_delivered_30d": ("Reply rate, settled, 30 days", "Kujibiwa, zilizotulia, siku 30"),
-    "read_per_recipient": ("Read, of all recipients", "Waliosoma, kati ya wapokeaji wote"),
-    "reply_per_recipient": ("Replied, of all recipients", "Waliojibu, kati ya wapokeaji wote"),
-    "api_rate_gap": ("CRM's own rate differs by", "Kiwango cha CRM kinatofautiana kwa"),
-    "is_consistent": ("Report does not contradict itself", "Ripoti haijipingi"),
-    "is_settled": ("Settled", "Imetulia"),
-    "enough_data": ("Enough data", "Data inatosha"),
+    "status": N_("Status"),
+    # Translators: when a campaign was sent
+    "sent_at": N_("Sent"),
+    "campaigns": N_("Campaigns"),
+    "active_campaigns": N_("Active campaigns"),
+    "recipients": N_("Recipients"),
+    "total_recipients": N_("Recipients"),
+    # Translators: messages of a campaign; so are the next ones
+    "delivered": N_("Delivered"),
+    "read": N_("Read"),
+    "replied": N_("Replied"),
+    "failed": N_("Failed"),
+    # Translators: messages of a campaign
+    "in_flight": N_("Under way"),
+    "delivery_rate": N_("Delivery rate"),
+    "delivery_rate_low": N_("Delivery rate, at least"),
+    "delivery_rate_high": N_("Delivery rate, at most"),
+    "read_rate": N_("Read rate as the CRM writes it"),
+    "reply_rate": N_("Reply rate as the CRM writes it"),
+    "read_per_delivered": N_("Read rate"),
+    "read_per_delivered_low": N_("Read rate, at least"),
+    "read_per_delivered_high": N_("Read rate, at most"),
+    "read_per_delivered_shrunk": N_("Read rate, drawn towards the mean"),
+    "read_per_delivered_30d": N_("Read rate, settled, 30 days"),
+    "reply_per_delivered": N_("Reply rate"),
+    "reply_per_delivered_low": N_("Reply rate, at least"),
+    "reply_per_delivered_high": N_("Reply rate, at most"),
+    "reply_per_delivered_shrunk": N_("Reply rate, drawn towards the mean"),
+    "reply_per_delivered_30d": N_("Reply rate, settled, 30 days"),
+    "read_per_recipient": N_("Read, of all recipients"),
+    "reply_per_recipient": N_("Replied, of all recipients"),
+    "api_rate_gap": N_("CRM's own rate differs by"),
+    "is_consistent": N_("Report does not contradict itself"),
+    "is_settled": N_("Settled"),
+    "enough_data": N_("Enough data"),
     # Contacts.
-    "contacts": ("Contacts", "Wateja"),
-    "total_contacts": ("Contacts", "Wateja"),
-    "new_contacts": ("New", "Wapya"),
-    "gone_contacts": ("Gone", "Walioondoka"),
-    "net_growth": ("New less gone", "Wapya toa walioondoka"),
-    "opening": ("Contacts at the start", "Wateja mwanzoni"),
-    "closing": ("Contacts at the end", "Wateja mwishoni"),
-    "monthly_growth_rate": ("Monthly growth", "Ukuaji wa mwezi"),
-    "previous_to_date_rate": (
-        "Growth of the month before, to the same day",
-        "Ukuaji wa mwezi uliopita, hadi siku hiyo",
-    ),
-    "share": ("Share", "Sehemu"),
-    "active_30d": ("Active contacts", "Wateja hai"),
-    "is_active_30d": ("Wrote in 30 days", "Aliandika siku 30"),
-    "is_present": ("Present", "Yupo"),
-    "is_complete": ("Whole", "Kamili"),
-    "is_estimated": ("Estimated", "Imekadiriwa"),
-    "is_partial": ("Not over", "Haujaisha"),
-    "from_day": ("From", "Kuanzia"),
-    "to_day": ("To", "Hadi"),
+    "contacts": N_("Contacts"),
+    "total_contacts": N_("Contacts"),
+    "new_contacts": N_("New"),
+    # Translators: contacts who left the list
+    "gone_contacts": N_("Gone"),
+    "net_growth": N_("New less gone"),
+    "opening": N_("Contacts at the start"),
+    "closing": N_("Contacts at the end"),
+    "monthly_growth_rate": N_("Monthly growth"),
+    "previous_to_date_rate": N_("Growth of the month before, to the same day"),
+    "share": N_("Share"),
+    "active_30d": N_("Active contacts"),
+    "is_active_30d": N_("Wrote in 30 days"),
+    "is_present": N_("Present"),
+    # Translators: whether a count of contacts is
+    "is_complete": N_("Whole"),
+    # Translators: whether the time of a coming or going is
+    "is_estimated": N_("Estimated"),
+    # Translators: whether a month is not
+    "is_partial": N_("Not over"),
+    # Translators: the first and the last day of a stay
+    "from_day": N_("From"),
+    "to_day": N_("To"),
 }
+"""Names of columns: what a receipt calls figures, and heads the rows behind them with."""
+
+VALUE_WORDS: Final[Mapping[str, Mapping[str, Words]]] = {
+    "state": {
+        # Translators: what became of a wait of a customer
+        "answered": N_("answered"),
+        "open": N_("still waiting"),
+        "missed": N_("missed"),
+        "trailing": N_("thanks and the like"),
+        # Translators: the state of a conversation
+        "resolved": N_("resolved"),
+        "waiting": N_("waiting"),
+        "active": N_("going on"),
+        "quiet": N_("quiet"),
+    },
+    "resolved_by": {
+        # Translators: how a conversation was resolved
+        "operator": N_("marked as done"),
+        "quiet": N_("ended answered"),
+    },
+    "status": {
+        # Translators: the status of a campaign
+        "draft": N_("draft"),
+        "scheduled": N_("scheduled"),
+        "active": N_("active"),
+        "in_progress": N_("in progress"),
+        "paused": N_("paused"),
+        "completed": N_("completed"),
+        "failed": N_("failed"),
+        "cancelled": N_("cancelled"),
+    },
+}
+"""What the values of a column stand for."""
+
+ABSENT_WORDS: Final[Mapping[str, str]] = {
+    # Translators: what stands for a value that is missing
+    "(none)": N_("none given"),
+    "(other)": N_("all others"),
+    "(unknown)": N_("not known"),
+    "(unassigned)": N_("nobody named"),
+}
+"""What the tables write where there is no name."""
+
+ROW_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    # Translators: what a figure is made of, as in: Made of 12 messages
+    "response_waits": NN_("1 wait of a customer", "{n} waits of customers"),
+    "conversations": NN_("1 conversation", "{n} conversations"),
+    "assignments": NN_("1 chat handed to somebody", "{n} chats handed to somebody"),
+    "work": NN_("1 thing that an agent did", "{n} things that agents did"),
+    "messages": NN_("1 message", "{n} messages"),
+    "campaigns": NN_("1 campaign", "{n} campaigns"),
+    "campaign_statuses": NN_("1 campaign", "{n} campaigns"),
+    "campaign_performance": NN_("1 campaign", "{n} campaigns"),
+    "contacts": NN_("1 contact", "{n} contacts"),
+    "contact_segments": NN_("1 contact", "{n} contacts"),
+    "contact_presence": NN_("1 stay of a contact", "{n} stays of contacts"),
+    "contact_sweeps": NN_("1 count of all contacts", "{n} counts of all contacts"),
+    "calendar": NN_("1 day", "{n} days"),
+    "backlog_daily": NN_("1 day", "{n} days"),
+    "chats_resolved_daily": NN_("1 day", "{n} days"),
+    "contact_growth_daily": NN_("1 day", "{n} days"),
+    "contact_growth_monthly": NN_("1 month", "{n} months"),
+    "backlog_now": NN_("1 other figure", "{n} other figures"),
+}
+"""One row of a table, and so many."""
+
+_ROWS: Final = NN_("1 row", "{n} rows")
+
+
+def column_words(column: str) -> Words:
+    """Name of a column; of one that nobody has put into words, its own name made readable."""
+    return COLUMN_WORDS.get(column) or column.replace("_", " ").capitalize()
+
+
+def row_words(table: str) -> tuple[str, str]:
+    """What one row of a table is called, and so many."""
+    return ROW_WORDS.get(table, _ROWS)

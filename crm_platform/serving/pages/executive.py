@@ -5,10 +5,12 @@ What belongs here: its sentence, figures and charts. What does not: those that o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
+from crm_platform.languages import N_
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages import numbers, shared
 from crm_platform.serving.pages.book import total
@@ -16,8 +18,16 @@ from crm_platform.serving.pages.chart import Chart, Column, label
 from crm_platform.serving.pages.charts import Bar, BarChart, ColumnChart, Line, LineChart
 from crm_platform.serving.pages.figures import Figure, Source
 from crm_platform.serving.pages.frame import Chip, Content, View
+from crm_platform.serving.pages.period import RANGES
 
 _MONTHS = 12
+_CHANGES: Final[Mapping[str, str]] = {
+    # Translators: {name} is a figure, such as: Answer rate
+    "better": N_("{name} got better: {value}, was {before}."),
+    "worse": N_("{name} got worse: {value}, was {before}."),
+    "more": N_("{name}: {value}, up from {before}."),
+    "fewer": N_("{name}: {value}, down from {before}."),
+}
 
 
 def build(view: View) -> Content:
@@ -86,12 +96,12 @@ def _contacts(view: View, segment: dict[str, Any]) -> Figure:
                 "kpi.contacts_by_segment", "contacts", key=(("field", segment["field"]), ("value", segment["value"]))
             ),
             good="up",
-            window=view.say("window.now_only"),
-            base=view.say("base.contacts_of", n=numbers.count(row.get("total_contacts") or 0)),
+            window=view._("now"),
+            base=view.ngettext("1 contact in all", "{n} contacts in all", row.get("total_contacts") or 0),
             coverage=segment.get("coverage"),
             is_provisional=bool(segment.get("is_provisional", True)),
             has_history=False,
-            tag=view.say("tag.now"),
+            tag=view._("now"),
         )
     latest = daily[-1] if daily else {}
     return Figure(
@@ -101,13 +111,13 @@ def _contacts(view: View, segment: dict[str, Any]) -> Figure:
         previous=row.get("total_contacts_previous"),
         source=Source("kpi.executive_summary", "total_contacts"),
         good="up",
-        window=view.say("window.now"),
-        base=view.say("base.contacts"),
+        window=view._("now, against the end of the day 7 days ago"),
+        base=view._("all contacts present"),
         coverage=latest.get("coverage"),
         is_provisional=(latest.get("coverage") or 0) < WELL_COVERED,
         spark=[one.get("total_contacts") for one in daily],
         spark_open=view.period.open_from(shown),
-        tag=view.say("tag.now"),
+        tag=view._("now"),
     )
 
 
@@ -123,8 +133,10 @@ def _growth(view: View) -> Figure:
         previous=row.get("monthly_growth_rate_previous"),
         source=Source("kpi.executive_summary", "monthly_growth_rate"),
         good="up",
-        window=view.say("window.month", month=numbers.month(view.language, last["month"])) if last else "",
-        base=view.say("base.growth", n=numbers.count(last["opening"])) if last else "",
+        window=view._("{month}, against the month before", month=numbers.month(view.language, last["month"]))
+        if last
+        else "",
+        base=view._("contacts at the start of the month: {n}", n=view.count(last["opening"])) if last else "",
         coverage=last.get("coverage"),
         is_provisional=(last.get("coverage") or 0) < WELL_COVERED,
         spark=[one["monthly_growth_rate"] for one in whole[-_MONTHS:]],
@@ -142,13 +154,13 @@ def _active_campaigns(view: View) -> Figure:
         previous=row.get("active_campaigns_previous"),
         source=Source("kpi.executive_summary", "active_campaigns"),
         good="neither",
-        window=view.say("window.now"),
-        base=view.say("base.all_campaigns"),
+        window=view._("now, against the end of the day 7 days ago"),
+        base=view._("all campaigns the CRM lists"),
         coverage=1.0 if row else None,
         is_provisional=not row,
         spark=[one["campaigns"] for one in months],
         spark_open=len(months) - 1 if months and months[-1]["is_provisional"] else None,
-        tag=view.say("tag.now"),
+        tag=view._("now"),
     )
 
 
@@ -163,13 +175,13 @@ def _rate(view: View, what: str) -> Figure:
         previous=row.get(f"{column}_previous"),
         source=Source("kpi.executive_summary", column),
         good="up",
-        window=view.say("window.30d"),
-        base=view.say("base.delivered"),
+        window=view._("settled campaigns of the last 30 full days, against the 30 before"),
+        base=view._("messages delivered"),
         coverage=row.get("coverage"),
         is_provisional=bool(row.get("is_provisional", True)),
         spark=[one[f"{what}_per_delivered"] for one in months],
         spark_open=len(months) - 1 if months and months[-1]["is_provisional"] else None,
-        tag=view.say("tag.30d"),
+        tag=view._("30 d"),
     )
 
 
@@ -182,10 +194,20 @@ def _say_contacts(view: View, segment: dict[str, Any]) -> str:
     everyone = view.book.one("executive_summary").get("total_contacts") or 0
     if segment:
         name = f"{segment['field']} = {label(view.language, segment['value'])}"
-        return view.many("say.contacts.of", everyone, part=numbers.count(segment.get("contacts") or 0), name=name)
+        return view.ngettext(
+            "{part} of 1 contact is {name}",
+            "{part} of the {n} contacts are {name}",
+            everyone,
+            part=view.count(segment.get("contacts") or 0),
+            name=name,
+        )
     joined = _joined(view)
-    words = view.many("say.contacts", everyone)
-    return words if joined is None else words + view.many("say.joined", joined, when=view.when)
+    words = view.npgettext("sentence", "1 contact", "{n} contacts", everyone)
+    return (
+        words
+        if joined is None
+        else words + view.ngettext(", 1 joined {when}", ", {n} joined {when}", joined, when=view.when)
+    )
 
 
 def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str, str]]:
@@ -193,11 +215,7 @@ def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str
 
     Figures of now, of the last month or of 30 days are left out where the chosen days lie further back.
     """
-    moved = [
-        figure
-        for figure in figures
-        if figure.trend in {"better", "worse", "more", "fewer"} and (view.period.is_current or not figure.tag)
-    ]
+    moved = [figure for figure in figures if figure.trend in _CHANGES and (view.period.is_current or not figure.tag)]
 
     def weight(figure: Figure) -> tuple[bool, float]:
         now, before = figure.value or 0, figure.previous or 0
@@ -207,13 +225,13 @@ def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str
         (
             figure.trend,
             figure.rises,
-            view.say(
-                f"change.{figure.trend}",
-                name=view.say(f"figure.{figure.name}", target=view.target),
+            view._(
+                _CHANGES[figure.trend],
+                name=view.title(figure.name),
                 value=view.value(figure.kind, figure.value),
                 before=view.value(figure.kind, figure.previous),
             ),
-            figure.tag or view.say(f"range.{view.period.name}"),
+            figure.tag or view._(RANGES[view.period.name]),
         )
         for figure in sorted(moved, key=weight)
     ][:6]
@@ -221,7 +239,8 @@ def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str
 
 def _contacts_monthly(view: View) -> Chart:
     months = view.book.rows("contact_growth_monthly")[-_MONTHS:]
-    title, subtitle = view.say("chart.contacts_monthly"), view.say("chart.contacts_monthly.sub")
+    title = view._("Is the audience growing?")
+    subtitle = view._("Contacts at the end of each month; growth against its start above")
     growth = [one["monthly_growth_rate"] for one in months]
     return Chart(
         name="contacts_monthly",
@@ -230,21 +249,21 @@ def _contacts_monthly(view: View) -> Chart:
         table="kpi.contact_growth_monthly",
         key=("month",),
         columns=(
-            Column("month", view.say("col.month"), "month"),
-            Column("opening", view.say("col.opening"), "count"),
-            Column("new_contacts", view.say("col.new"), "count"),
-            Column("gone_contacts", view.say("col.gone"), "count"),
-            Column("closing", view.say("col.closing"), "count"),
-            Column("monthly_growth_rate", view.say("col.growth"), "growth"),
+            Column("month", view._("Month"), "month"),
+            Column("opening", view._("At the start"), "count"),
+            Column("new_contacts", view._("New"), "count"),
+            Column("gone_contacts", view._("Gone"), "count"),
+            Column("closing", view._("At the end"), "count"),
+            Column("monthly_growth_rate", view._("Growth"), "growth"),
         ),
         rows=months,
         drawing=ColumnChart(
             title=title,
             description=subtitle,
             names=[numbers.month(view.language, one["month"], year=False) for one in months],
-            stacks=[Line(view.say("word.contacts"), [one["closing"] for one in months])],
-            words=numbers.short_count,
-            labels=["" if rate is None else f"{rate * 100:+.1f}\u00a0%" for rate in growth],
+            stacks=[Line(view._("contacts"), [one["closing"] for one in months])],
+            words=partial(numbers.short_count, view.language),
+            labels=["" if rate is None else f"{view.language.number(rate * 100, '+.1f')}\u00a0%" for rate in growth],
             open_from=next((number for number, one in enumerate(months) if one["is_partial"]), None),
             narrow=6,
         ),
@@ -252,7 +271,7 @@ def _contacts_monthly(view: View) -> Chart:
 
 
 def _new_contacts(view: View) -> Chart:
-    new = view.say("col.new")
+    new = view._("New")
     chart = shared.daily_columns(
         view,
         "new_contacts",
@@ -260,19 +279,26 @@ def _new_contacts(view: View) -> Chart:
         (("new_contacts", new, "first"),),
         (
             Column("new_contacts", new, "count"),
-            Column("gone_contacts", view.say("col.gone"), "count"),
-            Column("total_contacts", view.say("col.contacts"), "count"),
+            Column("gone_contacts", view._("Gone"), "count"),
+            Column("total_contacts", view._("Contacts"), "count"),
         ),
+        title=view._("How many are new?"),
+        subtitle=view._("New contacts per day"),
     )
     joined = _joined(view)
     if joined is None:
         return chart
-    return replace(chart, subtitle=f"{chart.subtitle}; {view.many('say.new', joined, when=view.when)}")
+    # Translators: so many new contacts, and when: 12 in the last 7 days
+    told = view.ngettext("1 {when}", "{n} {when}", joined, when=view.when)
+    return replace(chart, subtitle=f"{chart.subtitle}; {told}")
 
 
 def _engagement(view: View) -> Chart:
     months = view.book.rows("engagement_monthly")[-_MONTHS:]
-    title, subtitle = view.say("chart.engagement"), view.say("chart.engagement.sub")
+    title = view._("Do people read and answer campaigns?")
+    subtitle = view._(
+        "Read and replied, in % of messages delivered, by month of sending; all campaigns with a consistent report"
+    )
     return Chart(
         name="engagement",
         title=title,
@@ -280,13 +306,13 @@ def _engagement(view: View) -> Chart:
         table="kpi.engagement_monthly",
         key=("month",),
         columns=(
-            Column("month", view.say("col.month"), "month"),
-            Column("campaigns", view.say("col.campaigns"), "count"),
-            Column("delivered", view.say("col.delivered"), "count"),
-            Column("read", view.say("col.read"), "count"),
-            Column("replied", view.say("col.replied"), "count"),
-            Column("read_per_delivered", view.say("col.read_rate"), "rate"),
-            Column("reply_per_delivered", view.say("col.reply_rate"), "rate"),
+            Column("month", view._("Month"), "month"),
+            Column("campaigns", view._("Campaigns"), "count"),
+            Column("delivered", view._("Delivered"), "count"),
+            Column("read", view._("Read"), "count"),
+            Column("replied", view._("Replied"), "count"),
+            Column("read_per_delivered", view._("Read rate"), "rate"),
+            Column("reply_per_delivered", view._("Reply rate"), "rate"),
         ),
         rows=months,
         drawing=LineChart(
@@ -294,8 +320,8 @@ def _engagement(view: View) -> Chart:
             description=subtitle,
             days=[one["month"] for one in months],
             lines=[
-                Line(view.say("word.read"), [one["read_per_delivered"] for one in months], "first"),
-                Line(view.say("word.replied"), [one["reply_per_delivered"] for one in months], "second"),
+                Line(view._("read"), [one["read_per_delivered"] for one in months], "first"),
+                Line(view._("replied"), [one["reply_per_delivered"] for one in months], "second"),
             ],
             words=numbers.axis_percent,
             day_words=lambda day: numbers.month(view.language, day, year=False),
@@ -314,12 +340,12 @@ def _segments(view: View) -> list[Chart]:
         _ranked(
             view,
             name=f"segment_{number}",
-            title=view.say("chart.segments", field=field),
-            subtitle=view.say("chart.segments.sub"),
+            title=view._("Who are the contacts, by {field}?", field=field),
+            subtitle=view._("Contacts now, and their share of all"),
             table="kpi.contacts_by_segment",
             key=("field", "value"),
             rows=[row for row in everything if row["field"] == field],
-            columns=(Column("field", view.say("col.field"), "text"), Column("value", view.say("col.value"), "label")),
+            columns=(Column("field", view._("Field"), "text"), Column("value", view._("Value"), "label")),
             chosen=chosen.partition(":")[2] if chosen.startswith(f"{field}:") else "",
         )
         for number, field in enumerate(fields, 1)
@@ -330,12 +356,12 @@ def _countries(view: View) -> Chart:
     return _ranked(
         view,
         name="countries",
-        title=view.say("chart.countries"),
-        subtitle=view.say("chart.countries.sub"),
+        title=view._("Where are they from?"),
+        subtitle=view._("Contacts now by country of their number, and their share of all"),
         table="kpi.contacts_by_country",
         key=("region",),
         rows=view.book.rows("contacts_by_country"),
-        columns=(Column("region", view.say("col.country"), "region"),),
+        columns=(Column("region", view._("Country"), "region"),),
         chosen="",
     )
 
@@ -357,7 +383,7 @@ def _ranked(
         Bar(
             columns[-1].write(view.language, row[key[-1]]),
             row["contacts"],
-            f"{numbers.count(row['contacts'])} · {numbers.percent(row['share'] or 0)}",
+            f"{view.count(row['contacts'])} · {view.percent(row['share'] or 0)}",
             look="first" if not chosen or row[key[-1]] == chosen else "quiet",
         )
         for row in ordered[:8]
@@ -370,9 +396,9 @@ def _ranked(
         key=key,
         columns=(
             *columns,
-            Column("contacts", view.say("col.contacts"), "count"),
-            Column("share", view.say("col.share"), "rate"),
-            Column("active_30d", view.say("col.active"), "count"),
+            Column("contacts", view._("Contacts"), "count"),
+            Column("share", view._("Share"), "rate"),
+            Column("active_30d", view._("Active in 30 d"), "count"),
         ),
         rows=ordered,
         drawing=BarChart(title=title, description=subtitle, bars=bars),

@@ -1,17 +1,19 @@
 """A figure on a page: its value, where it comes from, what it was before, and whether that is better.
 
 What belongs here: figures over a range of days, each with its source, so that a reader (and a test) can find it in the
-published tables. What does not: HTML (templates/), words (words.py).
+published tables. What does not: HTML (templates/), what a figure is called and
+means (figure_words.py).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from crm_platform.languages import N_
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages import charts, numbers
 from crm_platform.serving.pages.book import Book, Row, share, total
@@ -36,6 +38,16 @@ _SEEN_OF: Final = {
     "kpi.campaign_performance": "reports",
     "read_rate_settled": "least",
     "reply_rate_settled": "least",
+}
+
+
+SEEN_WORDS: Final[Mapping[str, str]] = {
+    "messages": N_("{share} of the messages that should be there are fetched"),
+    "now": N_("{share} of the messages that should be there, today's with them, are fetched"),
+    "contacts": N_("{share} of the contacts that the CRM says it has are fetched"),
+    "campaigns": N_("{share} of the campaigns that the CRM lists are fetched"),
+    "least": N_("{share}, the smallest of the shares of messages, contacts and reports that are fetched"),
+    "reports": N_("{share} of the campaigns have a report that is newer than their last change"),
 }
 
 
@@ -67,7 +79,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure. `name`: the key of its words; `window`: which days, in words; `base`: n and of what, in words."""
+    """One figure. `name`: that of FIGURE_WORDS; `window`: which days, in words; `base`: n and of what, in words."""
 
     name: str
     kind: numbers.Kind
@@ -101,7 +113,7 @@ class Figure:
 
     @property
     def seen_of(self) -> str:
-        """What its coverage is a share of: a key of `seen.…` in words.py."""
+        """What its coverage is a share of: a key of SEEN_WORDS."""
         return _SEEN_OF.get(self.name) or _SEEN_OF.get(self.source.table, "messages")
 
     @property

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
+from babel import negotiate_locale
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -23,6 +24,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from crm_platform.api import Closed
 from crm_platform.errors import GiveUp
+from crm_platform.languages import N_, NP_, Language, Words, languages
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.access import Visitor
 from crm_platform.serving.caching import Kept, KeptAnswer
@@ -30,11 +32,10 @@ from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import Book
 from crm_platform.serving.pages.chart import Chart, plain
 from crm_platform.serving.pages.costs import stamp
-from crm_platform.serving.pages.figures import Figure
-from crm_platform.serving.pages.numbers import Language
-from crm_platform.serving.pages.period import NAMES, Period, read_period
+from crm_platform.serving.pages.figure_words import EXPLAINED, FIGURE_WORDS
+from crm_platform.serving.pages.figures import SEEN_WORDS, Figure
+from crm_platform.serving.pages.period import RANGES, BadAddress, Period, read_period
 from crm_platform.serving.pages.receipt import behind, receipt_href
-from crm_platform.serving.pages.words import LANGUAGES, WORDS, BadAddress, say
 from crm_platform.serving.pauses import Pauses
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.serving.static import static_url
@@ -42,32 +43,17 @@ from crm_platform.settings import Settings
 
 Theme = Literal["light", "dark", "auto"]
 THEMES: Final[tuple[Theme, ...]] = ("light", "dark", "auto")
-PAGES: Final = ("executive", "campaigns", "support")
-
-# What the page of figures explains, in its order.
-EXPLAINED: Final = {
-    "support": (
-        "first_response",
-        "within_target",
-        "answer_rate",
-        "missed",
-        "trailing",
-        "open_waits",
-        "windows",
-        "resolved",
-    ),
-    "contacts": ("total_contacts", "growth", "active_30d"),
-    "campaigns": (
-        "campaigns",
-        "recipients",
-        "delivery_rate",
-        "read_rate",
-        "reply_rate",
-        "read_rate_settled",
-        "reply_rate_settled",
-        "active_campaigns",
-        "return",
-    ),
+# The pages by their addresses: the name in the row of pages, and the title.
+PAGES: Final[Mapping[str, tuple[Words, Words]]] = {
+    "executive": (N_("Executive"), NP_("title", "Executive")),
+    "campaigns": (N_("Campaigns"), N_("Campaign ROI")),
+    "support": (N_("Support"), N_("Support health")),
+}
+# Who may come in, and what they may do.
+ROLES: Final[Mapping[str, tuple[str, str]]] = {
+    "viewer": (N_("viewer"), N_("Sees the pages.")),
+    "analyst": (N_("analyst"), N_("Sees the pages, and may export figures.")),
+    "admin": (N_("admin"), N_("May export figures, and sees metrics and the audit log.")),
 }
 
 _MOST_KEPT: Final = 32 << 20  # bytes of packed pages
@@ -81,7 +67,15 @@ TEMPLATES: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.globals |= {"numbers": numbers, "plain": plain, "static_url": static_url, "words": WORDS}
+TEMPLATES.globals |= {
+    "languages": languages,
+    "numbers": numbers,
+    "pages": PAGES,
+    "plain": plain,
+    "roles": ROLES,
+    "seen_words": SEEN_WORDS,
+    "static_url": static_url,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +120,30 @@ class View:
     notice: Notice | None = None
     chips: list[Chip] = field(default_factory=list)
 
-    def say(self, key: str, **places: object) -> str:
-        """Words in the reader's language."""
-        return say(self.language, key, **places)
+    # Words in the reader's language, by gettext's own names.
 
-    def many(self, key: str, number: float, **places: object) -> str:
-        """Words about so many, `{n}`; those of `key` with `.one` when it is one."""
-        return self.say(f"{key}.one" if number == 1 else key, n=numbers.count(number), **places)
+    def _(self, message: Words, /, **places: object) -> str:
+        return self.language.gettext(message, **places)
+
+    def pgettext(self, context: str, message: str, /, **places: object) -> str:
+        """Say words whose translation depends on where they stand."""
+        return self.language.pgettext(context, message, **places)
+
+    def ngettext(self, singular: str, plural: str, n: int, /, **places: object) -> str:
+        """Say words about `{n}` things."""
+        return self.language.ngettext(singular, plural, n, **places)
+
+    def npgettext(self, context: str, singular: str, plural: str, n: int, /, **places: object) -> str:
+        """Say words about `{n}` things whose translation depends on where they stand."""
+        return self.language.npgettext(context, singular, plural, n, **places)
+
+    def title(self, figure: str) -> str:
+        """Say what a figure is called."""
+        return self._(FIGURE_WORDS[figure].title, target=self.target)
+
+    def meaning(self, figure: str) -> str:
+        """Say what a figure means."""
+        return self._(FIGURE_WORDS[figure].meaning, target=self.target)
 
     def is_unread(self, coverage: float | None) -> bool:
         """Whether so much of the messages is missing that finding nothing says nothing; of nobody nothing is."""
@@ -143,11 +154,25 @@ class View:
     def why_none(self, figure: Figure) -> str:
         """Say why a figure has no value."""
         is_unread = figure.seen_of == "messages" and self.is_unread(figure.coverage)
-        return self.say("why.unread" if is_unread else "why.none")
+        if is_unread:
+            return self._("not known: too little is read so far")
+        return self._("not known: nothing to measure in these days")
 
     def value(self, kind: numbers.Kind, amount: float | None) -> str:
         """Write a value in the reader's language."""
         return numbers.value(self.language, kind, amount)
+
+    def count(self, value: float) -> str:
+        """Write a whole number."""
+        return numbers.count(self.language, value)
+
+    def percent(self, value: float) -> str:
+        """Write a share of 1."""
+        return numbers.percent(self.language, value)
+
+    def seen(self, value: float) -> str:
+        """Write a coverage."""
+        return numbers.seen(self.language, value)
 
     def day(self, date: dt.date) -> str:
         """Write a day."""
@@ -211,29 +236,35 @@ class View:
         if self.period.length == 1:
             return start
         if self.period.holds_today or self.period.name in {"custom", "month"}:
-            return self.say("window.range", from_=start, to=end)
-        return self.say("window.days", n=self.period.length, from_=start, to=end)
+            return self._("{from_} to {to}", from_=start, to=end)
+        return self.ngettext(
+            "last full day, {from_} to {to}",
+            "last {n} full days, {from_} to {to}",
+            self.period.length,
+            from_=start,
+            to=end,
+        )
 
     @property
     def when(self) -> str:
         """The chosen days, as a sentence says them."""
         if self.period.length == 1:
-            return self.say("when.day", day=self.day(self.period.start))
+            return self._("on {day}", day=self.day(self.period.start))
         if self.period.name in {"custom", "month"}:
-            return self.say("when.range", from_=self.day(self.period.start), to=self.day(self.period.end))
-        return self.say("when.days", n=self.period.length)
+            return self._("from {from_} to {to}", from_=self.day(self.period.start), to=self.day(self.period.end))
+        return self.ngettext("in the last day", "in the last {n} days", self.period.length)
 
     @property
     def before(self) -> str:
         """The days before, as a sentence says them."""
-        return self.many("when.before", self.period.length)
+        return self.ngettext("the day before", "in the {n} days before", self.period.length)
 
     @property
     def ranges(self) -> list[tuple[str, str, bool]]:
-        """Ranges to choose from: name, address, whether it is on. `custom` is a form of its own."""
+        """Ranges to choose from: words, address, whether it is on. `custom` is a form of its own."""
         return [
-            (name, self.href(drop=("from", "to", "page"), range=name), name == self.period.name)
-            for name in NAMES
+            (self._(words), self.href(drop=("from", "to", "page"), range=name), name == self.period.name)
+            for name, words in RANGES.items()
             if name != "custom"
         ]
 
@@ -253,27 +284,51 @@ class View:
         `broken`: why newer ones cannot be shown. `pause`: until when the CRM lets nobody ask, and why.
         """
         seen = self.book.coverage(self.period)
-        parts = [self.say("status.as_of", time=self.time(self.book.as_of))]
+        parts = [self._("As of {time}", time=self.time(self.book.as_of))]
         if seen is None:
-            parts.append(self.say("status.coverage.unknown"))
+            parts.append(self._("share of messages seen not known"))
         else:
-            parts.append(self.say("status.coverage", share=numbers.seen(seen)))
+            parts.append(self._("{share} of messages seen", share=self.seen(seen)))
         if self.book.opened.manifest.is_sandbox:
-            parts.append(self.say("status.sandbox"))
+            parts.append(self._("sandbox data, made up"))
         if pause is not None:
-            parts.append(self.say("status.pause", time=self.time(pause.until), why=pause.why))
+            parts.append(
+                self._("the CRM may not be asked until {time}: {why}", time=self.time(pause.until), why=pause.why)
+            )
         if broken:
-            return Status("stale", self.say("status.broken"), parts)
+            return Status("stale", self._("Old: newer figures are published and cannot be read."), parts)
         age = now - self.book.as_of
         if age > self.settings.stale_after:
-            return Status("stale", self.say("status.stale", age=self.duration(age.total_seconds() // 60 * 60)), parts)
+            return Status(
+                "stale",
+                self._(
+                    "Old: published {age} ago. What came since is not in these figures; tell whoever runs the "
+                    "platform.",
+                    age=self.duration(age.total_seconds() // 60 * 60),
+                ),
+                parts,
+            )
         if seen is None:
-            return Status("provisional", self.say("status.unknown"), parts)
+            return Status("provisional", self._("Provisional: how much of these days is seen is not known yet."), parts)
         if seen < WELL_COVERED:
-            return Status("provisional", self.say("status.provisional"), parts)
+            return Status(
+                "provisional",
+                self._(
+                    "Provisional: less than 95 % of the messages of these days are seen. Figures may move until the "
+                    "rest is fetched."
+                ),
+                parts,
+            )
         if self.period.holds_today:
-            return Status("provisional", self.say("status.today", day=self.day(self.period.today)), parts)
-        return Status("good", self.say("status.good"), parts)
+            return Status(
+                "provisional",
+                self._(
+                    "Provisional: {day} is not over. Its figures may move until midnight.",
+                    day=self.day(self.period.today),
+                ),
+                parts,
+            )
+        return Status("good", self._("Up to date"), parts)
 
 
 @dataclass(slots=True)
@@ -290,20 +345,20 @@ Build = Callable[[View], Content]
 
 
 def language_of(request: Request) -> Language:
-    """The language chosen, else the browser's if we speak it, else English."""
-    chosen = request.cookies.get("lang", "")
-    wishes = [
-        chosen,
-        *(part.split(";")[0].strip()[:2] for part in request.headers.get("accept-language", "").split(",")),
-    ]
-    for language in LANGUAGES:
-        if chosen == language:
-            return language
-    return "sw" if wishes[1] == "sw" else "en"
+    """The language chosen, else the first of the browser's that there is, else the tenant's."""
+    there = languages()
+    chosen = there.get(request.cookies.get("lang", ""))
+    if chosen is not None:
+        return chosen
+    wishes = [part.partition(";")[0].strip() for part in request.headers.get("accept-language", "").split(",")]
+    found = negotiate_locale([wish.replace("-", "_") for wish in wishes if wish], list(there))
+    settings: Settings = request.app.state.settings
+    return there[found] if found else settings.language
 
 
 def _told(problem: BadAddress, language: Language) -> Notice:
-    return Notice(say(language, "bad.title"), say(language, problem.key, **problem.places), language)
+    title = language.gettext("This address cannot be shown as asked")
+    return Notice(title, language.gettext(problem.words, **problem.places), language)
 
 
 def theme_of(request: Request) -> Theme:
@@ -390,7 +445,11 @@ class Frame:
             view.query, view.notice, is_bad = [], _told(problem, view.language), True
             content = build(view)
         if is_bad and status.look == "good":
-            status = replace(status, look="provisional", words=view.say("status.unasked"))
+            status = replace(
+                status,
+                look="provisional",
+                words=view._("Not what the address asks for: the days shown are this page's own."),
+            )
         body = _filled(f"{view.page}.html", view, status=status, broken=broken, content=content).encode()
         if is_bad or view.notice:
             return HTMLResponse(body, 400 if is_bad else 200)
@@ -404,7 +463,13 @@ class Frame:
         settings: Settings = request.app.state.settings
         target = numbers.duration(language, settings.first_response_target_minutes * 60)
         return bare_page(
-            request, "figures.html", page="figures", here=request.url.path, groups=EXPLAINED, target=target
+            request,
+            "figures.html",
+            page="figures",
+            here=request.url.path,
+            groups=EXPLAINED,
+            figures=FIGURE_WORDS,
+            target=target,
         )
 
     def behind(self, request: Request) -> Response:
@@ -434,10 +499,9 @@ def _filled(template: str, view: View, *, status: Status, broken: str, **values:
     """Fill the template of a page that shows figures."""
     return TEMPLATES.get_template(template).render(
         view=view,
-        t=view.say,
         status=status,
         broken=broken,
-        language=view.language,
+        **_speech(view.language),
         theme=view.theme,
         page=view.page,
         here=view.href(),
@@ -445,6 +509,16 @@ def _filled(template: str, view: View, *, status: Status, broken: str, **values:
         snapshot=view.book.opened.snapshot.id,
         **values,
     )
+
+
+def _speech(language: Language) -> dict[str, object]:
+    """The reader's language, and its words by the names that extraction knows."""
+    return {
+        "language": language,
+        "_": language.gettext,
+        "pgettext": language.pgettext,
+        "ngettext": language.ngettext,
+    }
 
 
 def bare_page(
@@ -466,8 +540,7 @@ def bare_page(
     language = language_of(request)
     body = TEMPLATES.get_template(template).render(
         view=None,
-        t=partial(say, language),
-        language=language,
+        **_speech(language),
         theme=theme_of(request),
         page=page,
         here=here,
@@ -504,7 +577,7 @@ def preferences(request: Request) -> Response:
     if not back.startswith("/") or back.startswith(("//", "/\\")):
         back = "/executive"
     answer = RedirectResponse(back, 303)
-    for name, known in (("lang", tuple(LANGUAGES)), ("theme", THEMES)):
+    for name, known in (("lang", tuple(languages())), ("theme", THEMES)):
         value = request.query_params.get(name)
         if value is not None and value in known:
             answer.set_cookie(name, value, max_age=_YEAR, path="/", samesite="lax", httponly=True)

@@ -11,12 +11,29 @@ from dataclasses import dataclass, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from crm_platform.serving.pages.words import BadAddress
+from crm_platform.errors import CrmPlatformError
+from crm_platform.languages import N_
 
 LENGTHS: Final[dict[str, int]] = {"7d": 7, "28d": 28, "90d": 90}
-NAMES: Final = (*LENGTHS, "month", "custom")
+RANGES: Final[Mapping[str, str]] = {
+    "7d": N_("7 d"),
+    "28d": N_("28 d"),
+    "90d": N_("90 d"),
+    "month": N_("This month"),
+    # Translators: a range of days that the reader chooses
+    "custom": N_("Custom"),
+}
 _LONGEST: Final = 3660  # days: ten years; more is a slip of the keyboard
 _FIRST: Final = dt.date(2000, 1, 1)  # by its definition no message is older, and below year 1 there are no days
+
+
+class BadAddress(CrmPlatformError):
+    """The address asks for what cannot be shown: `words`, with `places` to fill, say what to write."""
+
+    def __init__(self, words: str, **places: object) -> None:
+        super().__init__(words.format(**places))
+        self.words = words
+        self.places = places
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +105,26 @@ def read_period(query: Mapping[str, str], *, today: dt.date, default: str) -> Pe
     if name == "month":
         return Period(name, today.replace(day=1), max(today.replace(day=1), yesterday), today)
     if name != "custom":
-        raise BadAddress("bad.range", name=name)
+        raise BadAddress(
+            N_("range={name} is not known; write range=7d, 28d, 90d, month, or from= and to= with dates"), name=name
+        )
     start = _date(query, "from", yesterday - dt.timedelta(days=6))
     end = min(_date(query, "to", yesterday), today)
     if start > end:
-        raise BadAddress("bad.order", start=start, end=end, today=today)
+        raise BadAddress(
+            N_("from={start} is after to={end}; swap them, or choose days up to {today}"),
+            start=start,
+            end=end,
+            today=today,
+        )
     if (end - start).days >= _LONGEST:
-        raise BadAddress("bad.length", start=start, end=end)
+        raise BadAddress(N_("from={start} to={end} is longer than ten years; choose fewer days"), start=start, end=end)
     if start < _FIRST:
-        raise BadAddress("bad.early", start=start, first=_FIRST)
+        raise BadAddress(
+            N_("from={start} is before {first}, and no message is that old; write a later day"),
+            start=start,
+            first=_FIRST,
+        )
     return Period(name, start, end, today)
 
 
@@ -107,4 +135,4 @@ def _date(query: Mapping[str, str], name: str, default: dt.date) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise BadAddress("bad.date", name=name, text=text[:20]) from None
+        raise BadAddress(N_("{name}={text} is no date; write {name}=2026-11-01"), name=name, text=text[:20]) from None

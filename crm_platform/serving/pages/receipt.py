@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
+from crm_platform.languages import N_
 from crm_platform.receipts import Movement, Receipt, moved_since, receipt
 from crm_platform.receipts.moved import WORDS as REASONS
 from crm_platform.schemas import Column, Type
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import short
-from crm_platform.serving.pages.chart import country, label
-from crm_platform.serving.pages.words import WORDS
+from crm_platform.serving.pages.chart import country, label, yes_or_no
+from crm_platform.serving.pages.column_words import VALUE_WORDS, column_words, row_words
 from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
@@ -63,6 +64,24 @@ _BEGAN: Final[Mapping[str, str]] = {
     "kpi.campaign_performance": "sent_at",
 }
 _PREVIOUS: Final = "_previous"
+# Why a figure moved, for people: shorter than what programs are told.
+REASON_WORDS: Final[Mapping[str, str]] = {
+    # Translators: why a figure has another value than in an earlier snapshot
+    "definition": N_("the definition has a new version"),
+    "settings": N_("settings that change figures were changed"),
+    "erased": N_("people were erased: their chats are gone"),
+    "late": N_("late messages: sent before, first fetched after"),
+    "status": N_("delivery statuses or campaign statuses changed"),
+    "new": N_("new messages"),
+    "removed": N_("messages are no longer kept"),
+    "report": N_("campaign reports changed"),
+    "campaign": N_("campaigns came"),
+    "contact": N_("contacts came, were gone, or were seen with other values"),
+    "marked": N_("conversations were marked as done, or chats assigned"),
+    "history": N_("older history was read"),
+    "time": N_("time passed, and nothing new came"),
+    "other": N_("rows differ for a reason that the two snapshots do not tell"),
+}
 # Columns of no published table: they are made for a receipt.
 _SECONDS: Final = frozenset({"lasted"})
 _WEEKDAYS: Final = frozenset({"weekday", "cell_weekday"})
@@ -112,9 +131,9 @@ def behind(view: View) -> Behind:
         name=figure_name(view, found.table, column),
         of=_key(view, found.key),
         amount=_cell(view, column, unit, found.value),
-        meaning=view.say(f"define.{tile}", target=view.target) if tile else "",
-        made_of=view.many(f"rows.{found.source.partition('.')[2]}", found.row_count) if found.source else "",
-        columns=tuple(view.say(f"field.{name}") for name in columns),
+        meaning=view.meaning(tile) if tile else "",
+        made_of=view.ngettext(*row_words(found.source.partition(".")[2]), found.row_count) if found.source else "",
+        columns=tuple(view._(column_words(name)) for name in columns),
         rows=tuple(
             tuple(_cell(view, name, _declared(found.source, name), row[name]) for name in columns)
             for row in _with_beginnings(view, found, began)
@@ -144,8 +163,8 @@ def figure_name(view: View, table: str, column: str) -> str:
     """A figure as its tile calls it, else as its column is called."""
     bare = column.removesuffix(_PREVIOUS)
     tile = _TILES.get((table, bare))
-    name = view.say(f"figure.{tile}", target=view.target) if tile else view.say(f"field.{bare}")
-    return view.say("receipt.previous", name=name) if bare != column else name
+    name = view.title(tile) if tile else view._(column_words(bare))
+    return view._("{name}, the time before", name=name) if bare != column else name
 
 
 def receipt_href(table: str, column: str, key: Mapping[str, object]) -> str:
@@ -175,15 +194,16 @@ def _was(view: View, movement: Movement | None, unit: Column) -> str:
     if movement is None or not movement.has_moved:
         return ""
     value = _cell(view, movement.column, unit, movement.then)
-    return view.say("receipt.was", value=value, time=view.time(movement.earlier_as_of))
+    return view._("It was {value} as of {time}.", value=value, time=view.time(movement.earlier_as_of))
 
 
 def _reasons(view: View, movement: Movement | None) -> list[str]:
     reasons = []
     for reason in movement.reasons if movement else ():
         # What a reason adds to its words, such as names of settings, stands in every language.
-        words = view.say(f"reason.{reason.kind}") + reason.words.removeprefix(REASONS[reason.kind])
-        reasons.append(f"{words} ({numbers.count(reason.rows)})" if reason.rows else words)
+        told = REASONS[reason.kind]
+        words = view._(REASON_WORDS.get(reason.kind, told)) + reason.words.removeprefix(told)
+        reasons.append(f"{words} ({view.count(reason.rows)})" if reason.rows else words)
     return reasons
 
 
@@ -193,10 +213,11 @@ def _key(view: View, key: Mapping[str, object]) -> str:
     if isinstance(first, dt.date) and isinstance(after, dt.date):
         last = after - dt.timedelta(days=1)
         one, other = view.day(first), view.day(last)
-        return one if first == last else view.say("window.range", from_=one, to=other)
+        return one if first == last else view._("{from_} to {to}", from_=one, to=other)
     if "window_days" in key:
         agent = label(view.language, str(key["agent"]))
-        return f"{agent} · {view.say('receipt.window', n=str(key['window_days']))}"
+        days = view.ngettext("last full day", "last {n} full days", int(str(key["window_days"])))
+        return f"{agent} · {days}"
     return " · ".join(_cell(view, name, None, part) for name, part in key.items())
 
 
@@ -209,14 +230,14 @@ def _cell(view: View, name: str, column: Column | None, value: object) -> str:
     if isinstance(value, dt.date):
         return numbers.month(view.language, value) if name == "month" else numbers.day(view.language, value, year=True)
     if isinstance(value, bool):
-        return view.say("value.yes" if value else "value.no")
+        return yes_or_no(view.language, is_so=value)
     if name == "campaign_id":
         return view.book.campaign_names.get(str(value)) or str(value)
     if name == "region":
         return country(view.language, str(value))
     if isinstance(value, str):
-        said = f"{name}.value.{value}"
-        return view.say(said) if said in WORDS else label(view.language, short(value))
+        words = VALUE_WORDS.get(name, {}).get(value)
+        return view._(words) if words else label(view.language, short(value))
     if isinstance(value, int | float):
         return _number(view, name, column, value)
     return str(value)
@@ -224,13 +245,13 @@ def _cell(view: View, name: str, column: Column | None, value: object) -> str:
 
 def _number(view: View, name: str, column: Column | None, value: float) -> str:
     if name in _WEEKDAYS:
-        return numbers.weekday(view.language, int(value))
+        return view.language.weekday(int(value))
     if name in _HOURS:
         return f"{int(value):02d}:00"
     if name in _SECONDS or (column is not None and column.unit == "s"):
         return view.duration(value)
     if column is not None and column.is_share:
-        return numbers.percent(value)
+        return view.percent(value)
     if column is not None and column.type is Type.FLOAT:
         return numbers.value(view.language, "gap", value)  # percentage points: no other float has a unit
-    return numbers.count(value)
+    return view.count(value)

@@ -6,10 +6,12 @@ What belongs here: what would otherwise be said twice, in two ways. What does no
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from functools import partial
+from typing import Final, Literal
 
+from crm_platform.languages import N_
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import Row, total
 from crm_platform.serving.pages.chart import Chart, Column
@@ -17,6 +19,23 @@ from crm_platform.serving.pages.charts import ColumnChart, Line, LineChart, Rule
 from crm_platform.serving.pages.figures import Figure, Ranged, Source
 from crm_platform.serving.pages.frame import View
 from crm_platform.serving.pages.period import read_period
+
+_MOVED: Final[Mapping[str, str]] = {
+    # Translators: goes on after: First replies took 4 min at the median in the last 7 days
+    "better": N_(", {change} faster than {before}"),
+    "worse": N_(", {change} slower than {before}"),
+}
+# Translators: goes on after the same
+_SAME: Final = N_(", much as in {before}")
+# Whether the first response time is good.
+_MET: Final = N_(
+    "The median is within the target of {target}, but it is of those who got a reply. Of all {n} conversations that "
+    "are decided {share} got theirs in time, {late} waited longer or got none."
+)
+_OVER: Final = N_(
+    "No: it is over the target of {target}. Of all {n} conversations that are decided {share} got theirs in time, "
+    "{late} waited longer or got none."
+)
 
 Series = tuple[str, str, str]
 """A column of a daily table, its name in words, its class in the style sheet."""
@@ -26,7 +45,8 @@ LEAST_DAYS = 28  # a trend by day draws at least four weeks; the chosen days are
 
 def ranged(view: View) -> Ranged:
     """Figures over the chosen days."""
-    return Ranged(view.book, view.period, window=f"{view.window}; {view.say('info.zone', zone=view.book.zone.key)}")
+    zone = view._("days by {zone} time", zone=view.book.zone.key)
+    return Ranged(view.book, view.period, window=f"{view.window}; {zone}")
 
 
 def first_waits(view: View) -> tuple[int, int]:
@@ -38,31 +58,48 @@ def first_waits(view: View) -> tuple[int, int]:
 def first_response(view: View, within: Figure) -> Figure:
     """Median first response time, how it stands to the target and to business hours. `within`: the share in time."""
     answered, missed = first_waits(view)
-    base = view.many("base.first_answered", answered) + (view.many("base.none", missed) if missed else "")
+    # Translators: what a figure is made of; further parts are added to it
+    base = view.ngettext("1 first reply", "{n} first replies", answered) + (
+        view.ngettext("; 1 conversation got none", "; {n} conversations got none", missed) if missed else ""
+    )
     figure = ranged(view).first_response(base=base + _left_out(view))
     if figure.value is None:
         return figure
-    verdict = "verdict.met" if figure.value <= view.settings.first_response_target_minutes * 60 else "verdict.over"
+    verdict = _MET if figure.value <= view.settings.first_response_target_minutes * 60 else _OVER
     share, late = view.value("rate", within.value), view.value("rate", 1 - (within.value or 0))
-    n = numbers.count(answered + missed)
-    facts = [(view.say("info.good"), view.say(verdict, target=view.target, n=n, share=share, late=late))]
+    n = view.count(answered + missed)
+    facts = [(view._("Is it good?"), view._(verdict, target=view.target, n=n, share=share, late=late))]
     four_weeks = read_period({"range": "28d"}, today=view.period.today, default="28d")
     is_known = view.book.first_day is not None and view.book.first_day <= four_weeks.start
     if is_known and view.period.is_current and view.period.length < four_weeks.length:
         longer = view.book.median_first_response(four_weeks)
-        facts.append((view.say("info.longer"), view.value("seconds", longer)))
+        facts.append((view._("Over the last 28 full days"), view.value("seconds", longer)))
     if view.settings.business_hours.strip().lower() != "none":
         inside = view.book.median_first_response(view.period, column="business_response_seconds")
         places = {"value": view.value("seconds", inside), "hours": view.settings.business_hours}
-        facts.append((view.say("info.business"), view.say("info.business.value", **places)))
+        facts.append(
+            (
+                view._("Business hours only"),
+                view._(
+                    "{value}: the same waits; time within the team's hours ({hours}) counts, time outside them does "
+                    "not",
+                    **places,
+                ),
+            )
+        )
     return replace(figure, facts=facts)
 
 
 def _decided(view: View) -> str:
     """How many first waits are answered or missed, and what is left out, in words."""
     answered, missed = first_waits(view)
-    places = {"answered": numbers.count(answered), "missed": numbers.count(missed)}
-    return view.many("base.first_all", answered + missed, **places) + _left_out(view)
+    places = {"answered": view.count(answered), "missed": view.count(missed)}
+    return view.ngettext(
+        "1 conversation: {answered} got a first reply, {missed} were missed",
+        "{n} conversations: {answered} got a first reply, {missed} were missed",
+        answered + missed,
+        **places,
+    ) + _left_out(view)
 
 
 def _left_out(view: View) -> str:
@@ -70,8 +107,24 @@ def _left_out(view: View) -> str:
     rows = view.book.by_day("response_times_daily", view.period.days)
     waiting = (total(rows, "first_waits") or 0) - sum(first_waits(view))
     truncated = total(rows, "left_truncated_waits") or 0
-    words = view.many("base.still", waiting) if waiting > 0 else ""
-    return words + (view.many("base.truncated", truncated) if truncated else view.say("base.truncated.none"))
+    words = (
+        view.ngettext(
+            "; 1 still waits for a first reply and is not in it yet: it can still move",
+            "; {n} still wait for a first reply and are not in it yet: it can still move",
+            waiting,
+        )
+        if waiting > 0
+        else ""
+    )
+    return words + (
+        view.ngettext(
+            "; 1 message that waited is left out, because the beginning of its conversation is not known",
+            "; {n} messages that waited are left out, because the beginning of their conversation is not known",
+            truncated,
+        )
+        if truncated
+        else view._("; nothing is left out for an unknown beginning")
+    )
 
 
 def answer_rate(view: View) -> Figure:
@@ -95,7 +148,11 @@ def within_target(view: View) -> Figure:
 def resolved(view: View) -> Figure:
     """Conversations resolved. More of them is only better when as many came in, so it is called neither."""
     return ranged(view).sum(
-        "resolved", "chats_resolved_daily", "resolved", good="neither", base=view.say("base.conversations")
+        "resolved",
+        "chats_resolved_daily",
+        "resolved",
+        good="neither",
+        base=view._("conversations that were resolved on these days"),
     )
 
 
@@ -111,13 +168,13 @@ def open_waits(view: View) -> Figure:
         previous=row.get("open_waits_previous"),
         source=Source("kpi.executive_summary", "open_waits"),
         good="neither",
-        window=view.say("window.now"),
-        base=view.say("base.open"),
+        window=view._("now, against the end of the day 7 days ago"),
+        base=view._("all chats, as far as each is known"),
         coverage=now.get("coverage"),
         is_provisional=bool(now.get("is_provisional", True)),
         spark=[one.get("open_waits_at_end") for one in view.book.by_day("backlog_daily", shown)],
         spark_open=view.period.open_from(shown),
-        tag=view.say("tag.now"),
+        tag=view._("now"),
     )
 
 
@@ -125,23 +182,37 @@ def say_first_response(view: View, figure: Figure, within: Figure) -> str:
     """Tell the first response time, how it moved, how many were in time, and how many got none."""
     if figure.value is None:
         return _say_none(view)
-    words = view.say("say.first_response", value=view.value("seconds", figure.value), when=view.when)
+    words = view._(
+        "First replies took {value} at the median {when}", value=view.value("seconds", figure.value), when=view.when
+    )
     if figure.previous is not None:
-        key = {"better": "say.faster", "worse": "say.slower"}.get(figure.trend, "say.same")
-        words += view.say(key, change=view.difference(figure), before=view.before)
+        words += view._(_MOVED.get(figure.trend, _SAME), change=view.difference(figure), before=view.before)
     answered, missed = first_waits(view)
     share = view.value("rate", within.value)
-    of = numbers.count(answered + missed)
-    return f"{words}. {view.many('say.outcome', missed, share=share, of=of, target=view.target)}"
+    of = view.count(answered + missed)
+    outcome = view.ngettext(
+        "{share} of the conversations got theirs within the target of {target}, 1 of {of} got none",
+        "{share} of the conversations got theirs within the target of {target}, {n} of {of} got none",
+        missed,
+        share=share,
+        of=of,
+        target=view.target,
+    )
+    return f"{words}. {outcome}"
 
 
 def _say_none(view: View) -> str:
     """Say that nobody had to be answered, as far as is read, or that the days are from before anything is known."""
     first = view.book.first_day
     if first is None or view.period.end >= first:
-        key = "say.no_response.unread" if view.is_unread(view.book.coverage(view.period)) else "say.no_response"
-        return view.say(key, when=view.when)
-    return view.say("say.unknown", when=view.when, day=numbers.day(view.language, first, year=True))
+        if view.is_unread(view.book.coverage(view.period)):
+            return view._("Of what is read so far, nobody had to be answered {when}", when=view.when)
+        return view._("Nobody had to be answered {when}", when=view.when)
+    return view._(
+        "Nothing is known of the messages {when}: the oldest day that is known is {day}",
+        when=view.when,
+        day=numbers.day(view.language, first, year=True),
+    )
 
 
 def say_waiting(view: View) -> str:
@@ -149,8 +220,16 @@ def say_waiting(view: View) -> str:
     row = view.book.one("backlog_now")
     waiting, closing = row.get("open_waits", 0), row.get("windows_expiring_2h", 0)
     if not waiting:
-        return view.say("say.waiting.unread" if view.is_unread(row.get("coverage")) else "say.waiting.none")
-    return view.many("say.waiting", waiting) + (view.many("say.windows", closing) if closing else "")
+        if view.is_unread(row.get("coverage")):
+            return view._("Of what is read so far, no chat waits now")
+        return view._("No chat waits now")
+    return view.ngettext("1 chat waits now", "{n} chats wait now", waiting) + (
+        view.ngettext(
+            ", 1 of them loses its window within 2 hours", ", {n} of them lose their window within 2 hours", closing
+        )
+        if closing
+        else ""
+    )
 
 
 def daily_lines(
@@ -160,6 +239,8 @@ def daily_lines(
     lines: Sequence[Series],
     columns: Sequence[Column],
     *,
+    title: str,
+    subtitle: str,
     words: Words,
     scale: Literal["zero", "time"] = "zero",
     rule: Rule | None = None,
@@ -171,12 +252,12 @@ def daily_lines(
     days, rows = _daily(view, table)
     notes = []
     if scale == "time":
-        notes.append(view.say("chart.log"))
+        notes.append(view._("logarithmic scale"))
     if len(days) > view.period.length + 1:
-        notes.append(view.say("chart.shaded"))
+        notes.append(view._("shaded: the chosen days"))
     drawing = LineChart(
-        title=view.say(f"chart.{name}"),
-        description=rule.name if rule else view.say(f"chart.{name}.sub", target=view.target),
+        title=title,
+        description=rule.name if rule else subtitle,
         days=days,
         lines=[Line(said, [row.get(column) for row in rows], look) for column, said, look in lines],
         words=words,
@@ -188,7 +269,9 @@ def daily_lines(
         whole=False,
         top=top,
     )
-    return _daily_chart(view, name, table, columns, drawing, rows=rows, notes=notes, span=span, height=height)
+    return _daily_chart(
+        view, name, table, columns, drawing, subtitle=subtitle, rows=rows, notes=notes, span=span, height=height
+    )
 
 
 def daily_columns(
@@ -198,22 +281,24 @@ def daily_columns(
     stacks: Sequence[Series],
     columns: Sequence[Column],
     *,
+    title: str,
+    subtitle: str,
     is_hollow: bool = True,
     height: int = 240,
 ) -> Chart:
     """Columns of a daily table, stacked. `is_hollow`: days that are not over are drawn so."""
     days, rows = _daily(view, table)
     drawing = ColumnChart(
-        title=view.say(f"chart.{name}"),
-        description=view.say(f"chart.{name}.sub"),
+        title=title,
+        description=subtitle,
         names=[numbers.day(view.language, day) for day in days],
         stacks=[Line(said, [row.get(column) for row in rows], look) for column, said, look in stacks],
-        words=numbers.short_count,
+        words=partial(numbers.short_count, view.language),
         open_from=view.period.open_from(days) if is_hollow else None,
         days=days,
     )
     keys = [(look, said) for _, said, look in stacks] if len(stacks) > 1 else []
-    return _daily_chart(view, name, table, columns, drawing, rows=rows, height=height, keys=keys)
+    return _daily_chart(view, name, table, columns, drawing, subtitle=subtitle, rows=rows, height=height, keys=keys)
 
 
 def _daily(view: View, table: str) -> tuple[list[dt.date], list[Row]]:
@@ -230,6 +315,7 @@ def _daily_chart(
     columns: Sequence[Column],
     drawing: LineChart | ColumnChart,
     *,
+    subtitle: str,
     rows: Sequence[Row],
     height: int,
     span: int = 6,
@@ -237,16 +323,16 @@ def _daily_chart(
     keys: Sequence[tuple[str, str]] = (),
 ) -> Chart:
     if drawing.open_from is not None:
-        notes = [*notes, view.say("chart.open")]
+        notes = [*notes, view._("hollow: day not complete")]
     days, period = [row["day"] for row in rows], view.period
     return Chart(
         name=name,
         title=drawing.title,
-        subtitle=view.say(f"chart.{name}.sub", target=view.target),
+        subtitle=subtitle,
         note=" · ".join(notes),
         table=f"kpi.{table}",
         key=("day",),
-        columns=(Column("day", view.say("col.day"), "day"), *columns),
+        columns=(Column("day", view._("Day"), "day"), *columns),
         rows=rows,
         keys=keys,
         drawing=drawing if any(len(row) > 1 for row in rows) else None,
@@ -258,25 +344,27 @@ def _daily_chart(
 
 def response_trend(view: View, *, span: int, with_p90: bool) -> Chart:
     """First response time by day with the target."""
-    lines: list[Series] = [("first_response_seconds_median", view.say("word.median"), "first")]
+    lines: list[Series] = [("first_response_seconds_median", view._("median"), "first")]
     if with_p90:
-        lines.append(("first_response_seconds_p90", view.say("word.p90"), "second"))
+        lines.append(("first_response_seconds_p90", view._("9 of 10"), "second"))
     return daily_lines(
         view,
         "first_response",
         "response_times_daily",
         lines,
         (
-            Column("first_response_seconds_median", view.say("col.median"), "seconds"),
-            Column("first_response_seconds_p90", view.say("col.p90"), "seconds"),
-            Column("first_answered_waits", view.say("col.first_answered"), "count"),
-            Column("missed_waits", view.say("col.missed"), "count"),
-            Column("first_within_target_rate", view.say("col.within"), "rate"),
-            Column("coverage", view.say("col.coverage"), "rate"),
+            Column("first_response_seconds_median", view._("Median"), "seconds"),
+            Column("first_response_seconds_p90", view._("9 of 10 within"), "seconds"),
+            Column("first_answered_waits", view._("First answered"), "count"),
+            Column("missed_waits", view._("Missed"), "count"),
+            Column("first_within_target_rate", view._("Within target"), "rate"),
+            Column("coverage", view._("Seen"), "rate"),
         ),
+        title=view._("How long did customers wait for the first reply?"),
+        subtitle=view._("First response time by the day the customer wrote, median over the first replies"),
         words=view.duration,
         scale="time",
-        rule=Rule(view.say("chart.target", target=view.target), view.settings.first_response_target_minutes * 60),
+        rule=Rule(view._("target {target}", target=view.target), view.settings.first_response_target_minutes * 60),
         span=span,
         height=280,
     )
@@ -284,7 +372,8 @@ def response_trend(view: View, *, span: int, with_p90: bool) -> Chart:
 
 def resolved_trend(view: View) -> Chart:
     """Conversations resolved by day."""
-    quietly, by_operator = view.say("key.quiet"), view.say("key.operator")
+    quietly = view.pgettext("conversations", "ended answered")
+    by_operator = view.pgettext("conversations", "marked as done")
     stacks: list[Series] = [("resolved_quietly", quietly, "first")]
     # What nobody ever did is no part of the drawing: an entry of the legend without a bar makes readers look for it.
     if any(row.get("resolved_by_operator") for row in _daily(view, "chats_resolved_daily")[1]):
@@ -295,11 +384,13 @@ def resolved_trend(view: View) -> Chart:
         "chats_resolved_daily",
         stacks,
         (
-            Column("resolved", view.say("col.resolved"), "count"),
+            Column("resolved", view.pgettext("heading", "Chats resolved"), "count"),
             Column("resolved_quietly", quietly, "count"),
             Column("resolved_by_operator", by_operator, "count"),
-            Column("unresolved", view.say("col.unresolved"), "count"),
-            Column("resolution_seconds_median", view.say("col.median"), "seconds"),
+            Column("unresolved", view._("Ended missed"), "count"),
+            Column("resolution_seconds_median", view._("Median"), "seconds"),
         ),
+        title=view._("Are chats brought to an end?"),
+        subtitle=view._("Conversations resolved per day"),
         height=220,
     )

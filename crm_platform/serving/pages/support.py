@@ -56,8 +56,10 @@ def _say_worst(view: View) -> str:
             worst, share = weekday, _missed_share(own)
     if worst is None:
         return ""
-    places = {"from_": view.day(days[0]), "to": view.day(days[-1]), "share": numbers.percent(share)}
-    return f" {view.say('say.worst', day=numbers.weekdays(view.language, worst), **places)}."
+    places = {"from_": view.day(days[0]), "to": view.day(days[-1]), "share": view.percent(share)}
+    places["day"] = view.language.weekdays(worst)
+    told = view._("On {day} {share} got none ({from_} to {to}), more than on any other weekday", **places)
+    return f" {told}."
 
 
 def _missed_share(rows: list[Row]) -> float:
@@ -73,8 +75,8 @@ def _windows(view: View) -> Figure:
         value=row.get("windows_expiring_2h"),
         source=Source("kpi.backlog_now", "windows_expiring_2h"),
         good="down",
-        window=view.say("window.now_only"),
-        base=view.say("base.open"),
+        window=view._("now"),
+        base=view._("all chats, as far as each is known"),
         coverage=row.get("coverage"),
         is_provisional=bool(row.get("is_provisional", True)),
         has_history=False,
@@ -82,7 +84,7 @@ def _windows(view: View) -> Figure:
 
 
 def _within(view: View) -> Chart:
-    within = view.say("col.within")
+    within = view._("Within target")
     return shared.daily_lines(
         view,
         "within_target",
@@ -90,7 +92,11 @@ def _within(view: View) -> Chart:
         (("first_within_target_rate", within, "first"),),
         (
             Column("first_within_target_rate", within, "rate"),
-            Column("answer_rate", view.say("figure.answer_rate"), "rate"),
+            Column("answer_rate", view._("Answer rate"), "rate"),
+        ),
+        title=view._("Are replies in time?"),
+        subtitle=view._(
+            "First replies within {target}, in % of conversations that got one or were missed", target=view.target
         ),
         words=numbers.axis_percent,
         top=1.0,
@@ -103,9 +109,9 @@ def _bands(view: View, edges: tuple[float, ...]) -> list[str]:
     """Names of the bands between edges."""
     inner = [f"{view.duration(low)} – {view.duration(high)}" for low, high in itertools.pairwise(edges)]
     return [
-        view.say("band.under", high=view.duration(edges[0])),
+        view._("< {high}", high=view.duration(edges[0])),
         *inner,
-        view.say("band.over", low=view.duration(edges[-1])),
+        view._("> {low}", low=view.duration(edges[-1])),
     ]
 
 
@@ -113,13 +119,13 @@ def _spread(view: View) -> Chart:
     target = view.settings.first_response_target_minutes * 60
     edges = tuple(sorted({*_BANDS, target}))
     counts = view.book.first_responses(view.period, edges)
-    names = [*_bands(view, edges), view.say("band.missed")]
+    names = [*_bands(view, edges), view.pgettext("waits", "missed")]
     looks = [*("first" if edge <= target else "third" for edge in edges), "third", "second"]
-    title, subtitle = view.say("chart.spread"), view.say("chart.spread.sub", window=view.window)
+    title = view._("How are first replies spread?")
+    subtitle = view._("Conversations by the time to their first reply, {window}", window=view.window)
     rows = [{"band": name, "conversations": count} for name, count in zip(names, counts, strict=True)]
     bars = [
-        Bar(name, count, numbers.count(count), look=look)
-        for name, count, look in zip(names, counts, looks, strict=True)
+        Bar(name, count, view.count(count), look=look) for name, count, look in zip(names, counts, looks, strict=True)
     ]
     return Chart(
         name="spread",
@@ -130,22 +136,24 @@ def _spread(view: View) -> Chart:
         attributes={"data-from": str(view.period.start), "data-to": str(view.period.end)},
         key=("band",),
         columns=(
-            Column("band", view.say("col.band"), "text"),
-            Column("conversations", view.say("col.conversations"), "count"),
+            # Translators: how long it took to the first reply
+            Column("band", view._("Time"), "text"),
+            Column("conversations", view._("Conversations"), "count"),
         ),
         rows=rows,
         keys=(
-            ("first", view.say("key.inside", target=view.target)),
-            ("third", view.say("key.later")),
-            ("second", view.say("key.missed")),
+            # Translators: a legend: replies within the target, and later ones
+            ("first", view._("within {target}", target=view.target)),
+            ("third", view._("later")),
+            ("second", view.pgettext("waits", "missed")),
         ),
         drawing=BarChart(title=title, description=subtitle, bars=bars, row=26) if any(counts) else None,
     )
 
 
 def _outcomes(view: View) -> Chart:
-    answered, trailing = view.say("key.answered"), view.say("key.trailing")
-    waiting, missed = view.say("key.open"), view.say("key.missed")
+    answered, trailing = view.pgettext("waits", "answered"), view._("thanks and the like")
+    waiting, missed = view.pgettext("waits", "still waiting"), view.pgettext("waits", "missed")
     return shared.daily_columns(
         view,
         "outcomes",
@@ -157,18 +165,25 @@ def _outcomes(view: View) -> Chart:
             ("missed_waits", missed, "second"),
         ),
         (
-            Column("waits", view.say("col.waits"), "count"),
-            Column("answered_waits", view.say("col.answered"), "count"),
-            Column("trailing_waits", view.say("col.trailing"), "count"),
-            Column("open_waits", view.say("col.waiting"), "count"),
-            Column("missed_waits", view.say("col.missed"), "count"),
+            Column("waits", view._("Waits"), "count"),
+            Column("answered_waits", view.pgettext("waits", "Answered"), "count"),
+            # Translators: waits that a last word of the customer left open
+            Column("trailing_waits", view._("Thanks"), "count"),
+            # Translators: waits that go on
+            Column("open_waits", view._("Waiting"), "count"),
+            Column("missed_waits", view._("Missed"), "count"),
+        ),
+        title=view._("What became of the waits?"),
+        subtitle=view._(
+            "Waits by the day they began. Missed: no first reply, and the conversation is over. Thanks and the like: "
+            "a last word after your reply"
         ),
         is_hollow=False,
     )
 
 
 def _resolution(view: View) -> Chart:
-    median = view.say("col.median")
+    median = view._("Median")
     return shared.daily_lines(
         view,
         "resolution",
@@ -176,8 +191,10 @@ def _resolution(view: View) -> Chart:
         (("resolution_seconds_median", median, "first"),),
         (
             Column("resolution_seconds_median", median, "seconds"),
-            Column("resolved", view.say("col.resolved"), "count"),
+            Column("resolved", view.pgettext("heading", "Chats resolved"), "count"),
         ),
+        title=view._("How long until a chat is resolved?"),
+        subtitle=view._("From the first message to the end, median over the conversations resolved that day"),
         words=view.duration,
         scale="time",
         height=248,
@@ -185,7 +202,8 @@ def _resolution(view: View) -> Chart:
 
 
 def _backlog(view: View) -> Chart:
-    left = view.say("col.left")
+    # Translators: chats that still wait at the end of a day
+    left = view._("Left at the end")
     return shared.daily_columns(
         view,
         "backlog",
@@ -193,8 +211,10 @@ def _backlog(view: View) -> Chart:
         (("open_waits_at_end", left, "first"),),
         (
             Column("open_waits_at_end", left, "count"),
-            Column("oldest_wait_seconds", view.say("col.oldest"), "seconds"),
+            Column("oldest_wait_seconds", view._("Oldest wait"), "seconds"),
         ),
+        title=view._("How many are left at the end of the day?"),
+        subtitle=view._("Chats waiting at the end of each day"),
         height=220,
     )
 
@@ -202,9 +222,12 @@ def _backlog(view: View) -> Chart:
 def _ages(view: View) -> Chart:
     counts = view.book.open_waits_by_age(_AGES)
     names = _bands(view, _AGES)
-    title, subtitle = view.say("chart.ages"), view.say("chart.ages.sub")
+    title = view._("How long have those who wait now waited?")
+    subtitle = view._(
+        "Chats waiting now, by the age of the oldest message without a reply; the 24-hour window runs from the newest"
+    )
     bars = [
-        Bar(name, count, numbers.count(count), look="first" if number < 5 else "second")
+        Bar(name, count, view.count(count), look="first" if number < 5 else "second")
         for number, (name, count) in enumerate(zip(names, counts, strict=True))
     ]
     return Chart(
@@ -214,7 +237,7 @@ def _ages(view: View) -> Chart:
         table="core.response_waits",
         how="ages",
         key=("band",),
-        columns=(Column("band", view.say("col.band"), "text"), Column("chats", view.say("col.chats"), "count")),
+        columns=(Column("band", view._("Time"), "text"), Column("chats", view._("Chats"), "count")),
         rows=[{"band": name, "chats": count} for name, count in zip(names, counts, strict=True)],
         drawing=BarChart(title=title, description=subtitle, bars=bars) if any(counts) else None,
     )
@@ -222,13 +245,14 @@ def _ages(view: View) -> Chart:
 
 def _volume(view: View) -> Chart:
     rows = view.book.rows("message_volume_hourly")
-    title, subtitle = view.say("chart.volume"), view.say("chart.volume.sub")
+    title = view._("When do customers write?")
+    subtitle = view._("Messages from contacts by weekday and hour, last 84 full days")
     inbound = {(row["weekday"], row["hour"]): row["inbound"] for row in rows}
 
     drawing = HeatMap(
         title=title,
         description=subtitle,
-        rows=[numbers.weekday(view.language, number) for number in range(7)],
+        rows=[view.language.weekday(number) for number in range(7)],
         columns=[f"{hour:02d}" for hour in range(24)],
         cells=[[inbound.get((weekday, hour)) for hour in range(24)] for weekday in range(7)],
     )
@@ -239,11 +263,11 @@ def _volume(view: View) -> Chart:
         table="kpi.message_volume_hourly",
         key=("weekday", "hour"),
         columns=(
-            Column("weekday", view.say("col.weekday"), "weekday"),
-            Column("hour", view.say("col.hour"), "hour"),
-            Column("inbound", view.say("col.inbound"), "count"),
-            Column("replies", view.say("col.replies"), "count"),
-            Column("templates", view.say("col.templates"), "count"),
+            Column("weekday", view._("Weekday"), "weekday"),
+            Column("hour", view._("Hour"), "hour"),
+            Column("inbound", view._("From contacts"), "count"),
+            Column("replies", view._("Replies"), "count"),
+            Column("templates", view._("Templates"), "count"),
         ),
         rows=rows,
         drawing=drawing if any(inbound.values()) else None,
@@ -259,26 +283,38 @@ def _agents(view: View) -> Chart:
     rows = sorted(rows, key=lambda row: (row["agent"] == "(unassigned)", -row["replies"], row["agent"]))
     attributed = next((row["attributed_share"] for row in rows), None)
     if attributed is None:
-        subtitle = view.say("chart.agents.sub.none", n=window)
+        subtitle = view.ngettext("Agents, last full day", "Agents, last {n} full days", window)
     else:
-        subtitle = view.say("chart.agents.sub", n=window, share=numbers.percent(attributed))
+        subtitle = view.ngettext(
+            "Agents, last full day. Only {share} of the replies name who wrote them, so compare with care: the others "
+            "stand as nobody named",
+            "Agents, last {n} full days. Only {share} of the replies name who wrote them, so compare with care: the "
+            "others stand as nobody named",
+            window,
+            share=view.percent(attributed),
+        )
     if view.period.name != "7d":
-        subtitle += view.say("chart.agents.other")
+        subtitle += view._(" · not the chosen days")
     # A column in which nobody has anything says nothing of anybody: the CRM does not hand it over.
     named = [row for row in rows if row["agent"] != "(unassigned)"]
-    deeds = (("chats_resolved", "col.resolved"), ("chats_assigned", "col.assigned"))
+    deeds = (
+        # Translators: done by an agent; so are the next ones
+        ("chats_resolved", view.pgettext("heading", "Chats resolved")),
+        ("chats_assigned", view.pgettext("agent", "Chats assigned")),
+    )
     return Chart(
         name="agents",
-        title=view.say("chart.agents"),
+        title=view._("Who did what?"),
         subtitle=subtitle,
         table="kpi.agent_leaderboard",
         key=("agent", "window_days"),
         columns=(
-            Column("agent", view.say("col.agent"), "label"),
-            Column("replies", view.say("col.replies"), "count", bar=True),
-            Column("first_response_seconds_median", view.say("col.first_median"), "seconds"),
-            Column("first_responses", view.say("col.first_replies"), "count"),
-            *(Column(name, view.say(key), "count") for name, key in deeds if any(row[name] for row in named)),
+            Column("agent", view._("Agent"), "label"),
+            Column("replies", view._("Replies"), "count", bar=True),
+            Column("first_response_seconds_median", view._("First response, median"), "seconds"),
+            # Translators: how many first replies the median is made of
+            Column("first_responses", view._("Over first replies"), "count"),
+            *(Column(name, heading, "count") for name, heading in deeds if any(row[name] for row in named)),
         ),
         rows=rows,
         span=12,

@@ -14,7 +14,8 @@ from crm_platform.models.generate import figures, used
 from crm_platform.receipts import figure_columns
 from crm_platform.receipts.moved import WORDS as REASONS
 from crm_platform.schemas import KpiTable
-from crm_platform.serving.pages.words import WORDS
+from crm_platform.serving.pages.column_words import COLUMN_WORDS, ROW_WORDS, column_words, row_words
+from crm_platform.serving.pages.receipt import REASON_WORDS
 from crm_platform.settings import Settings
 from crm_platform.tables import TABLES
 from crm_platform_tests.serving.pages.site import Site, read
@@ -151,16 +152,20 @@ def test_every_column_source_and_reason_has_words():
     cut = Cut(as_of=dt.datetime(2026, 11, 20, tzinfo=dt.UTC), rows={})
     words = vocabulary(dialect="duckdb", settings=Settings.model_construct(), cut=cut)
     declared = [figure for table in tables for figure in figures(table).values()]
-    needed = {f"rows.{figure.rows.source.table}" for figure in declared}
-    needed |= {f"{name}.one" for name in needed}
-    needed |= {
-        f"field.{name}"
+    assert {figure.rows.source.table for figure in declared} <= ROW_WORDS.keys()
+    columns = {
+        name
         for figure in declared
         for name in (*(figure.rows.key or figure.rows.source.key), *used(figure, lambda text: expand(text, words)))
     }
-    needed |= {f"field.{name.removesuffix('_previous')}" for table in tables for name in figure_columns(table)}
-    needed |= {f"reason.{kind}" for kind in REASONS}
-    assert needed - WORDS.keys() == set()
+    columns |= {name.removesuffix("_previous") for table in tables for name in figure_columns(table)}
+    assert columns <= COLUMN_WORDS.keys()
+    assert REASONS.keys() == REASON_WORDS.keys()
+
+
+def test_what_nobody_has_put_into_words_is_told_all_the_same():
+    assert column_words("chats_reopened") == "Chats reopened"
+    assert row_words("reopenings") == ("1 row", "{n} rows")
 
 
 def test_rows_begin_with_when_and_campaigns_go_by_their_names(site: Site):
