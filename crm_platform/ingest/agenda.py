@@ -1,7 +1,7 @@
 """What besides chats is worth a request now: custom fields, the campaign list, campaign reports.
 
 What belongs here: when each was last fetched, their order and their pace. What does not: fetching them (crawler.py),
-sweeps and chats (planner.py).
+sweeps and chats (planner/).
 
 A campaign that changed its status since its report was read is read at once (one that finishes is final soon). Those
 never read come next, at a faster pace; then those that still move: running, or completed less than 72 hours ago,

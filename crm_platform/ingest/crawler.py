@@ -1,7 +1,7 @@
 """The crawler: each kind of fetching as one step, with what came committed in batches.
 
 What belongs here: sweeping, listing, reporting, visiting and deepening, with threads, batches and an account of what
-each raw table got. What does not: which step comes next (runs.py, planner.py), what one visit or sweep is (visits.py,
+each raw table got. What does not: which step comes next (runs.py, planner/), what one visit or sweep is (visits.py,
 sweep.py), rows (batch.py).
 """
 

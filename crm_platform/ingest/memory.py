@@ -1,7 +1,7 @@
 """The planner's memory: kept in the warehouse, committed with the rows it was learnt from.
 
 What belongs here: loading a planner, noting which chats it learnt of, and giving their rows to a batch. What does not:
-what it learns (planner.py), when it is asked (runs.py).
+what it learns (planner/), when it is asked (runs.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs of the crawler: until everything is current (`refresh`), or for an allowance (`crawl`).
 
 What belongs here: which step comes when, how long, and what remains. What does not: the steps (crawler.py), which chats
-are worth a visit (planner.py), scheduling (defs/).
+are worth a visit (planner/), scheduling (defs/).
 
 Current means, counted from the start of a refresh: one complete sweep, each present chat's newest page, every history
 whole, the campaign list and each report once. What could not be had is not an error: a run keeps what it has and says

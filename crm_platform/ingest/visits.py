@@ -1,7 +1,7 @@
 """Reading one chat: its newest pages down to known ground, its history up from the oldest end.
 
 What belongs here: the two-ended reading of a list that grows at one end, as a function of what is known. What does not:
-when a list has ended (api/paging.py), which chat is next (planner.py), storing (batch.py).
+when a list has ended (api/paging.py), which chat is next (planner/), storing (batch.py).
 
 A chat's list is known from both ends: `read_from_oldest` records without a gap from the oldest, `newest_run` from the
 newest. Only the newest end grows, so `boundary` = total − newest_run, counted from the oldest end, stays where it is,

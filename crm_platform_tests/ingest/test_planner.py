@@ -10,6 +10,7 @@ import pytest
 
 from crm_platform.ingest import planner as rules
 from crm_platform.ingest.planner import CrawlPlanner, Plan, SeenMessage
+from crm_platform.ingest.planner.clock import FURTHEST_HOURS
 
 START = dt.datetime(2026, 3, 2, 6, tzinfo=dt.UTC)  # a Monday, 09:00 in Nairobi
 FLAT = [1.0] * 168
@@ -374,8 +375,8 @@ def test_long_histories_cost_their_ends_and_say_the_same():
         at = after(9)
         edges = [after(-24 * days) for days in (9700, 9600, 5000, 31, 30, 1, 0)] + [after(5), at]
         asked = []
-        dated_before = one._dated_before
-        one._dated_before = lambda *given, of=dated_before, told=asked: told.append(given) or of(*given)
+        dated_before = one._estimate.dated_before
+        one._estimate.dated_before = lambda *given, of=dated_before, told=asked: told.append(given) or of(*given)
         spans = one.expected_unseen_by(at, edges)
         assert len(asked) <= 5
         assert spans == pytest.approx(
@@ -390,10 +391,11 @@ def test_no_moment_sizes_the_planner(year):
     made = known("a", "b", messages={"a": [SeenMessage(far, "inbound", False), reply(-1)]})
     made.visited("b", at=after(1), new_messages=[SeenMessage(far, "inbound", True)])
     made.campaign_sent(at=far, recipients=2)
+    made.campaign_sent(at=far, recipients=1)  # another one: told apart by a moment, where such dates know of none
     made.hinted("a", message_at=far, at=after(2))
     assert made.plan(after(3)).chats is not None
     assert math.isfinite(made.expected_unseen(after(3)))
-    assert len(made._clock._cells) <= rules._FURTHEST_HOURS + 1
+    assert len(made._state.clock._cells) <= FURTHEST_HOURS + 1
     restored = CrawlPlanner.from_arrow(made.to_arrow())
     assert math.isfinite(restored.expected_unseen(after(4)))
 
