@@ -274,7 +274,7 @@ def _timeliness_lines(
     settings: Settings, store: DuckDbWarehouse, *, now: dt.datetime, language: Language
 ) -> Iterator[tuple[str, str]]:
     """How late messages are found, and how far the planner's estimates are right."""
-    from crm_platform.ingest import PlannerMemory, standing
+    from crm_platform.ingest import PlannerStore, timeliness
 
     _, number = language.gettext, language.number
     with store.reading() as session:
@@ -283,7 +283,7 @@ def _timeliness_lines(
         many = _("not computed here for {n} chats: the metadata of every ingest run has it", n=number(chats))
         yield _("found after"), many
         return
-    crawl = standing(store, PlannerMemory.load(settings, store, at=now).planner, at=now)
+    crawl = timeliness(store, PlannerStore.load(settings, store, at=now).planner, at=now)
     if crawl.delay_hours is not None:
         least = crawl.least_delay_hours
         words = _("{time} on average in the last 24 h", time=language.duration(crawl.delay_hours * 3600))

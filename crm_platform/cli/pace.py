@@ -1,7 +1,7 @@
 """How a loading goes on, in words: how far, what is left of the limit, what it waits for, how long it will take.
 
 What belongs here: these words. What does not: where they are shown (bars.py,
-crawl.py, looking.py), the estimates (ingest/outlook.py).
+crawl.py, looking.py), the estimates (ingest/completeness.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from crm_platform.errors import CrmPlatformError
-from crm_platform.ingest import open_gate, outlook, pace, seconds_by_schedule, seconds_of
+from crm_platform.ingest import completeness, open_gate, pace, seconds_by_schedule, seconds_of
 from crm_platform.ingest.connect import CRAWLER_RESERVE
 from crm_platform.languages import ENGLISH, Language
 from crm_platform.warehouse import DuckDbWarehouse
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from crm_platform.api import Allowance
-    from crm_platform.ingest import Outlook, Progress
+    from crm_platform.ingest import Completeness, Progress
     from crm_platform.settings import Settings
 
 _LOOK_EVERY: Final = 10.0  # seconds between two looks at the stored state
@@ -136,7 +136,7 @@ class Gauge:
             self._looked_at = at
             store = DuckDbWarehouse(self._settings.warehouse_path, lock_dir=self._settings.lock_dir, timeout=_PATIENCE)
             with contextlib.suppress(CrmPlatformError), store.reading() as session:
-                self._requests = outlook(session, since=self._began).requests
+                self._requests = completeness(session, since=self._began).requests
         return self._requests
 
 
@@ -146,7 +146,7 @@ def loading_lines(
     """Say how much is stored of what is thought to exist, and how long the rest takes; from what is committed."""
     _ = language.gettext
     with store.reading() as session:
-        found = outlook(session)
+        found = completeness(session)
         lately = pace(session, now=now)
     yield _("loaded"), _loaded(language, found)
     if found.requests is None:
@@ -157,7 +157,7 @@ def loading_lines(
         yield _("loaded in"), _loaded_in(language, settings, found, lately=lately, now=now)
 
 
-def _loaded(language: Language, found: Outlook) -> str:
+def _loaded(language: Language, found: Completeness) -> str:
     _ = language.gettext
     if not found.chats:
         return _("not known: no contact list has been read yet")
@@ -177,7 +177,7 @@ def _loaded(language: Language, found: Outlook) -> str:
 
 
 def _loaded_in(
-    language: Language, settings: Settings, found: Outlook, *, lately: float | None, now: dt.datetime
+    language: Language, settings: Settings, found: Completeness, *, lately: float | None, now: dt.datetime
 ) -> str:
     _ = language.gettext
     requests = found.requests or 0

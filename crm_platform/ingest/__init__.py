@@ -4,23 +4,25 @@ What belongs here: the planner (pure), crawl runs, parsing of API records into r
 rows and crawl state together. What does not: Dagster, engine-specific SQL, KPI logic.
 """
 
+from crm_platform.ingest.accounts import Outcome, Progress
+from crm_platform.ingest.completeness import Completeness, completeness, pace, seconds_by_schedule, seconds_of
 from crm_platform.ingest.connect import existing_store, open_client, open_gate, open_warehouse
-from crm_platform.ingest.crawler import Outcome, Progress
-from crm_platform.ingest.memory import PlannerMemory, expected_unseen
-from crm_platform.ingest.outlook import Outlook, outlook, pace, seconds_by_schedule, seconds_of
+from crm_platform.ingest.crawl_run import crawl
+from crm_platform.ingest.planner_store import PlannerStore, expected_unseen
 from crm_platform.ingest.presence import JudgedSweep, accept_sweep, judged_sweeps
-from crm_platform.ingest.runs import crawl, refresh
-from crm_platform.ingest.standing import standing
+from crm_platform.ingest.refresh_run import refresh
+from crm_platform.ingest.timeliness import timeliness
 from crm_platform.ingest.trouble import missed
 from crm_platform.ingest.upgrade import upgrade
 
 __all__ = [
+    "Completeness",
     "JudgedSweep",
     "Outcome",
-    "Outlook",
-    "PlannerMemory",
+    "PlannerStore",
     "Progress",
     "accept_sweep",
+    "completeness",
     "crawl",
     "existing_store",
     "expected_unseen",
@@ -29,11 +31,10 @@ __all__ = [
     "open_client",
     "open_gate",
     "open_warehouse",
-    "outlook",
     "pace",
     "refresh",
     "seconds_by_schedule",
     "seconds_of",
-    "standing",
+    "timeliness",
     "upgrade",
 ]

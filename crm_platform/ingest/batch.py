@@ -1,7 +1,7 @@
 """What is committed together: rows, the crawl's state, rejected records, drift, and the requests that brought them.
 
 What belongs here: turning the API's records into declared rows, and one transaction for all of a batch. What does not:
-asking the API (visits.py, sweep.py, listing.py), deciding when a batch is full (crawler.py).
+asking the API (visits.py, sweep.py, listing.py), deciding when a batch is full (recorder.py).
 
 State is never ahead of rows: they go in one transaction, rows first.
 """

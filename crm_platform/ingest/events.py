@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from crm_platform.ingest.memory import PlannerMemory
+    from crm_platform.ingest.planner_store import PlannerStore
     from crm_platform.warehouse import Warehouse
 
 LOOK_BACK = timedelta(hours=24)
@@ -28,19 +28,19 @@ _NEW_EVENTS = """
 
 
 class Events:
-    """The events of raw.events, each heard once by a crawl."""
+    """The events of raw.events, each read once by a crawl."""
 
     def __init__(self, warehouse: Warehouse, *, since: datetime) -> None:
         self._warehouse = warehouse
-        self._heard_until = since - LOOK_BACK
+        self._read_until = since - LOOK_BACK
 
-    def hear(self, memory: PlannerMemory, *, at: datetime) -> int:
+    def pass_on(self, planner_store: PlannerStore, *, at: datetime) -> int:
         """Tell the planner of what came since the last look; returns how many chats were named."""
         with self._warehouse.reading() as session:
-            since = self._heard_until.astimezone(UTC).replace(tzinfo=None)
+            since = self._read_until.astimezone(UTC).replace(tzinfo=None)
             events = session.query(_NEW_EVENTS, [since]).to_pylist()
         for event in events:
-            self._heard_until = max(self._heard_until, event["received_at"].replace(tzinfo=UTC))
+            self._read_until = max(self._read_until, event["received_at"].replace(tzinfo=UTC))
             if event["chat_id"] is not None:
-                memory.hinted(event["chat_id"], message_at=event["happened_at"].replace(tzinfo=UTC), at=at)
+                planner_store.hinted(event["chat_id"], message_at=event["happened_at"].replace(tzinfo=UTC), at=at)
         return len({event["chat_id"] for event in events})

@@ -1,7 +1,7 @@
 """What cannot be had, object by object: one chat's messages, one campaign's report, one page of a list.
 
 What belongs here: remembering trouble with its object, and when that object is asked for again. What does not: deciding
-that it is the whole server or the key (crawler.py).
+that it is the whole server or the key (failures.py).
 
 An object that keeps answering the same is asked for once at a time, after pauses that grow from a quarter of an hour to
 a day. So it never starves another, and comes back by itself.

@@ -12,7 +12,7 @@ from crm_platform.api import CrmClient
 from crm_platform.ingest import Outcome, crawl, refresh
 from crm_platform.ingest.clocks import ClockIsWrong, newest_instant
 from crm_platform.ingest.connect import CRAWLER_RESERVE, open_gate
-from crm_platform.ingest.memory import PlannerMemory
+from crm_platform.ingest.planner_store import PlannerStore
 from crm_platform.ingest.presence import PRESENT
 from crm_platform.schemas import OpsTable, RawTable, Type, ops, raw
 from crm_platform.tables import TABLES
@@ -224,7 +224,7 @@ def test_a_clock_that_is_set_back_in_the_middle_ends_the_run_and_the_next_goes_o
 def test_a_planner_from_a_clock_ahead_visits_again(tmp_path):
     crm = world(tmp_path, contacts=12, days=8, limits={"requests_per_minute": 600})
     crawled(crm, 30 * DAY, minutes=1)
-    planner = PlannerMemory.load(crm.settings, crm.warehouse, at=crm.time()).planner
+    planner = PlannerStore.load(crm.settings, crm.warehouse, at=crm.time()).planner
     crm.time.sleep(8 * 3600)
     assert len(planner.plan(crm.time()).chats) > 5
     assert planner.accrued_at <= crm.time()

@@ -13,11 +13,12 @@ import pytest
 
 from crm_platform.api import CrmClient, Fetch
 from crm_platform.errors import GiveUp
-from crm_platform.ingest import PlannerMemory, expected_unseen
+from crm_platform.ingest import PlannerStore, expected_unseen
 from crm_platform.ingest.batch import Batch
 from crm_platform.ingest.connect import FetchLog
-from crm_platform.ingest.crawler import LOOKAHEAD, Crawler
+from crm_platform.ingest.crawler import Crawler
 from crm_platform.ingest.trouble import Troubles
+from crm_platform.ingest.workers import LOOKAHEAD
 from crm_platform.models import build_order, build_within, freeze, validate
 from crm_platform.sandbox import SandboxOptions
 from crm_platform.warehouse import DuckDbWarehouse
@@ -224,12 +225,12 @@ def test_a_report_that_only_says_when_it_was_made_is_the_same(tmp_path):
 def test_heavy_results_are_not_fetched_far_ahead(tmp_path):
     """Field case 16: what waits to be stored is bounded by its bytes, too."""
     world = odd_world(tmp_path, lambda _path, body: body)
-    memory = PlannerMemory.load(world.settings, world.warehouse, at=START)
+    planner_store = PlannerStore.load(world.settings, world.warehouse, at=START)
     log = FetchLog()
     crawler = Crawler(
         client=world.connect(log),
         warehouse=world.warehouse,
-        memory=memory,
+        planner_store=planner_store,
         troubles=Troubles([]),
         fetch_log=log,
         batch=Batch(),
@@ -239,9 +240,9 @@ def test_heavy_results_are_not_fetched_far_ahead(tmp_path):
     )
     begun: list[int] = []
     ahead = []
-    for taken, _ in enumerate(crawler._parallel(begun.append, range(200)), start=1):
+    for taken, _ in enumerate(crawler.workers.each(begun.append, range(200), is_limited=False), start=1):
         ahead.append(len(begun) - taken)
-        crawler.batch.bytes += 8 * 1024 * 1024
+        crawler.recorder.batch.bytes += 8 * 1024 * 1024
     assert len(ahead) == 200
     assert max(ahead[LOOKAHEAD + 2 :]) <= 4
 
@@ -256,7 +257,7 @@ def test_a_batch_is_full_by_its_bytes(tmp_path, monkeypatch):
 
     largest, bound = 0, 1_000_000
     world = odd_world(tmp_path, alter)
-    monkeypatch.setattr("crm_platform.ingest.crawler.BATCH_BYTES", bound)
+    monkeypatch.setattr("crm_platform.ingest.recorder.BATCH_BYTES", bound)
     commit = Batch.commit
 
     def watched(batch: Batch, *args: Any, **options: Any) -> Any:

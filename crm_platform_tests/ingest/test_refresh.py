@@ -10,7 +10,7 @@ from math import ceil
 import pytest
 
 from crm_platform.errors import Busy, ServerUnavailable, Unauthorized
-from crm_platform.ingest import crawler, open_client, refresh
+from crm_platform.ingest import open_client, refresh, workers
 from crm_platform.schemas import raw
 from crm_platform_tests.in_process import world
 
@@ -162,7 +162,7 @@ def test_time_moves_and_statuses_follow(tmp_path):
 
 
 def test_killed_between_any_two_requests_the_next_run_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr("crm_platform.ingest.crawler.BATCH_ROWS", 50)
+    monkeypatch.setattr("crm_platform.ingest.recorder.BATCH_ROWS", 50)
     crm = world(tmp_path, contacts=20, days=30)
     left = [7]
 
@@ -270,7 +270,7 @@ def test_a_crm_that_goes_down_is_soon_left_alone(tmp_path):
 
 def test_in_a_lull_what_came_is_committed_and_whoever_watches_is_told(tmp_path, monkeypatch):
     """Kind 15: while the limit lets nothing through, figures can be made of all that came."""
-    monkeypatch.setattr(crawler, "LULL_SECONDS", 0.02)
+    monkeypatch.setattr(workers, "LULL_SECONDS", 0.02)
     crm = world(tmp_path)
     had_lull = threading.Event()
     asked: list[int] = []

@@ -13,7 +13,7 @@ import pytest
 
 from crm_platform.cli.looking import status_lines
 from crm_platform.errors import GiveUp, RateLimited, ServerUnavailable, Unauthorized
-from crm_platform.ingest.runs import _crawler
+from crm_platform.ingest.runs import open_crawler
 from crm_platform.ingest.trouble import LONGEST_PAUSE, Troubles
 from crm_platform.models.quality import everything_is_had
 from crm_platform.sandbox.app import Answer
@@ -342,7 +342,7 @@ def test_one_run_at_a_high_rate_of_faults_gets_everything(tmp_path, seed):
 
 def test_a_page_is_left_out_for_its_own_failures_alone(tmp_path, monkeypatch):
     """Failures of the newest page between two of a history's page tell nothing of that page."""
-    monkeypatch.setattr("crm_platform.ingest.crawler.BATCH_ROWS", 1)
+    monkeypatch.setattr("crm_platform.ingest.recorder.BATCH_ROWS", 1)
     crm = world(tmp_path, contacts=12, days=200)
     crm.refresh(tables=[raw.Contacts])
     handle = type(crm.sandbox).handle.__get__(crm.sandbox)
@@ -358,7 +358,7 @@ def test_a_page_is_left_out_for_its_own_failures_alone(tmp_path, monkeypatch):
         return handle(method, path, query, headers, body)
 
     crm.sandbox.handle = handled
-    with _crawler(
+    with open_crawler(
         crm.settings,
         crm.warehouse,
         connect=crm.connect,
@@ -368,12 +368,16 @@ def test_a_page_is_left_out_for_its_own_failures_alone(tmp_path, monkeypatch):
         wait_seconds=0,
         on_wait=None,
     ) as crawler:
-        crawler.load_states()
-        while not all(state.meets or state.is_history_whole for state in crawler.states.values()):
-            answered = [visit.state for visit in crawler.visit(chats(crm)) if visit.failure is None]
-            list(crawler.deepen([state.chat_id for state in answered if state.is_open and not state.meets], pages=50))
-        crawler.prove()
-        crawler.commit()
+        crawler.chats.load_states()
+        while not all(state.meets or state.is_history_whole for state in crawler.chats.states.values()):
+            answered = [visit.state for visit in crawler.chats.visit(chats(crm)) if visit.failure is None]
+            list(
+                crawler.chats.deepen(
+                    [state.chat_id for state in answered if state.is_open and not state.meets], pages=50
+                )
+            )
+        crawler.chats.count_ended()
+        crawler.recorder.commit()
     assert max(asked.values()) > 3
     assert crm.rows("from ops.crawl_state where not is_history_whole") == []
 

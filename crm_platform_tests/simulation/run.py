@@ -319,8 +319,8 @@ class Simulation:
             yield
             return
         with (
-            mock.patch("crm_platform.ingest.crawler.BATCH_REQUESTS", self.scenario.batch_requests),
-            mock.patch("crm_platform.ingest.crawler.BATCH_ROWS", self.scenario.batch_rows),
+            mock.patch("crm_platform.ingest.recorder.BATCH_REQUESTS", self.scenario.batch_requests),
+            mock.patch("crm_platform.ingest.recorder.BATCH_ROWS", self.scenario.batch_rows),
         ):
             yield
 

@@ -1,7 +1,7 @@
-"""The planner's memory: kept in the warehouse, committed with the rows it was learnt from.
+"""The planner's state in the warehouse, committed with the rows it was learnt from.
 
-What belongs here: loading a planner, noting which chats it learnt of, and giving their rows to a batch. What does not:
-what it learns (planner/), when it is asked (runs.py).
+What belongs here: loading a planner, noting which chats it learnt of, giving their rows to a batch, and what a stored
+state lets expect. What does not: what it learns (planner/), when it is asked (crawl_run.py).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _read(states: pa.ChunkedArray, empty: pa.Table) -> pa.Table | None:
     return chats
 
 
-class PlannerMemory:
+class PlannerStore:
     """A planner that knows which of its chats have changed since they were last given to a batch."""
 
     def __init__(self, planner: CrawlPlanner, known: Iterable[str] = ()) -> None:
@@ -74,7 +74,7 @@ class PlannerMemory:
             return cls(fresh)
         chats = _read(states, schema.chats)
         if chats is None or json.loads(saved[0]).keys() != set(schema.planner.column_names):
-            log.warning("the planner's memory was written by another version: it learns anew")
+            log.warning("the planner's state was written by another version: it learns anew")
             return cls(fresh)
         state = PlannerState(chats, pa.Table.from_pylist([json.loads(saved[0])], schema=schema.planner.schema))
         planner = CrawlPlanner.from_arrow(state)
@@ -144,7 +144,7 @@ def expected_unseen(settings: Settings, warehouse: Warehouse, *, as_of: datetime
         )["oldest"].to_pylist()[0]
     if saved is None or saved.replace(tzinfo=UTC) > as_of:
         return None
-    planner = PlannerMemory.load(settings, warehouse, at=as_of).planner
+    planner = PlannerStore.load(settings, warehouse, at=as_of).planner
     zone = settings.zone
     last = as_of.astimezone(zone).date()
     first = last if oldest is None else min(last, oldest.replace(tzinfo=UTC).astimezone(zone).date())

@@ -1,4 +1,4 @@
-"""The planner's memory in the warehouse: what is read back is what was saved, in whatever blocks it is read."""
+"""The planner's state in the warehouse: what is read back is what was saved, in whatever blocks it is read."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import logging
 
 import pytest
 
-from crm_platform.ingest import memory, open_warehouse
-from crm_platform.ingest.memory import PlannerMemory
+from crm_platform.ingest import open_warehouse, planner_store
 from crm_platform.ingest.planner import CrawlPlanner, SeenMessage
+from crm_platform.ingest.planner_store import PlannerStore
 from crm_platform.schemas import ops, raw
 from crm_platform.settings import Settings
 
@@ -20,7 +20,7 @@ CHATS = 11
 
 @pytest.fixture
 def settings(tmp_path) -> Settings:
-    """A warehouse in which a planner's memory is saved: eleven chats, in no order, one erased since."""
+    """A warehouse in which a planner's state is saved: eleven chats, in no order, one erased since."""
     settings = Settings(data_dir=tmp_path)
     planner = CrawlPlanner(
         requests_per_minute=settings.minute_limit,
@@ -50,9 +50,9 @@ def settings(tmp_path) -> Settings:
 
 def test_it_is_the_same_in_whatever_blocks_it_is_read(settings, monkeypatch):
     warehouse = open_warehouse(settings)
-    whole = PlannerMemory.load(settings, warehouse, at=NOW).planner
-    monkeypatch.setattr(memory, "_BLOCK", 3)
-    by_blocks = PlannerMemory.load(settings, warehouse, at=NOW).planner
+    whole = PlannerStore.load(settings, warehouse, at=NOW).planner
+    monkeypatch.setattr(planner_store, "_BLOCK", 3)
+    by_blocks = PlannerStore.load(settings, warehouse, at=NOW).planner
     assert by_blocks.to_arrow() == whole.to_arrow()
     rows = by_blocks.to_arrow().chats.to_pylist()
     assert [row["chat_id"] for row in rows] == [f"chat-{number}" for number in range(CHATS) if number != 4]
@@ -61,12 +61,12 @@ def test_it_is_the_same_in_whatever_blocks_it_is_read(settings, monkeypatch):
     assert [row["counters"] for row in rows if row["chat_id"] == "chat-3"] != [[0.0] * 7]
 
 
-def test_a_memory_of_another_version_is_left_alone(settings, monkeypatch, caplog):
+def test_a_state_of_another_version_is_left_alone(settings, monkeypatch, caplog):
     with open_warehouse(settings).writing() as session:
         session.append(ops.PlannerChats, ops.PlannerChats.rows([{"chat_id": "old", "state": '{"chat_id": "old"}'}]))
-    monkeypatch.setattr(memory, "_BLOCK", 3)
+    monkeypatch.setattr(planner_store, "_BLOCK", 3)
     with caplog.at_level(logging.WARNING):
-        loaded = PlannerMemory.load(settings, open_warehouse(settings), at=NOW)
+        loaded = PlannerStore.load(settings, open_warehouse(settings), at=NOW)
     assert "another version" in caplog.text
     assert loaded.planner.to_arrow().chats.num_rows == 0
 
@@ -89,6 +89,6 @@ def test_an_odd_message_makes_no_list_of_days(settings, year):
     }
     with warehouse.writing() as session:
         session.append(raw.Messages, raw.Messages.rows([message]))
-    days = memory.expected_unseen(settings, warehouse, as_of=NOW)
+    days = planner_store.expected_unseen(settings, warehouse, as_of=NOW)
     assert days is not None
     assert len(days) == 1

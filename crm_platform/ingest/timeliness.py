@@ -1,4 +1,4 @@
-"""How well the crawl is doing: how late messages were found, how late they had to be, how far the estimates are right.
+"""How timely the crawl is: how late messages were found, how late they had to be, how far the estimates are right.
 
 What belongs here: figures about the crawl itself. What does not: KPIs, and what the crawl does next.
 """
@@ -30,7 +30,7 @@ _VISITS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Timeliness:
     """The crawl's last 24 hours.
 
     `delay_hours`: mean time from a message to its first fetch. `least_delay_hours`: the least mean that any schedule
@@ -57,8 +57,8 @@ class Standing:
         return {name: value for name, value in figures.items() if value is not None}
 
 
-def standing(warehouse: Warehouse, planner: CrawlPlanner, *, at: datetime) -> Standing:
-    """Say how the crawl is doing at `at`."""
+def timeliness(warehouse: Warehouse, planner: CrawlPlanner, *, at: datetime) -> Timeliness:
+    """Say how timely the crawl has been, as of `at`."""
     since = (at - timedelta(days=1)).astimezone(UTC).replace(tzinfo=None)
     with warehouse.reading() as session:
         visits = session.query(_VISITS, [since])["visits"].to_pylist()[0]
@@ -67,7 +67,7 @@ def standing(warehouse: Warehouse, planner: CrawlPlanner, *, at: datetime) -> St
         max(found_at - sent_at, timedelta(0)) / timedelta(hours=1)  # their clock may be a little ahead of ours
         for sent_at, found_at in zip(delays["sent_at"].to_pylist(), delays["found_at"].to_pylist(), strict=True)
     ]
-    return Standing(
+    return Timeliness(
         visits=visits,
         delay_hours=sum(found_after) / len(found_after) if found_after else None,
         least_delay_hours=planner.optimal_delay_hours(at, visits_per_day=visits),

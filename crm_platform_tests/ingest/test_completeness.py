@@ -10,16 +10,16 @@ from math import ceil
 import pytest
 
 from crm_platform.api import Allowance
-from crm_platform.ingest import Outlook, outlook, pace, seconds_by_schedule, seconds_of
+from crm_platform.ingest import Completeness, completeness, pace, seconds_by_schedule, seconds_of
 from crm_platform.schemas import raw
 from crm_platform_tests.in_process import world
 
 LIMITS = {"requests_per_minute": 30}
 
 
-def look(crm, **options) -> Outlook:
+def look(crm, **options) -> Completeness:
     with crm.warehouse.reading() as session:
-        return outlook(session, **options)
+        return completeness(session, **options)
 
 
 def true_messages(crm) -> int:
@@ -85,7 +85,7 @@ def test_of_lists_that_fell_short_all_is_loaded_but_what_they_lack(tmp_path):
 
 
 def test_what_is_missing_is_never_rounded_away():
-    assert Outlook(10_000, 10_000, 9_999, 999_999, 1_000_000.0, 0, 1.0).share < 1
+    assert Completeness(10_000, 10_000, 9_999, 999_999, 1_000_000.0, 0, 1.0).share < 1
 
 
 def test_history_counts_in_pages(tmp_path):
@@ -120,7 +120,7 @@ def test_how_long_requests_take_follows_from_the_limits(requests, limits, left, 
 
 
 def test_schedules_give_histories_a_share_only():
-    found = Outlook(100, 100, 0, 10_000, 40_000.0, 0, 300.0)
+    found = Completeness(100, 100, 0, 10_000, 40_000.0, 0, 300.0)
     assert seconds_by_schedule(found, limits=Allowance(60, None)) == pytest.approx(300 / 0.1)
     assert seconds_by_schedule(found, limits=Allowance(None, None)) is None
 

@@ -1,7 +1,7 @@
 """How much of the CRM is stored, how many requests are missing until all of it is, and how long these take.
 
 What belongs here: estimates from the crawl's stored state, the same while a crawl is at work and after it was killed.
-What does not: how late messages are found (standing.py), the coverage of a figure (models/), how it is said (cli/).
+What does not: how late messages are found (timeliness.py), the coverage of a figure (models/), how it is said (cli/).
 
 A chat's size is known from its first visit on. Those not visited yet are taken to be like those that were: an
 estimate, and none at all before the first visit.
@@ -73,7 +73,7 @@ _DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Completeness:
     """What is stored of what is thought to exist, as of the last commit.
 
     `chats`: present contacts, of which `visited`, `whole` (every message read). `stored`, `expected`: messages, None
@@ -103,7 +103,7 @@ class Outlook:
         return None if self.pages is None else self.visits + math.ceil(self.pages)
 
 
-def outlook(session: Session, *, since: datetime | None = None) -> Outlook:
+def completeness(session: Session, *, since: datetime | None = None) -> Completeness:
     """Look at the stored state. `since`: a chat counts as visited when that was after; None: whenever it was."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) if since is None else since.astimezone(UTC)
     row = session.query(_CHATS, [moment.replace(tzinfo=None)]).to_pylist()[0]
@@ -115,7 +115,7 @@ def outlook(session: Session, *, since: datetime | None = None) -> Outlook:
     elif row["mean_total"] is not None:
         expected = float(row["total"]) + unsized * float(row["mean_total"])
         pages = float(row["open_pages"]) + unsized * float(row["mean_pages_below"])
-    return Outlook(
+    return Completeness(
         chats=row["chats"],
         visited=row["visited"],
         whole=row["whole"],
@@ -140,7 +140,7 @@ def seconds_of(requests: float, *, limits: Allowance, left: Allowance, wait: flo
     return max(*seconds, wait if requests else 0.0) if seconds else None
 
 
-def seconds_by_schedule(found: Outlook, *, limits: Allowance) -> float | None:
+def seconds_by_schedule(found: Completeness, *, limits: Allowance) -> float | None:
     """Seconds until all is whole by scheduled crawls, which give histories a share only; None: not known, no limit."""
     rates = [limit / window for limit, window in ((limits.minute, 60.0), (limits.day, _DAY)) if limit]
     if not rates or found.pages is None:

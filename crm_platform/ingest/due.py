@@ -1,6 +1,6 @@
 """What besides chats is worth a request now: custom fields, the campaign list, campaign reports.
 
-What belongs here: when each was last fetched, their order and their pace. What does not: fetching them (crawler.py),
+What belongs here: when each was last fetched, their order and their pace. What does not: fetching them (list_steps.py),
 sweeps and chats (planner/).
 
 A campaign that changed its status since its report was read is read at once (one that finishes is final soon). Those
@@ -56,7 +56,7 @@ _CAMPAIGNS = """
 """
 
 
-class Agenda:
+class DueFetches:
     """What is due, by what was done. `per_minute`: requests of the whole quota, None = no limit."""
 
     def __init__(self, warehouse: Warehouse, *, per_minute: float | None) -> None:
@@ -64,9 +64,9 @@ class Agenda:
         self.per_minute = per_minute
         self._last: dict[str, datetime] = {}
         self._campaigns: list[dict[str, Any]] = []
-        self.look()
+        self.reload()
 
-    def look(self) -> None:
+    def reload(self) -> None:
         """Read what has been done; again after some of it was."""
         with self._warehouse.reading() as session:
             last = session.query("select operation, max(started_at) as at_last from ops.fetches group by operation")

@@ -1,0 +1,360 @@
+"""A crawl: a run that spends an allowance where it is worth most, minute by minute.
+
+What belongs here: one tick after the other, what each of them may spend on what, and when to end. What does not: the
+steps (list_steps.py, chat_steps.py), which chats are worth a visit (planner/), a run until all is current
+(refresh_run.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from crm_platform.api import Allowance, utc_now
+from crm_platform.errors import CrmPlatformError, FixConfiguration, QuotaSpent, RetryLater
+from crm_platform.ingest.accounts import Outcome, Progress
+from crm_platform.ingest.chat_steps import HISTORY_PAGES
+from crm_platform.ingest.due import DueFetches
+from crm_platform.ingest.events import Events
+from crm_platform.ingest.failures import MOST_TRIES, OF_ONE_OBJECT
+from crm_platform.ingest.planner import HISTORY_SHARE, Plan
+from crm_platform.ingest.runs import (
+    Connect,
+    cannot_be_had,
+    open_crawler,
+    raise_if_nothing_was_kept,
+    rate_of,
+    unseen_in,
+)
+from crm_platform.ingest.timeliness import timeliness
+from crm_platform.ingest.workers import WORKERS
+from crm_platform.schemas import RawTable, raw
+from crm_platform.warehouse import Written
+
+if TYPE_CHECKING:
+    from crm_platform.ingest.crawler import Crawler
+    from crm_platform.ingest.visits import ChatState
+    from crm_platform.settings import Settings
+    from crm_platform.warehouse import Warehouse
+
+TICK = timedelta(minutes=1)
+"""How often a crawl asks the planner what to do next."""
+
+SLOTS_RETURN = timedelta(seconds=61)
+"""After so long the gate has every slot of a tick back: a minute, and a second for who reads the clock how."""
+
+WHOLE_LIST = "the list"
+"""What cannot be had where no page of it is to blame."""
+
+
+def crawl(
+    settings: Settings,
+    warehouse: Warehouse,
+    *,
+    requests: int | None = None,
+    minutes: float | None = None,
+    forever: bool = False,
+    connect: Connect | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+    now: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+    workers: int = WORKERS,
+    wait_seconds: float = 0.0,
+    on_wait: Callable[[str], None] | None = None,
+) -> Iterator[Outcome]:
+    """Spend requests where they are worth most, minute by minute, and yield an Outcome for each raw table at the end.
+
+    Ends after `requests`, after `minutes`, when nothing is worth a request any more (unless `forever`), or when the
+    day's allowance is spent or the server is down; `forever` waits for these to pass. Each tick is committed.
+    Otherwise as `refresh`.
+    """
+    with open_crawler(
+        settings,
+        warehouse,
+        connect=connect,
+        progress=progress,
+        now=now,
+        workers=workers,
+        wait_seconds=wait_seconds,
+        on_wait=on_wait,
+    ) as crawler:
+        started_at = now()
+        crawler.chats.load_states()
+        ticks = _Ticks(crawler, settings, Events(warehouse, since=started_at))
+        until = None if minutes is None else started_at + timedelta(minutes=minutes)
+        problem: CrmPlatformError | None = None
+        while True:
+            tick_at = now()
+            left = None if requests is None else requests - crawler.recorder.requests
+            problem, pause = None, 0.0
+            try:
+                busy = ticks.tick(left)
+            except FixConfiguration:
+                crawler.recorder.commit()
+                raise
+            except RetryLater as later:
+                problem, busy, pause = later, False, later.retry_after or 0.0
+            except CrmPlatformError as other:
+                problem, busy = other, False
+            crawler.recorder.commit()
+            if requests is not None and crawler.recorder.requests >= requests:
+                break
+            # From the last answer, not from the tick's start: its slots come free a minute after their answers, and a
+            # tick that begins before finds an empty gate, gives up its minute, and half the quota is lost.
+            next_at = max(tick_at + TICK, now() + (SLOTS_RETURN if busy else timedelta(seconds=pause)))
+            if until is not None and next_at >= until:
+                break
+            if not forever and (isinstance(problem, QuotaSpent) or ticks.is_done):
+                break
+            if not busy or ticks.is_limited:
+                # No longer than was meant: a clock that is set back meanwhile would make it days.
+                sleep(min(max(0.0, (next_at - now()).total_seconds()), max(pause, SLOTS_RETURN.total_seconds())))
+        account = crawler.recorder.account(raw.Messages)
+        account.seconds_throttled = crawler.client.seconds_throttled
+        account.remaining = ticks.remaining(problem)
+        crawler.recorder.account(raw.CampaignReports).remaining = cannot_be_had(crawler, "campaign_report", "reports")
+        account.metrics |= timeliness(warehouse, crawler.planner_store.planner, at=now()).metrics()
+        if crawler.recorder.coverage is not None:
+            account.metrics["coverage"] = crawler.recorder.coverage
+        yield from (crawler.recorder.outcome(table, started_at=started_at) for table in raw.FETCHED)
+        if problem is not None and not crawler.recorder.answers and not isinstance(problem, QuotaSpent):
+            raise problem  # whoever started this got nothing, and must not take it for a run that had nothing to do
+        if ticks.without_contacts is not None and not crawler.lists.has_swept():
+            raise ticks.without_contacts  # nor this: nothing else can be asked for without a contact
+        raise_if_nothing_was_kept(crawler)
+
+
+@dataclass(slots=True)
+class _Kind:
+    """One kind of record in a tick: messages, or reports."""
+
+    cannot_be_had: bool = False
+
+
+class _Ticks:
+    """One minute of a crawl after the other."""
+
+    def __init__(self, crawler: Crawler, settings: Settings, events: Events) -> None:
+        self._crawler = crawler
+        self._planner = crawler.planner_store.planner
+        self._events = events
+        self._mode = settings.crawl_mode
+        self._limits = Allowance(settings.minute_limit, settings.day_limit)
+        self._rate = rate_of(self._limits)
+        self._due_fetches = DueFetches(crawler.warehouse, per_minute=self._rate)
+        with crawler.warehouse.reading() as session:
+            self._stored = int(session.query("select count(*) as messages from raw.messages")["messages"][0].as_py())
+        self._last_at: datetime | None = None
+        self._history_fund = 0.0
+        self.is_done = False
+        self.without_contacts: CrmPlatformError | None = None  # why the contact list could not be had to its end
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a quota paces this crawl."""
+        return self._rate is not None
+
+    def tick(self, left: int | None) -> bool:
+        """Spend what may be spent now, at most `left`; says whether anything was."""
+        crawler = self._crawler
+        at = crawler.now()
+        before = crawler.recorder.requests
+        self._take_limits()
+        self._estimate(at)
+        self._events.pass_on(crawler.planner_store, at=at)
+        self._fetch_what_is_due(at, left=left, before=before)
+        history_pages = self._history_pages(at, is_due=any(state.is_due(at) for state in crawler.chats.states.values()))
+        plan = self._plan(at, left=left, before=before, history_pages=history_pages)
+        if plan.sweep:
+            self._sweep(left=left, before=before)
+            if not plan.chats:  # the first sweep: only now are there chats to choose from
+                plan = self._plan(crawler.now(), left=left, before=before, history_pages=history_pages)
+        # Without those whom the sweep has just found gone: their trouble would never be over.
+        due = [chat_id for chat_id in plan.chats if not plan.sweep or chat_id in crawler.chats.states]
+        with self._of_its_kind() as messages:
+            self._visit(due, left=left, before=before)
+            self._deepen(pages=history_pages, left=left, before=before)
+        busy = crawler.recorder.requests > before
+        # Under a quota there is always a next best request; without one a tick that found nothing to do is the end, but
+        # for a limit that the server itself has named: then it was only not allowed to.
+        found_nothing = not busy or messages.cannot_be_had
+        self.is_done = not self.is_limited and found_nothing and crawler.client.available() != 0
+        return busy
+
+    def _visit(self, due: list[str], *, left: int | None, before: int) -> None:
+        crawler = self._crawler
+        for _ in range(1 if self.is_limited else MOST_TRIES):  # under a quota the planner comes back to what failed
+            failed = []
+            for done, visit in enumerate(crawler.chats.visit(due), start=1):
+                self._tell(done, len(due), left=self._free(left, before))
+                if visit.failure is not None and crawler.failures.is_worth_another_try(
+                    "list_messages", visit.state.chat_id, visit.failure
+                ):
+                    failed.append(visit.state.chat_id)
+            due = failed[: self._free(left, before)]
+
+    @contextlib.contextmanager
+    def _of_its_kind(self) -> Iterator[_Kind]:
+        """Let trouble with many objects of one kind end that kind's turn alone, while the CRM answers others."""
+        kind = _Kind()
+        try:
+            yield kind
+        except OF_ONE_OBJECT:
+            if not self._crawler.is_answered():
+                raise
+            kind.cannot_be_had = True  # each object has its trouble, and rests
+
+    def _plan(self, at: datetime, *, left: int | None, before: int, history_pages: int | None) -> Plan:
+        free = self._free(left, before)
+        return self._planner.plan(at, available=None if free is None else max(0, free - (history_pages or 0)))
+
+    def _sweep(self, *, left: int | None, before: int) -> None:
+        """Read the contact list; once more where it moved meanwhile, if that is to be had."""
+        account = self._crawler.recorder.account(raw.Contacts)
+        for _ in range(2):
+            account.remaining = ""
+            sweep = self._crawler.lists.sweep()
+            account.remaining = account.remaining or unseen_in(sweep)
+            if sweep.failure is not None:
+                if isinstance(sweep.failure, OF_ONE_OBJECT) and (sweep.first or self._crawler.is_answered()):
+                    self.without_contacts = sweep.failure
+                    return
+                raise sweep.failure
+            free = self._free(left, before)
+            if sweep.is_complete or (free is not None and free < sweep.requests):
+                return
+
+    def _take_limits(self) -> None:
+        """Pace everything by the limits that hold now: a CRM names its own in its answers."""
+        limits = self._crawler.client.limits()
+        if limits != self._limits:
+            self._limits, self._rate = limits, rate_of(limits)
+            self._due_fetches.per_minute = self._rate
+            self._crawler.recorder.is_limited = self.is_limited
+            self._planner.set_limits(requests_per_minute=limits.minute, requests_per_day=limits.day, mode=self._mode)
+
+    def _estimate(self, at: datetime) -> None:
+        """How much of what is thought to exist is stored, and when the histories will be whole."""
+        crawler = self._crawler
+        missing = sum(state.missing for state in crawler.chats.states.values())
+        stored = self._stored + crawler.recorder.written.get(raw.Messages, Written()).inserted
+        expected = stored + missing + self._planner.expected_unseen(at)
+        crawler.recorder.coverage = stored / expected if expected > 0 else None
+        pages = sum(state.missing_pages for state in crawler.chats.states.values() if state.is_due(at))
+        crawler.recorder.seconds_to_whole = None if self._rate is None else 60 * pages / (HISTORY_SHARE * self._rate)
+
+    def remaining(self, problem: CrmPlatformError | None) -> str:
+        """Say what is still missing, and why the crawl ended; empty when nothing is."""
+        states = self._crawler.chats.states.values()
+        parts = []
+        if never := sum(state.known_until is None for state in states):
+            parts.append(f"{never} of {len(states)} chats not visited yet")
+        if not_whole := sum(state.is_open for state in states):
+            parts.append(f"{not_whole} histories not whole")
+        if why := cannot_be_had(self._crawler, "list_messages", "chats"):
+            parts.append(why)
+        if problem is not None:
+            parts.append(str(problem))
+        return "; ".join(parts)
+
+    def _free(self, left: int | None, before: int) -> int | None:
+        """Requests that may be sent now: what the gate has, and what is left of the caller's."""
+        gate = self._crawler.client.available()
+        if left is None:
+            return gate
+        mine = max(0, left - (self._crawler.recorder.requests - before))
+        return mine if gate is None else min(gate, mine)
+
+    def _fetch_what_is_due(self, at: datetime, *, left: int | None, before: int) -> None:
+        """Custom fields, the campaign list and reports, within their shares of the quota."""
+        crawler, fetches = self._crawler, self._due_fetches
+        if fetches.is_custom_fields_due(at) and self._free(left, before) != 0:
+            self._if_it_can_be_had(crawler.lists.custom_fields, "list_custom_fields", raw.CustomFields)
+        if fetches.is_campaign_list_due(at) and self._free(left, before) != 0:
+            self._if_it_can_be_had(crawler.lists.campaigns, "list_campaigns", raw.Campaigns)
+            crawler.recorder.commit()
+            fetches.reload()
+        due = [one for one in fetches.reports_due(at) if not crawler.is_resting("campaign_report", one)]
+        room = self._free(left, before)
+        if due := due[: None if room is None else -(-room // 2)]:  # the other half is for chats
+            with self._of_its_kind():
+                crawler.lists.reports(due)
+            crawler.recorder.commit()
+            fetches.reload()
+
+    def _if_it_can_be_had(self, step: Callable[[], None], operation: str, table: type[RawTable]) -> None:
+        """Take a step; where one list cannot be had, and others can, the rest goes on without it."""
+        troubles, at = self._crawler.troubles, self._crawler.now()
+        account = self._crawler.recorder.account(table)
+        account.remaining = ""
+        try:
+            step()
+        except OF_ONE_OBJECT as problem:
+            if not self._crawler.is_answered():
+                raise
+            if not any(one.operation == operation and one.target != WHOLE_LIST for one in troubles):
+                troubles.met(operation, WHOLE_LIST, problem, at=at)
+            account.remaining = ": ".join(filter(None, (account.remaining, str(problem))))
+
+    def _history_pages(self, at: datetime, *, is_due: bool) -> int | None:
+        """Pages of history that this tick may read; None = no limit."""
+        if self._rate is None:
+            return None
+        elapsed = TICK if self._last_at is None else min(at - self._last_at, timedelta(minutes=15))
+        self._last_at = at
+        self._history_fund += HISTORY_SHARE * self._rate * (elapsed / TICK) if is_due else 0.0
+        pages = int(self._history_fund)
+        self._history_fund -= pages
+        return pages
+
+    def _deepen(self, *, pages: int | None, left: int | None, before: int) -> None:
+        """Deepen histories, those nearest to being whole first: more chats are whole for the same requests."""
+        crawler = self._crawler
+        failed: set[str] = set()
+        while True:
+            crawler.chats.count_ended()
+            room = _least(pages, self._free(left, before))
+            at = crawler.now()
+            due = [
+                state
+                for state in crawler.chats.states.values()
+                if state.is_due(at)
+                and state.chat_id not in failed
+                and not crawler.is_resting("list_messages", state.chat_id)
+            ]
+            chosen = _affordable(sorted(due, key=lambda state: (state.missing_pages, state.chat_id)), room)
+            if not chosen:
+                return
+            asked = crawler.recorder.requests
+            per_chat = HISTORY_PAGES if room is None else min(HISTORY_PAGES, room // len(chosen))
+            for done, visit in enumerate(crawler.chats.deepen(chosen, pages=per_chat), start=1):
+                if visit.failure is not None:
+                    failed.add(visit.state.chat_id)
+                self._tell(done, len(chosen), left=self._free(left, before), stage="histories")
+            if pages is not None:
+                pages = max(0, pages - (crawler.recorder.requests - asked))
+
+    def _tell(self, done: int, total: int, *, left: int | None, stage: str = "chats") -> None:
+        self._crawler.recorder.requests_left = left
+        self._crawler.recorder.report(stage, done, total)
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _affordable(states: list[ChatState], room: int | None) -> list[str]:
+    """As many of these chats, in their order, as `room` pages reach for; always one if there is room at all."""
+    if room is None:
+        return [state.chat_id for state in states]
+    chosen: list[str] = []
+    for state in states:
+        if room <= 0 or (chosen and state.missing_pages > room):
+            break
+        chosen.append(state.chat_id)
+        room -= state.missing_pages
+    return chosen
