@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import math
+import re
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,8 @@ from crm_platform.ingest.planner.clock import FURTHEST_HOURS
 
 START = dt.datetime(2026, 3, 2, 6, tzinfo=dt.UTC)  # a Monday, 09:00 in Nairobi
 FLAT = [1.0] * 168
+
+PAGE = (Path(rules.__file__).parents[3] / "docs" / "planner.md").read_text(encoding="utf-8")
 
 
 def after(hours: float) -> dt.datetime:
@@ -528,3 +532,18 @@ def test_what_cannot_be_is_refused(options: dict):
 def test_naive_times_are_refused():
     with pytest.raises(ValueError, match="aware"):
         planner().plan(dt.datetime(2026, 3, 2))
+
+
+# The page of its formulas.
+
+
+def test_the_page_has_the_echoes_of_the_code():
+    rows = re.findall(r"^\| (\d) \| .* \| ([\d.]+) \| ([\d.]+) \|$", PAGE, flags=re.MULTILINE)
+    told = [(int(number), float(hours), float(weight)) for number, hours, weight in rows]
+    assert told == list(zip(itertools.count(), rules.ECHO_HOURS.tolist(), rules.WEIGHTS.tolist(), strict=False))
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([a-z_/]+\.py)`", PAGE))))
+def test_the_page_names_modules_that_there_are(name: str):
+    package = Path(rules.__file__).parent
+    assert (package / name).is_file() or (package.parents[1] / name).is_file()

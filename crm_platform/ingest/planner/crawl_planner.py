@@ -28,8 +28,8 @@ class CrawlPlanner:
     """Decides once a tick which chats to visit. See the package's docstring for the law.
 
     A limit of None means there is none of that kind. With neither, `plan` returns every chat that is worth a visit at
-    all: never visited, hinted, at least `WORTH_A_VISIT` messages expected, or not looked at for a day. Asking every
-    chat every minute would cost the server much and bring nothing.
+    all: never visited, hinted, at least `choice.WORTH_A_VISIT` messages expected, or not looked at for a day. Asking
+    every chat every minute would cost the server much and bring nothing.
 
     `activity` are 168 hourly weights to begin with, Monday 00:00 local first; messages seen teach better ones.
 
