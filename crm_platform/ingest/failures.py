@@ -2,7 +2,7 @@
 
 What belongs here: telling trouble with one object from trouble with the server, the key or the quota, and how often a
 run asks for an object that cannot be had. What does not: remembering trouble over runs, and its pauses (trouble.py),
-asking (crawler.py).
+asking (list_steps.py, chat_steps.py).
 
 One failure is its object's. Six objects in a row are perhaps nobody's but the server's, or the key's: a look at the
 lists tells. Where they are answered the objects keep their trouble, but three such rows with nothing had between end
