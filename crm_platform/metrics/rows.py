@@ -21,6 +21,7 @@ JUDGED: Final = Rows(
     CampaignPerformance,
     where="""r.is_consistent and r.total_recipients > 0 and coalesce(r.status, '') not in ('draft', 'scheduled')
         and r.sent_at <= {{ as_of }}""",
+    day="{{ local_day('r.sent_at') }}",
 )
 """Campaigns that engagement is judged by; a table says by what."""
 

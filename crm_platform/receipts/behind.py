@@ -11,7 +11,7 @@ import datetime as dt
 import functools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -21,10 +21,10 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from crm_platform.errors import GiveUp, NotFound
+from crm_platform.errors import GiveUp, InvalidRequest, NotFound
 from crm_platform.models import Cut, expand, vocabulary
 from crm_platform.models.generate import aggregate, source, used
-from crm_platform.models.render import from_file
+from crm_platform.models.render import from_file, template_path
 from crm_platform.publish import Manifest, read_manifest, reading
 from crm_platform.publish.manifest import DATABASE
 from crm_platform.receipts.keys import RANGE, is_range, named, nearest, typed
@@ -179,9 +179,7 @@ class Asked:
         rows = self.query(*own).to_pylist()
         if not rows or not is_range(key):
             return rows[0] if rows else None
-        # Of the whole range, not of its worst day.
-        span = self.expand("{{ message_coverage('$day_from', '$day_to') }}")
-        (seen,) = self.query(f"select {span} as coverage", own[1])["coverage"].to_pylist()
+        seen = self.coverage(own[1]["day_from"], own[1]["day_to"])
         today = self.manifest.as_of.astimezone(ZoneInfo(self.manifest.timezone)).date()
         line = self.lineage(table, column)
         return {
@@ -190,6 +188,12 @@ class Asked:
             "is_provisional": seen is None or seen < WELL_COVERED or max(row["day"] for row in rows) >= today,
             "definition_version": max(row["definition_version"] for row in rows),
         }
+
+    def coverage(self, first: object, after: object) -> float | None:
+        """Share of the messages of local days that is stored: of the whole range, not of its worst day."""
+        span = self.expand("{{ message_coverage('$day_from', '$day_to') }}")
+        asked = self.query(f"select {span} as coverage", {"day_from": first, "day_to": after})
+        return asked["coverage"].to_pylist()[0]  # type: ignore[no-any-return]
 
     def no_such_row(self, table: type[KpiTable], key: Mapping[str, object]) -> NotFound:
         """Say which rows there are instead."""
@@ -234,6 +238,31 @@ class Asked:
         inner = source(rows, self.expand, before="k cross join ", where=here)
         picked = f" where {self.expand(figure.where)}" if figure.where else ""
         return Behind(line, own[0], f"select * from (select {', '.join(columns)} {inner}) as rows{picked}", own[1])
+
+    def over(
+        self,
+        line: Lineage,
+        first: dt.date,
+        after: dt.date,
+        *,
+        only: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> Behind:
+        """The rows behind a column that belong to the local days from `first` to before `after`.
+
+        `only`: of these values of columns of the rows. Raises InvalidRequest where rows belong to no day.
+        """
+        figure, rows = line.figure, line.figure.rows
+        day = rows.day or rows.by.get("day")
+        if day is None or rows.is_stock or figure.is_own_part or template_path(line.table):
+            raise InvalidRequest(f"{line.table.full_name()}.{line.column} has no value over a range of days")
+        here = [f"{self.expand(day)} >= $day_from", f"{self.expand(day)} < $day_to"]
+        here += [f'r."{name}" in (select unnest(${name}))' for name in only]
+        columns = ["r.*", *(f'{self.expand(value)} as "{name}"' for name, value in rows.extra.items())]
+        inner = f"select {', '.join(columns)} {source(rows, self.expand, where=here)}"
+        picked = f" where {self.expand(figure.where)}" if figure.where else ""
+        named = {name: list(values) for name, values in only.items()}
+        parameters = {"day_from": first, "day_to": after, **named}
+        return Behind(line, "select null as nothing", f"select * from ({inner}) as rows{picked}", parameters)
 
     def value(self, behind: Behind) -> object:
         """The figure from its rows."""

@@ -35,12 +35,13 @@ ENOUGH: Final = 10
 class Rows:
     """Rows that figures are computed from.
 
-    `source`: the published table whose rows they are; in `by`, `where`, `joins` and `extra` its row is `r`. `by`: for
-    each key column of the figure's table the expression that says where a row counts. `joins`: more tables. `extra`:
-    more columns, by name. `key`: what names a row among them, unless the source's own key does. `lists`: columns that a
-    receipt lists where an expression names none, as a count does. `is_each`: one row is one figure, so that expressions
-    are no aggregates. `is_stock`: a row counts on every day that it stands, so that days do not add up. In a table with
-    a `table.sql`, which says itself where a row counts, texts may name the figure's own row `k`.
+    `source`: the published table whose rows they are; in `by`, `day`, `where`, `joins` and `extra` its row is `r`.
+    `by`: for each key column of the figure's table the expression that says where a row counts; `day`: the local day
+    that it belongs to, where `by` does not say it. `joins`: more tables. `extra`: more columns, by name. `key`: what
+    names a row among them, unless the source's own key does. `lists`: columns that a receipt lists where an expression
+    names none, as a count does. `is_each`: one row is one figure, so that expressions are no aggregates. `is_stock`: a
+    row counts on every day that it stands, so that days do not add up. In a table with a `table.sql`, which says itself
+    where a row counts, texts may name the figure's own row `k`.
     """
 
     source: type[Table]
@@ -48,6 +49,7 @@ class Rows:
     where: str = ""
     joins: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
+    day: str = ""
     key: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     is_each: bool = False

@@ -1,30 +1,31 @@
 """What the pages read of a snapshot, read once: a published snapshot never changes.
 
-What belongs here: rows of published tables, and the pooled figures of a range of days, which no average of daily
-figures gives. What does not: how anything looks.
+What belongs here: rows of published tables, and figures over a range of days, which no average of daily figures gives,
+as receipts/ computes them. What does not: how a figure is computed (metrics/), how anything looks.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
-import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from crm_platform.errors import GiveUp
+from crm_platform.receipts.behind import Asked
+from crm_platform.receipts.keys import find_kpi
 from crm_platform.serving.pages.period import Period
 from crm_platform.serving.snapshots import OpenSnapshot
 from crm_platform.tables import TABLES
 
 Row = dict[str, Any]
 
+_EVER: Final = (dt.date(1, 1, 1), dt.date(9999, 1, 1))
+
 LONGEST: Final = 300
 """So many characters of a text a page shows."""
-
-# First waits as response_times_daily counts them: of conversations whose beginning is known.
-_FIRST: Final = "is_first and not is_left_truncated and waiting_since >= ? and waiting_since < ?"
 
 
 class Book:
@@ -33,8 +34,16 @@ class Book:
     def __init__(self, opened: OpenSnapshot) -> None:
         self.opened = opened
         self.zone = ZoneInfo(opened.manifest.timezone)
-        self._kept: dict[object, list[Row]] = {}
+        self._kept: dict[object, Any] = {}
         self._lock = threading.Lock()
+
+    @functools.cached_property
+    def asked(self) -> Asked | None:
+        """Its figures over ranges of days; None of a snapshot from before there were receipts."""
+        try:
+            return Asked.of(self.opened)
+        except GiveUp:
+            return None
 
     @property
     def as_of(self) -> dt.datetime:
@@ -46,15 +55,15 @@ class Book:
         """The local day that holds the cut."""
         return self.as_of.astimezone(self.zone).date()
 
-    def _asked(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
-        key = (sql, parameters)
+    def _remembered(self, key: object, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - rows, a figure, counts
+        """What a snapshot says, asked once."""
         if key not in self._kept:
             with self._lock:
                 if key not in self._kept:
-                    # Of ranges that people typed in, which give a row each; tables come back in milliseconds.
+                    # Of ranges that people typed in; what is asked again comes back in milliseconds.
                     if len(self._kept) > 200:
                         self._kept.clear()
-                    self._kept[key] = [_short(row) for row in self.opened.rows(sql, parameters)]
+                    self._kept[key] = ask()
         return self._kept[key]
 
     def rows(self, table: str) -> list[Row]:
@@ -63,7 +72,9 @@ class Book:
         if name not in self.opened.manifest.tables:
             return []
         order = ", ".join(TABLES[name].key) or "as_of"
-        return self._asked(f"select * from {name} order by {order}")
+        sql = f"select * from {name} order by {order}"
+        found: list[Row] = self._remembered(name, lambda: [_short(row) for row in self.opened.rows(sql)])
+        return found
 
     def one(self, table: str) -> Row:
         """The row of a table that has one; empty when it has none."""
@@ -79,25 +90,47 @@ class Book:
 
         Of the whole range, not of its worst day: when nobody wrote, a thousandth of a message is expected all the same.
         """
-        if "core.coverage_daily" not in self.opened.manifest.tables:  # published by an earlier version
+        asked = self.asked
+        if asked is None or "core.coverage_daily" not in self.opened.manifest.tables:
             return smallest_coverage(self.by_day("response_times_daily", period.days))
-        known = self._asked("select day, stored, expected_unseen, history_remainder from core.coverage_daily")
-        rows = [row for row in known if period.start <= row["day"] <= period.end]
-        if not rows or any(row["expected_unseen"] is None for row in rows):
-            return None
-        stored = sum(row["stored"] for row in rows)
-        # What is missing of a chat's history counts for every day before its oldest stored message.
-        unseen = sum(row["expected_unseen"] for row in rows) + max(row["history_remainder"] for row in rows)
-        return stored / (stored + unseen) if stored + unseen else 1.0
+        seen: float | None = self._remembered(("coverage", *period.span), lambda: asked.coverage(*period.span))
+        return seen
 
-    def median_first_response(self, period: Period, *, column: str = "response_seconds") -> float | None:
-        """Median seconds over the pooled first answered waits of a range."""
-        (row,) = self._asked(
-            f"select quantile_cont({column}, 0.5) as median from core.response_waits "
-            f"where state = 'answered' and {_FIRST}",
-            period.bounds(self.zone),
+    def value(self, table: str, column: str, period: Period, *, campaigns: Sequence[str] = ()) -> Any:  # noqa: ANN401
+        """A figure over the rows of a range of days, or over those of some campaigns alone; None where there is none.
+
+        `table`: a KPI table by its short name.
+        """
+        asked = self.asked
+        if asked is None:
+            return None
+        line = asked.lineage(find_kpi(table), column)
+        assert line is not None, f"{table}.{column} declares no rows"
+        span = _EVER if campaigns else period.span
+        only = {"campaign_id": campaigns} if campaigns else {}
+        return self._remembered(
+            (table, column, *span, *campaigns), lambda: asked.value(asked.over(line, *span, only=only))
         )
-        return None if row["median"] is None else float(row["median"])
+
+    def bands(
+        self, table: str, column: str, measure: str, edges: Sequence[float], period: Period | None = None
+    ) -> list[int]:
+        """A count by a measure of its rows, in the words of the templates: below each edge, and one beyond.
+
+        Over a range of days, or over those of the table's one row.
+        """
+        asked, declared = self.asked, find_kpi(table)
+        if asked is None:
+            return [0] * (len(edges) + 1)
+        line = asked.lineage(declared, column)
+        assert line is not None, f"{table}.{column} declares no rows"
+        behind = asked.over(line, *period.span) if period else asked.behind(line, asked.own(declared, {}))
+        cases = " ".join(f"when {asked.expand(measure)} < {edge} then {n}" for n, edge in enumerate(edges))
+        band = f"case {cases} else {len(edges)} end"
+        counts = self._remembered(
+            (behind.behind, *behind.parameters.values(), band), lambda: asked.value_by(behind, band)
+        )
+        return [int(counts.get(number) or 0) for number in range(len(edges) + 1)]
 
     @functools.cached_property
     def campaign_names(self) -> dict[str, str | None]:
@@ -109,42 +142,16 @@ class Book:
         """The oldest day whose messages are known; None before there is one."""
         return next((row["day"] for row in self.rows("response_times_daily")), None)
 
-    def within_target(self, period: Period, target_seconds: float) -> int:
-        """First waits of a range that were answered within so many seconds."""
-        (row,) = self._asked(
-            f"select count(*) as n from core.response_waits "
-            f"where state = 'answered' and response_seconds <= {target_seconds} and {_FIRST}",
-            period.bounds(self.zone),
-        )
-        return int(row["n"])
-
-    def first_responses(self, period: Period, edges: tuple[float, ...]) -> list[int]:
-        """First answered waits of a range by response time: one count below each edge and one beyond, then missed."""
-        bands = enumerate(itertools.pairwise((0.0, *edges, 1e12)))
-        answered = "count(*) filter (where state = 'answered' and response_seconds"
-        cases = ", ".join(
-            f"{answered} >= {low} and response_seconds < {high}) as b{number}" for number, (low, high) in bands
-        )
-        (row,) = self._asked(
-            f"select {cases}, count(*) filter (where state = 'missed') as missed "
-            f"from core.response_waits where {_FIRST}",
-            period.bounds(self.zone),
-        )
-        return [int(count) for count in row.values()]
-
-    def open_waits_by_age(self, edges: tuple[float, ...]) -> list[int]:
-        """Open waits by how long they have stood at the cut: one count below each edge in seconds, and one beyond."""
-        cut = self.as_of.astimezone(dt.UTC).replace(tzinfo=None)
-        age = "epoch(?::timestamp - waiting_since)"
-        bands = list(itertools.pairwise((-1e12, *edges, 1e12)))
-        cases = ", ".join(
-            f"count(*) filter (where age >= {low} and age < {high}) as b{number}"
-            for number, (low, high) in enumerate(bands)
-        )
-        (row,) = self._asked(
-            f"select {cases} from (select {age} as age from core.response_waits where state = 'open')", (cut,)
-        )
-        return [int(count) for count in row.values()]
+    @functools.cached_property
+    def judged_campaigns(self) -> frozenset[str]:
+        """Ids of the campaigns that engagement is judged by."""
+        asked = self.asked
+        line = asked.lineage(find_kpi("engagement_monthly"), "campaigns") if asked else None
+        if asked is None or line is None:
+            return frozenset()
+        behind = asked.over(line, *_EVER)
+        found = asked.query(behind.asking("select campaign_id from behind"), behind.parameters)
+        return frozenset(found["campaign_id"].to_pylist())
 
 
 def short(text: str) -> str:
@@ -163,13 +170,6 @@ def total(rows: Iterable[Row], column: str) -> int | None:
     """Sum of a column over rows; None when no row has it."""
     values = [row[column] for row in rows if row.get(column) is not None]
     return sum(values) if values else None
-
-
-def share(part: int | None, rest: int | None) -> float | None:
-    """Part / (part + rest); None on a zero denominator."""
-    if part is None or rest is None or part + rest == 0:
-        return None
-    return part / (part + rest)
 
 
 def smallest_coverage(rows: Iterable[Row]) -> float | None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from crm_platform.errors import FixConfiguration
 from crm_platform.languages import ENGLISH, N_, NP_
+from crm_platform.metrics.engagement_monthly.table import EngagementMonthly
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.book import Row, total
+from crm_platform.serving.pages.book import Book, Row
 from crm_platform.serving.pages.chart import Chart, Column
 from crm_platform.serving.pages.charts import Bar, BarChart, HeatMap
 from crm_platform.serving.pages.column_words import VALUE_WORDS
@@ -97,21 +98,20 @@ def build(view: View) -> Content:
     chosen = only or _sent_within(view, every, view.period)
     # Sums are over complete days; the ranking shows what went out today as well.
     listed = only or _sent_within(view, every, view.period.up_to_today())
-    before = [] if only else _sent_within(view, every, view.period.previous())
     for row in only:
         left = ",".join(key for key in view.all("campaign") if key != row["campaign_id"])
         href = view.href(campaign=left) if left else view.href(drop=("campaign",))
         view.chips.append(Chip(view._("Campaign: {name}", name=_name(row)), href))
-    counted = [row for row in chosen if counts(row)]
-    counted_before = [row for row in before if counts(row)]
+    counted = [row for row in chosen if row["campaign_id"] in view.book.judged_campaigns]
+    sums = _Sums(view.book, view.period, [row["campaign_id"] for row in only])
     compared = [known[key] for key in view.all("compare") if key in known]
-    figures = _figures(view, counted, counted_before, is_range=not only)
+    figures = _figures(view, counted, sums)
     if costs:
         figures.append(_return(view, counted))
     ranking = _ranking(view, listed, has_costs=bool(costs))
     page = _page(view, ranking.rows)
     counted_ids = {row["campaign_id"] for row in counted}
-    drawn = [_funnel(view, counted), _send_times(view), ranking, *_comparison(view, compared)]
+    drawn = [_funnel(view, sums), _send_times(view), ranking, *_comparison(view, compared)]
     return Content(
         sentence=_sentence(view, counted, figures),
         figures=figures,
@@ -133,15 +133,16 @@ def build(view: View) -> Content:
     )
 
 
-def counts(row: Row) -> bool:
-    """Whether a campaign is in the sums: those of engagement_monthly are, by their definition."""
-    return bool(
-        row["is_consistent"]
-        and (row["total_recipients"] or 0) > 0
-        and row["status"] not in {"draft", "scheduled"}
-        and row["sent_at"] is not None
-        and row["sent_at"] <= row["as_of"]
-    )
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Sums and rates over the judged campaigns of a range of days, or over those of some campaigns alone."""
+
+    book: Book
+    period: Period
+    only: Sequence[str] = ()
+
+    def of(self, column: str) -> Any:  # noqa: ANN401 - a count or a rate
+        return self.book.value("engagement_monthly", column, self.period, campaigns=self.only)
 
 
 def _name(row: Row) -> str:
@@ -202,23 +203,26 @@ def _return(view: View, rows: Sequence[Row]) -> Figure:
 # Figures.
 
 
-def _figures(view: View, rows: Sequence[Row], before: Sequence[Row], *, is_range: bool) -> list[Figure]:
+def _figures(view: View, rows: Sequence[Row], sums: _Sums) -> list[Figure]:
+    is_range = not sums.only
     coverage = min((row["coverage"] for row in rows if row["coverage"] is not None), default=None)
     is_unknown = any(row["coverage"] is None for row in rows)
-    delivered = total(rows, "delivered") or 0
     base = view.ngettext(
         "1 campaign, {delivered} delivered messages",
         "{n} campaigns, {delivered} delivered messages",
         len(rows),
-        delivered=view.count(delivered),
+        delivered=view.count(sums.of("delivered") or 0),
     )
+    before = replace(sums, period=sums.period.previous())
+    has_before = is_range and bool(before.of("campaigns"))
     key = tuple(("campaign_id", row["campaign_id"]) for row in rows) if not is_range else ()
     months = view.book.rows("engagement_monthly")[-12:]
 
-    def figure(
-        name: str, kind: numbers.Kind, column: str, how: How, *, values: tuple[float | None, float | None], spark: str
-    ) -> Figure:
-        value, previous = values
+    def figure(name: str, kind: numbers.Kind, column: str, how: How, told: str) -> Figure:
+        """`column`, `how`: where a reader finds it; `told`: the same as a column of engagement_monthly."""
+        value = sums.of(told)
+        declared = EngagementMonthly.columns[told].figure
+        assert declared is not None, f"engagement_monthly.{told} declares no rows"
         source = Source("kpi.campaign_performance", column, how, view.period.start, view.period.end)
         if key:
             source = Source(
@@ -227,48 +231,28 @@ def _figures(view: View, rows: Sequence[Row], before: Sequence[Row], *, is_range
         return Figure(
             name=name,
             kind=kind,
-            value=value,
-            previous=previous if before else None,
+            value=value or 0 if kind == "count" else value,
+            previous=before.of(told) if has_before else None,
             source=source,
-            good="neither" if kind == "count" else "up",
+            good=declared.good,
             window=view.window if is_range else "",
             base=base,
             coverage=None if is_unknown else coverage,
             is_provisional=is_unknown or (coverage or 0) < WELL_COVERED or any(not row["is_settled"] for row in rows),
-            spark=[one[spark] for one in months] if is_range else [],
+            spark=[one[told] for one in months] if is_range else [],
             spark_open=len(months) - 1 if months and months[-1]["is_provisional"] else None,
             has_history=is_range,
         )
 
-    def ratio(told: Sequence[Row], part: str, of: str) -> float | None:
-        whole = total(told, of)
-        return (total(told, part) or 0) / whole if whole else None
-
-    shares = (
-        ("delivery_rate", "delivered", "total_recipients", "delivery_rate"),
-        ("read_rate", "read", "delivered", "read_per_delivered"),
-        ("reply_rate", "replied", "delivered", "reply_per_delivered"),
+    rates = (
+        ("delivery_rate", "delivered,total_recipients", "delivery_rate"),
+        ("read_rate", "read,delivered", "read_per_delivered"),
+        ("reply_rate", "replied,delivered", "reply_per_delivered"),
     )
-
-    def sums(column: str) -> tuple[int, int | None]:
-        return total(rows, column) or 0, total(before, column)
-
     return [
-        figure("campaigns", "count", "campaign_id", "count", values=(len(rows), len(before)), spark="campaigns"),
-        figure(
-            "recipients", "count", "total_recipients", "sum", values=sums("total_recipients"), spark="total_recipients"
-        ),
-        *(
-            figure(
-                name,
-                "rate",
-                f"{part},{of}",
-                "ratio",
-                values=(ratio(rows, part, of), ratio(before, part, of)),
-                spark=spark,
-            )
-            for name, part, of, spark in shares
-        ),
+        figure("campaigns", "count", "campaign_id", "count", "campaigns"),
+        figure("recipients", "count", "total_recipients", "sum", "total_recipients"),
+        *(figure(name, "rate", columns, "ratio", told) for name, columns, told in rates),
     ]
 
 
@@ -314,20 +298,23 @@ def _sentence(view: View, rows: Sequence[Row], figures: Sequence[Figure]) -> str
 # Charts.
 
 
-def _funnel(view: View, rows: Sequence[Row]) -> Chart:
+def _funnel(view: View, sums: _Sums) -> Chart:
     title = view._("How far do campaigns get?")
     subtitle = view.ngettext(
         "Recipients of the one campaign counted above",
         "Recipients, counted once a campaign, over the {n} campaigns counted above",
-        len(rows),
+        sums.of("campaigns") or 0,
     )
-    steps = ("total_recipients", "delivered", "read", "replied")
-    sums = [total(rows, step) or 0 for step in steps]
-    words = [view._("Recipients"), view._("Delivered"), view._("Read"), view._("Replied")]
-    told: list[Row] = []
-    for number, (step, word, amount) in enumerate(zip(steps, words, sums, strict=True)):
-        of = {0: 0, 1: sums[0]}.get(number, sums[1])
-        told.append({"step": step, "word": word, "people": amount, "share": amount / of if of else None})
+    steps = (
+        ("total_recipients", view._("Recipients"), None),
+        ("delivered", view._("Delivered"), "delivery_rate"),
+        ("read", view._("Read"), "read_per_delivered"),
+        ("replied", view._("Replied"), "reply_per_delivered"),
+    )
+    told: list[Row] = [
+        {"step": step, "word": word, "people": sums.of(step) or 0, "share": sums.of(rate) if rate else None}
+        for step, word, rate in steps
+    ]
     bars = [
         Bar(
             row["word"],
@@ -351,7 +338,7 @@ def _funnel(view: View, rows: Sequence[Row]) -> Chart:
             Column("share", view._("Share"), "rate"),
         ),
         rows=told,
-        drawing=BarChart(title=title, description=subtitle, bars=bars, row=48) if sums[0] else None,
+        drawing=BarChart(title=title, description=subtitle, bars=bars, row=48) if told[0]["people"] else None,
     )
 
 
@@ -578,4 +565,4 @@ def sent(view: View, moment: dt.datetime | None) -> str:
     return f"{numbers.day(view.language, local.date(), year=True)}, {local:%H:%M}"
 
 
-__all__ = ["build", "counts", "flags", "interval", "sent"]
+__all__ = ["build", "flags", "interval", "sent"]

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from crm_platform.languages import N_
 from crm_platform.schemas import WELL_COVERED
+from crm_platform.schemas.figures import Good
 from crm_platform.serving.pages import charts, numbers
-from crm_platform.serving.pages.book import Book, Row, share, total
+from crm_platform.serving.pages.book import Book
 from crm_platform.serving.pages.period import Period
+from crm_platform.tables import TABLES
 
-Good = Literal["up", "down", "neither"]
 How = Literal["cell", "sum", "share", "median", "within", "count", "ratio", "return"]
 
 
@@ -128,83 +129,38 @@ class Figure:
 
 
 class Ranged:
-    """Figures over a range of days and the range before, from daily tables and pooled waits."""
+    """Figures over a range of days and the range before."""
 
     def __init__(self, book: Book, period: Period, *, window: str) -> None:
         self.book, self.period, self.before = book, period, period.previous()
         self.window = window
 
-    def sum(self, name: str, table: str, column: str, *, good: Good, base: str = "") -> Figure:
-        """Sum of a column of a daily table. A day that is not over is not compared with whole ones."""
-        figure = self._figure(
-            name, "count", table, Source(f"kpi.{table}", column, "sum"), column, good=good, base=base,
-            value=lambda _, rows: total(rows, column),
-        )  # fmt: skip
-        return replace(figure, previous=None) if self.period.holds_today else figure
+    def figure(self, name: str, table: str, column: str, source: Source, *, base: str = "") -> Figure:
+        """A figure of a daily table over the rows of the range; the spark line shows the column day by day.
 
-    def share(self, name: str, table: str, part: str, rest: str, daily: str, *, good: Good, base: str) -> Figure:
-        """Part / (part + rest) over the sums of both; the spark line shows the column `daily`."""
-        return self._figure(
-            name, "rate", table, Source(f"kpi.{table}", f"{part},{rest}", "share"), daily, good=good, base=base,
-            value=lambda _, rows: share(total(rows, part), total(rows, rest)),
-        )  # fmt: skip
-
-    def first_response(self, *, base: str) -> Figure:
-        """Median first response time over the pooled waits."""
-        return self._figure(
-            "first_response", "seconds", "response_times_daily",
-            Source("core.response_waits", "response_seconds", "median"), "first_response_seconds_median",
-            good="down", base=base,
-            value=lambda period, _: self.book.median_first_response(period),
-        )  # fmt: skip
-
-    def within_target(self, target_seconds: float, *, base: str) -> Figure:
-        """Share of first waits that were answered within the target, of those answered or missed."""
-
-        def rate(period: Period, rows: list[Row]) -> float | None:
-            of = (total(rows, "first_answered_waits") or 0) + (total(rows, "missed_waits") or 0)
-            return self.book.within_target(period, target_seconds) / of if of else None
-
-        return self._figure(
-            "within_target", "rate", "response_times_daily",
-            Source("core.response_waits", "response_seconds", "within"), "first_within_target_rate",
-            good="up", base=base, value=rate,
-        )  # fmt: skip
-
-    def _figure(
-        self,
-        name: str,
-        kind: numbers.Kind,
-        table: str,
-        source: Source,
-        daily: str,
-        *,
-        good: Good,
-        base: str,
-        value: Callable[[Period, list[Row]], float | None],
-    ) -> Figure:
-        """Compute `value` of the range and of the one before; the spark line shows the column `daily` of `table`."""
+        A count of a day that is not over is not compared with those of whole days.
+        """
+        declared = TABLES[f"kpi.{table}"].columns[column]
+        assert declared.figure is not None, f"{table}.{column} declares no rows"
         days, rows = self.period.days, self.book.by_day(table, self.period.days)
         before = self.book.by_day(table, self.before.days)
+        kind: numbers.Kind = "seconds" if declared.unit == "s" else "rate" if declared.is_share else "count"
+        is_compared = all(before) and not (kind == "count" and self.period.holds_today)
         seen = self.book.coverage(self.period)
-        after = self.period.end + dt.timedelta(days=1)
+        first, after = self.period.span
         return Figure(
             name=name,
             kind=kind,
-            value=value(self.period, rows),
-            previous=self._if_whole(before, value(self.before, before)),
+            value=self.book.value(table, column, self.period),
+            # A range before that reaches past the first known day is no fair comparison.
+            previous=self.book.value(table, column, self.before) if before and is_compared else None,
             source=replace(source, start=self.period.start, end=self.period.end),
-            good=good,
+            good=declared.figure.good,
             window=self.window,
             base=base,
             coverage=seen,
             is_provisional=seen is None or seen < WELL_COVERED or self.period.holds_today,
-            spark=[row.get(daily) for row in rows],
+            spark=[row.get(column) for row in rows],
             spark_open=self.period.open_from(days),
-            receipt=Source(f"kpi.{table}", daily, key=(("day_from", str(self.period.start)), ("day_to", str(after)))),
+            receipt=Source(f"kpi.{table}", column, key=(("day_from", str(first)), ("day_to", str(after)))),
         )
-
-    @staticmethod
-    def _if_whole(before: list[Row], value: float | None) -> float | None:
-        """A range before that reaches past the first known day is no fair comparison."""
-        return value if before and all(before) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,12 +25,15 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from crm_platform.api import Closed
 from crm_platform.errors import GiveUp
 from crm_platform.languages import N_, NP_, Language, Words, languages
+from crm_platform.receipts import figure_columns
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.access import Visitor
+from crm_platform.serving.asking import kpi_tables
 from crm_platform.serving.caching import Kept, KeptAnswer
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.book import Book
 from crm_platform.serving.pages.chart import Chart, plain
+from crm_platform.serving.pages.column_words import column_words
 from crm_platform.serving.pages.costs import stamp
 from crm_platform.serving.pages.figure_words import EXPLAINED, FIGURE_WORDS
 from crm_platform.serving.pages.figures import SEEN_WORDS, Figure
@@ -469,6 +472,7 @@ class Frame:
             here=request.url.path,
             groups=EXPLAINED,
             figures=FIGURE_WORDS,
+            tables=_told_tables(),
             target=target,
         )
 
@@ -493,6 +497,13 @@ class Frame:
         # With an empty name the page looks for the first snapshot by itself.
         status, here = 503 if broken else 200, request.url.path
         return bare_page(request, "empty.html", status=status, page=page, here=here, broken=broken, snapshot="")
+
+
+def _told_tables() -> Iterator[tuple[Words, str, list[tuple[Words, str]]]]:
+    """Each KPI table: its name, what it says, and its figures by name with what they say; descriptions are English."""
+    for table in kpi_tables().values():
+        told = [(column_words(name), table.columns[name].description) for name in figure_columns(table)]
+        yield column_words(table.table), table.description(), told
 
 
 def _filled(template: str, view: View, *, status: Status, broken: str, **values: object) -> str:

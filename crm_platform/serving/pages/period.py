@@ -51,6 +51,11 @@ class Period:
         return (self.end - self.start).days + 1
 
     @property
+    def span(self) -> tuple[dt.date, dt.date]:
+        """Its first day, and the one after its last."""
+        return self.start, self.end + dt.timedelta(days=1)
+
+    @property
     def days(self) -> list[dt.date]:
         """Every day, in order."""
         return [self.start + dt.timedelta(days=number) for number in range(self.length)]

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from crm_platform.languages import N_
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.book import Row, total
+from crm_platform.serving.pages.book import Row
 from crm_platform.serving.pages.chart import Chart, Column
 from crm_platform.serving.pages.charts import ColumnChart, Line, LineChart, Rule, Words
 from crm_platform.serving.pages.figures import Figure, Ranged, Source
@@ -37,6 +37,8 @@ _OVER: Final = N_(
     "{late} waited longer or got none."
 )
 
+_FIRST_RESPONSE: Final = ("response_times_daily", "first_response_seconds_median")
+
 Series = tuple[str, str, str]
 """A column of a daily table, its name in words, its class in the style sheet."""
 
@@ -51,8 +53,11 @@ def ranged(view: View) -> Ranged:
 
 def first_waits(view: View) -> tuple[int, int]:
     """First waits of the chosen days that were answered, and that were missed."""
-    rows = view.book.by_day("response_times_daily", view.period.days)
-    return total(rows, "first_answered_waits") or 0, total(rows, "missed_waits") or 0
+    answered, missed = (
+        view.book.value("response_times_daily", column, view.period)
+        for column in ("first_answered_waits", "missed_waits")
+    )
+    return answered or 0, missed or 0
 
 
 def first_response(view: View, within: Figure) -> Figure:
@@ -62,7 +67,8 @@ def first_response(view: View, within: Figure) -> Figure:
     base = view.ngettext("1 first reply", "{n} first replies", answered) + (
         view.ngettext("; 1 conversation got none", "; {n} conversations got none", missed) if missed else ""
     )
-    figure = ranged(view).first_response(base=base + _left_out(view))
+    source = Source("core.response_waits", "response_seconds", "median")
+    figure = ranged(view).figure("first_response", *_FIRST_RESPONSE, source, base=base + _left_out(view))
     if figure.value is None:
         return figure
     verdict = _MET if figure.value <= view.settings.first_response_target_minutes * 60 else _OVER
@@ -72,10 +78,10 @@ def first_response(view: View, within: Figure) -> Figure:
     four_weeks = read_period({"range": "28d"}, today=view.period.today, default="28d")
     is_known = view.book.first_day is not None and view.book.first_day <= four_weeks.start
     if is_known and view.period.is_current and view.period.length < four_weeks.length:
-        longer = view.book.median_first_response(four_weeks)
+        longer = view.book.value(*_FIRST_RESPONSE, four_weeks)
         facts.append((view._("Over the last 28 full days"), view.value("seconds", longer)))
     if view.settings.business_hours.strip().lower() != "none":
-        inside = view.book.median_first_response(view.period, column="business_response_seconds")
+        inside = view.book.value("response_times_daily", "business_first_response_seconds_median", view.period)
         places = {"value": view.value("seconds", inside), "hours": view.settings.business_hours}
         facts.append(
             (
@@ -104,9 +110,11 @@ def _decided(view: View) -> str:
 
 def _left_out(view: View) -> str:
     """How many first waits go on, and how many waits are of conversations whose beginning is not known, in words."""
-    rows = view.book.by_day("response_times_daily", view.period.days)
-    waiting = (total(rows, "first_waits") or 0) - sum(first_waits(view))
-    truncated = total(rows, "left_truncated_waits") or 0
+    begun, truncated = (
+        view.book.value("response_times_daily", column, view.period) or 0
+        for column in ("first_waits", "left_truncated_waits")
+    )
+    waiting = begun - sum(first_waits(view))
     words = (
         view.ngettext(
             "; 1 still waits for a first reply and is not in it yet: it can still move",
@@ -129,31 +137,22 @@ def _left_out(view: View) -> str:
 
 def answer_rate(view: View) -> Figure:
     """Answered / (answered + missed)."""
-    return ranged(view).share(
-        "answer_rate",
-        "response_times_daily",
-        "first_answered_waits",
-        "missed_waits",
-        "answer_rate",
-        good="up",
-        base=_decided(view),
-    )
+    source = Source("kpi.response_times_daily", "first_answered_waits,missed_waits", "share")
+    return ranged(view).figure("answer_rate", "response_times_daily", "answer_rate", source, base=_decided(view))
 
 
 def within_target(view: View) -> Figure:
     """Share of first waits answered within the target."""
-    return ranged(view).within_target(view.settings.first_response_target_minutes * 60, base=_decided(view))
+    source = Source("core.response_waits", "response_seconds", "within")
+    column = "first_within_target_rate"
+    return ranged(view).figure("within_target", "response_times_daily", column, source, base=_decided(view))
 
 
 def resolved(view: View) -> Figure:
     """Conversations resolved. More of them is only better when as many came in, so it is called neither."""
-    return ranged(view).sum(
-        "resolved",
-        "chats_resolved_daily",
-        "resolved",
-        good="neither",
-        base=view._("conversations that were resolved on these days"),
-    )
+    source = Source("kpi.chats_resolved_daily", "resolved", "sum")
+    base = view._("conversations that were resolved on these days")
+    return ranged(view).figure("resolved", "chats_resolved_daily", "resolved", source, base=base)
 
 
 def open_waits(view: View) -> Figure:

@@ -118,7 +118,8 @@ def _bands(view: View, edges: tuple[float, ...]) -> list[str]:
 def _spread(view: View) -> Chart:
     target = view.settings.first_response_target_minutes * 60
     edges = tuple(sorted({*_BANDS, target}))
-    counts = view.book.first_responses(view.period, edges)
+    answered = view.book.bands("response_times_daily", "first_answered_waits", "response_seconds", edges, view.period)
+    counts = [*answered, view.book.value("response_times_daily", "missed_waits", view.period) or 0]
     names = [*_bands(view, edges), view.pgettext("waits", "missed")]
     looks = [*("first" if edge <= target else "third" for edge in edges), "third", "second"]
     title = view._("How are first replies spread?")
@@ -220,7 +221,8 @@ def _backlog(view: View) -> Chart:
 
 
 def _ages(view: View) -> Chart:
-    counts = view.book.open_waits_by_age(_AGES)
+    age = "{{ seconds_between('waiting_since', as_of) }}"
+    counts = view.book.bands("backlog_now", "open_waits", age, _AGES)
     names = _bands(view, _AGES)
     title = view._("How long have those who wait now waited?")
     subtitle = view._(
