@@ -1,6 +1,7 @@
 """Bring every catalog up to the words of the code, or begin one: `make words`, `make words NEW=de`.
 
-What belongs here: finding the words and merging them into the catalogs. What does not: using them (crm_platform/languages.py).
+What belongs here: finding the words and merging them into the catalogs. What does not: using them
+(crm_platform/languages.py).
 
 What is new in the code stands in each catalog with an empty translation; what has changed stands there with the old
 translation, marked `fuzzy`, and is not used until somebody has looked at it and removed the mark; what is gone is gone.
