@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from crm_platform.api import OPERATIONS, postman
+from crm_platform.api import OPERATIONS
 from crm_platform_tests.sandbox.running import running_sandbox
+from tools import postman
 
 ROOT = Path(__file__).parents[2]
 NEWMAN = Path(sys.prefix) / "newman" / "node_modules" / "newman" / "bin" / "newman.js"
