@@ -72,7 +72,6 @@ TEMPLATES: Final = Environment(
 )
 TEMPLATES.globals |= {
     "languages": languages,
-    "numbers": numbers,
     "pages": PAGES,
     "plain": plain,
     "roles": ROLES,
