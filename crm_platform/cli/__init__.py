@@ -65,13 +65,13 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "explain": ("crm_platform.cli.receipts", "Show what a table means, or what a figure is made of and why it moved."),
     "export": ("crm_platform.cli.analysts", "Write published tables to Parquet, CSV or Excel files."),
     "fields": ("crm_platform.cli.operations", "List, create and delete custom fields."),
-    "kpi": ("crm_platform.cli.looking", "Show published figures."),
+    "kpi": ("crm_platform.cli.status", "Show published figures."),
     "notebook": ("crm_platform.cli.analysts", "Look at the published figures in a notebook."),
     "refresh": ("crm_platform.cli.platform", "Fetch, compute, publish."),
     "sandbox": ("crm_platform.cli.sandbox", "Run a made-up CRM on this machine."),
     "serve": ("crm_platform.cli.serve", "Serve the dashboards and the KPI API."),
     "sweeps": ("crm_platform.cli.sweeps", "List the sweeps of the contact list, accept a suspicious one."),
-    "status": ("crm_platform.cli.looking", "Say what is known, spent and published."),
+    "status": ("crm_platform.cli.status", "Say what is known, spent and published."),
 }
 
 

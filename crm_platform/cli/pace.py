@@ -1,7 +1,7 @@
 """How a loading goes on, in words: how far, what is left of the limit, what it waits for, how long it will take.
 
 What belongs here: these words. What does not: where they are shown (bars.py,
-crawl.py, looking.py), the estimates (ingest/completeness.py).
+crawl.py, status.py), the estimates (ingest/completeness.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`crm refresh`, `build`, `dev`: the platform's own work from a shell.
 
 What belongs here: arguments, what is said before and after. What does not: the work (ingest, models, publish), and
-commands that only look (looking.py).
+commands that only look (status.py).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_platform.cli import EXIT_TRY_LATER
-from crm_platform.cli.looking import show_summary, show_warnings
 from crm_platform.cli.options import PATIENCE, PORT, Host
 from crm_platform.cli.pulse import SAY_EVERY, pulse
+from crm_platform.cli.status import show_summary, show_warnings
 from crm_platform.cli.words import console, spoken, write_labelled, write_rows
 from crm_platform.errors import Breach, ContractBreach, Discarded, FixConfiguration
 from crm_platform.schemas import raw
@@ -249,7 +249,7 @@ def dev(*, host: str, port: int) -> None:
     """
     from crm_platform.cli.ports import listen, require_free
     from crm_platform.defs import ui
-    from crm_platform.defs.home import prepare_dagster_home
+    from crm_platform.defs.dagster_home import prepare_dagster_home
     from crm_platform.serving.ui_door import require_login
 
     settings = current_settings()

@@ -1,7 +1,7 @@
 """Who is at work: what schedules and sensors ask before they start a run, and what `crm refresh` tells them.
 
 What belongs here: runs in progress, and the truth about runs that died in a shell. What does not: deciding what is due
-(automation.py).
+(schedules.py, sensors.py).
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 # Tag of a run that works inside a `crm` process: no launcher started it, so no run monitor notices when it is killed.
 SHELL_TAG: Final = "crm/shell"
 
+CRAWLERS: Final = ("ingest", "refresh_all")
+"""Jobs that fetch."""
+
+BUILDERS: Final = ("kpis", "refresh_all")
+"""Jobs that compute."""
+
 UNFINISHED: Final = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -35,7 +41,7 @@ def unfinished_runs(instance: dg.DagsterInstance, jobs: Collection[str]) -> list
     return [run for run in runs if run.job_name in jobs]
 
 
-def bury(instance: dg.DagsterInstance, runs: Collection[dg.DagsterRun]) -> None:
+def mark_as_failed(instance: dg.DagsterInstance, runs: Collection[dg.DagsterRun]) -> None:
     """Mark runs that died in a shell as failed. The caller knows that no `crm refresh` is alive: it had the lease."""
     for run in runs:
         if SHELL_TAG in run.tags:
@@ -49,6 +55,16 @@ def at_work(instance: dg.DagsterInstance, settings: Settings, jobs: Collection[s
     """
     runs = unfinished_runs(instance, jobs)
     if any(SHELL_TAG in run.tags for run in runs) and held_by(lease_file(settings.lock_dir, "refresh")) is None:
-        bury(instance, runs)
+        mark_as_failed(instance, runs)
         runs = [run for run in runs if SHELL_TAG not in run.tags]
     return f"{runs[0].job_name} is {runs[0].status.value.lower()} (run {runs[0].run_id[:8]})" if runs else None
+
+
+def busy_with(
+    context: dg.ScheduleEvaluationContext | dg.SensorEvaluationContext, settings: Settings, jobs: Collection[str]
+) -> str | None:
+    """Say who is at work on the like; for crawlers also a `crm crawl` that Dagster knows nothing of."""
+    run = at_work(context.instance, settings, jobs)
+    if run is None and jobs is CRAWLERS and (holder := held_by(lease_file(settings.lock_dir, "crawl"))):
+        return f"a crawl is under way: {holder}"
+    return run

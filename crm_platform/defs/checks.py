@@ -1,7 +1,7 @@
 """Asset checks beside the contract: each question of `models.quality` becomes one.
 
 What belongs here: two ops that ask them, one of the live warehouse and one of the build. What does not: what is asked
-(models/quality.py); the blocking contract of a core or KPI table, which its own asset holds it to (builds.py).
+(models/quality.py); the blocking contract of a core or KPI table, which its own asset holds it to (assets.py).
 """
 
 from collections.abc import Iterator, Sequence

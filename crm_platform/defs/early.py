@@ -1,7 +1,7 @@
 """Figures while a long ingest is under way: builds between the requests of one `crm refresh`.
 
 What belongs here: when such a build is worth its time. What does not: the build (it is the job `kpis`, a run of its
-own), and schedules, whose KPIs follow raw data by a sensor (automation.py).
+own), and schedules, whose KPIs follow raw data by a sensor (sensors.py).
 
 A build stops the crawl for its seconds, so the best moment is one at which the CRM's limit lets nothing through anyway.
 What is computed from half of the messages says so: it is provisional by its coverage, as any figure is.

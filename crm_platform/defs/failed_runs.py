@@ -1,6 +1,6 @@
 """A failed run is told to somebody, once, and so is the end of the trouble.
 
-What belongs here: which runs, and what is said of them. What does not: telling (alerts/).
+What belongs here: which runs, and what is said of them. What does not: noticing them (sensors.py), telling (alerts/).
 """
 
 import datetime as dt
@@ -10,8 +10,6 @@ from typing import Final
 
 import dagster as dg
 
-from crm_platform.alerts import Alert, Alerter
-from crm_platform.alerts.checks import breach_lines
 from crm_platform.settings import Settings
 
 _CHECK_FAILED: Final = "DagsterAssetCheckFailedError"  # its text does not say which: the notes of the checks do
@@ -84,51 +82,3 @@ def standing_failures(settings: Settings) -> list[FailedRun]:
                 settled |= {"ingest", "kpis"}
             settled.add(run.job_name)
     return found
-
-
-def _began(context: dg.RunFailureSensorContext) -> dt.datetime:
-    """When the run began: what its checks found broken was found later."""
-    began = context.instance.get_run_stats(context.dagster_run.run_id).start_time
-    return dt.datetime.fromtimestamp(began or 0.0, dt.UTC)
-
-
-def alerting_sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """Two sensors: one on failure, one on success, over every job of this code location."""
-    status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
-
-    @dg.run_failure_sensor(
-        name="failed_runs",
-        default_status=status,
-        minimum_interval_seconds=30,
-        description="A failed run is told to the log and every alert channel, once a problem.",
-    )
-    def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[Settings]) -> None:
-        run, steps = context.dagster_run, context.get_step_failure_events()
-        if was_ended(steps):
-            return
-        reasons = [reason(event) for event in steps[:REASONS]]
-        reasons += breach_lines(settings, since=_began(context))
-        language = settings.language
-        none = language.gettext("The run ended before any step failed.")
-        Alerter(settings).report(
-            Alert(
-                key=problem_key(run.job_name),
-                title=language.gettext("{job} failed", job=run.job_name),
-                text="\n".join([*(reasons or [none]), language.gettext("Run {id}.", id=run.run_id[:8])]),
-            )
-        )
-
-    @dg.run_status_sensor(
-        run_status=dg.DagsterRunStatus.SUCCESS,
-        name="recovered_runs",
-        default_status=status,
-        minimum_interval_seconds=30,
-        description="The all-clear: a job that failed has succeeded again.",
-    )
-    def recovered_runs(context: dg.RunStatusSensorContext, settings: dg.ResourceParam[Settings]) -> None:
-        run = context.dagster_run
-        text = settings.language.gettext("Run {id} succeeded.", id=run.run_id[:8])
-        Alerter(settings).resolve(problem_key(run.job_name), text=text)
-
-    assert isinstance(failed_runs, dg.SensorDefinition)
-    return [failed_runs, recovered_runs]

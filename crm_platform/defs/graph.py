@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from crm_platform.defs.automation import JOBS, schedules, sensors
-from crm_platform.defs.builds import model_assets, snapshot_asset
+from crm_platform.defs.assets import model_assets, snapshot_asset
 from crm_platform.defs.checks import CHECKS
 from crm_platform.defs.executor import in_process_or_multiprocess
-from crm_platform.defs.failed_runs import alerting_sensors
+from crm_platform.defs.jobs import JOBS
 from crm_platform.defs.metadata import freshness_policy, kept_fresh
-from crm_platform.defs.raw import operator_events, raw_tables
+from crm_platform.defs.raw_assets import operator_events, raw_tables
 from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseResource
-from crm_platform.defs.watching import digest_job, watching_schedules, watching_sensors
+from crm_platform.defs.schedules import schedules
+from crm_platform.defs.sensors import sensors
 from crm_platform.settings import Settings, current_settings
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def build_defs(
             snapshot_asset().map_asset_specs(fresh),
         ],
         asset_checks=CHECKS,
-        jobs=[*JOBS, digest_job],
-        schedules=[*schedules(settings), *watching_schedules(settings)],
-        sensors=[*sensors(settings), *alerting_sensors(settings), *watching_sensors(settings)],
+        jobs=JOBS,
+        schedules=schedules(settings),
+        sensors=sensors(settings),
         resources={**build_resources(settings), **(resource_overrides or {})},
         executor=in_process_or_multiprocess,
     )

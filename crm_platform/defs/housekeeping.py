@@ -1,7 +1,7 @@
 """Removing what is old, so that nothing on the disk grows for ever.
 
-What belongs here: the job that calls `publish.purge` and forgets old Dagster runs. What does not: how long a snapshot
-is kept (publish/), ticks (dagster.yaml purges them).
+What belongs here: forgetting old Dagster runs. What does not: snapshots (publish/), ticks (dagster.yaml purges them),
+the job (jobs.py).
 """
 
 import datetime as dt
@@ -11,11 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import dagster as dg
-
-from crm_platform import publish as publishing
-from crm_platform.defs.failures import in_dagsters_words
-from crm_platform.defs.resources import Clock, Reporter
-from crm_platform.settings import Settings
 
 # SQLite keeps a file of its own for each run: at a hundred runs a day, a month is enough to look back.
 RUNS_KEPT: Final = dt.timedelta(days=30)
@@ -40,24 +35,3 @@ def forget_old_runs(instance: dg.DagsterInstance, *, now: dt.datetime) -> int:
         shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
         forgotten += 1
     return forgotten
-
-
-@dg.op
-def remove_what_is_old(
-    context: dg.OpExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    reporter: dg.ResourceParam[Reporter],
-    clock: dg.ResourceParam[Clock],
-) -> None:
-    """Purge snapshots and runs."""
-    with in_dagsters_words(reporter):
-        now = clock.now()
-        snapshots = publishing.purge(settings, now=now)
-        runs = forget_old_runs(context.instance, now=now)
-    context.log.info("removed %d snapshots and %d runs", len(snapshots), runs)
-
-
-@dg.job(description="Removes old snapshots, and old runs with their logs.")
-def housekeeping() -> None:
-    """Keep the disk from filling."""
-    remove_what_is_old()

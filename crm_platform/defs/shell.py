@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from crm_platform.defs.activity import SHELL_TAG, bury, unfinished_runs
+from crm_platform.defs.activity import SHELL_TAG, mark_as_failed, unfinished_runs
+from crm_platform.defs.dagster_home import prepare_dagster_home
 from crm_platform.defs.early import EarlyFigures
 from crm_platform.defs.graph import build_defs
-from crm_platform.defs.home import prepare_dagster_home
 from crm_platform.defs.resources import BuildLease, Reporter
 from crm_platform.errors import Breach, ContractBreach, CrmPlatformError, GiveUp
 from crm_platform.warehouse import held_by, lease, lease_file
@@ -93,7 +93,7 @@ def refresh_in_process(
         dg.DagsterInstance.from_config(str(home)) as instance,
     ):
         # The lease is ours, so nobody else's `crm refresh` is alive, whatever its run says.
-        bury(instance, unfinished_runs(instance, ["refresh_all", "kpis"]))
+        mark_as_failed(instance, unfinished_runs(instance, ["refresh_all", "kpis"]))
         heard: Reporter = reporter
         if as_of is None:  # a cut in the past does not become truer as more comes
             heard = EarlyFigures(reporter, build=lambda: _publish_so_far(settings, instance, reporter))

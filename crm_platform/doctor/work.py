@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crm_platform.defs.home import packaged_config
+from crm_platform.defs.dagster_home import packaged_config
 from crm_platform.doctor.finding import Finding
 from crm_platform.warehouse import at_work
 

@@ -1,7 +1,7 @@
 """How large anything may be that a client sends: its address, parameters, headers, body.
 
 What belongs here: the bounds, and the middleware that holds every request to them before anything reads it. What does
-not: what a parameter means (asking.py), how long a request may take and how many come at once (server.py).
+not: what a parameter means (queries.py), how long a request may take and how many come at once (server.py).
 
 Everything behind this may take for granted that an address is short, can be printed on one line, and holds few
 parameters of modest length.
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from crm_platform.publish import published_columns
 from crm_platform.schemas import KpiTable, Type
 from crm_platform.serving.problems import answer
-from crm_platform.serving.refused import Refused
+from crm_platform.serving.refusals import Refused
 from crm_platform.tables import TABLES
 
 LONGEST_ADDRESS: Final = 8192  # bytes, path and query

@@ -28,7 +28,7 @@ from crm_platform.publish.audit import Audit
 from crm_platform.serving.access import OPEN, Door, Role, Visitor, is_export, needed_role
 from crm_platform.serving.pages.frame import address_of
 from crm_platform.serving.problems import answer, on_trouble, wants_page
-from crm_platform.serving.refused import Refused
+from crm_platform.serving.refusals import Refused
 from crm_platform.settings import Network, is_loopback
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")

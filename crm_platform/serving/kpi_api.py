@@ -1,7 +1,7 @@
 """The KPI API: published tables for programs, under /api/v1.
 
 What belongs here: its routes, and an answer's three forms: JSON, CSV, Arrow. What does not: pages for people (pages/),
-what a query string means (asking.py), the description of all this (openapi.py).
+what a query string means (queries.py), the description of all this (openapi.py).
 
 Endpoints follow from the declared tables: a new KPI class has one without a line here.
 """
@@ -27,9 +27,9 @@ from crm_platform.publish.csv_writer import csv_document
 from crm_platform.receipts import moved_since, receipt
 from crm_platform.schemas import KpiTable
 from crm_platform.serving import openapi
-from crm_platform.serving.asking import MOST_ROWS, Question, ask, find_table, kpi_tables, read_limit
 from crm_platform.serving.caching import Kept, KeptAnswer, is_known, tag
-from crm_platform.serving.refused import Refused
+from crm_platform.serving.queries import MOST_ROWS, Question, ask, find_table, kpi_tables, read_limit
+from crm_platform.serving.refusals import Refused
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -18,7 +18,7 @@ from crm_platform.serving.access import LONGEST_SESSION
 from crm_platform.serving.bounds import LONGEST_ADDRESS, LONGEST_BODY
 from crm_platform.serving.guard import recognise
 from crm_platform.serving.pages.frame import bare_page
-from crm_platform.serving.refused import Refused
+from crm_platform.serving.refusals import Refused
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -13,7 +13,7 @@ from crm_platform.models.generate import pooled
 from crm_platform.publish import published_columns
 from crm_platform.receipts import figure_columns
 from crm_platform.schemas import Column, KpiTable, Type
-from crm_platform.serving.asking import DEFAULT_LIMIT, MOST_ROWS, RANGED, kpi_tables
+from crm_platform.serving.queries import DEFAULT_LIMIT, MOST_ROWS, RANGED, kpi_tables
 
 Json = dict[str, Any]
 

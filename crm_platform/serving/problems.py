@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from crm_platform.errors import CrmPlatformError
 from crm_platform.languages import N_
 from crm_platform.serving.pages.frame import ROLES, address_of, bare_page, language_of
-from crm_platform.serving.refused import Refused
+from crm_platform.serving.refusals import Refused
 
 _log = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from crm_platform.serving.bounds import LONGEST_ADDRESS, Bounds
 from crm_platform.serving.guard import Forwarded, Gate, Headers, Names, own_names
 from crm_platform.serving.pages.frame import preferences
 from crm_platform.serving.problems import answer, on_bug, on_refusal, on_trouble
-from crm_platform.serving.refused import Refused
+from crm_platform.serving.refusals import Refused
 from crm_platform.settings import is_loopback
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from rich.console import Console
 from crm_platform.api import Allowance
 from crm_platform.cli.bars import Bars
 from crm_platform.cli.crawl import describe
-from crm_platform.cli.looking import status_lines
 from crm_platform.cli.pace import Gauge, how_far, percent, what_is_left, what_is_waited_for
 from crm_platform.cli.pulse import SAY_EVERY, pulse
+from crm_platform.cli.status import status_lines
 from crm_platform.ingest import Progress
 from crm_platform.ingest.connect import open_gate
 from crm_platform.schemas import raw

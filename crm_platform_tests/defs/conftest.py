@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pydantic import SecretStr
 
 from crm_platform.cli import crm, platform
-from crm_platform.defs.home import prepare_dagster_home
+from crm_platform.defs.dagster_home import prepare_dagster_home
 from crm_platform.defs.shell import ShellReporter, refresh_in_process
 from crm_platform.ingest import open_warehouse, refresh
 from crm_platform.settings import Settings, load_settings

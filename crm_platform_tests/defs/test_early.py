@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from crm_platform.defs.activity import SHELL_TAG
+from crm_platform.defs.dagster_home import prepare_dagster_home
 from crm_platform.defs.early import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE_WITH_LULLS, EarlyFigures
-from crm_platform.defs.home import prepare_dagster_home
 from crm_platform.defs.resources import Reporter
 from crm_platform.defs.shell import ShellReporter, refresh_in_process
 from crm_platform.errors import Busy, ContractBreach

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import crm_platform
-from crm_platform.defs.home import packaged_config, prepare_dagster_home
+from crm_platform.defs.dagster_home import packaged_config, prepare_dagster_home
 from crm_platform.settings import load_settings
 
 REPOSITORY = Path(crm_platform.__file__).parent.parent

@@ -15,10 +15,11 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from crm_platform.alerts.checks import one_line
-from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, looking, platform, receipts, sweeps
+from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, platform, receipts, sweeps
 from crm_platform.cli import doctor as doctor_module
+from crm_platform.cli import status as status_module
 from crm_platform.cli import words as words_module
-from crm_platform.cli.looking import find_table, status_lines, summary_lines
+from crm_platform.cli.status import find_table, status_lines, summary_lines
 from crm_platform.cli.words import figure, size, write_labelled, write_rows
 from crm_platform.defs import shell as shell_module
 from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration
@@ -43,7 +44,7 @@ def call(stocked, monkeypatch):
     """Call `crm …` on a platform that was refreshed."""
 
     def called(*arguments: str, settings=stocked) -> Result:
-        for module in (looking, platform, receipts):
+        for module in (status_module, platform, receipts):
             monkeypatch.setattr(module, "current_settings", lambda: settings)
         monkeypatch.setattr(doctor_module, "load_settings", lambda: settings)
         return CliRunner().invoke(crm, arguments)
@@ -323,7 +324,7 @@ def test_what_cannot_be_accepted_says_why(swept, word, says):
 
 @pytest.mark.slow
 def test_status_of_very_many_chats_reads_no_planner_back(refreshed, monkeypatch):
-    monkeypatch.setattr(looking, "_MANY_CHATS", 11)
+    monkeypatch.setattr(status_module, "_MANY_CHATS", 11)
     said = dict(status_lines(refreshed.settings, now=dt.datetime.now(dt.UTC)))
     assert said["found after"].startswith("not computed here for 12 chats")
 
@@ -339,12 +340,14 @@ def test_status_names_who_is_at_work_and_what_is_left(settings):
 
 
 def test_status_speaks_the_readers_language_on_a_terminal_and_english_to_programs(settings, monkeypatch):
-    monkeypatch.setattr(looking, "current_settings", lambda: settings.model_copy(update={"language": Language("sw")}))
+    monkeypatch.setattr(
+        status_module, "current_settings", lambda: settings.model_copy(update={"language": Language("sw")})
+    )
     piped = CliRunner().invoke(crm, ["status"]).output
     assert "warehouse\tempty: run `crm refresh`" in piped
     terminal = Console(file=io.StringIO(), force_terminal=True)
     monkeypatch.setattr(words_module, "console", lambda: terminal)
-    monkeypatch.setattr(looking, "console", lambda: terminal)
+    monkeypatch.setattr(status_module, "console", lambda: terminal)
     assert "ghala                 tupu: endesha `crm refresh`" in CliRunner().invoke(crm, ["status"]).output
     programs = CliRunner().invoke(crm, ["status", "--json"]).output
     assert '{"about": "warehouse", "status": "empty: run `crm refresh`"}' in programs
@@ -364,14 +367,14 @@ def test_status_sends_nobody_to_a_refresh_that_is_at_work(settings):
 
 def test_status_says_which_row_is_least_known():
     """An hour after midnight the new day has seen nothing: that is no reason to call everything unseen."""
-    told = looking._covered(
+    told = status_module._covered(
         ENGLISH, {"kpi.executive_summary": 0.9999, "kpi.backlog_daily": 0.0, "kpi.backlog_now": 1.0}
     )
     assert told == "99.9% of the executive summary; 0.0% in the least known row (kpi.backlog_daily)"
-    assert looking._covered(ENGLISH, {"kpi.backlog_now": 1.0}).startswith(
+    assert status_module._covered(ENGLISH, {"kpi.backlog_now": 1.0}).startswith(
         "not known for the executive summary; 100.0% in"
     )
-    assert looking._covered(ENGLISH, {}) == "not known"
+    assert status_module._covered(ENGLISH, {}) == "not known"
 
 
 def outcome_of(**fields) -> SimpleNamespace:

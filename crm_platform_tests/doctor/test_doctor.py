@@ -21,8 +21,8 @@ from pydantic import SecretStr
 from crm_platform.alerts import Alert, Alerter
 from crm_platform.cli import EXIT_FAILED, crm
 from crm_platform.cli import doctor as command
+from crm_platform.defs.dagster_home import prepare_dagster_home
 from crm_platform.defs.failed_runs import standing_failures
-from crm_platform.defs.home import prepare_dagster_home
 from crm_platform.doctor import Examination, Finding, connection, examine, figures, settings_in_force, work
 from crm_platform.errors import Breach, FixConfiguration
 from crm_platform.ingest import open_warehouse

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from crm_platform.cli.looking import status_lines
+from crm_platform.cli.status import status_lines
 from crm_platform.errors import GiveUp, RateLimited, ServerUnavailable, Unauthorized
 from crm_platform.ingest.runs import open_crawler
 from crm_platform.ingest.trouble import LONGEST_PAUSE, Troubles

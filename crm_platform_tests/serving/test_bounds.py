@@ -16,9 +16,9 @@ from starlette.routing import Route
 from crm_platform.publish import published_columns
 from crm_platform.receipts import figure_columns
 from crm_platform.serving import login
-from crm_platform.serving.asking import kpi_tables
 from crm_platform.serving.bounds import LONGEST_ADDRESS, LONGEST_BODY, LONGEST_PARAMETER
-from crm_platform.serving.pages import book
+from crm_platform.serving.pages import published
+from crm_platform.serving.queries import kpi_tables
 from crm_platform.settings import load_settings
 from crm_platform_tests.serving.published import SECRETS, client_of, publish_rows
 
@@ -287,8 +287,8 @@ def test_nothing_that_is_sent_is_answered_with_a_bug(root: Path, secrets: dict[s
 
 def test_long_texts_are_cut_with_a_mark():
     """Field case 76: a page does not grow with a value."""
-    row = book._short({"value": "x" * 1_000_000, "contacts": 3, "name": None, "field": "Segment"})
-    assert row == {"value": "x" * (book.LONGEST - 1) + "…", "contacts": 3, "name": None, "field": "Segment"}
+    row = published._short({"value": "x" * 1_000_000, "contacts": 3, "name": None, "field": "Segment"})
+    assert row == {"value": "x" * (published.LONGEST - 1) + "…", "contacts": 3, "name": None, "field": "Segment"}
 
 
 @pytest.mark.slow

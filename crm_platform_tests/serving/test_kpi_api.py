@@ -25,8 +25,8 @@ from crm_platform.receipts import figure_columns
 from crm_platform.schemas import KpiTable
 from crm_platform.schemas.base import count, date
 from crm_platform.serving import kpi_api, openapi
-from crm_platform.serving.asking import CONTROLS, RANGES, kpi_tables
 from crm_platform.serving.caching import Kept, KeptAnswer
+from crm_platform.serving.queries import CONTROLS, RANGES, kpi_tables
 from crm_platform.settings import load_settings
 from crm_platform.tables import TABLES
 from crm_platform_tests.serving.published import DAYS, NAMES, client_of, publish_rows

@@ -18,7 +18,7 @@ from crm_platform.serving.pages import campaigns, executive, support
 from crm_platform.serving.pages.chart import Chart
 from crm_platform.serving.pages.frame import Build, Frame, View, preferences
 from crm_platform.serving.pages.period import BadAddress
-from crm_platform.serving.refused import Refused
+from crm_platform.serving.refusals import Refused
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -55,12 +55,12 @@ def routes() -> list[BaseRoute]:
 
     def found(request: Request) -> tuple[View, Chart]:
         name, chart = request.path_params["page"], request.path_params["chart"]
-        book, _ = frame.book(request)
-        if name not in BUILDS or book is None:
+        published, _ = frame.published(request)
+        if name not in BUILDS or published is None:
             message = "There is no such chart, or nothing is published yet."
             raise Refused(404, "no_such_chart", message, hint="Run crm refresh.")
         build, default = BUILDS[name]
-        view = frame.view(request, book, page=name, default=default)
+        view = frame.view(request, published, page=name, default=default)
         if view.notice:
             raise Refused(400, "bad_range", view.notice.text)
         try:
@@ -82,8 +82,8 @@ def routes() -> list[BaseRoute]:
         )
 
     def state(request: Request) -> Response:
-        book, _ = frame.book(request)
-        return JSONResponse({"snapshot": book.opened.snapshot.id if book else ""})
+        published, _ = frame.published(request)
+        return JSONResponse({"snapshot": published.opened.snapshot.id if published else ""})
 
     return [
         Route("/", home),

@@ -17,7 +17,6 @@ from crm_platform.languages import ENGLISH, N_, NP_
 from crm_platform.metrics.engagement_monthly.table import EngagementMonthly
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.book import Book, Row
 from crm_platform.serving.pages.chart import Chart, Column
 from crm_platform.serving.pages.charts import Bar, BarChart, HeatMap
 from crm_platform.serving.pages.column_words import VALUE_WORDS
@@ -26,6 +25,7 @@ from crm_platform.serving.pages.figure_words import FIGURE_WORDS
 from crm_platform.serving.pages.figures import Figure, How, Source
 from crm_platform.serving.pages.frame import Chip, Content, Notice, View
 from crm_platform.serving.pages.period import BadAddress, Period
+from crm_platform.serving.pages.published import PublishedFigures, Row
 
 PAGE_ROWS: Final = 50
 _RATES: Final = ("delivery_rate", "read_per_delivered", "reply_per_delivered")
@@ -88,7 +88,7 @@ class Page:
 
 def build(view: View) -> Content:
     """Build the page."""
-    everything = view.book.rows("campaign_performance")
+    everything = view.published.rows("campaign_performance")
     costs = _costs(view, everything)
     # Without costs nothing is added: a copy of each of 10,000 rows takes longer than the rest of the page.
     every = [row | _money(costs.get(row["campaign_id"])) for row in everything] if costs else everything
@@ -102,8 +102,8 @@ def build(view: View) -> Content:
         left = ",".join(key for key in view.all("campaign") if key != row["campaign_id"])
         href = view.href(campaign=left) if left else view.href(drop=("campaign",))
         view.chips.append(Chip(view._("Campaign: {name}", name=_name(row)), href))
-    counted = [row for row in chosen if row["campaign_id"] in view.book.judged_campaigns]
-    sums = _Sums(view.book, view.period, [row["campaign_id"] for row in only])
+    counted = [row for row in chosen if row["campaign_id"] in view.published.judged_campaigns]
+    sums = _Sums(view.published, view.period, [row["campaign_id"] for row in only])
     compared = [known[key] for key in view.all("compare") if key in known]
     figures = _figures(view, counted, sums)
     if costs:
@@ -137,12 +137,12 @@ def build(view: View) -> Content:
 class _Sums:
     """Sums and rates over the judged campaigns of a range of days, or over those of some campaigns alone."""
 
-    book: Book
+    published: PublishedFigures
     period: Period
     only: Sequence[str] = ()
 
     def of(self, column: str) -> Any:  # noqa: ANN401 - a count or a rate
-        return self.book.value("engagement_monthly", column, self.period, campaigns=self.only)
+        return self.published.value("engagement_monthly", column, self.period, campaigns=self.only)
 
 
 def _name(row: Row) -> str:
@@ -156,7 +156,7 @@ def _tell_unknown(view: View, known: dict[str, Row]) -> None:
 
 
 def _sent_within(view: View, rows: Sequence[Row], period: Period) -> list[Row]:
-    first, after = period.bounds(view.book.zone)
+    first, after = period.bounds(view.published.zone)
     return [row for row in rows if row["sent_at"] is not None and first <= row["sent_at"] < after]
 
 
@@ -216,7 +216,7 @@ def _figures(view: View, rows: Sequence[Row], sums: _Sums) -> list[Figure]:
     before = replace(sums, period=sums.period.previous())
     has_before = is_range and bool(before.of("campaigns"))
     key = tuple(("campaign_id", row["campaign_id"]) for row in rows) if not is_range else ()
-    months = view.book.rows("engagement_monthly")[-12:]
+    months = view.published.rows("engagement_monthly")[-12:]
 
     def figure(name: str, kind: numbers.Kind, column: str, how: How, told: str) -> Figure:
         """`column`, `how`: where a reader finds it; `told`: the same as a column of engagement_monthly."""
@@ -343,7 +343,7 @@ def _funnel(view: View, sums: _Sums) -> Chart:
 
 
 def _send_times(view: View) -> Chart:
-    rows = view.book.rows("send_time_performance")
+    rows = view.published.rows("send_time_performance")
     cells = {(row["weekday"], row["hour"]): row for row in rows}
     enough = [row for row in rows if row["enough_data"] and row["read_per_delivered_shrunk"] is not None]
     best = max(enough, key=lambda row: row["read_per_delivered_shrunk"], default=None)
@@ -561,7 +561,7 @@ def sent(view: View, moment: dt.datetime | None) -> str:
     """Write when a campaign was sent, in the tenant's zone."""
     if moment is None:
         return numbers.NONE
-    local = moment.replace(tzinfo=dt.UTC).astimezone(view.book.zone)
+    local = moment.replace(tzinfo=dt.UTC).astimezone(view.published.zone)
     return f"{numbers.day(view.language, local.date(), year=True)}, {local:%H:%M}"
 
 

@@ -13,12 +13,12 @@ from typing import Any, Final
 from crm_platform.languages import N_
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages import numbers, shared
-from crm_platform.serving.pages.book import total
 from crm_platform.serving.pages.chart import Chart, Column, label
 from crm_platform.serving.pages.charts import Bar, BarChart, ColumnChart, Line, LineChart
 from crm_platform.serving.pages.figures import Figure, Source
 from crm_platform.serving.pages.frame import Chip, Content, View
 from crm_platform.serving.pages.period import RANGES
+from crm_platform.serving.pages.published import total
 
 _MONTHS = 12
 _CHANGES: Final[Mapping[str, str]] = {
@@ -70,7 +70,8 @@ def _segment(view: View) -> dict[str, Any]:
     if not field:
         return {}
     row = next(
-        (one for one in view.book.rows("contacts_by_segment") if (one["field"], one["value"]) == (field, value)), {}
+        (one for one in view.published.rows("contacts_by_segment") if (one["field"], one["value"]) == (field, value)),
+        {},
     )
     view.chips.append(Chip(f"{field} = {label(view.language, value)}", view.href(drop=("segment",))))
     return row or {"field": field, "value": value}
@@ -79,14 +80,14 @@ def _segment(view: View) -> dict[str, Any]:
 def _segment_choices(view: View) -> list[tuple[str, str]]:
     return [
         (f"{row['field']} = {label(view.language, row['value'])}", view.href(segment=f"{row['field']}:{row['value']}"))
-        for row in view.book.rows("contacts_by_segment")
+        for row in view.published.rows("contacts_by_segment")
     ]
 
 
 def _contacts(view: View, segment: dict[str, Any]) -> Figure:
-    row = view.book.one("executive_summary")
+    row = view.published.one("executive_summary")
     shown = view.period.shown()
-    daily = view.book.by_day("contact_growth_daily", shown)
+    daily = view.published.by_day("contact_growth_daily", shown)
     if segment:
         return Figure(
             name="total_contacts",
@@ -122,8 +123,8 @@ def _contacts(view: View, segment: dict[str, Any]) -> Figure:
 
 
 def _growth(view: View) -> Figure:
-    row = view.book.one("executive_summary")
-    months = view.book.rows("contact_growth_monthly")
+    row = view.published.one("executive_summary")
+    months = view.published.rows("contact_growth_monthly")
     whole = [one for one in months if not one["is_partial"]]
     last = whole[-1] if whole else {}
     return Figure(
@@ -145,8 +146,8 @@ def _growth(view: View) -> Figure:
 
 
 def _active_campaigns(view: View) -> Figure:
-    row = view.book.one("executive_summary")
-    months = view.book.rows("engagement_monthly")[-_MONTHS:]
+    row = view.published.one("executive_summary")
+    months = view.published.rows("engagement_monthly")[-_MONTHS:]
     return Figure(
         name="active_campaigns",
         kind="count",
@@ -165,8 +166,8 @@ def _active_campaigns(view: View) -> Figure:
 
 
 def _rate(view: View, what: str) -> Figure:
-    row = view.book.one("executive_summary")
-    months = view.book.rows("engagement_monthly")[-_MONTHS:]
+    row = view.published.one("executive_summary")
+    months = view.published.rows("engagement_monthly")[-_MONTHS:]
     column = f"{what}_per_delivered_30d"
     return Figure(
         name=f"{what}_rate_settled",
@@ -187,11 +188,11 @@ def _rate(view: View, what: str) -> Figure:
 
 def _joined(view: View) -> int | None:
     """Contacts that are new on the chosen days; None when it is not known."""
-    return total(view.book.by_day("contact_growth_daily", view.period.days), "new_contacts")
+    return total(view.published.by_day("contact_growth_daily", view.period.days), "new_contacts")
 
 
 def _say_contacts(view: View, segment: dict[str, Any]) -> str:
-    everyone = view.book.one("executive_summary").get("total_contacts") or 0
+    everyone = view.published.one("executive_summary").get("total_contacts") or 0
     if segment:
         name = f"{segment['field']} = {label(view.language, segment['value'])}"
         return view.ngettext(
@@ -238,7 +239,7 @@ def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str
 
 
 def _contacts_monthly(view: View) -> Chart:
-    months = view.book.rows("contact_growth_monthly")[-_MONTHS:]
+    months = view.published.rows("contact_growth_monthly")[-_MONTHS:]
     title = view._("Is the audience growing?")
     subtitle = view._("Contacts at the end of each month; growth against its start above")
     growth = [one["monthly_growth_rate"] for one in months]
@@ -294,7 +295,7 @@ def _new_contacts(view: View) -> Chart:
 
 
 def _engagement(view: View) -> Chart:
-    months = view.book.rows("engagement_monthly")[-_MONTHS:]
+    months = view.published.rows("engagement_monthly")[-_MONTHS:]
     title = view._("Do people read and answer campaigns?")
     subtitle = view._(
         "Read and replied, in % of messages delivered, by month of sending; all campaigns with a consistent report"
@@ -334,7 +335,7 @@ def _engagement(view: View) -> Chart:
 def _segments(view: View) -> list[Chart]:
     """One chart for each segment field."""
     chosen = view.get("segment")
-    everything = view.book.rows("contacts_by_segment")
+    everything = view.published.rows("contacts_by_segment")
     fields = list(dict.fromkeys(row["field"] for row in everything))
     return [
         _ranked(
@@ -360,7 +361,7 @@ def _countries(view: View) -> Chart:
         subtitle=view._("Contacts now by country of their number, and their share of all"),
         table="kpi.contacts_by_country",
         key=("region",),
-        rows=view.book.rows("contacts_by_country"),
+        rows=view.published.rows("contacts_by_country"),
         columns=(Column("region", view._("Country"), "region"),),
         chosen="",
     )

@@ -17,8 +17,8 @@ from crm_platform.languages import N_
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.schemas.figures import Good
 from crm_platform.serving.pages import charts, numbers
-from crm_platform.serving.pages.book import Book
 from crm_platform.serving.pages.period import Period
+from crm_platform.serving.pages.published import PublishedFigures
 from crm_platform.tables import TABLES
 
 How = Literal["cell", "sum", "share", "median", "within", "count", "ratio", "return"]
@@ -131,8 +131,8 @@ class Figure:
 class Ranged:
     """Figures over a range of days and the range before."""
 
-    def __init__(self, book: Book, period: Period, *, window: str) -> None:
-        self.book, self.period, self.before = book, period, period.previous()
+    def __init__(self, published: PublishedFigures, period: Period, *, window: str) -> None:
+        self.published, self.period, self.before = published, period, period.previous()
         self.window = window
 
     def figure(self, name: str, table: str, column: str, source: Source, *, base: str = "") -> Figure:
@@ -142,18 +142,18 @@ class Ranged:
         """
         declared = TABLES[f"kpi.{table}"].columns[column]
         assert declared.figure is not None, f"{table}.{column} declares no rows"
-        days, rows = self.period.days, self.book.by_day(table, self.period.days)
-        before = self.book.by_day(table, self.before.days)
+        days, rows = self.period.days, self.published.by_day(table, self.period.days)
+        before = self.published.by_day(table, self.before.days)
         kind: numbers.Kind = "seconds" if declared.unit == "s" else "rate" if declared.is_share else "count"
         is_compared = all(before) and not (kind == "count" and self.period.holds_today)
-        seen = self.book.coverage(self.period)
+        seen = self.published.coverage(self.period)
         first, after = self.period.span
         return Figure(
             name=name,
             kind=kind,
-            value=self.book.value(table, column, self.period),
+            value=self.published.value(table, column, self.period),
             # A range before that reaches past the first known day is no fair comparison.
-            previous=self.book.value(table, column, self.before) if before and is_compared else None,
+            previous=self.published.value(table, column, self.before) if before and is_compared else None,
             source=replace(source, start=self.period.start, end=self.period.end),
             good=declared.figure.good,
             window=self.window,

@@ -28,18 +28,18 @@ from crm_platform.languages import N_, NP_, Language, Words, languages
 from crm_platform.receipts import figure_columns
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.access import Visitor
-from crm_platform.serving.asking import kpi_tables
 from crm_platform.serving.caching import Kept, KeptAnswer
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.book import Book
 from crm_platform.serving.pages.chart import Chart, plain
 from crm_platform.serving.pages.column_words import column_words
 from crm_platform.serving.pages.costs import stamp
 from crm_platform.serving.pages.figure_words import EXPLAINED, FIGURE_WORDS
 from crm_platform.serving.pages.figures import SEEN_WORDS, Figure
 from crm_platform.serving.pages.period import RANGES, BadAddress, Period, read_period
+from crm_platform.serving.pages.published import PublishedFigures
 from crm_platform.serving.pages.receipt import behind, receipt_href
 from crm_platform.serving.pauses import Pauses
+from crm_platform.serving.queries import kpi_tables
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.serving.static import static_url
 from crm_platform.settings import Settings
@@ -116,7 +116,7 @@ class View:
     language: Language
     theme: Theme
     settings: Settings
-    book: Book
+    published: PublishedFigures
     period: Period
     visitor: Visitor
     notice: Notice | None = None
@@ -150,7 +150,7 @@ class View:
     def is_unread(self, coverage: float | None) -> bool:
         """Whether so much of the messages is missing that finding nothing says nothing; of nobody nothing is."""
         if coverage is None:
-            return bool(self.book.one("executive_summary").get("total_contacts"))
+            return bool(self.published.one("executive_summary").get("total_contacts"))
         return coverage < WELL_COVERED
 
     def why_none(self, figure: Figure) -> str:
@@ -186,7 +186,7 @@ class View:
 
     def time(self, moment: dt.datetime, *, seconds: bool = False) -> str:
         """Write an aware instant in the tenant's zone: `22 Nov, 14:05 EAT`."""
-        local = moment.astimezone(self.book.zone)
+        local = moment.astimezone(self.published.zone)
         return f"{self.day(local.date())}, {local:{'%H:%M:%S' if seconds else '%H:%M'}} {local.tzname()}"
 
     def get(self, name: str) -> str:
@@ -224,7 +224,9 @@ class View:
     @property
     def is_bare(self) -> bool:
         """Whether no contact and no message is stored."""
-        return not self.book.one("executive_summary").get("total_contacts") and not self.book.rows("backlog_daily")
+        return not self.published.one("executive_summary").get("total_contacts") and not self.published.rows(
+            "backlog_daily"
+        )
 
     @property
     def target(self) -> str:
@@ -285,13 +287,13 @@ class View:
 
         `broken`: why newer ones cannot be shown. `pause`: until when the CRM lets nobody ask, and why.
         """
-        seen = self.book.coverage(self.period)
-        parts = [self._("As of {time}", time=self.time(self.book.as_of))]
+        seen = self.published.coverage(self.period)
+        parts = [self._("As of {time}", time=self.time(self.published.as_of))]
         if seen is None:
             parts.append(self._("share of messages seen not known"))
         else:
             parts.append(self._("{share} of messages seen", share=self.seen(seen)))
-        if self.book.opened.manifest.is_sandbox:
+        if self.published.opened.manifest.is_sandbox:
             parts.append(self._("sandbox data, made up"))
         if pause is not None:
             parts.append(
@@ -299,7 +301,7 @@ class View:
             )
         if broken:
             return Status("stale", self._("Old: newer figures are published and cannot be read."), parts)
-        age = now - self.book.as_of
+        age = now - self.published.as_of
         if age > self.settings.stale_after:
             return Status(
                 "stale",
@@ -372,13 +374,13 @@ class Frame:
     """Answers requests for pages; keeps the last answers of a snapshot, which are the same until the next one."""
 
     def __init__(self) -> None:
-        self._book: Book | None = None
+        self._book: PublishedFigures | None = None
         self._kept = Kept(most_bytes=_MOST_KEPT)
         self._pauses = Pauses()
         self._lock = threading.Lock()
 
-    def book(self, request: Request) -> tuple[Book | None, str]:
-        """The current snapshot's book, None before the first; and what is wrong when an older one stands in for it."""
+    def published(self, request: Request) -> tuple[PublishedFigures | None, str]:
+        """The current snapshot's figures, None before the first; and what is wrong when an older one stands in."""
         snapshots: Snapshots = request.app.state.snapshots
         try:
             opened = snapshots.current()
@@ -388,11 +390,11 @@ class Frame:
             return None, ""
         with self._lock:
             if self._book is None or self._book.opened.snapshot.id != opened.snapshot.id:
-                self._book = Book(opened)
+                self._book = PublishedFigures(opened)
                 self._kept.clear()
             return self._book, snapshots.problem
 
-    def view(self, request: Request, book: Book, *, page: str, default: str) -> View:
+    def view(self, request: Request, published: PublishedFigures, *, page: str, default: str) -> View:
         """Read a request. A range that cannot be read gives the default one and a notice."""
         query = [(key, value) for key, value in request.query_params.multi_items() if value]
         make = partial(
@@ -403,25 +405,25 @@ class Frame:
             language=language_of(request),
             theme=theme_of(request),
             settings=request.app.state.settings,
-            book=book,
+            published=published,
             visitor=request.state.visitor,
         )
         try:
-            return make(period=read_period(dict(query), today=book.today, default=default))
+            return make(period=read_period(dict(query), today=published.today, default=default))
         except BadAddress as problem:
-            period = read_period({}, today=book.today, default=default)
+            period = read_period({}, today=published.today, default=default)
             return make(period=period, notice=_told(problem, language_of(request)))
 
     async def answer(self, request: Request, *, page: str, default: str, build: Build) -> Response:
         """Answer a page: at once when it is kept, else drawn in a thread."""
-        book, broken = self.book(request)
+        published, broken = self.published(request)
         now = moment(request)
-        if book is None:
+        if published is None:
             return self._without_figures(request, page=page, broken=broken)
-        view = self.view(request, book, page=page, default=default)
+        view = self.view(request, published, page=page, default=default)
         status = view.status(now, broken=broken, pause=self._pauses.now(view.settings, now=now))
         key = (
-            book.opened.snapshot.id,
+            published.opened.snapshot.id,
             page,
             tuple(view.query),
             view.language,
@@ -477,10 +479,10 @@ class Frame:
 
     def behind(self, request: Request) -> Response:
         """Answer the page behind a figure. Raises NotFound and InvalidRequest for a figure that is not there."""
-        book, broken = self.book(request)
-        if book is None:
+        published, broken = self.published(request)
+        if published is None:
             return self._without_figures(request, page="receipt", broken=broken)
-        view = self.view(request, book, page="receipt", default="7d")
+        view = self.view(request, published, page="receipt", default="7d")
         body = _filled(
             "receipt.html",
             view,
@@ -516,7 +518,7 @@ def _filled(template: str, view: View, *, status: Status, broken: str, **values:
         page=view.page,
         here=view.href(),
         visitor=view.visitor,
-        snapshot=view.book.opened.snapshot.id,
+        snapshot=view.published.opened.snapshot.id,
         **values,
     )
 

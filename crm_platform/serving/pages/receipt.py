@@ -18,9 +18,9 @@ from crm_platform.receipts import Movement, Receipt, moved_since, receipt
 from crm_platform.receipts.moved import WORDS as REASONS
 from crm_platform.schemas import Column, Type
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.book import short
 from crm_platform.serving.pages.chart import country, label, yes_or_no
 from crm_platform.serving.pages.column_words import VALUE_WORDS, column_words, row_words
+from crm_platform.serving.pages.published import short
 from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Behind:
 
 def behind(view: View) -> Behind:
     """What `/receipt?table=…&column=…&<key>=…` asks for. Raises NotFound and InvalidRequest."""
-    opened, asked = view.book.opened, dict(view.query)
+    opened, asked = view.published.opened, dict(view.query)
     table, column = asked.pop("table", ""), asked.pop("column", "")
     found = receipt(opened, table, asked, column, limit=ROWS)
     movement = moved_since(view.settings, opened, table, asked, column, limit=ROWS)
@@ -178,7 +178,7 @@ def _with_beginnings(view: View, found: Receipt, began: str | None) -> list[Mapp
         return list(found.rows)
     names = ", ".join(found.row_key)
     each = ", ".join(f"({', '.join('?' for _ in found.row_key)})" for _ in found.rows)
-    asked = view.book.opened.rows(
+    asked = view.published.opened.rows(
         f"select {names}, {began} from {found.source} where ({names}) in ({each})",
         [row[name] for row in found.rows for name in found.row_key],
     )
@@ -232,7 +232,7 @@ def _cell(view: View, name: str, column: Column | None, value: object) -> str:
     if isinstance(value, bool):
         return yes_or_no(view.language, is_so=value)
     if name == "campaign_id":
-        return view.book.campaign_names.get(str(value)) or str(value)
+        return view.published.campaign_names.get(str(value)) or str(value)
     if name == "region":
         return country(view.language, str(value))
     if isinstance(value, str):

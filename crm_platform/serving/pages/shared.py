@@ -13,12 +13,12 @@ from typing import Final, Literal
 
 from crm_platform.languages import N_
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.book import Row
 from crm_platform.serving.pages.chart import Chart, Column
 from crm_platform.serving.pages.charts import ColumnChart, Line, LineChart, Rule, Words
 from crm_platform.serving.pages.figures import Figure, Ranged, Source
 from crm_platform.serving.pages.frame import View
 from crm_platform.serving.pages.period import read_period
+from crm_platform.serving.pages.published import Row
 
 _MOVED: Final[Mapping[str, str]] = {
     # Translators: goes on after: First replies took 4 min at the median in the last 7 days
@@ -47,14 +47,14 @@ LEAST_DAYS = 28  # a trend by day draws at least four weeks; the chosen days are
 
 def ranged(view: View) -> Ranged:
     """Figures over the chosen days."""
-    zone = view._("days by {zone} time", zone=view.book.zone.key)
-    return Ranged(view.book, view.period, window=f"{view.window}; {zone}")
+    zone = view._("days by {zone} time", zone=view.published.zone.key)
+    return Ranged(view.published, view.period, window=f"{view.window}; {zone}")
 
 
 def first_waits(view: View) -> tuple[int, int]:
     """First waits of the chosen days that were answered, and that were missed."""
     answered, missed = (
-        view.book.value("response_times_daily", column, view.period)
+        view.published.value("response_times_daily", column, view.period)
         for column in ("first_answered_waits", "missed_waits")
     )
     return answered or 0, missed or 0
@@ -76,12 +76,12 @@ def first_response(view: View, within: Figure) -> Figure:
     n = view.count(answered + missed)
     facts = [(view._("Is it good?"), view._(verdict, target=view.target, n=n, share=share, late=late))]
     four_weeks = read_period({"range": "28d"}, today=view.period.today, default="28d")
-    is_known = view.book.first_day is not None and view.book.first_day <= four_weeks.start
+    is_known = view.published.first_day is not None and view.published.first_day <= four_weeks.start
     if is_known and view.period.is_current and view.period.length < four_weeks.length:
-        longer = view.book.value(*_FIRST_RESPONSE, four_weeks)
+        longer = view.published.value(*_FIRST_RESPONSE, four_weeks)
         facts.append((view._("Over the last 28 full days"), view.value("seconds", longer)))
     if view.settings.business_hours.strip().lower() != "none":
-        inside = view.book.value("response_times_daily", "business_first_response_seconds_median", view.period)
+        inside = view.published.value("response_times_daily", "business_first_response_seconds_median", view.period)
         places = {"value": view.value("seconds", inside), "hours": view.settings.business_hours}
         facts.append(
             (
@@ -111,7 +111,7 @@ def _decided(view: View) -> str:
 def _left_out(view: View) -> str:
     """How many first waits go on, and how many waits are of conversations whose beginning is not known, in words."""
     begun, truncated = (
-        view.book.value("response_times_daily", column, view.period) or 0
+        view.published.value("response_times_daily", column, view.period) or 0
         for column in ("first_waits", "left_truncated_waits")
     )
     waiting = begun - sum(first_waits(view))
@@ -157,8 +157,8 @@ def resolved(view: View) -> Figure:
 
 def open_waits(view: View) -> Figure:
     """Chats that wait now, beside the end of the day a week ago: another time of day, so neither better nor worse."""
-    row = view.book.one("executive_summary")
-    now = view.book.one("backlog_now")
+    row = view.published.one("executive_summary")
+    now = view.published.one("backlog_now")
     shown = view.period.shown()
     return Figure(
         name="open_waits",
@@ -171,7 +171,7 @@ def open_waits(view: View) -> Figure:
         base=view._("all chats, as far as each is known"),
         coverage=now.get("coverage"),
         is_provisional=bool(now.get("is_provisional", True)),
-        spark=[one.get("open_waits_at_end") for one in view.book.by_day("backlog_daily", shown)],
+        spark=[one.get("open_waits_at_end") for one in view.published.by_day("backlog_daily", shown)],
         spark_open=view.period.open_from(shown),
         tag=view._("now"),
     )
@@ -202,9 +202,9 @@ def say_first_response(view: View, figure: Figure, within: Figure) -> str:
 
 def _say_none(view: View) -> str:
     """Say that nobody had to be answered, as far as is read, or that the days are from before anything is known."""
-    first = view.book.first_day
+    first = view.published.first_day
     if first is None or view.period.end >= first:
-        if view.is_unread(view.book.coverage(view.period)):
+        if view.is_unread(view.published.coverage(view.period)):
             return view._("Of what is read so far, nobody had to be answered {when}", when=view.when)
         return view._("Nobody had to be answered {when}", when=view.when)
     return view._(
@@ -216,7 +216,7 @@ def _say_none(view: View) -> str:
 
 def say_waiting(view: View) -> str:
     """Tell who waits now, without a full stop."""
-    row = view.book.one("backlog_now")
+    row = view.published.one("backlog_now")
     waiting, closing = row.get("open_waits", 0), row.get("windows_expiring_2h", 0)
     if not waiting:
         if view.is_unread(row.get("coverage")):
@@ -303,7 +303,7 @@ def daily_columns(
 def _daily(view: View, table: str) -> tuple[list[dt.date], list[Row]]:
     """The days a trend draws, and their rows; of a day that is not known, the day alone."""
     days = view.period.shown(least=LEAST_DAYS)
-    rows = view.book.by_day(table, days)
+    rows = view.published.by_day(table, days)
     return days, [row or {"day": day} for day, row in zip(days, rows, strict=True)]
 
 

@@ -9,11 +9,11 @@ import itertools
 from typing import Final
 
 from crm_platform.serving.pages import numbers, shared
-from crm_platform.serving.pages.book import Row, total
 from crm_platform.serving.pages.chart import Chart, Column
 from crm_platform.serving.pages.charts import Bar, BarChart, HeatMap
 from crm_platform.serving.pages.figures import Figure, Source
 from crm_platform.serving.pages.frame import Content, View
+from crm_platform.serving.pages.published import Row, total
 
 # Seconds: where the bands of response times and of ages end; the target is put between the first.
 _BANDS: Final = (60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0)
@@ -48,7 +48,7 @@ def build(view: View) -> Content:
 def _say_worst(view: View) -> str:
     """Name the weekday on which chats are missed at least twice as often as on all days together, if there is one."""
     days = [day for day in view.period.shown(least=shared.LEAST_DAYS) if day < view.period.today]
-    rows = view.book.by_day("response_times_daily", days)
+    rows = view.published.by_day("response_times_daily", days)
     worst, share = None, 2 * _missed_share(rows)
     for weekday in range(7):
         own = [row for row in rows if row and row["day"].weekday() == weekday]
@@ -68,7 +68,7 @@ def _missed_share(rows: list[Row]) -> float:
 
 
 def _windows(view: View) -> Figure:
-    row = view.book.one("backlog_now")
+    row = view.published.one("backlog_now")
     return Figure(
         name="windows",
         kind="count",
@@ -118,8 +118,10 @@ def _bands(view: View, edges: tuple[float, ...]) -> list[str]:
 def _spread(view: View) -> Chart:
     target = view.settings.first_response_target_minutes * 60
     edges = tuple(sorted({*_BANDS, target}))
-    answered = view.book.bands("response_times_daily", "first_answered_waits", "response_seconds", edges, view.period)
-    counts = [*answered, view.book.value("response_times_daily", "missed_waits", view.period) or 0]
+    answered = view.published.bands(
+        "response_times_daily", "first_answered_waits", "response_seconds", edges, view.period
+    )
+    counts = [*answered, view.published.value("response_times_daily", "missed_waits", view.period) or 0]
     names = [*_bands(view, edges), view.pgettext("waits", "missed")]
     looks = [*("first" if edge <= target else "third" for edge in edges), "third", "second"]
     title = view._("How are first replies spread?")
@@ -222,7 +224,7 @@ def _backlog(view: View) -> Chart:
 
 def _ages(view: View) -> Chart:
     age = "{{ seconds_between('waiting_since', as_of) }}"
-    counts = view.book.bands("backlog_now", "open_waits", age, _AGES)
+    counts = view.published.bands("backlog_now", "open_waits", age, _AGES)
     names = _bands(view, _AGES)
     title = view._("How long have those who wait now waited?")
     subtitle = view._(
@@ -246,7 +248,7 @@ def _ages(view: View) -> Chart:
 
 
 def _volume(view: View) -> Chart:
-    rows = view.book.rows("message_volume_hourly")
+    rows = view.published.rows("message_volume_hourly")
     title = view._("When do customers write?")
     subtitle = view._("Messages from contacts by weekday and hour, last 84 full days")
     inbound = {(row["weekday"], row["hour"]): row["inbound"] for row in rows}
@@ -281,7 +283,7 @@ def _volume(view: View) -> Chart:
 def _agents(view: View) -> Chart:
     """The leaderboard of the published window nearest to the chosen days."""
     window = 7 if view.period.length <= 7 else 30
-    rows = [row for row in view.book.rows("agent_leaderboard") if row["window_days"] == window]
+    rows = [row for row in view.published.rows("agent_leaderboard") if row["window_days"] == window]
     rows = sorted(rows, key=lambda row: (row["agent"] == "(unassigned)", -row["replies"], row["agent"]))
     attributed = next((row["attributed_share"] for row in rows), None)
     if attributed is None:

@@ -18,7 +18,7 @@ from typing import Final
 from crm_platform.publish import published_columns
 from crm_platform.schemas import KpiTable, Type
 from crm_platform.serving.caching import tag
-from crm_platform.serving.refused import Refused
+from crm_platform.serving.refusals import Refused
 from crm_platform.tables import TABLES
 
 DEFAULT_LIMIT: Final = 1000

@@ -28,7 +28,7 @@ LONGEST: Final = 300
 """So many characters of a text a page shows."""
 
 
-class Book:
+class PublishedFigures:
     """One snapshot's tables by name, kept in memory once read. Threads may share it."""
 
     def __init__(self, opened: OpenSnapshot) -> None:
