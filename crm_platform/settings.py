@@ -673,6 +673,11 @@ class Settings(BaseSettings):
         return parse_business_hours(self.business_hours)
 
     @property
+    def first_response_target_seconds(self) -> float:
+        """The promise that first answers are held to, in seconds."""
+        return self.first_response_target_minutes * 60
+
+    @property
     def conversation_gap(self) -> dt.timedelta:
         """The silence after which a chat's next message starts a new conversation."""
         return dt.timedelta(hours=self.conversation_gap_hours)

@@ -1,7 +1,7 @@
 """Watched figures: which KPIs are held to a target or to their usual range, and what is said when one breaks it.
 
-What belongs here: the list of watches, and judging the newest day of each from the published snapshot. What does not:
-remembering what was told (alerter.py), computing a figure (models/).
+What belongs here: judging the newest day of each watched figure from the published snapshot. What does not: which are
+watched (metrics/), remembering what was told (alerter.py), computing a figure (models/).
 
 A day is judged only when its figure can no longer change much and is well covered; on any other day the verdict is
 `held`: nothing is reported and nothing is called over, so a crawl that is merely behind raises no alarm and ends none.
@@ -18,15 +18,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from crm_platform.alerts.alerter import Alert
 from crm_platform.alerts.words import day_of, figure, share_seen
 from crm_platform.languages import ENGLISH, N_, Language
-from crm_platform.metrics.backlog_daily.table import BacklogDaily
-from crm_platform.metrics.chats_resolved_daily.table import ChatsResolvedDaily
-from crm_platform.metrics.contact_growth_daily.table import ContactGrowthDaily
-from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
+from crm_platform.models.generate import figures
 from crm_platform.publish import reading
 from crm_platform.schemas import WELL_COVERED, KpiTable, Type
+from crm_platform.schemas.figures import Good, Watched
+from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import duckdb
 
@@ -48,103 +47,62 @@ _MAD_TO_SIGMA: Final = 1.4826  # 1 / 0.6745, for a normal distribution
 _LOOK_BACK: Final = dt.timedelta(weeks=2 * WEEKS)
 # What a watch's sample is called when there is too little of it.
 _FEW: Final[Mapping[str, str]] = {"first_answered_waits": N_("only {n} first answered waits")}
+_PAGES: Final = {
+    "operations": "/support",
+    "engagement": "/campaigns",
+    "growth": "/executive",
+    "executive": "/executive",
+}
+_BAD: Final[Mapping[Good, Literal["high", "low", "either"]]] = {"up": "low", "down": "high", "neither": "either"}
 REMIND_AFTER: Final = dt.timedelta(days=7)  # the digest names open problems every day
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One figure of a table by day.
-
-    `bad`: the side on which it is reported. `final`: when a day's figure stands: at the day's end, one conversation gap
-    later, or before that once nearly all its waits are answered. `sample`: the column that counts what it is made of.
-    `target`: its limit by the settings, None = no target.
-    """
+    """One figure of a table by day. `bad`: the side on which it is reported; `page`: where people look at it."""
 
     table: type[KpiTable]
     column: str
-    title: str
+    declared: Watched
     page: str
     bad: Literal["high", "low", "either"]
-    final: Literal["at once", "after the gap", "answered"]
-    sample: str | None = None
-    target: Callable[[Settings], float | None] = lambda _: None
+
+    @property
+    def title(self) -> str:
+        """What a message calls it."""
+        return self.declared.title
+
+    @property
+    def final(self) -> str:
+        """When a day's figure stands."""
+        return self.declared.final
+
+    @property
+    def sample(self) -> str | None:
+        """The column that counts what it is made of."""
+        return self.declared.sample
+
+    def target(self, settings: Settings) -> float | None:
+        """Its limit by the settings; None where there is none."""
+        return getattr(settings, self.declared.target) if self.declared.target else None
 
     def key(self, rule: Rule) -> str:
         """Name the problem, for the alerter."""
         return f"kpi:{self.table.table}.{self.column}:{rule}"
 
 
-WATCHES: Final = (
-    Watch(
-        ResponseTimesDaily,
-        "first_response_seconds_median",
-        N_("The median first response"),
-        "/support",
-        bad="high",
-        final="answered",
-        sample="first_answered_waits",
-        target=lambda settings: settings.first_response_target_minutes * 60,
-    ),
-    Watch(
-        ResponseTimesDaily,
-        "first_within_target_rate",
-        N_("The share of first answers within the target"),
-        "/support",
-        bad="low",
-        final="answered",
-        sample="first_answered_waits",
-        target=lambda settings: settings.first_response_target_share,
-    ),
-    Watch(
-        ResponseTimesDaily,
-        "answer_rate",
-        N_("The share of conversations answered"),
-        "/support",
-        bad="low",
-        final="after the gap",
-        sample="first_answered_waits",
-    ),
-    Watch(
-        ResponseTimesDaily,
-        "waits",
-        N_("The number of waits for a reply"),
-        "/support",
-        bad="either",
-        final="at once",
-    ),
-    Watch(
-        BacklogDaily,
-        "open_waits_at_end",
-        N_("The backlog at the end of the day"),
-        "/support",
-        bad="high",
-        final="at once",
-    ),
-    Watch(
-        ChatsResolvedDaily,
-        "unresolved",
-        N_("The number of conversations left unresolved"),
-        "/support",
-        bad="high",
-        final="after the gap",
-    ),
-    Watch(
-        ContactGrowthDaily,
-        "new_contacts",
-        N_("The number of new contacts"),
-        "/executive",
-        bad="either",
-        final="at once",
-    ),
-    Watch(
-        ContactGrowthDaily,
-        "gone_contacts",
-        N_("The number of contacts gone"),
-        "/executive",
-        bad="high",
-        final="at once",
-    ),
-)
+def _watches() -> Iterator[Watch]:
+    """A watch for each figure that is declared to be watched."""
+    for table in TABLES.values():
+        if not issubclass(table, KpiTable):
+            continue
+        for column, one in figures(table).items():
+            if one.watch is not None:
+                bad = "either" if one.watch.either else _BAD[one.good]
+                yield Watch(table, column, one.watch, page=_PAGES[table.pillar], bad=bad)
+
+
+WATCHES: Final = tuple(_watches())
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,6 @@ Good = Literal["up", "down", "neither"]
 FILTER: Final = "{filter}"
 """Stands in an aggregate where its `filter (where …)` goes."""
 
-ENOUGH: Final = 10
-"""So many rows a median or a rate needs before it is more than chance."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
@@ -136,6 +133,23 @@ class Rows:
         return kind(description, figure=Figure(rows=self, value=value, where=where, **own), **options)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """That a figure by day is held to its usual range, and to a target: an alert is sent where it leaves them.
+
+    `title`: what a message calls it. `final`: when a day's figure stands: at the day's end, one conversation gap later,
+    or before that once nearly all its waits are answered. `sample`: the column that counts what it is made of.
+    `target`: the setting that is its limit, empty where there is none. `either`: both sides are reported, not the worse
+    one alone.
+    """
+
+    title: str
+    final: Literal["at once", "after the gap", "answered"]
+    sample: str | None = None
+    target: str = ""
+    either: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Figure:
     """One column: the rows it is computed from, those of them that `where` picks, and how.
@@ -145,7 +159,7 @@ class Figure:
     that rows are told apart by, all unless said. `file`: the figure is no aggregate but a column of `<file>.sql` beside
     its table. `uses`: the columns of `rows` that such a file reads, or that a receipt lists, where they are not those
     that the expression names. `given`: a condition, without which the figure is NULL. `empty`: what it is where there
-    is no row. `good`: whether more of it is better. `least`: so many rows it needs to be more than chance.
+    is no row. `good`: whether more of it is better; `watch`: that alerts watch it.
     """
 
     rows: Rows
@@ -160,7 +174,7 @@ class Figure:
     given: str = ""
     empty: str | None = None
     good: Good = "neither"
-    least: int = 0
+    watch: Watched | None = None
 
 
 _OWN: Final = frozenset(Figure.__dataclass_fields__) - {"rows", "value", "where"}

@@ -15,6 +15,7 @@ import dagster as dg
 import httpx
 from click.testing import CliRunner
 
+from crm_platform.alerts import watches
 from crm_platform.cli import crm
 from crm_platform.defs.graph import build_defs
 from crm_platform.models import validate
@@ -69,6 +70,7 @@ def opened(table: str, folder: Path) -> dict[str, object]:
             "openapi": f"/api/v1/kpis/{table}" in json.loads(get("/api/v1/openapi.json")[1])["paths"],
             "dictionary": dictionary.generate(),
             "guide": figures_guide.generate(),
+            "watches": [watch.key("range") for watch in watches.WATCHES],
         }
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 from crm_platform.core import ResponseWaits
 from crm_platform.metrics.rows import MESSAGE_DAYS
 from crm_platform.schemas.base import KpiTable, date
-from crm_platform.schemas.figures import Rows
+from crm_platform.schemas.figures import Rows, Watched
 
 EVENING = Rows(
     ResponseWaits, by={"day": "r.day"}, where="{{ local_hour('r.waiting_since') }} >= 11", lists=("response_seconds",)
@@ -39,7 +39,9 @@ class EveningWaitsDaily(KpiTable):
     seen = "keys.coverage"
 
     day = date("Local day of waiting_since.")
-    evening_waits = EVENING.count("Waits that began at eleven or later.")
+    evening_waits = EVENING.count(
+        "Waits that began at eleven or later.", watch=Watched(title="Evening waits", final="at once")
+    )
     slow_share = EVENING.rate("Of them, those answered after an hour or more.", "response_seconds >= 3600", good="down")
 '''
 
@@ -69,6 +71,10 @@ def test_it_is_an_asset_with_its_parents_and_its_contract(said):
     assert said["asset"] == ["core/chats", "core/coverage_daily", "core/cut", "core/response_waits"]
     assert said["checks"] == ["contract"]
     assert said["breaches"] == []
+
+
+def test_alerts_watch_the_figure_that_says_so(said):
+    assert "kpi:evening_waits_daily.evening_waits:range" in said["watches"]
 
 
 def test_it_is_in_the_snapshot(said):

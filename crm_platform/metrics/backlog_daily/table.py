@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crm_platform.core import ResponseWaits
+from crm_platform.languages import N_
 from crm_platform.metrics.rows import MESSAGE_DAYS
 from crm_platform.schemas.base import KpiTable, date
-from crm_platform.schemas.figures import Rows
+from crm_platform.schemas.figures import Rows, Watched
 
 DAY_END = "case when days.day = {{ cut_day }} then {{ as_of }} else days.ends_at end"
 # A wait may stand from its first day to that of its answer, or of the time its conversation is given up.
@@ -35,7 +36,11 @@ class BacklogDaily(KpiTable):
     seen = "keys.coverage"
 
     day = date("Local day; the newest ends at the cut.")
-    open_waits_at_end = STANDING.count("Waits begun, not answered, and not given up by the day's end.")
+    open_waits_at_end = STANDING.count(
+        "Waits begun, not answered, and not given up by the day's end.",
+        good="down",
+        watch=Watched(title=N_("The backlog at the end of the day"), final="at once"),
+    )
     oldest_wait_seconds = STANDING.seconds(
         "Age of the oldest of them at the day's end.",
         "max({{ seconds_between('waiting_since', 'day_end') }}){filter}",

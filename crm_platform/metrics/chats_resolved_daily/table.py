@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crm_platform.core import Conversations
+from crm_platform.languages import N_
 from crm_platform.metrics.rows import MESSAGE_DAYS
 from crm_platform.schemas.base import KpiTable, date
-from crm_platform.schemas.figures import Rows
+from crm_platform.schemas.figures import Rows, Watched
 
 RESOLVED = Rows(
     Conversations,
@@ -36,7 +37,11 @@ class ChatsResolvedDaily(KpiTable):
     resolved = RESOLVED.count("Conversations resolved.")
     resolved_by_operator = RESOLVED.count("… by a mark-as-done.", "resolved_by = 'operator'")
     resolved_quietly = RESOLVED.count("… by ending answered.", "resolved_by = 'quiet'")
-    unresolved = UNRESOLVED.count("Conversations that ended that day with a missed wait and unmarked.", good="down")
+    unresolved = UNRESOLVED.count(
+        "Conversations that ended that day with a missed wait and unmarked.",
+        good="down",
+        watch=Watched(title=N_("The number of conversations left unresolved"), final="after the gap"),
+    )
     resolution_seconds_median = RESOLVED.median(
         "Median from first inbound to resolved_at.", "resolution_seconds", "resolution_seconds is not null", good="down"
     )

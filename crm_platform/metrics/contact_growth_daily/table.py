@@ -6,8 +6,9 @@ table.sql fills it: a running sum over the days, because each contact stands on 
 from __future__ import annotations
 
 from crm_platform.core import ContactPresence, ContactSweeps
+from crm_platform.languages import N_
 from crm_platform.schemas.base import KpiTable, date
-from crm_platform.schemas.figures import Rows
+from crm_platform.schemas.figures import Rows, Watched
 
 # A presence whose creation is dated after its end ends when it begins.
 THERE = Rows(
@@ -33,12 +34,17 @@ class ContactGrowthDaily(KpiTable):
 
     day = date("Local day.")
     total_contacts = THERE.count("Contacts present at its end.", good="up")
-    new_contacts = CAME.count("Presences that began.", good="up")
+    new_contacts = CAME.count(
+        "Presences that began.",
+        good="up",
+        watch=Watched(title=N_("The number of new contacts"), final="at once", either=True),
+    )
     gone_contacts = WENT.count(
         "Presences that ended; NULL on estimated days.",
         given="not (select is_estimated from k)",
         nullable=True,
         good="down",
+        watch=Watched(title=N_("The number of contacts gone"), final="at once"),
     )
     net_growth = MOVED.integer(
         "new_contacts − gone_contacts.",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crm_platform.core import ResponseWaits
+from crm_platform.languages import N_
 from crm_platform.metrics.rows import MESSAGE_DAYS
 from crm_platform.schemas.base import KpiTable, date
-from crm_platform.schemas.figures import Rows
+from crm_platform.schemas.figures import Rows, Watched
 
 TRUNCATED = Rows(ResponseWaits, by={"day": "r.day"}, where="r.is_left_truncated")
 WAITS = Rows(
@@ -43,7 +44,9 @@ class ResponseTimesDaily(KpiTable):
 
     day = date("Local day of waiting_since.")
     left_truncated_waits = TRUNCATED.count("Waits of left-truncated conversations: not in any other figure of the row.")
-    waits = WAITS.count("Waits that began.")
+    waits = WAITS.count(
+        "Waits that began.", watch=Watched(title=N_("The number of waits for a reply"), final="at once", either=True)
+    )
     first_waits = WAITS.count("First waits of their conversation.", "is_first")
     answered_waits = WAITS.count("Waits that a reply closed.", ANSWERED)
     first_answered_waits = WAITS.count("First waits that a reply closed.", FIRST_ANSWERED)
@@ -55,13 +58,28 @@ class ResponseTimesDaily(KpiTable):
         "Later waits without a reply whose conversation is over: mostly thanks.", "state = 'trailing'"
     )
     answer_rate = WAITS.rate(
-        "first_answered_waits / (first_answered_waits + missed_waits).", ANSWERED, of=FIRST_SETTLED, good="up"
+        "first_answered_waits / (first_answered_waits + missed_waits).",
+        ANSWERED,
+        of=FIRST_SETTLED,
+        good="up",
+        watch=Watched(
+            title=N_("The share of conversations answered"), final="after the gap", sample="first_answered_waits"
+        ),
     )
     response_seconds_median = WAITS.median("Median over answered waits.", "response_seconds", ANSWERED, good="down")
     response_seconds_p90 = WAITS.p90("90th percentile over answered waits.", "response_seconds", ANSWERED, good="down")
     response_seconds_mean = WAITS.mean("Mean over answered waits.", "response_seconds", ANSWERED, good="down")
     first_response_seconds_median = WAITS.median(
-        "Median over first answered waits.", "response_seconds", FIRST_ANSWERED, good="down"
+        "Median over first answered waits.",
+        "response_seconds",
+        FIRST_ANSWERED,
+        good="down",
+        watch=Watched(
+            title=N_("The median first response"),
+            final="answered",
+            sample="first_answered_waits",
+            target="first_response_target_seconds",
+        ),
     )
     first_response_seconds_p90 = WAITS.p90(
         "90th percentile over first answered waits.", "response_seconds", FIRST_ANSWERED, good="down"
@@ -80,6 +98,12 @@ class ResponseTimesDaily(KpiTable):
         "response_seconds <= {{ target_seconds }}",
         of=FIRST_SETTLED,
         good="up",
+        watch=Watched(
+            title=N_("The share of first answers within the target"),
+            final="answered",
+            sample="first_answered_waits",
+            target="first_response_target_share",
+        ),
     )
     first_response_seconds_median_censored = WAITS.seconds(
         "Kaplan-Meier median over first waits: open ones censored, missed ones never answered.",

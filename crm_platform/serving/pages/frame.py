@@ -231,7 +231,7 @@ class View:
     @property
     def target(self) -> str:
         """The first response target, in words."""
-        return self.duration(self.settings.first_response_target_minutes * 60)
+        return self.duration(self.settings.first_response_target_seconds)
 
     @property
     def window(self) -> str:
@@ -465,7 +465,7 @@ class Frame:
         """Answer the page that says what each figure is for; it needs no figures."""
         language = language_of(request)
         settings: Settings = request.app.state.settings
-        target = numbers.duration(language, settings.first_response_target_minutes * 60)
+        target = numbers.duration(language, settings.first_response_target_seconds)
         return bare_page(
             request,
             "figures.html",

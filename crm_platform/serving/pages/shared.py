@@ -71,7 +71,7 @@ def first_response(view: View, within: Figure) -> Figure:
     figure = ranged(view).figure("first_response", *_FIRST_RESPONSE, source, base=base + _left_out(view))
     if figure.value is None:
         return figure
-    verdict = _MET if figure.value <= view.settings.first_response_target_minutes * 60 else _OVER
+    verdict = _MET if figure.value <= view.settings.first_response_target_seconds else _OVER
     share, late = view.value("rate", within.value), view.value("rate", 1 - (within.value or 0))
     n = view.count(answered + missed)
     facts = [(view._("Is it good?"), view._(verdict, target=view.target, n=n, share=share, late=late))]
@@ -363,7 +363,7 @@ def response_trend(view: View, *, span: int, with_p90: bool) -> Chart:
         subtitle=view._("First response time by the day the customer wrote, median over the first replies"),
         words=view.duration,
         scale="time",
-        rule=Rule(view._("target {target}", target=view.target), view.settings.first_response_target_minutes * 60),
+        rule=Rule(view._("target {target}", target=view.target), view.settings.first_response_target_seconds),
         span=span,
         height=280,
     )

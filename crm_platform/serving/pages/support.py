@@ -116,7 +116,7 @@ def _bands(view: View, edges: tuple[float, ...]) -> list[str]:
 
 
 def _spread(view: View) -> Chart:
-    target = view.settings.first_response_target_minutes * 60
+    target = view.settings.first_response_target_seconds
     edges = tuple(sorted({*_BANDS, target}))
     answered = view.published.bands(
         "response_times_daily", "first_answered_waits", "response_seconds", edges, view.period
