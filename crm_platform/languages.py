@@ -203,7 +203,7 @@ def _filled(words: str, source: str, places: Mapping[str, object]) -> str:
 
 @functools.cache
 def _translations(code: str) -> gettext.NullTranslations:
-    """A language's catalog, read from its text: 15 ms for 700 messages, and nothing to compile or to forget."""
+    """A language's catalog, read from its text: 12 ms for 780 messages, and nothing to compile or to forget."""
     if not catalog_path(code).exists():
         return gettext.NullTranslations()
     from babel.messages.mofile import write_mo  # noqa: PLC0415

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
-import importlib.util
 import io
 import string
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from crm_platform import languages
 from crm_platform.errors import FixConfiguration
 from crm_platform.languages import ENGLISH, NP_, Language, catalog_path
 from crm_platform.settings import load_settings
+from tools import words as tool
 
 ROOT = Path(crm_platform.__file__).parent
 CODES = [code for code in languages.languages() if catalog_path(code).exists()]
@@ -26,12 +26,6 @@ SAYING = {"_": 1, "gettext": 1, "N_": 1, "pgettext": 2, "NP_": 2, "ngettext": 2,
 """Functions that say words, or mark them, and how many of their arguments are words."""
 NO_BREAK = "\u00a0\u202f"
 """Blanks that some languages have before a semicolon."""
-
-_spec = importlib.util.spec_from_file_location("words", ROOT.parent / "tools" / "words.py")
-assert _spec is not None
-assert _spec.loader is not None
-tool = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tool)
 
 
 @pytest.fixture(scope="module")
