@@ -128,7 +128,7 @@ def _manifest_beside(database: Path) -> Manifest:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SnapshotReader:
     """A snapshot being asked, with the words its SQL was written in."""
 
     manifest: Manifest
@@ -136,7 +136,7 @@ class Asked:
     words: dict[str, Any]
 
     @classmethod
-    def of(cls, snapshot: OpenedSnapshot | duckdb.DuckDBPyConnection) -> Asked:
+    def of(cls, snapshot: OpenedSnapshot | duckdb.DuckDBPyConnection) -> SnapshotReader:
         """Begin. Raises GiveUp when the snapshot does not say what receipts need."""
         if isinstance(snapshot, duckdb.DuckDBPyConnection):
             ((path,),) = (

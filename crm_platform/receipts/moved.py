@@ -19,7 +19,7 @@ from crm_platform import core
 from crm_platform.errors import GiveUp, NotFound
 from crm_platform.publish import kept
 from crm_platform.publish.retention import created_at
-from crm_platform.receipts.behind import Asked, Lineage, OpenedSnapshot, is_same, opened
+from crm_platform.receipts.behind import Lineage, OpenedSnapshot, SnapshotReader, is_same, opened
 from crm_platform.receipts.keys import check_column, figure_columns, find_kpi, typed
 from crm_platform.receipts.receipt import ROWS, jsonable
 from crm_platform.schemas import KpiTable
@@ -130,7 +130,7 @@ def moved(
     Compares the KPI tables alone; `why` tells the reason of one. Raises GiveUp when a snapshot is from before there
     were receipts.
     """
-    now, then = Asked.of(current), Asked.of(earlier)
+    now, then = SnapshotReader.of(current), SnapshotReader.of(earlier)
     found: list[Moved] = []
     for name, table in TABLES.items():
         if not issubclass(table, KpiTable) or name not in now.manifest.tables or name not in then.manifest.tables:
@@ -163,7 +163,7 @@ def why(
 
     `limit`: most rows listed. Raises as `receipt` does; a row that only one of the snapshots has is no error.
     """
-    now, then = Asked.of(current), Asked.of(earlier)
+    now, then = SnapshotReader.of(current), SnapshotReader.of(earlier)
     declared = find_kpi(table)
     check_column(declared, column)
     row, old = now.row(declared, key, column), then.row(declared, key, column)
@@ -223,7 +223,7 @@ def moved_since(
     the newest one of an earlier or the same cut where the figure differs; the answer is None when there is none. Raises
     NotFound when no such snapshot is kept. One that is broken is passed over with a word in the log.
     """
-    now = Asked.of(current)
+    now = SnapshotReader.of(current)
     earlier = [path for path in kept(settings) if path.name < now.manifest.id]
     if since is not None:
         *better, last = _named(since, earlier, now, settings)
@@ -237,7 +237,7 @@ def moved_since(
     value = row[column] if row else None
     for path in earlier:
         with _unless_broken(path), opened(path) as then:
-            before = Asked.of(then)
+            before = SnapshotReader.of(then)
             # A build at a past cut is published later than what it precedes.
             if before.manifest.as_of > now.manifest.as_of:
                 continue
@@ -256,7 +256,7 @@ def _unless_broken(path: Path) -> Iterator[None]:
         _log.warning("snapshot %s is left out: %s", path.name, problem)
 
 
-def _named(word: str, earlier: Sequence[Path], now: Asked, settings: Settings) -> list[Path]:
+def _named(word: str, earlier: Sequence[Path], now: SnapshotReader, settings: Settings) -> list[Path]:
     """The snapshots that a word may mean, the best first."""
     if word == "yesterday":
         today = now.manifest.created_at.astimezone(settings.zone).date()
@@ -270,7 +270,7 @@ def _named(word: str, earlier: Sequence[Path], now: Asked, settings: Settings) -
     raise NotFound(f"no earlier snapshot {word!r} is kept: there is {known or 'none yet'}")
 
 
-def _setting(asked: Asked, name: str) -> object:
+def _setting(asked: SnapshotReader, name: str) -> object:
     return (asked.manifest.settings or {}).get(name)
 
 
@@ -296,8 +296,8 @@ class _Difference:
 class _Pair:
     """Two snapshots; `otherwise`: the reason of a row that nothing else explains."""
 
-    now: Asked
-    then: Asked
+    now: SnapshotReader
+    then: SnapshotReader
     otherwise: str
 
 
@@ -327,7 +327,7 @@ def _differences(pair: _Pair, table: type[KpiTable], column: str, own: Mapping[s
     ]
 
 
-def _behind(asked: Asked, line: Lineage, own: Mapping[str, object]) -> dict[tuple[object, ...], Row]:
+def _behind(asked: SnapshotReader, line: Lineage, own: Mapping[str, object]) -> dict[tuple[object, ...], Row]:
     behind = asked.behind(line, asked.own(line.table, own))
     found = asked.query(behind.asking("select * from behind"), behind.parameters).to_pylist()
     return {_key(row, line.key): row for row in found}
@@ -369,7 +369,7 @@ def _reasons_of_figures(
 
 
 def _reasons_of_campaigns(pair: _Pair, differing: Sequence[_Differing]) -> list[str]:
-    def standing(asked: Asked) -> tuple[dict[str, Row], dict[str, Row]]:
+    def standing(asked: SnapshotReader) -> tuple[dict[str, Row], dict[str, Row]]:
         campaigns = asked.query("select * from core.campaigns").to_pylist()
         reports = asked.query("select * exclude (last_fetched_at) from core.campaign_reports").to_pylist()
         return {one["campaign_id"]: one for one in campaigns}, {one["campaign_id"]: one for one in reports}
@@ -433,7 +433,7 @@ def _is_near(at: dt.datetime, rows: Iterable[Row | None], gap: dt.timedelta) -> 
     return not times or min(times) - gap <= at <= max(times) + gap
 
 
-def _chats(asked: Asked, chats: Sequence[str]) -> dict[str, Row]:
+def _chats(asked: SnapshotReader, chats: Sequence[str]) -> dict[str, Row]:
     found = asked.query("select * from core.chats where chat_id in (select unnest($chats))", {"chats": list(chats)})
     return {row["chat_id"]: row for row in found.to_pylist()}
 
@@ -441,7 +441,7 @@ def _chats(asked: Asked, chats: Sequence[str]) -> dict[str, Row]:
 def _message_evidence(pair: _Pair, chats: Sequence[str]) -> dict[str, list[tuple[dt.datetime, str]]]:
     """Messages of these chats that came or changed since, by chat, each with its time and the reason it gives."""
 
-    def messages(asked: Asked) -> dict[tuple[str, str], Row]:
+    def messages(asked: SnapshotReader) -> dict[tuple[str, str], Row]:
         found = asked.query(
             "select chat_id, message_id, timestamp, status, is_reply from core.messages"
             " where is_counted and chat_id in (select unnest($chats))",

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import duckdb
 
-from crm_platform.receipts.behind import Asked, Behind, Found, Lineage, OpenedSnapshot, is_same
+from crm_platform.receipts.behind import Behind, Found, Lineage, OpenedSnapshot, SnapshotReader, is_same
 from crm_platform.receipts.keys import check_column, find_kpi, typed
 
 ROWS: Final = 1000
@@ -111,7 +111,7 @@ def receipt(
     (the message names the nearest), InvalidRequest for a key that does not fit, GiveUp when the snapshot was published
     before there were receipts.
     """
-    asked = Asked.of(snapshot)
+    asked = SnapshotReader.of(snapshot)
     declared = find_kpi(table)
     check_column(declared, column)
     row = asked.row(declared, key, column)
@@ -184,7 +184,7 @@ _NOTHING: Final = Found(None, 0, (), hashlib.sha256(b"").hexdigest())
 _NOT_FETCHED: Final = Fetched(0, None, None, MappingProxyType({}), ())
 
 
-def _fetched(asked: Asked, behind: Behind, *, limit: int | None) -> Fetched:
+def _fetched(asked: SnapshotReader, behind: Behind, *, limit: int | None) -> Fetched:
     """The requests that rows came from."""
     ids = asked.fetch_ids(behind)
     if not ids:

@@ -14,7 +14,7 @@ from crm_platform.models.generate import figures
 from crm_platform.publish import publish, published_tables
 from crm_platform.publish.snapshot import published_columns
 from crm_platform.receipts import OpenedSnapshot, opened
-from crm_platform.receipts.behind import Asked, is_same
+from crm_platform.receipts.behind import SnapshotReader, is_same
 from crm_platform.schemas import CoreTable, KpiTable
 from crm_platform.tables import TABLES
 from crm_platform_tests.models.worlds import from_facts
@@ -44,7 +44,7 @@ def test_every_figure_has_its_rows_declared(name):
 @pytest.mark.parametrize("name", KPI_TABLES)
 def test_figures_are_computed_from_published_columns(name, empty_snapshot):
     published = set(published_tables())
-    asked = Asked.of(empty_snapshot)
+    asked = SnapshotReader.of(empty_snapshot)
     for column in figures_of(name):
         line = asked.lineage(TABLES[name], column)
         assert line is not None
@@ -66,7 +66,7 @@ def disagreements(facts: Facts, folder: Path, *, rows: int | None) -> list[str]:
     rng = random.Random(f"rows of {facts.as_of}")
     found, looked_at = [], 0
     with opened(snapshot.path) as open_snapshot:
-        asked = Asked.of(open_snapshot)
+        asked = SnapshotReader.of(open_snapshot)
         for name in KPI_TABLES:
             table = TABLES[name]
             assert issubclass(table, KpiTable)

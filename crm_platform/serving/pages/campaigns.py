@@ -22,10 +22,10 @@ from crm_platform.serving.pages.charts import Bar, BarChart, HeatMap
 from crm_platform.serving.pages.column_words import VALUE_WORDS
 from crm_platform.serving.pages.costs import Cost, read_costs
 from crm_platform.serving.pages.figure_words import FIGURE_WORDS
-from crm_platform.serving.pages.figures import Figure, How, Source
 from crm_platform.serving.pages.frame import Chip, Content, Notice, View
 from crm_platform.serving.pages.period import BadAddress, Period
 from crm_platform.serving.pages.published import PublishedFigures, Row
+from crm_platform.serving.pages.tiles import How, Source, Tile
 
 PAGE_ROWS: Final = 50
 _RATES: Final = ("delivery_rate", "read_per_delivered", "reply_per_delivered")
@@ -178,7 +178,7 @@ def _money(cost: Cost | None) -> Row:
     return {"cost": cost.cost, "value": cost.value, "gain": cost.gain, "currency": cost.currency}
 
 
-def _return(view: View, rows: Sequence[Row]) -> Figure:
+def _return(view: View, rows: Sequence[Row]) -> Tile:
     """Return over the campaigns that have both cost and value, in one currency."""
     paid = [row for row in rows if row["cost"] is not None and row["value"] is not None]
     currencies = {row["currency"] for row in paid}
@@ -187,7 +187,7 @@ def _return(view: View, rows: Sequence[Row]) -> Figure:
     if len(currencies) == 1:
         (currency,) = currencies
         base += f": {view.count(value)} / {view.count(cost)} {currency}"
-    return Figure(
+    return Tile(
         name="return",
         kind="growth",
         value=(value - cost) / cost if cost and len(currencies) == 1 else None,
@@ -203,7 +203,7 @@ def _return(view: View, rows: Sequence[Row]) -> Figure:
 # Figures.
 
 
-def _figures(view: View, rows: Sequence[Row], sums: _Sums) -> list[Figure]:
+def _figures(view: View, rows: Sequence[Row], sums: _Sums) -> list[Tile]:
     is_range = not sums.only
     coverage = min((row["coverage"] for row in rows if row["coverage"] is not None), default=None)
     is_unknown = any(row["coverage"] is None for row in rows)
@@ -218,7 +218,7 @@ def _figures(view: View, rows: Sequence[Row], sums: _Sums) -> list[Figure]:
     key = tuple(("campaign_id", row["campaign_id"]) for row in rows) if not is_range else ()
     months = view.published.rows("engagement_monthly")[-12:]
 
-    def figure(name: str, kind: numbers.Kind, column: str, how: How, told: str) -> Figure:
+    def figure(name: str, kind: numbers.Kind, column: str, how: How, told: str) -> Tile:
         """`column`, `how`: where a reader finds it; `told`: the same as a column of engagement_monthly."""
         value = sums.of(told)
         declared = EngagementMonthly.columns[told].figure
@@ -228,7 +228,7 @@ def _figures(view: View, rows: Sequence[Row], sums: _Sums) -> list[Figure]:
             source = Source(
                 "kpi.campaign_performance", column, how, key=(("campaign_id", ",".join(k for _, k in key)),)
             )
-        return Figure(
+        return Tile(
             name=name,
             kind=kind,
             value=value or 0 if kind == "count" else value,
@@ -256,7 +256,7 @@ def _figures(view: View, rows: Sequence[Row], sums: _Sums) -> list[Figure]:
     ]
 
 
-def _sentence(view: View, rows: Sequence[Row], figures: Sequence[Figure]) -> str:
+def _sentence(view: View, rows: Sequence[Row], figures: Sequence[Tile]) -> str:
     if not rows:
         return view._("No campaign that counts was sent {when}.", when=view.when)
     read, reply = figures[3], figures[4]

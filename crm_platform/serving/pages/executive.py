@@ -15,10 +15,10 @@ from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages import numbers, shared
 from crm_platform.serving.pages.chart import Chart, Column, label
 from crm_platform.serving.pages.charts import Bar, BarChart, ColumnChart, Line, LineChart
-from crm_platform.serving.pages.figures import Figure, Source
 from crm_platform.serving.pages.frame import Chip, Content, View
 from crm_platform.serving.pages.period import RANGES
 from crm_platform.serving.pages.published import total
+from crm_platform.serving.pages.tiles import Source, Tile
 
 _MONTHS = 12
 _CHANGES: Final[Mapping[str, str]] = {
@@ -84,12 +84,12 @@ def _segment_choices(view: View) -> list[tuple[str, str]]:
     ]
 
 
-def _contacts(view: View, segment: dict[str, Any]) -> Figure:
+def _contacts(view: View, segment: dict[str, Any]) -> Tile:
     row = view.published.one("executive_summary")
     shown = view.period.shown()
     daily = view.published.by_day("contact_growth_daily", shown)
     if segment:
-        return Figure(
+        return Tile(
             name="total_contacts",
             kind="count",
             value=segment.get("contacts"),
@@ -105,7 +105,7 @@ def _contacts(view: View, segment: dict[str, Any]) -> Figure:
             tag=view._("now"),
         )
     latest = daily[-1] if daily else {}
-    return Figure(
+    return Tile(
         name="total_contacts",
         kind="count",
         value=row.get("total_contacts"),
@@ -122,12 +122,12 @@ def _contacts(view: View, segment: dict[str, Any]) -> Figure:
     )
 
 
-def _growth(view: View) -> Figure:
+def _growth(view: View) -> Tile:
     row = view.published.one("executive_summary")
     months = view.published.rows("contact_growth_monthly")
     whole = [one for one in months if not one["is_partial"]]
     last = whole[-1] if whole else {}
-    return Figure(
+    return Tile(
         name="growth",
         kind="growth",
         value=row.get("monthly_growth_rate"),
@@ -145,10 +145,10 @@ def _growth(view: View) -> Figure:
     )
 
 
-def _active_campaigns(view: View) -> Figure:
+def _active_campaigns(view: View) -> Tile:
     row = view.published.one("executive_summary")
     months = view.published.rows("engagement_monthly")[-_MONTHS:]
-    return Figure(
+    return Tile(
         name="active_campaigns",
         kind="count",
         value=row.get("active_campaigns"),
@@ -165,11 +165,11 @@ def _active_campaigns(view: View) -> Figure:
     )
 
 
-def _rate(view: View, what: str) -> Figure:
+def _rate(view: View, what: str) -> Tile:
     row = view.published.one("executive_summary")
     months = view.published.rows("engagement_monthly")[-_MONTHS:]
     column = f"{what}_per_delivered_30d"
-    return Figure(
+    return Tile(
         name=f"{what}_rate_settled",
         kind="rate",
         value=row.get(column),
@@ -211,14 +211,14 @@ def _say_contacts(view: View, segment: dict[str, Any]) -> str:
     )
 
 
-def _changes(view: View, figures: list[Figure]) -> Sequence[tuple[str, bool, str, str]]:
+def _changes(view: View, figures: list[Tile]) -> Sequence[tuple[str, bool, str, str]]:
     """What moved, worse first, then by how much: trend, whether it rose, words, and of when.
 
     Figures of now, of the last month or of 30 days are left out where the chosen days lie further back.
     """
     moved = [figure for figure in figures if figure.trend in _CHANGES and (view.period.is_current or not figure.tag)]
 
-    def weight(figure: Figure) -> tuple[bool, float]:
+    def weight(figure: Tile) -> tuple[bool, float]:
         now, before = figure.value or 0, figure.previous or 0
         return figure.trend != "worse", -abs(now - before) / (abs(before) or 1)
 

@@ -34,10 +34,10 @@ from crm_platform.serving.pages.chart import Chart, plain
 from crm_platform.serving.pages.column_words import column_words
 from crm_platform.serving.pages.costs import stamp
 from crm_platform.serving.pages.figure_words import EXPLAINED, FIGURE_WORDS
-from crm_platform.serving.pages.figures import SEEN_WORDS, Figure
 from crm_platform.serving.pages.period import RANGES, BadAddress, Period, read_period
 from crm_platform.serving.pages.published import PublishedFigures
 from crm_platform.serving.pages.receipt import behind, receipt_href
+from crm_platform.serving.pages.tiles import SEEN_WORDS, Tile
 from crm_platform.serving.pauses import Pauses
 from crm_platform.serving.queries import kpi_tables
 from crm_platform.serving.snapshots import Snapshots
@@ -153,7 +153,7 @@ class View:
             return bool(self.published.one("executive_summary").get("total_contacts"))
         return coverage < WELL_COVERED
 
-    def why_none(self, figure: Figure) -> str:
+    def why_none(self, figure: Tile) -> str:
         """Say why a figure has no value."""
         is_unread = figure.seen_of == "messages" and self.is_unread(figure.coverage)
         if is_unread:
@@ -214,7 +214,7 @@ class View:
         """Address of a chart's rows as CSV."""
         return self.href(f"/charts/{self.page}/{chart}.csv")
 
-    def rows_href(self, figure: Figure) -> str:
+    def rows_href(self, figure: Tile) -> str:
         """Address of the rows behind a figure: its receipt; of campaigns, which are rows themselves, the ranking."""
         source = figure.receipt or figure.source
         if source.how == "cell":
@@ -272,7 +272,7 @@ class View:
             if name != "custom"
         ]
 
-    def difference(self, figure: Figure) -> str:
+    def difference(self, figure: Tile) -> str:
         """Write how far a figure moved, without a sign."""
         if figure.value is None or figure.previous is None:
             return ""
@@ -340,7 +340,7 @@ class Content:
     """What a page shows: a sentence, figures, charts by their name, and whatever else its template asks for."""
 
     sentence: str
-    figures: list[Figure]
+    figures: list[Tile]
     charts: dict[str, Chart]
     more: dict[str, Any] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from crm_platform.errors import GiveUp
-from crm_platform.receipts.behind import Asked
+from crm_platform.receipts.behind import SnapshotReader
 from crm_platform.receipts.keys import find_kpi
 from crm_platform.serving.pages.period import Period
 from crm_platform.serving.snapshots import OpenSnapshot
@@ -38,10 +38,10 @@ class PublishedFigures:
         self._lock = threading.Lock()
 
     @functools.cached_property
-    def asked(self) -> Asked | None:
+    def asked(self) -> SnapshotReader | None:
         """Its figures over ranges of days; None of a snapshot from before there were receipts."""
         try:
-            return Asked.of(self.opened)
+            return SnapshotReader.of(self.opened)
         except GiveUp:
             return None
 

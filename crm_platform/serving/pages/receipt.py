@@ -89,7 +89,7 @@ _HOURS: Final = frozenset({"hour", "cell_hour"})
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
+class ReceiptPage:
     """What the page shows, in the reader's words.
 
     `name`: of the figure; `of`: which of its kind, empty where there is one; `amount`: its value; `meaning`: its
@@ -114,7 +114,7 @@ class Behind:
     command: str
 
 
-def behind(view: View) -> Behind:
+def behind(view: View) -> ReceiptPage:
     """What `/receipt?table=…&column=…&<key>=…` asks for. Raises NotFound and InvalidRequest."""
     opened, asked = view.published.opened, dict(view.query)
     table, column = asked.pop("table", ""), asked.pop("column", "")
@@ -126,7 +126,7 @@ def behind(view: View) -> Behind:
     columns = tuple(dict.fromkeys([*([began] if began else []), *used, *found.row_key]))
     tile = _TILES.get((found.table, column.removesuffix(_PREVIOUS)))
     unit = TABLES[found.table].columns[column]
-    return Behind(
+    return ReceiptPage(
         receipt=found,
         name=figure_name(view, found.table, column),
         of=_key(view, found.key),

@@ -15,10 +15,10 @@ from crm_platform.languages import N_
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.chart import Chart, Column
 from crm_platform.serving.pages.charts import ColumnChart, Line, LineChart, Rule, Words
-from crm_platform.serving.pages.figures import Figure, Ranged, Source
 from crm_platform.serving.pages.frame import View
 from crm_platform.serving.pages.period import read_period
 from crm_platform.serving.pages.published import Row
+from crm_platform.serving.pages.tiles import Ranged, Source, Tile
 
 _MOVED: Final[Mapping[str, str]] = {
     # Translators: goes on after: First replies took 4 min at the median in the last 7 days
@@ -60,7 +60,7 @@ def first_waits(view: View) -> tuple[int, int]:
     return answered or 0, missed or 0
 
 
-def first_response(view: View, within: Figure) -> Figure:
+def first_response(view: View, within: Tile) -> Tile:
     """Median first response time, how it stands to the target and to business hours. `within`: the share in time."""
     answered, missed = first_waits(view)
     # Translators: what a figure is made of; further parts are added to it
@@ -135,32 +135,32 @@ def _left_out(view: View) -> str:
     )
 
 
-def answer_rate(view: View) -> Figure:
+def answer_rate(view: View) -> Tile:
     """Answered / (answered + missed)."""
     source = Source("kpi.response_times_daily", "first_answered_waits,missed_waits", "share")
     return ranged(view).figure("answer_rate", "response_times_daily", "answer_rate", source, base=_decided(view))
 
 
-def within_target(view: View) -> Figure:
+def within_target(view: View) -> Tile:
     """Share of first waits answered within the target."""
     source = Source("core.response_waits", "response_seconds", "within")
     column = "first_within_target_rate"
     return ranged(view).figure("within_target", "response_times_daily", column, source, base=_decided(view))
 
 
-def resolved(view: View) -> Figure:
+def resolved(view: View) -> Tile:
     """Conversations resolved. More of them is only better when as many came in, so it is called neither."""
     source = Source("kpi.chats_resolved_daily", "resolved", "sum")
     base = view._("conversations that were resolved on these days")
     return ranged(view).figure("resolved", "chats_resolved_daily", "resolved", source, base=base)
 
 
-def open_waits(view: View) -> Figure:
+def open_waits(view: View) -> Tile:
     """Chats that wait now, beside the end of the day a week ago: another time of day, so neither better nor worse."""
     row = view.published.one("executive_summary")
     now = view.published.one("backlog_now")
     shown = view.period.shown()
-    return Figure(
+    return Tile(
         name="open_waits",
         kind="count",
         value=row.get("open_waits"),
@@ -177,7 +177,7 @@ def open_waits(view: View) -> Figure:
     )
 
 
-def say_first_response(view: View, figure: Figure, within: Figure) -> str:
+def say_first_response(view: View, figure: Tile, within: Tile) -> str:
     """Tell the first response time, how it moved, how many were in time, and how many got none."""
     if figure.value is None:
         return _say_none(view)

@@ -11,9 +11,9 @@ from typing import Final
 from crm_platform.serving.pages import numbers, shared
 from crm_platform.serving.pages.chart import Chart, Column
 from crm_platform.serving.pages.charts import Bar, BarChart, HeatMap
-from crm_platform.serving.pages.figures import Figure, Source
 from crm_platform.serving.pages.frame import Content, View
 from crm_platform.serving.pages.published import Row, total
+from crm_platform.serving.pages.tiles import Source, Tile
 
 # Seconds: where the bands of response times and of ages end; the target is put between the first.
 _BANDS: Final = (60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0)
@@ -67,9 +67,9 @@ def _missed_share(rows: list[Row]) -> float:
     return missed / (answered + missed) if missed else 0.0
 
 
-def _windows(view: View) -> Figure:
+def _windows(view: View) -> Tile:
     row = view.published.one("backlog_now")
-    return Figure(
+    return Tile(
         name="windows",
         kind="count",
         value=row.get("windows_expiring_2h"),

@@ -79,7 +79,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Tile:
     """One figure. `name`: that of FIGURE_WORDS; `window`: which days, in words; `base`: n and of what, in words."""
 
     name: str
@@ -135,7 +135,7 @@ class Ranged:
         self.published, self.period, self.before = published, period, period.previous()
         self.window = window
 
-    def figure(self, name: str, table: str, column: str, source: Source, *, base: str = "") -> Figure:
+    def figure(self, name: str, table: str, column: str, source: Source, *, base: str = "") -> Tile:
         """A figure of a daily table over the rows of the range; the spark line shows the column day by day.
 
         A count of a day that is not over is not compared with those of whole days.
@@ -148,7 +148,7 @@ class Ranged:
         is_compared = all(before) and not (kind == "count" and self.period.holds_today)
         seen = self.published.coverage(self.period)
         first, after = self.period.span
-        return Figure(
+        return Tile(
             name=name,
             kind=kind,
             value=self.published.value(table, column, self.period),
