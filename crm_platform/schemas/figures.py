@@ -183,5 +183,5 @@ _OWN: Final = frozenset(Figure.__dataclass_fields__) - {"rows", "value", "where"
 def windowed(column: Column, description: str, where: str, **options: Any) -> Column:  # noqa: ANN401 - options of Figure
     """Declare the figure of another table over the rows that a condition on `r` picks, wherever they count there."""
     assert column.figure is not None, "only a figure has rows"
-    figure = replace(column.figure, rows=column.figure.rows.narrowed(where), **options)
+    figure = replace(column.figure, rows=column.figure.rows.narrowed(where), watch=None, **options)
     return replace(column, description=description, figure=figure)
