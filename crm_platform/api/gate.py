@@ -479,10 +479,7 @@ class SqliteGate:
                 yield _Bound(max(0, limit - taken), is_day=is_day, next_at=next_at)
         left = server.left(at)
         if left is not None:
-            # Requests that overlapped with the one that brought this number may not be counted in it. The order of the
-            # slots decides: times would not tell, on a clock that stands still or is set back.
-            since = _count(db, "last_id >= ? AND id <> ?", server.said_for, server.said_for)
-            free = max(0, left - self._reserve - since)
+            free = max(0, left - self._reserve - _uncounted(db, server.said_for))
             yield _Bound(free, is_day=server.counts_days, next_at=server.remaining_until, closed=closed)
 
     def _insert(self, db: sqlite3.Connection, acquired: int) -> int:
@@ -684,6 +681,17 @@ def _count(db: sqlite3.Connection, condition: str, *values: int) -> int:
     number = db.execute(f"SELECT count(*) FROM slots WHERE {condition}", values).fetchone()[0]
     assert isinstance(number, int)
     return number
+
+
+def _uncounted(db: sqlite3.Connection, said_for: int) -> int:
+    """Count the requests that slot `said_for`'s news of what remains may not have in it: those that overlapped with it.
+
+    The order of slots decides: on a clock that stands still, or is set back, times would not tell. But a request that
+    never was answered overlaps with all that come after it. If the server ever saw it, then by its latest moment.
+    """
+    row = db.execute("SELECT min(acquired, until) FROM slots WHERE id = ?", (said_for,)).fetchone()
+    began = 0 if row is None else row[0] - _CLOCK_SLACK
+    return _count(db, f"last_id >= ? AND id <> ? AND (last_id < {_LOST} OR until >= ?)", said_for, said_for, began)
 
 
 def _leaves(db: sqlite3.Connection, at: int, *, window: int, nth: int) -> int:

@@ -290,6 +290,31 @@ def test_the_server_cannot_raise_the_limit(tmp_path):
     gate.close()
 
 
+@pytest.mark.parametrize("is_day", [False, True])
+@pytest.mark.parametrize("is_given_up", [False, True])
+def test_requests_that_never_were_answered_are_taken_off_what_remains_only_while_they_may_be_seen(
+    tmp_path, is_given_up, is_day
+):
+    """Each kill and each timeout lowered what the server said it takes, for good: ten of them, and a crawl stood."""
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=None)
+
+    def say(remaining: int) -> None:
+        spend(gate, 1, headers=limits(clock, remaining, limit=100, after=86_400 if is_day else 60))
+
+    say(9)
+    for _ in range(4):
+        slot = gate.acquire("list_messages")
+        if is_given_up:
+            slot.release(None, None)
+    say(8)
+    assert gate.available().now == 4, "the server may still come to see the four"
+    clock.sleep(30 + 60 + 1)  # their longest duration, and what a clock may go back by unnoticed
+    say(7)
+    assert gate.available().now == 7
+    gate.close()
+
+
 def test_an_older_answer_does_not_overrule_a_younger_one(tmp_path):
     clock = Clock()
     gate = make(tmp_path, clock, per_minute=20, per_day=None)
