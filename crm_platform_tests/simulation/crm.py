@@ -294,6 +294,15 @@ class Crm:
         """The platform has moved back what it stored ahead of `now`: the moments it asked at are called otherwise."""
         self.seen_at = {(path, at - by if at > now else at): seen for (path, at), seen in self.seen_at.items()}
 
+    def seen_until(self, path: str, asked_at: dt.datetime) -> Iterator[int]:
+        """When the server answered what was asked at a platform's time, and what was asked later by an earlier clock.
+
+        A status never moves backwards: what a clock that is behind dates before the newest version has told it, too.
+        """
+        first = self.seen_at[path, asked_at]
+        yield first
+        yield from (seen for (of, at), seen in self.seen_at.items() if of == path and at < asked_at and seen > first)
+
     # What happens between two pages.
 
     def _shift(self, path: str, page: int) -> None:

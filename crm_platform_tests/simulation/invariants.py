@@ -199,7 +199,7 @@ def _refused(crm: Crm, kind: str, names: Iterable[str]) -> set[str]:
     return {name for name in names if departures.refuses and departures.is_refused(kind, name)}
 
 
-def _listed_contacts(crm: Crm) -> dict[str, int]:
+def listed_contacts(crm: Crm) -> dict[str, int]:
     """Chat ids and indexes of everybody whom the contact list shows, and who can be kept."""
     now = crm.now
     records = {index: crm.world.contact(index, now) for index in crm.world.present(now)}
@@ -226,7 +226,7 @@ def _troubles(crm: Crm, session: DuckDbSession) -> Iterator[str]:
         (row["operation"], row["target"])
         for row in _rows(session, "select operation, target from ops.troubles where over_at is null")
     }
-    chats = _listed_contacts(crm)
+    chats = listed_contacts(crm)
     refused = {
         *(("list_messages", one) for one in _refused(crm, "chat", chats)),
         *(("campaign_report", one) for one in _refused(crm, "report", _listed_campaigns(crm))),
@@ -244,8 +244,8 @@ def _messages(crm: Crm, session: DuckDbSession) -> Iterator[str]:
         stored[row["chat_id"]][row["message_id"]] = row
     breaks = crm.shapes.break_of
     missing, wrong, stale = [], [], []
-    listed_contacts = _listed_contacts(crm)
-    reachable = listed_contacts.keys() - _refused(crm, "chat", listed_contacts)
+    contacts = listed_contacts(crm)
+    reachable = contacts.keys() - _refused(crm, "chat", contacts)
     for chat_id in reachable | stored.keys():
         index = crm.world.people.ids.index(chat_id)
         records = crm.world.every_message(index, now)
@@ -268,8 +268,8 @@ def _messages(crm: Crm, session: DuckDbSession) -> Iterator[str]:
             )
             if not same:
                 wrong.append(f"{chat_id} {message_id}")
-            seen = crm.seen_at[f"/crm/chat/{chat_id}/messages", _utc(row["fetched_at"])]
-            if row["status"] != one.status(seen):
+            read = (f"/crm/chat/{chat_id}/messages", _utc(row["fetched_at"]))
+            if row["status"] not in map(one.status, crm.seen_until(*read)):
                 wrong.append(f"{chat_id} {message_id} was not {row['status']} when it was read")
             if chat_id in reachable and message_id in newest and row["status"] != one.status(now):
                 stale.append(f"{chat_id} {message_id} is {one.status(now)}, not {row['status']}")
@@ -280,14 +280,14 @@ def _messages(crm: Crm, session: DuckDbSession) -> Iterator[str]:
 
 def _missing(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     """I1: what a chat's total counts and nothing brings is counted, and nothing else is."""
-    listed_contacts = _listed_contacts(crm)
+    contacts = listed_contacts(crm)
     held = _held(session)
     wrong = []
     for state in _rows(session, "from ops.crawl_state where is_history_whole"):
         chat_id = state["chat_id"]
-        if chat_id not in listed_contacts.keys() - _refused(crm, "chat", listed_contacts):
+        if chat_id not in contacts.keys() - _refused(crm, "chat", contacts):
             continue
-        total = crm.said_total(listed_contacts[chat_id])
+        total = crm.said_total(contacts[chat_id])
         missing = 0 if total is None else max(0, total - len(held[chat_id]))
         if state["unreachable"] != missing:
             wrong.append(f"{chat_id}: {state['unreachable']} instead of {missing}")
@@ -305,7 +305,7 @@ def _contacts(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     now = crm.now
     stored = {row["chat_id"]: row for row in _rows(session, "from raw.contacts")}
     present = {row["chat_id"] for row in _rows(session, PRESENT)}
-    true = _listed_contacts(crm)
+    true = listed_contacts(crm)
     wrong = []
     for chat_id, index in true.items():
         record = crm.world.contact(index, now)
@@ -404,8 +404,8 @@ def _quarantine(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     ever: set[tuple[str, str | None, str]] = set()
     everybody = [*range(world.roster.count_at(now)), *world._made]
     present = set(world.present(now))
-    listed_contacts = _listed_contacts(crm)
-    reachable = listed_contacts.keys() - _refused(crm, "chat", listed_contacts)
+    contacts = listed_contacts(crm)
+    reachable = contacts.keys() - _refused(crm, "chat", contacts)
 
     def add(operation: str, target: str | None, kind: str, record: Row, *, is_there: bool) -> None:
         if shapes.break_of(kind, record) is not None:

@@ -4,8 +4,8 @@ What belongs here: building both at one cut, and comparing them cell by cell. Wh
 oracle's tests).
 
 Left aside, as the issue allows: coverage and provisional marks, contacts that are gone (the undisturbed run never met
-them, so everything of theirs is taken out of a copy of the other store), totals of earlier days and what follows from
-them, and when something was first seen.
+them, so everything of theirs is taken out of a copy of the other store; also of those who count as there for as long
+as the list is misread), totals of earlier days and what follows from them, and when something was first seen.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.simulation.crm import PlainWire
+from crm_platform_tests.simulation.invariants import is_list_misread, listed_contacts
 
 if TYPE_CHECKING:
     from crm_platform_tests.simulation.run import Simulation
@@ -49,7 +50,7 @@ ASIDE = {
 
 def differing(simulation: Simulation, folder: Path) -> list[str]:
     """What differs, by table."""
-    troubled = _without_the_gone(simulation.settings.warehouse_path, folder / "present")
+    troubled = _without_the_gone(simulation, folder / "present")
     calm = _undisturbed(simulation, folder / "undisturbed")
     figures = [_build(simulation, live, folder / name) for live, name in ((calm, "a"), (troubled, "b"))]
     found = []
@@ -70,11 +71,14 @@ def _live(path: Path) -> DuckDbWarehouse:
     return DuckDbWarehouse(path, lock_dir=path.parent / "locks")
 
 
-def _without_the_gone(store: Path, folder: Path) -> DuckDbWarehouse:
+def _without_the_gone(simulation: Simulation, folder: Path) -> DuckDbWarehouse:
     folder.mkdir()
-    copy = _live(Path(shutil.copy(store, folder / "warehouse.duckdb")))
+    copy = _live(Path(shutil.copy(simulation.settings.warehouse_path, folder / "warehouse.duckdb")))
     with copy.writing() as session:
         session.execute(f"create temp table present as {PRESENT}")
+        if is_list_misread(simulation.crm):
+            listed = list(listed_contacts(simulation.crm))
+            session.execute("delete from present where not list_contains(?, chat_id)", [listed])
         for table in TABLES.values():
             if issubclass(table, RawTable | OpsTable) and "chat_id" in table.columns:
                 session.execute(f"delete from {table.full_name()} where chat_id not in (from present)")
