@@ -7,8 +7,10 @@ Servers keep less than the contract promises: pages are shorter than asked for, 
 of the page, a total counts only this page, is missing or is never right, the last page repeats for ever. So a reading
 trusts the records more than the numbers:
 
-- it ends at an empty page, at a page that adds no new key, or where as many keys came as the total says; a page behind
-  the first that the server does not know (404) is an empty one, unless the total says that it holds something;
+- it ends at an empty page, at a page that adds no new key, or where as many keys came as the total says;
+- a page behind the first that the server does not know (404) is an empty one, unless the total says that it holds
+  something. A server in trouble says the same of a page that is there. So behind a page that is as full as any, the
+  page before is asked for again, and then this one: either tells;
 - a total is not believed where it says no more than a full page holds, or less than has come already;
 - a total that shrinks means that records before the place went away, and what followed them moved back: the pages
   before are read again;
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
     from crm_platform.api.records import Page, Rejected
     from crm_platform.errors import CrmPlatformError
 
-End = Literal["empty", "nothing new", "total", "budget"]
+End = Literal["empty", "nothing new", "not found", "total", "budget"]
+
+HINTS: Final = frozenset({"nothing new", "not found"})
+"""Ends that need not be the list's own: the server may have been in trouble, or the list may have moved."""
 
 MOST_PAGES: Final = 20_000
 """Pages of one reading of a list that reports no total."""
@@ -69,8 +74,11 @@ class Paging:
     """Where one reading of a list stands. Read page `next` and tell `took` of it, until `next` is None.
 
     `first`: the page it begins at. `held`: records of the list that are known from elsewhere and count towards the
-    total. `total`: what it was when it was last read. `to_end`: the total does not end it. `end` says why the reading
-    ended, None while it goes on; `new`: keys that the last page added.
+    total. `total`: what it was when it was last read. `to_end`: the total neither ends it nor keeps it from ending.
+    `goes_back`: where the total shrinks, the pages before are read again. `asks_twice`: a 404 is made sure of, as who
+    knows no better way must.
+
+    `end` says why the reading ended, None while it goes on; `new`: keys that the last page added.
     """
 
     def __init__(
@@ -80,6 +88,8 @@ class Paging:
         held: int = 0,
         total: int | None = None,
         to_end: bool = False,
+        goes_back: bool = True,
+        asks_twice: bool = True,
         most_pages: int = MOST_PAGES,
     ) -> None:
         self.next: int | None = first
@@ -88,11 +98,16 @@ class Paging:
         self.new: AbstractSet[str] = frozenset()
         self.total = total
         self.moved_at = 0  # the last page whose total differed from the one before
+        self.shrank = 0  # by how much the last page's total was less than the one before
         self.lost_pages = 0  # how many of the pages read the last page has made doubtful
         self._last = first - 1
         self._held = held
         self._gone = 0
         self._to_end = to_end
+        self._goes_back = goes_back
+        self._asks_twice = asks_twice
+        self._doubted: int | None = None  # a page that was not found
+        self._is_short = False  # whether the last page held less than another
         self._most_pages = most_pages
         self._again: deque[int] = deque()
         self._largest = 0
@@ -109,6 +124,7 @@ class Paging:
         is_again = page.page <= self._last
         self._taken += 1
         self._largest = max(self._largest, came)
+        self._is_short = came < self._largest
         self._last = max(self._last, page.page)
         self.new = keys - self.keys
         self.keys |= keys
@@ -125,12 +141,22 @@ class Paging:
             self._go_on()
 
     def ends_with(self, problem: CrmPlatformError) -> bool:
-        """Whether `problem`, got for page `next`, only says that the list is over; then the reading has ended."""
+        """Whether `problem`, got for page `next`, only says that the list is over. Then it has ended, or asks again."""
         is_over = isinstance(problem, NotFound) and self.next not in (None, 1) and not self._again
-        if not is_over or (self.total is not None and not self._has_all()):
+        if not is_over or (self.total is not None and not self._to_end and not self._has_all()):
             return False
-        self._finish("empty")
+        if self._asks_twice and self.total is None and not self._is_short and self._doubted != self.next:
+            assert self.next is not None
+            self._doubted = self.next
+            self._again, self.next = deque([self.next]), self.next - 1
+        else:
+            self._finish("not found")
         return True
+
+    def go_on(self) -> None:
+        """Read on behind a page that added nothing: somebody knows that the list has not ended."""
+        self.end = None
+        self._go_on()
 
     def skip(self) -> bool:
         """Leave out page `next`, which cannot be read. False where nothing says that there is more after it."""
@@ -143,18 +169,19 @@ class Paging:
 
     def _hear(self, page: Page[Any]) -> None:
         """Note the total. Where it shrank, records went away and the rest may have moved: go back as far."""
-        self.lost_pages = 0
+        self.lost_pages = self.shrank = 0
         total = believed_total(page)
         if total is None or (not self._held and len(self.keys) - self._gone > max(total, self.total or 0)):
             # More came than it says: only the end of the list tells.
             self.total = None if page.total is not None else self.total
             return
-        shrank = 0 if self.total is None else self.total - total
-        if shrank:
+        grown = 0 if self.total is None else total - self.total
+        self.shrank = max(0, -grown)
+        if grown:
             self.moved_at = page.page
-        if shrank > 0:
-            self._gone += shrank
-            first = max(1, page.page - -(-shrank // max(self._largest, 1)))
+        if self.shrank and self._goes_back:
+            self._gone += self.shrank
+            first = max(1, page.page - -(-self.shrank // max(self._largest, 1)))
             # A page that is read again may shrink, too: then all that was read behind it has moved before it was read.
             self._again = deque(number for number in range(first, self._last + 1) if number != page.page)
             self.lost_pages = len(self._again)
@@ -187,7 +214,7 @@ def pages(read: Callable[[int], Page[Any]], *, first: int = 1) -> Iterator[Page[
             page = read(paging.next)
         except NotFound as problem:
             if paging.ends_with(problem):
-                return
+                continue
             raise
         yield page
         paging.took(page, keys_of(page))

@@ -143,6 +143,8 @@ class ChatSteps:
                 self._learn(visit)
             if visit.has_ended or state.meets:
                 self._ended[state.chat_id] = visit.has_ended
+            else:  # a visit may have been cut off since the reading ended: what is known has a gap again
+                self._ended.pop(state.chat_id, None)
             if visit.failed_page is not None and visit.failure is not None:
                 self._bad_pages[state.chat_id] = visit.failed_page
             self._recorder.book(visit.fetches, account)

@@ -16,24 +16,34 @@ neither can be told, the history is read from its beginning.
 Ends that meet are arithmetic on what the server says. **Whole** is more: at least as many records are stored or in
 quarantine as the total says (`counted`). Where they are fewer, the history is read to the end of the list; where that
 brings no more, all is read once more, a day later and from the other end; only then is the rest called unreachable.
+
+A list without a total tells of nothing that goes away. So its history is read from the newest end, where neither what
+goes at the oldest nor what comes leaves a gap. Where it is not the list that ends but the server that gives no more (a
+404, what came before), a reading from there is over only once the other end is in sight: the first page from the oldest
+end holds something that it has read.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from crm_platform.api.paging import Paging, believed_total, count_of, gives_one_page, keys_of
-from crm_platform.errors import CrmPlatformError, RejectedRequest, ServerUnavailable
+from crm_platform.api.paging import HINTS, Paging, believed_total, count_of, keys_of
+from crm_platform.errors import CrmPlatformError, NotFound, RejectedRequest, ServerUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crm_platform.api import CrmClient, Fetch, Message, Page, Rejected
+
+    Sort = Literal["newest", "oldest"]
+    Ask = Callable[[int, Sort], Page[Message]]
 
 PAGE_SIZE = 100
 """Messages a page: the most that the API gives."""
@@ -70,6 +80,7 @@ class ChatState:
     last_page: str | None = None
     last_total: int | None = None
     last_page_at: datetime | None = None
+    has_gap: bool = False
 
     @property
     def boundary(self) -> int:
@@ -84,7 +95,7 @@ class ChatState:
     @property
     def meets(self) -> bool:
         """Both ends meet by the server's count; whether that is all, the rows must tell."""
-        return self.is_open and not self.is_read_back and self.read_from_oldest >= self.boundary
+        return self.is_open and not (self.is_read_back or self.has_gap) and self.read_from_oldest >= self.boundary
 
     @property
     def missing(self) -> int:
@@ -117,6 +128,7 @@ class ChatState:
             is_read_back=False,
             unreachable=unreachable,
             last_page=None,
+            has_gap=False,
         )
 
     def counted(self, held: int, *, has_ended: bool, at: datetime) -> ChatState:
@@ -125,18 +137,18 @@ class ChatState:
         A state that is not whole afterwards is to be read to the end of its list.
         """
         total = self.reported_total
-        if total is None or held >= total:
-            return self.proven(held if total is None else total) if has_ended or self.meets else self
+        if total is None:
+            return self.proven(held) if has_ended else self
+        # Where more is held than listed, what is gone is held, too: an end before both ends meet then says nothing.
+        if held >= total and (self.meets or (has_ended and self.is_read_back)):
+            return self.proven(total)
         if not has_ended:
             return self
-        if total - held == self.short_by:
-            return self.proven(total, unreachable=total - held)
-        rested = replace(self.from_the_start(), fell_short_at=at, short_by=total - held)
+        short_by = max(0, total - held)
+        if short_by == self.short_by:
+            return self.proven(total, unreachable=short_by)
+        rested = replace(self.from_the_start(), fell_short_at=at, short_by=short_by)
         return replace(rested, is_read_back=not self.is_read_back)
-
-    def anew(self, *, newest_run: int) -> ChatState:
-        """Only `newest_run` records at the newest end are known to be without a gap; the rest is as far as it was."""
-        return replace(self, newest_run=newest_run, is_history_whole=False)
 
     def from_the_start(self) -> ChatState:
         """Read the history again from its beginning."""
@@ -148,7 +160,12 @@ class ChatState:
             short_by=None,
             is_read_back=False,
             last_page=None,
+            has_gap=False,
         )
+
+    def from_the_newest(self) -> ChatState:
+        """Read the history from the newest end, from its beginning."""
+        return replace(self, read_from_oldest=0, pages_from_oldest=0, is_read_back=True, last_page=None, has_gap=False)
 
 
 @dataclass(slots=True)
@@ -176,6 +193,12 @@ class Known:
     message_ids: frozenset[str] = frozenset()
     rejected_keys: frozenset[str] = frozenset()
 
+    def is_reached_by(self, page: Page[Message], rejected_key: Callable[[Rejected], str]) -> bool:
+        """Whether a page holds something known. A record without an id may only say what another said before it."""
+        named = {one.key for one in page.records} | {rejected_key(one) for one in page.rejected if one.record_id}
+        keys = named or {rejected_key(one) for one in page.rejected}
+        return not (keys.isdisjoint(self.message_ids) and keys.isdisjoint(self.rejected_keys))
+
 
 def visit_newest(
     client: CrmClient,
@@ -186,83 +209,129 @@ def visit_newest(
     now: Callable[[], datetime],
     retries: int | None = None,
 ) -> Visit:
-    """Read the newest page; on a later visit go on while everything was new.
+    """Read the newest page; on a later visit go on to a record that is known.
 
     On a first visit the rest of the list is history, but where no total can be believed: one more page then tells
     whether there is any. `retries`: how often a failing request is sent again, None = as the client does.
     """
     visit = Visit(before, is_newest=True)
-    unseen = visit.unseen
-    paging = Paging()
-    grown: int | None = None
+    ask = _asking(client, before.chat_id, retries=retries)
+    paging = Paging(goes_back=False, asks_twice=False)
+    run: list[Page[Message]] = []  # pages that added something
     state = before
     is_first = before.known_until is None
+    is_met = is_all = False
+    known_below = 0  # records of the last page that were known
     try:
-        while paging.next is not None:
-            page = client.list_messages(
-                before.chat_id, page=paging.next, limit=PAGE_SIZE, sort="newest", retries=retries
-            )
+        while paging.next is not None and not is_met:
+            number = paging.next
+            try:
+                page = ask(number, "newest")
+            except NotFound as problem:
+                if paging.ends_with(problem):
+                    break
+                raise
             visit.pages.append(page)
             keys = keys_of(page, rejected_key)
             new = keys - known.message_ids - known.rejected_keys
-            unseen |= new
-            if len(visit.pages) == 1:
-                total = believed_total(page)
-                state = replace(state, known_until=page.fetch.started_at, reported_total=total)
-                if total is not None and before.reported_total is not None:
-                    grown = total - before.reported_total
-            paging.took(page, keys)
-            if is_first:
-                if total is not None or len(visit.pages) > 1:
-                    break
-            elif len(new) < len(keys):
-                break  # known ground; that as much came as the total grew by says nothing where something went away
+            visit.unseen |= new
+            if not run:
+                state = replace(state, known_until=page.fetch.started_at, reported_total=believed_total(page))
+            paging.took(page, keys_of(page))
+            if paging.new or not run:
+                run.append(page)
+            if is_first and (state.reported_total is not None or len(run) > 1):
+                break
+            if not is_first:  # that as much came as the total grew by says nothing where something went away
+                is_met, known_below = known.is_reached_by(page, rejected_key), len(keys) - len(new)
+        is_all = paging.end == "empty" or (paging.end == "total" and run[-1].total is not None)
+        if paging.end in HINTS and not is_met:
+            last = _last_page(ask, run, sort="newest", number=number)
+            visit.pages += last
+            is_all = bool(last)
     except CrmPlatformError as problem:
-        visit.failure = None if paging.ends_with(problem) else problem
-    if visit.failure is None:
-        state = replace(state, failed_at=None, failure=None)
-        if paging.end is not None and paging.total is None:
-            # What the first page said was not true: what came is what there is.
-            state = replace(state, reported_total=None)
-        if len(visit.pages) == 2 and gives_one_page(*visit.pages):
-            # All there is, or all that this server ever gives: the oldest end tells.
-            state = replace(state, last_page=_digest(paging.keys))
-        elif paging.end not in (None, "budget") and len(paging.keys) >= (state.reported_total or 0):
-            # All of the list was read in one go, and no total says that more exists.
-            total = len(paging.keys) if state.reported_total is None else state.reported_total
-            visit.state = state.proven(total)
-            return visit
+        visit.failure = problem
+        state = replace(state, failed_at=now(), failure=type(problem).__name__)
     else:
-        state = replace(state, failed_at=now(), failure=type(visit.failure).__name__)
-    visit.state = _after_visit(before, state, visit, read=len(paging.keys), grown=grown)
+        state = replace(state, failed_at=None, failure=None)
+    if not run:
+        visit.state = state
+        return visit
+    if is_all and paging.total is None:
+        # What the first page said was not true: what came is what there is.
+        state = replace(state, reported_total=None)
+    total = state.reported_total
+    moved = None if total is None else _moved(run)
+    depth = count_of(run[0]) if moved is None else max(count_of(run[0]), sum(map(count_of, run)) - moved.came)
+    if is_all and (total is None or depth >= total):
+        # All of the list was read in one go, and no total says that more exists.
+        total = len({key for page in visit.pages for key in keys_of(page)}) if total is None else total
+        visit.state = state.proven(total)
+        return visit
+    state = replace(state, newest_run=depth)
+    above = len(visit.unseen) if moved is None else min(len(visit.unseen), depth - known_below)
+    met = None if is_first or not (is_met or is_all) else _after_meeting(before, state, run, moved, new=above)
+    if met is None and (moved is None or moved.came):
+        # More may have come than the pages behind the first hold. If they were kept, they would be known ground to the
+        # next visit, and nobody would look below.
+        del visit.pages[1:], run[1:]
+        state = replace(state, newest_run=count_of(run[0]))
+    # A first visit, or cut off above known ground: what was read is a new run, what lies below becomes history. Where
+    # its known part stands, nobody can say: how much has come and how much has gone is not known.
+    visit.state = met or replace(state.from_the_start(), is_history_whole=False, newest_run_since=_oldest(run))
     return visit
 
 
-def _after_visit(before: ChatState, state: ChatState, visit: Visit, *, read: int, grown: int | None) -> ChatState:
-    """The chat's state after a visit that read `read` records in a row from the newest end."""
-    if not visit.pages:
-        return state
-    fresh_run = replace(state.anew(newest_run=read), newest_run_since=_oldest(visit.pages))
-    if before.known_until is None or visit.failure is not None:
-        # After a failure: cut off above known ground. What was read is the new run, what lies below becomes history,
-        # and where its known part stands, nobody can say: how much has come and how much has gone is not known.
-        return fresh_run if grown is None else fresh_run.from_the_start()
-    new = len(visit.unseen)
-    if grown is not None and new < grown:
-        # The list grew by more than its newest end showed: something older came in. Read all of it again.
-        return fresh_run.from_the_start()
+class _Moved(NamedTuple):
+    """How many records came, and how many went away, while pages were read."""
+
+    came: int
+    went: int
+
+
+def _moved(run: list[Page[Message]]) -> _Moved | None:
+    """What happened to a list while these pages were read; None where no total tells.
+
+    What comes moves the list down, and may stand on a page itself.
+    """
+    totals = [page.total for page in run if page.total is not None]
+    if len(totals) < len(run):
+        return None
+    steps = [after - before for before, after in pairwise(totals)]
+    return _Moved(sum(step for step in steps if step > 0), -sum(step for step in steps if step < 0))
+
+
+def _after_meeting(
+    before: ChatState, state: ChatState, run: list[Page[Message]], moved: _Moved | None, *, new: int
+) -> ChatState | None:
+    """The chat's state after a visit that read `new` records above known ground; None where its run is a new one."""
+    if before.is_read_back:
+        return state  # what was known may be what that reading brought, and what lies between is not read yet
+    grown = None
+    if state.reported_total is not None and before.reported_total is not None:
+        grown = state.reported_total - before.reported_total
     lost = 0 if grown is None else new - grown
+    if lost < 0:
+        # The list grew by more than its newest end showed: something older came in. Read all of it again.
+        return None
     if before.is_history_whole:
         total = state.reported_total if state.reported_total is not None else before.newest_run + new
         return state.proven(total, unreachable=max(0, before.unreachable - lost))
-    # What went away until now is told by `lost`.
-    told = state.known_until if before.last_page_at is not None else None
-    state = replace(state, newest_run=before.newest_run + new, last_total=state.reported_total, last_page_at=told)
-    return _moved_back(state, lost, page_size=count_of(visit.pages[0])) if lost > 0 else state
+    if grown is None or moved is None:
+        return state.from_the_start()  # nobody knows what went away
+    lost += moved.went
+    size = count_of(run[0])
+    # What came and is counted, but not shown, may make as much that went away look like nothing. So somebody is to look
+    # whether the place has moved; or it is moved back by a page more.
+    last_total = None if new and not lost else believed_total(run[-1])
+    state = replace(state, newest_run=before.newest_run + new, last_total=last_total, last_page_at=state.known_until)
+    return _moved_back(state, lost + size, page_size=size) if lost else state
 
 
 def _moved_back(state: ChatState, lost: int, *, page_size: int) -> ChatState:
     """The list lost so many records: where they stood before the place, what followed them has moved before it."""
+    if state.has_gap:
+        return state.from_the_start()
     page_size = max(page_size, 1)
     pages = max(0, state.pages_from_oldest - -(-lost // page_size))
     read = max(0, min(state.read_from_oldest - lost, pages * page_size))
@@ -271,6 +340,33 @@ def _moved_back(state: ChatState, lost: int, *, page_size: int) -> ChatState:
 
 def _oldest(pages: list[Page[Message]]) -> datetime | None:
     return min((message.timestamp for page in pages for message in page.records), default=None)
+
+
+def _asking(client: CrmClient, chat_id: str, *, retries: int | None) -> Ask:
+    return lambda number, sort: client.list_messages(chat_id, page=number, limit=PAGE_SIZE, sort=sort, retries=retries)
+
+
+def _last_page(ask: Ask, run: list[Page[Message]], *, sort: Sort, number: int) -> list[Page[Message]]:
+    """The last page of a list that was read in the pages `run`, until `number` brought no more; none if it goes on.
+
+    It is the first page from the other end, where that holds something of the last one read: those before it may stand
+    below, where much came meanwhile. Else what was looked at is not kept: a newest page that is stored is known ground
+    to the next visit.
+    """
+    other = ask(1, "oldest" if sort == "newest" else "newest")
+    if not run:
+        return [] if count_of(other) else [other]
+    if sort == "oldest" or not _is_newest_first(other):
+        return [] if keys_of(run[-1]).isdisjoint(keys_of(other)) else [other]
+    seen = {key for page in run for key in keys_of(page)}
+    # The server knows no order. If it has no more, it says so again; but one full page may be all that it ever gives.
+    for again in (number, number + 1):
+        with suppress(NotFound):
+            page = ask(again, sort)
+            is_one_page = keys_of(page) == keys_of(other) and count_of(page) >= page.page_size and page.total is None
+            if is_one_page or not keys_of(page) <= seen:
+                return []
+    return run[-1:]
 
 
 def deepen(
@@ -290,89 +386,154 @@ def deepen(
     """
     visit = Visit(before)
     state = before
-    sort = "newest" if state.is_read_back else "oldest"
+    if state.reported_total is None and not state.is_read_back:
+        state = state.from_the_newest()
+    sort: Sort = "newest" if state.is_read_back else "oldest"
     to_end = to_end or state.is_read_back
-    paging = _history(state, to_end=to_end)
-    largest = 0
+    ask = _asking(client, before.chat_id, retries=retries)
+    paging = _history(state, to_end=to_end, total=state.reported_total)
+    run: list[Page[Message]] = []  # pages that added something
+    asked = size = 0
+    is_doubted = False
+    before_it = state
+
+    def has_ended(number: int) -> bool:
+        """Whether the list has ended, where page `number` brings no more. At first nobody need ask: the rows tell."""
+        nonlocal state
+        if not state.is_read_back and state.short_by is None:
+            return True
+        pages = run
+        if not pages and state.pages_from_oldest:
+            read, state = state, state.from_the_start()  # unless the page before is there: else much went away
+            pages = [ask(read.pages_from_oldest, sort)]
+            if not count_of(pages[0]):
+                return False
+            state = read
+        last = _last_page(ask, pages, sort=sort, number=number)
+        visit.pages += last
+        return bool(last)
+
     try:
-        while paging.next is not None and len(visit.pages) < most_pages and (to_end or not state.meets):
+        while paging.next is not None and asked < most_pages and (to_end or not state.meets):
+            number, asked = paging.next, asked + 1
             # Left out for good only once a page behind it came: else it is the server that answers nobody.
-            visit.failed_page = paging.next if visit.failed_page is None else visit.failed_page
+            visit.failed_page = number if visit.failed_page is None else visit.failed_page
             try:
-                page = client.list_messages(
-                    state.chat_id, page=paging.next, limit=PAGE_SIZE, sort=sort, retries=retries
-                )
+                page = ask(number, sort)
             except (RejectedRequest, ServerUnavailable) as problem:
-                if paging.ends_with(problem):
-                    visit.failed_page = None
-                    break
-                if paging.next != skip_page or not paging.skip():
-                    raise
-                continue
+                if not paging.ends_with(problem):
+                    if number == skip_page and not state.is_read_back and paging.skip():
+                        continue
+                    # Where it was not found before either, there is nothing, nor is what the total says is behind it.
+                    if not (isinstance(problem, NotFound) and visit.failed_page == skip_page and number > 1):
+                        raise
+                if not has_ended(number):
+                    raise RejectedRequest(f"page {number} is not found, and the list has not ended") from problem
+                visit.failed_page, visit.has_ended = None, True
+                break
             visit.failed_page = None
-            visit.pages.append(page)
-            if len(visit.pages) == 1 and _may_have_moved(state, page):
-                # Does the page before still hold the same?
-                last = client.list_messages(
-                    state.chat_id, page=state.pages_from_oldest, limit=PAGE_SIZE, sort=sort, retries=retries
-                )
-                visit.pages.append(last)
-                if _digest(keys_of(last)) != state.last_page:
-                    state = state.from_the_start()
-                    paging = _history(state, to_end=to_end)
+            heard = page
+            if not visit.pages and _may_have_moved(state, page):
+                # Does the page before still hold the same? Else, or if nobody says, this is any page, and is not kept.
+                read, state, asked = state, state.from_the_start(), asked + 1
+                heard = ask(read.pages_from_oldest, sort)
+                if _digest(keys_of(heard)) != read.last_page:
+                    paging = _history(state, to_end=to_end, total=paging.total)
                     continue
-            largest = max(largest, count_of(page))
+                state = read
             keys = keys_of(page)
             paging.took(page, keys)
-            digest = _digest(keys)
-            if keys and digest == state.last_page:
-                if page.page == 2 and page.total is None and count_of(page) >= page.page_size:
-                    state = state.from_the_start()
-                    raise RejectedRequest("page 2 is page 1 again, and no total says how many messages there are")
-                # The page that the reading before ended with: a server that has no more repeats its last one.
-                visit.has_ended = True
+            paging.total = paging.total if heard is page else believed_total(heard)
+            size = max(size, count_of(page))
+            is_told = believed_total(page) is not None and believed_total(heard) is not None
+            if not state.is_read_back and (not is_told or _is_newest_first(page)):
+                # What goes away is no longer told, or the server knows no other order.
+                state = state.from_the_newest()
                 break
-            read = state.read_from_oldest + count_of(page)
-            if paging.lost_pages:
-                read = paging.place * largest  # too few rather than too many: a page may be read for nothing
-            elif not paging.new:
-                read = state.read_from_oldest
-            if paging.total is not None and state.reported_total is not None:
+            if state.reported_total is not None and paging.total is not None:
                 # What is new since the visit is the next visit's; what is gone, nobody need look for.
                 state = replace(state, reported_total=min(state.reported_total, paging.total))
+            if paging.shrank and state.reported_total is not None:
+                # What went away stood before it: it is not the page that follows, and is not kept.
+                state = replace(
+                    _moved_back(state, paging.shrank, page_size=size),
+                    last_total=paging.total,
+                    last_page_at=page.fetch.started_at,
+                )
+                paging = _history(state, to_end=to_end, total=paging.total)
+                run.clear()
+                continue
+            if not state.is_read_back and run and _has_filled_up(run[-1], page):
+                # The last page was the list's then; what it has taken in since stands before this one.
+                run.pop()
+                state = replace(before_it, reported_total=state.reported_total)
+                paging = _history(state, to_end=to_end, total=paging.total)
+                continue
+            visit.pages.append(page)
+            digest = _digest(keys)
+            if paging.new:
+                run.append(page)
+            # A server that has no more gives nothing, or its last page again: of this reading, or of the one before.
+            is_old = not paging.new or digest == state.last_page
+            if is_old and is_doubted:
+                raise RejectedRequest(f"page {number} brings nothing new, and the list has not ended")
+            if is_old and has_ended(number):
+                visit.has_ended = True
+                break
+            is_doubted = is_old
+            if is_old:  # so much came that a page was moved down by its length; it is no step ahead
+                paging.go_on()
+                continue
+            before_it = state
+            is_read_on = not state.is_read_back and not state.has_gap and number == state.pages_from_oldest + 1
             state = replace(
                 state,
-                read_from_oldest=read,
-                pages_from_oldest=paging.place,
+                read_from_oldest=state.read_from_oldest + (count_of(page) if is_read_on else 0),
+                pages_from_oldest=number,
+                has_gap=not (state.is_read_back or is_read_on),
                 last_page=digest,
-                last_total=believed_total(page),
-                last_page_at=page.fetch.started_at,
+                last_total=believed_total(heard),
+                last_page_at=heard.fetch.started_at,
             )
     except CrmPlatformError as problem:
         visit.failure = problem
         state = replace(state, failed_at=now(), failure=type(problem).__name__)
     else:
         state = replace(state, failed_at=None, failure=None)
-    visit.has_ended = visit.failure is None and (visit.has_ended or paging.end in ("empty", "nothing new"))
     visit.state = state
     return visit
 
 
 def _may_have_moved(state: ChatState, page: Page[Message]) -> bool:
     """Whether the list may have changed since its history was last read: what went away has moved the place."""
-    if not state.pages_from_oldest or state.last_page is None or state.is_read_back:
+    if not state.pages_from_oldest or state.is_read_back:
         return False
     if believed_total(page) != state.last_total or state.last_page_at is None:
         return True
     return page.fetch.started_at - state.last_page_at >= MOVES_UNSEEN_AFTER
 
 
-def _history(state: ChatState, *, to_end: bool) -> Paging:
+def _has_filled_up(last: Page[Message], page: Page[Message]) -> bool:
+    """Whether `last`, the page before, was not full, and the list has grown since."""
+    if last.total is None or page.total is None:
+        return False
+    return count_of(last) < max(count_of(page), last.page_size) and page.total > last.total
+
+
+def _is_newest_first(page: Page[Message]) -> bool:
+    """Whether most of a page's messages are older than the one before."""
+    steps = [(after.timestamp - before.timestamp).total_seconds() for before, after in pairwise(page.records)]
+    return sum(step < 0 for step in steps) > sum(step > 0 for step in steps)
+
+
+def _history(state: ChatState, *, to_end: bool, total: int | None) -> Paging:
     return Paging(
         first=state.pages_from_oldest + 1,
         held=state.newest_run + state.read_from_oldest,
-        total=state.reported_total,
+        total=total,
         to_end=to_end,
+        goes_back=False,
+        asks_twice=False,
         most_pages=MOST_PAGES,
     )
 

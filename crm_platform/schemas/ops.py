@@ -81,6 +81,7 @@ class CrawlState(OpsTable):
     unreachable = count("Messages that the total counts and two readings to the end did not bring.", nullable=True)
     last_total = count("Messages in the chat when that page was read, or at a visit since then.", nullable=True)
     last_page_at = timestamp("When that was.", nullable=True)
+    has_gap = flag("A page of these could not be had, and was left out.", nullable=True)
 
 
 class Troubles(OpsTable):

@@ -402,7 +402,7 @@ def test_a_page_that_is_always_the_same_ends_the_reading():
         chat.add(1_763)
         reader = Reader()
         reader.read(chat)
-        assert chat.requests <= 6
+        assert chat.requests <= 11
         assert not reader.state.is_history_whole
         assert reader.state.failure == (None if chat.reports_total else "RejectedRequest")
 
