@@ -271,7 +271,7 @@ def visit_newest(
     state = replace(state, newest_run=depth)
     above = len(visit.unseen) if moved is None else min(len(visit.unseen), depth - known_below)
     met = None if is_first or not (is_met or is_all) else _after_meeting(before, state, run, moved, new=above)
-    if met is None and (moved is None or moved.came):
+    if met is None and not is_first and (moved is None or moved.came):
         # More may have come than the pages behind the first hold. If they were kept, they would be known ground to the
         # next visit, and nobody would look below.
         del visit.pages[1:], run[1:]
@@ -320,22 +320,20 @@ def _after_meeting(
     if grown is None or moved is None:
         return state.from_the_start()  # nobody knows what went away
     lost += moved.went
-    size = count_of(run[0])
     # What came and is counted, but not shown, may make as much that went away look like nothing. So somebody is to look
     # whether the place has moved; or it is moved back by a page more.
     last_total = None if new and not lost else believed_total(run[-1])
     state = replace(state, newest_run=before.newest_run + new, last_total=last_total, last_page_at=state.known_until)
-    return _moved_back(state, lost + size, page_size=size) if lost else state
+    return _moved_back(state, lost, spare_pages=1) if lost else state
 
 
-def _moved_back(state: ChatState, lost: int, *, page_size: int) -> ChatState:
+def _moved_back(state: ChatState, lost: int, *, spare_pages: int = 0) -> ChatState:
     """The list lost so many records: where they stood before the place, what followed them has moved before it."""
-    if state.has_gap:
+    if state.has_gap or not state.pages_from_oldest:
         return state.from_the_start()
-    page_size = max(page_size, 1)
-    pages = max(0, state.pages_from_oldest - -(-lost // page_size))
-    read = max(0, min(state.read_from_oldest - lost, pages * page_size))
-    return replace(state, pages_from_oldest=pages, read_from_oldest=read, last_page=None)
+    size = max(1, state.read_from_oldest // state.pages_from_oldest)
+    pages = max(0, state.pages_from_oldest - -(-lost // size) - spare_pages)
+    return replace(state, pages_from_oldest=pages, read_from_oldest=pages * size, last_page=None)
 
 
 def _oldest(pages: list[Page[Message]]) -> datetime | None:
@@ -369,6 +367,139 @@ def _last_page(ask: Ask, run: list[Page[Message]], *, sort: Sort, number: int) -
     return run[-1:]
 
 
+class _Reading:
+    """A reading of history at work: where it stands, and what a page, or none, means to it."""
+
+    def __init__(self, client: CrmClient, visit: Visit, *, to_end: bool, retries: int | None) -> None:
+        state = visit.state
+        if state.reported_total is None and not state.is_read_back:
+            state = state.from_the_newest()
+        self.asked = 0
+        self.is_over = False
+        self._sort: Sort = "newest" if state.is_read_back else "oldest"
+        self._to_end = to_end or state.is_read_back
+        self._visit = visit
+        self._asking = _asking(client, state.chat_id, retries=retries)
+        self._is_doubted = False  # the last page brought nothing new
+        self._go_on_from(state, total=state.reported_total)
+
+    def _go_on_from(self, state: ChatState, *, total: int | None) -> None:
+        self.state = self._before_last = state
+        self._run: list[Page[Message]] = []  # pages that added something
+        self._paging = Paging(
+            first=state.pages_from_oldest + 1,
+            held=state.newest_run + state.read_from_oldest,
+            total=total,
+            to_end=self._to_end,
+            goes_back=False,
+            asks_twice=False,
+            most_pages=MOST_PAGES,
+        )
+
+    @property
+    def next(self) -> int | None:
+        """The page to ask for; None once the two ends meet, or the list has ended."""
+        return None if self.is_over or (self.state.meets and not self._to_end) else self._paging.next
+
+    def ask(self, number: int) -> Page[Message]:
+        """Ask for a page."""
+        self.asked += 1
+        return self._asking(number, self._sort)
+
+    def missed(self, number: int, problem: CrmPlatformError, *, is_second_time: bool, can_skip: bool) -> None:
+        """Go on without a page, or end there; raises `problem` where neither is right."""
+        if not self._paging.ends_with(problem):
+            if can_skip and not self.state.is_read_back and self._paging.skip():
+                return
+            # Where it was not found before either, there is nothing, nor is what the total says is behind it.
+            if not (isinstance(problem, NotFound) and is_second_time and number > 1):
+                raise problem
+        if not self._ends_at(number):
+            raise RejectedRequest(f"page {number} is not found, and the list has not ended") from problem
+
+    def took(self, page: Page[Message]) -> None:
+        """Keep a page and step ahead; or not, where what it holds is not what follows."""
+        state, told = self.state, page
+        if not self._visit.pages and _may_have_moved(state, page):
+            # Does the page before still hold the same? Else, or if nobody says, this is any page.
+            self.state = state.from_the_start()
+            told = self.ask(state.pages_from_oldest)
+            if _digest(keys_of(told)) != state.last_page:
+                self._go_on_from(self.state, total=self._paging.total)
+                return
+            self.state = state
+        paging = self._paging
+        paging.took(page, keys_of(page))
+        if state.is_read_back:
+            self._keep(page, told)
+            return
+        if told is not page:
+            paging.total = believed_total(told)
+        total, at_visit = paging.total, state.reported_total
+        if believed_total(page) is None or total is None or at_visit is None or _is_newest_first(page):
+            # What goes away is no longer told, or the server knows no other order.
+            self.state, self.is_over = state.from_the_newest(), True
+            return
+        # What is new since the visit is the next visit's; what is gone, nobody need look for.
+        state = replace(state, reported_total=min(at_visit, total))
+        if paging.shrank:  # and what went away stood before this page
+            moved = replace(state, last_total=total, last_page_at=page.fetch.started_at)
+            self._go_on_from(_moved_back(moved, paging.shrank), total=total)
+        elif self._run and _has_filled_up(self._run[-1], page):  # what it took in since stands before this page
+            self._go_on_from(replace(self._before_last, reported_total=state.reported_total), total=total)
+        else:
+            self.state = state
+            self._keep(page, told)
+
+    def _keep(self, page: Page[Message], told: Page[Message]) -> None:
+        self._visit.pages.append(page)
+        if self._paging.new:
+            self._run.append(page)
+        state, number, digest = self.state, page.page, _digest(keys_of(page))
+        # A server that has no more gives nothing, or its last page again: of this reading, or of the one before.
+        if not self._paging.new or digest == state.last_page:
+            self._is_old(number)
+            return
+        self._is_doubted = False
+        is_next = not (state.is_read_back or state.has_gap) and number == state.pages_from_oldest + 1
+        self._before_last = state
+        self.state = replace(
+            state,
+            read_from_oldest=state.read_from_oldest + (count_of(page) if is_next else 0),
+            pages_from_oldest=number,
+            has_gap=not (state.is_read_back or is_next),
+            last_page=digest,
+            last_total=believed_total(told),
+            last_page_at=told.fetch.started_at,
+        )
+
+    def _is_old(self, number: int) -> None:
+        """A page brought nothing new: the list has ended, or so much came that a page was moved down by its length."""
+        if self._is_doubted:
+            raise RejectedRequest(f"page {number} brings nothing new, and the list has not ended")
+        self._is_doubted = True
+        if not self._ends_at(number):
+            self._paging.go_on()  # it is no step ahead
+
+    def _ends_at(self, number: int) -> bool:
+        """Whether the list has ended, where page `number` brings no more. At first nobody need ask: the rows tell."""
+        state, run = self.state, self._run
+        if state.is_read_back or state.short_by is not None:
+            if not run and state.pages_from_oldest:
+                # Is the page before still there? If not, too much went away to go on from here.
+                self.state = state.from_the_start()
+                run = [self.ask(state.pages_from_oldest)]
+                if not count_of(run[0]):
+                    return False
+                self.state = state
+            last = _last_page(self._asking, run, sort=self._sort, number=number)
+            if not last:
+                return False
+            self._visit.pages += last
+        self.is_over = self._visit.has_ended = True
+        return True
+
+
 def deepen(
     client: CrmClient,
     before: ChatState,
@@ -385,122 +516,25 @@ def deepen(
     left out if it still cannot: what is missing then shows in the count.
     """
     visit = Visit(before)
-    state = before
-    if state.reported_total is None and not state.is_read_back:
-        state = state.from_the_newest()
-    sort: Sort = "newest" if state.is_read_back else "oldest"
-    to_end = to_end or state.is_read_back
-    ask = _asking(client, before.chat_id, retries=retries)
-    paging = _history(state, to_end=to_end, total=state.reported_total)
-    run: list[Page[Message]] = []  # pages that added something
-    asked = size = 0
-    is_doubted = False
-    before_it = state
-
-    def has_ended(number: int) -> bool:
-        """Whether the list has ended, where page `number` brings no more. At first nobody need ask: the rows tell."""
-        nonlocal state
-        if not state.is_read_back and state.short_by is None:
-            return True
-        pages = run
-        if not pages and state.pages_from_oldest:
-            read, state = state, state.from_the_start()  # unless the page before is there: else much went away
-            pages = [ask(read.pages_from_oldest, sort)]
-            if not count_of(pages[0]):
-                return False
-            state = read
-        last = _last_page(ask, pages, sort=sort, number=number)
-        visit.pages += last
-        return bool(last)
-
+    reading = _Reading(client, visit, to_end=to_end, retries=retries)
     try:
-        while paging.next is not None and asked < most_pages and (to_end or not state.meets):
-            number, asked = paging.next, asked + 1
+        while (number := reading.next) is not None and reading.asked < most_pages:
             # Left out for good only once a page behind it came: else it is the server that answers nobody.
             visit.failed_page = number if visit.failed_page is None else visit.failed_page
             try:
-                page = ask(number, sort)
+                page = reading.ask(number)
             except (RejectedRequest, ServerUnavailable) as problem:
-                if not paging.ends_with(problem):
-                    if number == skip_page and not state.is_read_back and paging.skip():
-                        continue
-                    # Where it was not found before either, there is nothing, nor is what the total says is behind it.
-                    if not (isinstance(problem, NotFound) and visit.failed_page == skip_page and number > 1):
-                        raise
-                if not has_ended(number):
-                    raise RejectedRequest(f"page {number} is not found, and the list has not ended") from problem
-                visit.failed_page, visit.has_ended = None, True
-                break
-            visit.failed_page = None
-            heard = page
-            if not visit.pages and _may_have_moved(state, page):
-                # Does the page before still hold the same? Else, or if nobody says, this is any page, and is not kept.
-                read, state, asked = state, state.from_the_start(), asked + 1
-                heard = ask(read.pages_from_oldest, sort)
-                if _digest(keys_of(heard)) != read.last_page:
-                    paging = _history(state, to_end=to_end, total=paging.total)
-                    continue
-                state = read
-            keys = keys_of(page)
-            paging.took(page, keys)
-            paging.total = paging.total if heard is page else believed_total(heard)
-            size = max(size, count_of(page))
-            is_told = believed_total(page) is not None and believed_total(heard) is not None
-            if not state.is_read_back and (not is_told or _is_newest_first(page)):
-                # What goes away is no longer told, or the server knows no other order.
-                state = state.from_the_newest()
-                break
-            if state.reported_total is not None and paging.total is not None:
-                # What is new since the visit is the next visit's; what is gone, nobody need look for.
-                state = replace(state, reported_total=min(state.reported_total, paging.total))
-            if paging.shrank and state.reported_total is not None:
-                # What went away stood before it: it is not the page that follows, and is not kept.
-                state = replace(
-                    _moved_back(state, paging.shrank, page_size=size),
-                    last_total=paging.total,
-                    last_page_at=page.fetch.started_at,
+                reading.missed(
+                    number, problem, is_second_time=visit.failed_page == skip_page, can_skip=number == skip_page
                 )
-                paging = _history(state, to_end=to_end, total=paging.total)
-                run.clear()
                 continue
-            if not state.is_read_back and run and _has_filled_up(run[-1], page):
-                # The last page was the list's then; what it has taken in since stands before this one.
-                run.pop()
-                state = replace(before_it, reported_total=state.reported_total)
-                paging = _history(state, to_end=to_end, total=paging.total)
-                continue
-            visit.pages.append(page)
-            digest = _digest(keys)
-            if paging.new:
-                run.append(page)
-            # A server that has no more gives nothing, or its last page again: of this reading, or of the one before.
-            is_old = not paging.new or digest == state.last_page
-            if is_old and is_doubted:
-                raise RejectedRequest(f"page {number} brings nothing new, and the list has not ended")
-            if is_old and has_ended(number):
-                visit.has_ended = True
-                break
-            is_doubted = is_old
-            if is_old:  # so much came that a page was moved down by its length; it is no step ahead
-                paging.go_on()
-                continue
-            before_it = state
-            is_read_on = not state.is_read_back and not state.has_gap and number == state.pages_from_oldest + 1
-            state = replace(
-                state,
-                read_from_oldest=state.read_from_oldest + (count_of(page) if is_read_on else 0),
-                pages_from_oldest=number,
-                has_gap=not (state.is_read_back or is_read_on),
-                last_page=digest,
-                last_total=believed_total(heard),
-                last_page_at=heard.fetch.started_at,
-            )
+            visit.failed_page = None
+            reading.took(page)
     except CrmPlatformError as problem:
         visit.failure = problem
-        state = replace(state, failed_at=now(), failure=type(problem).__name__)
+        visit.state = replace(reading.state, failed_at=now(), failure=type(problem).__name__)
     else:
-        state = replace(state, failed_at=None, failure=None)
-    visit.state = state
+        visit.state = replace(reading.state, failed_at=None, failure=None)
     return visit
 
 
@@ -524,18 +558,6 @@ def _is_newest_first(page: Page[Message]) -> bool:
     """Whether most of a page's messages are older than the one before."""
     steps = [(after.timestamp - before.timestamp).total_seconds() for before, after in pairwise(page.records)]
     return sum(step < 0 for step in steps) > sum(step > 0 for step in steps)
-
-
-def _history(state: ChatState, *, to_end: bool, total: int | None) -> Paging:
-    return Paging(
-        first=state.pages_from_oldest + 1,
-        held=state.newest_run + state.read_from_oldest,
-        total=total,
-        to_end=to_end,
-        goes_back=False,
-        asks_twice=False,
-        most_pages=MOST_PAGES,
-    )
 
 
 def _digest(keys: AbstractSet[str]) -> str:
