@@ -123,11 +123,16 @@ class Reader:
     reads_to_end: bool = False
     bad_page: int | None = None
 
-    def keep(self, visit) -> None:
+    def hold(self, visit) -> None:
+        """Store what came, and the state."""
         self.state = visit.state
         for page in visit.pages:
             self.stored |= {message.message_id for message in page.records}
             self.quarantined |= {rejected.raw for rejected in page.rejected}
+
+    def keep(self, visit) -> None:
+        """The same, and count the rows where the reading is over."""
+        self.hold(visit)
         if visit.has_ended or self.state.meets:
             held = len(self.stored) + len(self.quarantined)
             counted = self.state.counted(held, has_ended=visit.has_ended, at=self.now)
