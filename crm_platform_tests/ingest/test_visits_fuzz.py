@@ -15,7 +15,7 @@ import pytest
 
 from crm_platform.errors import NotFound, ServerUnavailable
 from crm_platform.ingest.visits import Known, deepen, visit_newest
-from crm_platform_tests.ingest.test_visits import START, Chat, Reader, now, rejected_key
+from crm_platform_tests.ingest.test_visits import Chat, Reader, now, rejected_key
 
 TOTALS = ("right", "right", "right", "missing", "missing", "of the page", "sometimes", "too high")
 NEEDLESSLY_MANY = 12  # quiet days after which everything is known
@@ -40,7 +40,9 @@ def server(chance: random.Random) -> tuple[Chat, str]:
     chat.repeats_last_page = not (chat.ends_unknown or chat.ignores_sort) and chance.random() < 0.15
     if chat.total_of_page:
         chat.hidden.clear()
-    chat.add(chance.choice([0, 1, size - 1, size, size + 1, 2 * size, 2 * size + 3, 7 * size + 1, chance.randrange(300)]))
+    chat.add(
+        chance.choice([0, 1, size - 1, size, size + 1, 2 * size, 2 * size + 3, 7 * size + 1, chance.randrange(300)])
+    )
     return chat, totals
 
 
