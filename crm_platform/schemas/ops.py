@@ -70,13 +70,13 @@ class CrawlState(OpsTable):
     proven_total = count("Total when the history was last proven whole.", nullable=True)
     failed_at = timestamp("Last time every try of a visit failed; NULL since the last success.", nullable=True)
     failure = text("Why.", nullable=True)
-    pages_from_oldest = count("Pages read without a gap from the oldest end.", nullable=True)
+    pages_from_oldest = count("Pages of the history that are read, from the end that it is read from.", nullable=True)
     newest_run_since = timestamp(
         "Oldest message of the newest run: what is missing is older.", nullable=True, is_told=True
     )
     fell_short_at = timestamp("When the list was read to its end and held less than its total.", nullable=True)
     short_by = count("By how much.", nullable=True)
-    is_read_back = flag("The list is read a second time, from its newest end.", nullable=True)
+    is_read_back = flag("The history is read from the newest end: a second time, or because the list has no total.", nullable=True)
     last_page = text("Digest of the last of these pages.", nullable=True)
     unreachable = count("Messages that the total counts and two readings to the end did not bring.", nullable=True)
     last_total = count("Messages in the chat when that page was read, or at a visit since then.", nullable=True)
