@@ -76,7 +76,9 @@ class CrawlState(OpsTable):
     )
     fell_short_at = timestamp("When the list was read to its end and held less than its total.", nullable=True)
     short_by = count("By how much.", nullable=True)
-    is_read_back = flag("The history is read from the newest end: a second time, or because the list has no total.", nullable=True)
+    is_read_back = flag(
+        "The history is read from the newest end: a second time, or because the list has no total.", nullable=True
+    )
     last_page = text("Digest of the last of these pages.", nullable=True)
     unreachable = count("Messages that the total counts and two readings to the end did not bring.", nullable=True)
     last_total = count("Messages in the chat when that page was read, or at a visit since then.", nullable=True)
