@@ -120,11 +120,14 @@ def test_what_comes_next_is_told_for_the_port_it_is_on(arguments):
     )
     try:
         lines = [sandbox.stdout.readline() for _ in range(5)]
+        own = lines[0].split("127.0.0.1:")[1].split()[0]
+        # It answers: from here on SIGTERM ends it. Before that, it ignores what its parent ignores, and test workers
+        # ignore SIGTERM.
+        assert httpx.get(f"http://127.0.0.1:{own}/crm/chat", timeout=120).status_code == 401
     finally:
         sandbox.terminate()
         sandbox.communicate(timeout=120)
     assert (f"http://127.0.0.1:{port} " in lines[0]) == (not arguments)
-    own = lines[0].split("127.0.0.1:")[1].split()[0]
     assert f"CRM_SANDBOX_PORT={own} crm refresh" in lines[4]
     assert load_settings(sandbox_port=int(own), base_url=None).crm_url == f"http://127.0.0.1:{own}"
 
