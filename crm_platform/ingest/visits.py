@@ -221,7 +221,9 @@ def visit_newest(
     state = before
     is_first = before.known_until is None
     is_met = is_all = False
-    known_below = 0  # records of the last page that were known
+    met_again: set[str] = (
+        set()
+    )  # keys on these pages that were known: a record without an id may stand above the others
     try:
         while paging.next is not None and not is_met:
             number = paging.next
@@ -243,7 +245,8 @@ def visit_newest(
             if is_first and (state.reported_total is not None or len(run) > 1):
                 break
             if not is_first:  # that as much came as the total grew by says nothing where something went away
-                is_met, known_below = known.is_reached_by(page, rejected_key), len(keys) - len(new)
+                is_met = known.is_reached_by(page, rejected_key)
+                met_again |= keys - new
         is_all = paging.end == "empty" or (paging.end == "total" and run[-1].total is not None)
         if paging.end in HINTS and not is_met:
             last = _last_page(ask, run, sort="newest", number=number)
@@ -269,7 +272,7 @@ def visit_newest(
         visit.state = state.proven(total)
         return visit
     state = replace(state, newest_run=depth)
-    above = len(visit.unseen) if moved is None else min(len(visit.unseen), depth - known_below)
+    above = len(visit.unseen) if moved is None else min(len(visit.unseen), depth - len(met_again))
     met = None if is_first or not (is_met or is_all) else _after_meeting(before, state, run, moved, new=above)
     if met is None and not is_first and (moved is None or moved.came):
         # More may have come than the pages behind the first hold. If they were kept, they would be known ground to the
