@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crm_platform.api import utc_now
-from crm_platform.errors import CrmPlatformError, FixConfiguration, ServerUnavailable, Unauthorized
+from crm_platform.errors import CrmPlatformError, FixConfiguration, RetryLater, ServerUnavailable, Unauthorized
 from crm_platform.ingest.accounts import Outcome, Progress
 from crm_platform.ingest.failures import FINAL, MOST_TRIES
 from crm_platform.ingest.runs import (
@@ -238,6 +238,16 @@ class _Stages:
 
     def _read(self, chat_ids: list[str], current: set[str]) -> dict[str, CrmPlatformError]:
         """Visit these chats and read their histories; notes which are current, gives what failed."""
+        try:
+            return self._read_until_done(chat_ids, current)
+        except RetryLater:
+            # The day's requests are spent, or nobody answers: what was read to its end by then counts all the same. Else
+            # a server's small allowance is spent on the same lists every day.
+            self.crawler.chats.count_ended()
+            current |= {chat_id for chat_id in chat_ids if self.crawler.chats.states[chat_id].is_history_whole}
+            raise
+
+    def _read_until_done(self, chat_ids: list[str], current: set[str]) -> dict[str, CrmPlatformError]:
         crawler = self.crawler
         failed: dict[str, CrmPlatformError] = {}
         asked = set(chat_ids)
