@@ -241,8 +241,8 @@ class _Stages:
         try:
             return self._read_until_done(chat_ids, current)
         except RetryLater:
-            # The day's requests are spent, or nobody answers: what was read to its end by then counts all the same. Else
-            # a server's small allowance is spent on the same lists every day.
+            # The day's requests are spent, or nobody answers: what was read to its end by then counts all the same.
+            # Else a small allowance is spent on the same lists every day.
             self.crawler.chats.count_ended()
             current |= {chat_id for chat_id in chat_ids if self.crawler.chats.states[chat_id].is_history_whole}
             raise
