@@ -373,7 +373,9 @@ def _last_page(ask: Ask, run: list[Page[Message]], *, sort: Sort, number: int) -
 class _Reading:
     """A reading of history at work: where it stands, and what a page, or none, means to it."""
 
-    def __init__(self, client: CrmClient, visit: Visit, *, to_end: bool, retries: int | None) -> None:
+    def __init__(
+        self, client: CrmClient, visit: Visit, *, to_end: bool, skip_page: int | None, retries: int | None
+    ) -> None:
         state = visit.state
         if state.reported_total is None and not state.is_read_back:
             state = state.from_the_newest()
@@ -382,6 +384,7 @@ class _Reading:
         self._sort: Sort = "newest" if state.is_read_back else "oldest"
         self._to_end = to_end or state.is_read_back
         self._visit = visit
+        self._skip_page = skip_page
         self._asking = _asking(client, state.chat_id, retries=retries)
         self._is_doubted = False  # the last page brought nothing new
         self._go_on_from(state, total=state.reported_total)
@@ -424,13 +427,17 @@ class _Reading:
         """Keep a page and step ahead; or not, where what it holds is not what follows."""
         state, told = self.state, page
         if not self._visit.pages and _may_have_moved(state, page):
-            # Does the page before still hold the same? Else, or if nobody says, this is any page.
-            self.state = state.from_the_start()
-            told = self.ask(state.pages_from_oldest)
+            # Does the page before still hold the same? Else, or if twice nobody says, this is any page.
+            try:
+                told = self.ask(state.pages_from_oldest)
+            except CrmPlatformError:
+                self._visit.failed_page = state.pages_from_oldest
+                if self._skip_page == state.pages_from_oldest:
+                    self.state = state.from_the_start()
+                raise
             if _digest(keys_of(told)) != state.last_page:
-                self._go_on_from(self.state, total=self._paging.total)
+                self._go_on_from(state.from_the_start(), total=self._paging.total)
                 return
-            self.state = state
         paging = self._paging
         paging.took(page, keys_of(page))
         if state.is_read_back:
@@ -519,7 +526,7 @@ def deepen(
     left out if it still cannot: what is missing then shows in the count.
     """
     visit = Visit(before)
-    reading = _Reading(client, visit, to_end=to_end, retries=retries)
+    reading = _Reading(client, visit, to_end=to_end, skip_page=skip_page, retries=retries)
     try:
         while (number := reading.next) is not None and reading.asked < most_pages:
             # Left out for good only once a page behind it came: else it is the server that answers nobody.
