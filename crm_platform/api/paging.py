@@ -113,11 +113,6 @@ class Paging:
         self._largest = 0
         self._taken = 0
 
-    @property
-    def place(self) -> int:
-        """Pages that were read without a gap."""
-        return self._last if self.next is None else self.next - 1
-
     def took(self, page: Page[Any], keys: AbstractSet[str]) -> None:
         """Note page `next`, by the keys it held."""
         came = count_of(page)

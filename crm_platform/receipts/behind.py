@@ -230,14 +230,12 @@ class SnapshotReader:
         figure, rows = line.figure, line.figure.rows
         grain = line.table.key if figure.grain is None else figure.grain
         by = {name: self.expand(value) for name, value in rows.by.items()}
-        columns = ["r.*", *(f'{self.expand(value)} as "{name}"' for name, value in rows.extra.items())]
-        columns += [f"{value} as by_{name}" for name, value in by.items()]
+        columns = [f"{value} as by_{name}" for name, value in by.items()]
         if figure.is_own_part:
             columns.append(" and ".join(f'{value} = k."{name}"' for name, value in by.items()) + " as is_own")
         here = [f'{by[name]} = k."{name}"' for name in grain if name in by]
-        inner = source(rows, self.expand, before="k cross join ", where=here)
-        picked = f" where {self.expand(figure.where)}" if figure.where else ""
-        return Behind(line, own[0], f"select * from (select {', '.join(columns)} {inner}) as rows{picked}", own[1])
+        found = source(rows, self.expand, before="k cross join ", where=here)
+        return Behind(line, own[0], self._picked(figure, found, columns), own[1])
 
     def over(
         self,
@@ -257,12 +255,16 @@ class SnapshotReader:
             raise InvalidRequest(f"{line.table.full_name()}.{line.column} has no value over a range of days")
         here = [f"{self.expand(day)} >= $day_from", f"{self.expand(day)} < $day_to"]
         here += [f'r."{name}" in (select unnest(${name}))' for name in only]
-        columns = ["r.*", *(f'{self.expand(value)} as "{name}"' for name, value in rows.extra.items())]
-        inner = f"select {', '.join(columns)} {source(rows, self.expand, where=here)}"
-        picked = f" where {self.expand(figure.where)}" if figure.where else ""
+        found = self._picked(figure, source(rows, self.expand, where=here))
         named = {name: list(values) for name, values in only.items()}
         parameters = {"day_from": first, "day_to": after, **named}
-        return Behind(line, "select null as nothing", f"select * from ({inner}) as rows{picked}", parameters)
+        return Behind(line, "select null as nothing", found, parameters)
+
+    def _picked(self, figure: Figure, found: str, columns: Sequence[str] = ()) -> str:
+        """SELECT the rows of a FROM that the figure picks, with the columns its rows declare besides, and more."""
+        extra = [f'{self.expand(value)} as "{name}"' for name, value in figure.rows.extra.items()]
+        where = f" where {self.expand(figure.where)}" if figure.where else ""
+        return f"select * from (select {', '.join(['r.*', *extra, *columns])} {found}) as rows{where}"
 
     def value(self, behind: Behind) -> object:
         """The figure from its rows."""
