@@ -160,9 +160,11 @@ class ChatSteps:
         part = "newest" if visit.is_newest else "history"
         if failure is None and not visit.pages:
             return  # nothing was asked
-        got_further = visit.state.pages_from_oldest > self.states[chat_id].pages_from_oldest
+        before = self.states[chat_id]
+        got_further = visit.state.pages_from_oldest > before.pages_from_oldest
         if isinstance(failure, OF_ONE_OBJECT) and got_further and not visit.is_newest:
-            self._failures.got_further(failure, "list_messages", chat_id, part=part)
+            has_left_out = visit.state.has_gap and not before.has_gap
+            self._failures.got_further(failure, "list_messages", chat_id, part=part, has_left_out=has_left_out)
             visit.failure = None
             return
         self._failures.judge(failure, "list_messages", chat_id, part=part)

@@ -110,9 +110,17 @@ class Failures:
         if len(self._in_a_row) >= FAILURES_IN_A_ROW and self.stopped_by is None:
             self._judge_row(failure, at=at)
 
-    def got_further(self, failure: CrmPlatformError, operation: str, target: str, *, part: str) -> None:
-        """A part of an object got further before it failed: that is no failure, and its tries begin anew."""
+    def got_further(
+        self, failure: CrmPlatformError, operation: str, target: str, *, part: str, has_left_out: bool
+    ) -> None:
+        """A part of an object got further before it failed: that is no failure, and its tries begin anew.
+
+        `has_left_out`: it got further without what had failed, which says nothing of why that failed.
+        """
         self._end_row()
+        if not has_left_out:
+            self._passed(operation, target, part=part)
+        self._troubles.over(operation, target, at=self._recorder.now())
         self._failing.setdefault((operation, target), {})[part] = Failing(str(failure))
 
     def raise_if_stopped(self) -> None:

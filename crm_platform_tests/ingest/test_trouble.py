@@ -8,6 +8,7 @@ import random
 import re
 from collections import Counter
 from dataclasses import replace
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -380,6 +381,34 @@ def test_a_page_is_left_out_for_its_own_failures_alone(tmp_path, monkeypatch):
         crawler.recorder.commit()
     assert max(asked.values()) > 3
     assert crm.rows("from ops.crawl_state where not is_history_whole") == []
+
+
+def test_a_page_is_left_out_for_no_failure_of_a_page_before_it(tmp_path, monkeypatch):
+    """What kept an earlier page of the history from being had is over once the reading got further."""
+    monkeypatch.setattr("crm_platform.ingest.visits.PAGE_SIZE", 5)
+    crm = world(tmp_path, contacts=12, days=200)
+    handle = type(crm.sandbox).handle.__get__(crm.sandbox)
+    failing = {
+        "newest&page=1": ("out of order", (1,)),  # so this server is one that mends what it said
+        "oldest&page=2": ("out of order", (1, 2, 3)),
+        "oldest&page=4": ("out of memory", (1, 2)),
+    }
+    asked: Counter[tuple[str, str]] = Counter()
+
+    def handled(method, path, query, headers, body):
+        given = dict(parse_qsl(query))
+        for page, (why, times) in failing.items():
+            if path.endswith("/messages") and page == f"{given['sort']}&page={given['page']}":
+                asked[path, page] += 1
+                if asked[path, page] in times:
+                    return Answer(200, json.dumps({"success": False, "message": why}).encode())
+        return handle(method, path, query, headers, body)
+
+    crm.sandbox.handle = handled
+    crm.refresh(workers=1)
+    assert {page for (_, page), times in asked.items() if times > 2} >= {"oldest&page=2", "oldest&page=4"}
+    assert crm.rows("from ops.crawl_state where not is_history_whole") == []
+    assert crm.rows("from ops.troubles where over_at is null") == []
 
 
 CAMPAIGNS = {"success": True, "count": 40, "data": [{"campaign_id": f"k{n}", "status": "completed"} for n in range(40)]}
