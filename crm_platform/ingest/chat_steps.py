@@ -87,6 +87,10 @@ class ChatSteps:
         )
         self._failures.raise_if_stopped()
 
+    def may_leave_out(self, chat_id: str) -> bool:
+        """Whether the next reading of a history goes on without a page, if that cannot be had this time either."""
+        return chat_id in self._bad_pages and self._failures.is_last_try("list_messages", chat_id, part="history")
+
     @property
     def ended(self) -> AbstractSet[str]:
         """Chats whose reading is over, and whose rows are still to be counted."""
@@ -194,8 +198,6 @@ class ChatSteps:
         return visit
 
     def _deepen(self, pages: int, state: ChatState) -> Visit:
-        # A page that cannot be had this time either is left out.
-        is_last_try = self._failures.is_last_try("list_messages", state.chat_id, part="history")
         fetches: list[Fetch] = []
         with self._recorder.collecting(fetches):
             visit = deepen(
@@ -204,7 +206,7 @@ class ChatSteps:
                 most_pages=pages,
                 now=self._now,
                 to_end=state.chat_id in self._short,
-                skip_page=self._bad_pages.get(state.chat_id) if is_last_try else None,
+                skip_page=self._bad_pages[state.chat_id] if self.may_leave_out(state.chat_id) else None,
                 retries=self._failures.retries("list_messages", state.chat_id),
             )
         visit.fetches = fetches

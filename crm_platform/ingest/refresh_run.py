@@ -273,7 +273,9 @@ class _Stages:
                 unfinished = self._due(left - current)
             if not unfinished:
                 return failed
-            reading = crawler.chats.deepen(unfinished)
+            # Pages are left out last: by then it is known which failures pass.
+            patient = [chat_id for chat_id in unfinished if not crawler.chats.may_leave_out(chat_id)]
+            reading = crawler.chats.deepen(patient or unfinished)
 
     def _due(self, chat_ids: set[str]) -> list[str]:
         """Those of the chats whose history is to be read on, in their order."""
