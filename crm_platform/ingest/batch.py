@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from crm_platform.api import Campaign, CampaignReport, Contact, CustomField, Fetch, Message, Page, Rejected
     from crm_platform.api.records import Extra
-    from crm_platform.ingest.visits import ChatState
+    from crm_platform.ingest.chat_state import ChatState
     from crm_platform.warehouse import Session, Warehouse
 
 Row = dict[str, object]

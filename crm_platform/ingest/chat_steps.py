@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 
 from crm_platform.api import FUTURE_TOLERANCE
 from crm_platform.ingest.batch import rejected_key
+from crm_platform.ingest.chat_state import ChatState
 from crm_platform.ingest.failures import OF_ONE_OBJECT
+from crm_platform.ingest.histories import deepen
+from crm_platform.ingest.message_lists import Visit
 from crm_platform.ingest.planner import SeenMessage
 from crm_platform.ingest.presence import PRESENT
 from crm_platform.ingest.stored import chat_states, newest_ends, records_held
-from crm_platform.ingest.visits import ChatState, Known, Visit, deepen, visit_newest
+from crm_platform.ingest.visits import KnownMessages, visit_newest
 from crm_platform.schemas import raw
 
 if TYPE_CHECKING:
@@ -183,13 +186,13 @@ class ChatSteps:
         at = visit.pages[0].fetch.started_at
         self._planner_store.visited(visit.state.chat_id, at=at, new_messages=new, requests=len(visit.fetches))
 
-    def _visit(self, known: Mapping[str, Known], state: ChatState) -> Visit:
+    def _visit(self, known: Mapping[str, KnownMessages], state: ChatState) -> Visit:
         fetches: list[Fetch] = []
         with self._recorder.collecting(fetches):
             visit = visit_newest(
                 self._client,
                 state,
-                known.get(state.chat_id, Known()),
+                known.get(state.chat_id, KnownMessages()),
                 rejected_key=lambda one: rejected_key(one, operation="list_messages", target=state.chat_id),
                 now=self._now,
                 retries=self._failures.retries("list_messages", state.chat_id),
@@ -212,7 +215,7 @@ class ChatSteps:
         visit.fetches = fetches
         return visit
 
-    def _known(self, chat_ids: list[str]) -> dict[str, Known]:
+    def _known(self, chat_ids: list[str]) -> dict[str, KnownMessages]:
         if not chat_ids:
             return {}
         with self._warehouse.reading() as session:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from crm_platform.ingest.chat_state import PAGE_SIZE
 from crm_platform.ingest.planner import HISTORY_SHARE
 from crm_platform.ingest.presence import PRESENT
-from crm_platform.ingest.visits import PAGE_SIZE
 
 if TYPE_CHECKING:
     from crm_platform.api import Allowance

@@ -36,8 +36,8 @@ from crm_platform.schemas import RawTable, raw
 from crm_platform.warehouse import Written
 
 if TYPE_CHECKING:
+    from crm_platform.ingest.chat_state import ChatState
     from crm_platform.ingest.crawler import Crawler
-    from crm_platform.ingest.visits import ChatState
     from crm_platform.settings import Settings
     from crm_platform.warehouse import Warehouse
 

@@ -32,7 +32,7 @@ from crm_platform.schemas import RawTable, raw
 
 if TYPE_CHECKING:
     from crm_platform.ingest.crawler import Crawler
-    from crm_platform.ingest.visits import Visit
+    from crm_platform.ingest.message_lists import Visit
     from crm_platform.settings import Settings
     from crm_platform.warehouse import Warehouse
 

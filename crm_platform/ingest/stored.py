@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crm_platform.ingest.batch import aware
-from crm_platform.ingest.visits import PAGE_SIZE, ChatState, Known
+from crm_platform.ingest.chat_state import PAGE_SIZE, ChatState
+from crm_platform.ingest.visits import KnownMessages
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,7 +55,7 @@ def _state_of(row: dict[str, Any]) -> ChatState:
     return ChatState(**values)
 
 
-def newest_ends(session: Session, chat_ids: list[str]) -> dict[str, Known]:
+def newest_ends(session: Session, chat_ids: list[str]) -> dict[str, KnownMessages]:
     """Give what is stored of these chats' newest ends."""
     marks = ", ".join("?" * len(chat_ids))
     stored = session.query(
@@ -72,7 +73,10 @@ def newest_ends(session: Session, chat_ids: list[str]) -> dict[str, Known]:
     for into, table in ((ids, stored), (keys, rejected)):
         for chat_id, key in zip(*(column.to_pylist() for column in table.columns), strict=True):
             into.setdefault(chat_id, set()).add(key)
-    return {chat_id: Known(frozenset(ids.get(chat_id, ())), frozenset(keys.get(chat_id, ()))) for chat_id in chat_ids}
+    return {
+        chat_id: KnownMessages(frozenset(ids.get(chat_id, ())), frozenset(keys.get(chat_id, ())))
+        for chat_id in chat_ids
+    }
 
 
 def records_held(session: Session, chat_ids: list[str]) -> dict[str, int]:

@@ -385,7 +385,7 @@ def test_a_page_is_left_out_for_its_own_failures_alone(tmp_path, monkeypatch):
 
 def test_a_page_is_left_out_for_no_failure_of_a_page_before_it(tmp_path, monkeypatch):
     """What kept an earlier page of the history from being had is over once the reading got further."""
-    monkeypatch.setattr("crm_platform.ingest.visits.PAGE_SIZE", 5)
+    monkeypatch.setattr("crm_platform.ingest.message_lists.PAGE_SIZE", 5)
     crm = world(tmp_path, contacts=12, days=200)
     handle = type(crm.sandbox).handle.__get__(crm.sandbox)
     failing = {

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from crm_platform.api import Fetch, Message, Page, Rejected
 from crm_platform.errors import NotFound, ServerUnavailable
-from crm_platform.ingest.visits import ChatState, Known, deepen, visit_newest
+from crm_platform.ingest.chat_state import ChatState
+from crm_platform.ingest.histories import deepen
+from crm_platform.ingest.visits import KnownMessages, visit_newest
 
 START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 
@@ -141,7 +143,7 @@ class Reader:
             self.bad_page = visit.failed_page
 
     def visit(self, chat: Chat) -> None:
-        known = Known(frozenset(self.stored), frozenset(self.quarantined))
+        known = KnownMessages(frozenset(self.stored), frozenset(self.quarantined))
         self.keep(visit_newest(chat, self.state, known, rejected_key=rejected_key, now=now))
 
     def deepen(self, chat: Chat, most_pages: int = 1_000) -> None:
@@ -250,7 +252,7 @@ def test_a_missing_chat_is_a_failure_of_the_visit_and_no_more():
         def list_messages(self, *_, **__):
             raise NotFound("no such chat", status=404)
 
-    visit = visit_newest(Gone(), ChatState("c"), Known(), rejected_key=rejected_key, now=now)
+    visit = visit_newest(Gone(), ChatState("c"), KnownMessages(), rejected_key=rejected_key, now=now)
     assert isinstance(visit.failure, NotFound)
     assert visit.state.known_until is None
 

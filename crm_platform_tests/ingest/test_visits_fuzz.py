@@ -14,7 +14,8 @@ import random
 import pytest
 
 from crm_platform.errors import NotFound, ServerUnavailable
-from crm_platform.ingest.visits import Known, deepen, visit_newest
+from crm_platform.ingest.histories import deepen
+from crm_platform.ingest.visits import KnownMessages, visit_newest
 from crm_platform_tests.ingest.test_visits import Chat, Reader, now, rejected_key
 
 TOTALS = ("right", "right", "right", "missing", "missing", "of the page", "sometimes", "too high")
@@ -110,7 +111,7 @@ class Life:
             first = first or list(chat.records)
 
         chat.on_request = on_request
-        known = Known(frozenset(reader.stored), frozenset(reader.quarantined))
+        known = KnownMessages(frozenset(reader.stored), frozenset(reader.quarantined))
         visit = visit_newest(chat, reader.state, known, rejected_key=rejected_key, now=now)
         if visit.pages:
             self.listed[visit.state.known_until] = first or []
