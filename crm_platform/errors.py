@@ -1,6 +1,6 @@
 """The exception tree, sorted by what the caller should do.
 
-What belongs here: every exception that crosses a room's border. What does not: handling them.
+What belongs here: every exception that leaves a package. What does not: handling them.
 
     CrmPlatformError
     ├── RetryLater            the same call may succeed later; nothing is wrong with the caller
@@ -17,18 +17,22 @@ What belongs here: every exception that crosses a room's border. What does not: 
     ├── WriteUncertain        a write may or may not have been applied: look before sending it again
     ├── SkipRecord            one record cannot be kept; quarantine it and go on
     ├── ContractBreach        a table breaks its declared contract (`breaches`); nothing was published
-    └── GiveUp                a bug or a broken file: stop, keep what is there, tell a person
+    └── GiveUp                a bug, a broken file or a full disk: stop, keep what is there, tell a person
 
 No message, repr or attribute of these ever holds the API key, a phone number, an e-mail address or message text.
 """
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says when a file cannot grow."""
 
 
 def quoted(value: object) -> str:
@@ -154,3 +158,11 @@ class ContractBreach(CrmPlatformError):
 
 class GiveUp(CrmPlatformError):
     """Neither waiting nor a setting helps: a person has to look."""
+
+
+def no_room(path: object, why: str) -> GiveUp:
+    """Say that a file cannot grow. `why`: the system's words for one of NO_ROOM."""
+    return GiveUp(
+        f"{path or 'a file'} cannot be written ({why}): make room on its disk, then run it again; what was stored"
+        " before is whole"
+    )

@@ -1,4 +1,4 @@
-"""The house keeps its rooms: who may import whom, who may touch the network, the environment, the database."""
+"""The packages keep their places: who may import whom, who may touch the network, the environment, the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import crm_platform
 
 ROOT = Path(crm_platform.__file__).parent
 
-# Each room imports only what stands in an earlier row, and itself.
+# Each package imports only what stands in an earlier row, and itself.
 LAYERS = (
     {"errors", "languages", "scrub"},
     {"settings"},
@@ -23,17 +23,17 @@ LAYERS = (
     {"ingest", "models"},
     {"publish"},
     {"receipts"},
-    {"serving", "alerts", "events", "segments", "actions", "privacy"},
+    {"serving", "alerts"},
     {"defs"},
     {"doctor"},
     {"cli", "definitions"},
 )
-RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+RANK = {package: rank for rank, packages in enumerate(LAYERS) for package in packages}
 STARTS_SANDBOX = ROOT / "cli" / "sandbox.py"
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
 
-def room_of(path: Path) -> str:
+def package_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
@@ -49,31 +49,31 @@ def imports_of(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_room_imports_only_what_stands_before_it(path):
-    room = room_of(path)
+def test_a_package_imports_only_what_stands_before_it(path):
+    package = package_of(path)
     for imported in imports_of(path):
-        package, _, rest = imported.partition(".")
-        assert package not in {"tools", "benchmarks", "crm_platform_tests"}, "the product runs without them"
-        if package == "crm_platform" and rest:
+        top, _, rest = imported.partition(".")
+        assert top not in {"tools", "benchmarks", "crm_platform_tests"}, "the product runs without them"
+        if top == "crm_platform" and rest:
             other = rest.split(".")[0]
             if other not in RANK:
                 continue  # a name of the top package itself, such as __version__
-            if other == "sandbox" and room != "sandbox":
+            if other == "sandbox" and package != "sandbox":
                 assert path == STARTS_SANDBOX, "the sandbox is a process of its own, which `crm sandbox` runs"
             assert imported != "crm_platform.cli.sandbox", "and only `crm sandbox`"
-            assert other == room or RANK[other] < RANK[room], f"{room} must not import {other}"
+            assert other == package or RANK[other] < RANK[package], f"{package} must not import {other}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_the_rooms_named_for_it_touch_the_outside(path):
-    room, text, imported = room_of(path), path.read_text(encoding="utf-8"), imports_of(path)
-    if room not in {"api", "alerts"}:
+def test_only_the_packages_named_for_it_touch_the_outside(path):
+    package, text, imported = package_of(path), path.read_text(encoding="utf-8"), imports_of(path)
+    if package not in {"api", "alerts"}:
         assert not any(name.split(".")[0] in {"httpx", "requests", "urllib3"} for name in imported)
-    if room != "alerts":
+    if package != "alerts":
         assert "smtplib" not in imported
-    if room not in {"defs", "definitions"}:
+    if package not in {"defs", "definitions"}:
         assert not any(name.split(".")[0].startswith("dagster") for name in imported), "Dagster stays in defs/"
-    if room != "settings":
+    if package != "settings":
         assert "os.environ" not in text, "settings.py reads the environment"
         assert "getenv" not in text, "settings.py reads the environment"
 

@@ -1,6 +1,6 @@
 """`crm`: the platform from a shell.
 
-What belongs here: arguments, questions, tables and exit codes; each command calls one function of another room. What
+What belongs here: arguments, questions, tables and exit codes; each command calls one function of another package. What
 does not: anything a test would want to call without a shell; the bounds of options (options.py). Commands are imported
 when they are called, so that `crm --help` answers at once.
 
@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import click
 
 from crm_platform.cli.options import require_plain
-from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, InvalidRequest, RetryLater
+from crm_platform.errors import NO_ROOM, Busy, CrmPlatformError, FixConfiguration, GiveUp, InvalidRequest, RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +43,7 @@ EXIT_INTERRUPTED: Final = 130
 EXIT_UNREAD: Final = 141
 
 # What a file system answers to anybody: a message tells all there is to know, a traceback no more.
-_DISK: Final = frozenset(
-    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.ENOTDIR}
-)
+_DISK: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, *NO_ROOM})
 
 # Bytes: with less of it free on the disk, SQLite and DuckDB fail in whatever they do.
 _LEAST_ROOM: Final = 1_000_000
@@ -162,13 +160,16 @@ def main(args: Sequence[str] | None = None) -> None:
         crm.main(args=list(args) if args is not None else None, prog_name="crm")
     except CrmPlatformError as problem:
         click.echo(f"crm: {explain(problem)}", err=True)
+        if isinstance(problem, GiveUp) and (folder := _full_folder()) is not None:
+            click.echo(f"  the disk of {folder} is full: make room, then run it again", err=True)
         sys.exit(exit_code(problem))
     except KeyboardInterrupt:  # before a command has begun
         sys.exit(EXIT_INTERRUPTED)
     except OSError as problem:
         if problem.errno not in _DISK:
             raise
-        click.echo(f"crm: {problem.filename or 'the disk'}: {problem.strerror}", err=True)
+        what_to_do = ": make room, then run it again" if problem.errno in NO_ROOM else ""
+        click.echo(f"crm: {problem.filename or 'the disk'}: {problem.strerror}{what_to_do}", err=True)
         sys.exit(EXIT_FAILED)
     except Exception:
         # Libraries that keep files of their own (Dagster's SQLite) tell of a full disk in many ways.

@@ -1,7 +1,7 @@
 """Errors in Dagster's words: which ones are worth another try, and which need a person.
 
 What belongs here: the translation of `crm_platform.errors`. What does not: deciding what an error is (errors.py).
-Anything that is not of the platform's tree is a bug and passes untouched, with its traceback.
+Anything that is neither of the platform's tree nor a full disk is a bug and passes untouched, with its traceback.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration, RetryLater
+from crm_platform.errors import NO_ROOM, ContractBreach, CrmPlatformError, FixConfiguration, RetryLater, no_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,12 @@ def in_dagsters_words(reporter: Reporter) -> Iterator[None]:
     """Raise what Dagster understands in place of the platform's errors, after telling the reporter."""
     try:
         yield
-    except CrmPlatformError as problem:
-        reporter.failed(problem)
-        raise translate(problem, may_retry=reporter.retries) from problem
+    except (CrmPlatformError, OSError) as problem:
+        if isinstance(problem, OSError):
+            if problem.errno not in NO_ROOM:
+                raise
+            told: CrmPlatformError = no_room(problem.filename, problem.strerror or "")
+        else:
+            told = problem
+        reporter.failed(told)
+        raise translate(told, may_retry=reporter.retries) from problem

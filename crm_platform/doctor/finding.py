@@ -1,6 +1,6 @@
 """What an examination says: what was looked at, whether it is well, and what was found or what to do.
 
-What belongs here: that one line. What does not: looking (the other modules of this room).
+What belongs here: that one line. What does not: looking (the other modules of this package).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A CRM to run against: a seeded world behind the contract of docs/crm-api.md.
 
 What belongs here: the world, the contract's answers, faults, odd shapes, limits, and the server. What does not:
-anything another room imports; the command line starts it, tests drive it.
+anything another package imports; the command line starts it, tests drive it.
 
     from crm_platform.sandbox import ManualClock, Sandbox, SandboxOptions
 

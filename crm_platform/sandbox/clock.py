@@ -1,6 +1,6 @@
 """The world's time.
 
-What belongs here: clocks. What does not: sleeping; nothing in this room sleeps but the HTTP server.
+What belongs here: clocks. What does not: sleeping; nothing in this package sleeps but the HTTP server.
 """
 
 from __future__ import annotations

@@ -3,14 +3,14 @@
 What belongs here: the words of that declaration (`Rows`, `Figure`). What does not: a figure's meaning (metrics/), what
 follows from the declaration: a table's SQL (models/generate.py), the receipt and the value over any days (receipts/).
 
-A declaration reads like this; texts are SQL in the words of the templates (`{{ cut_day }}`):
+A declaration reads like this; texts are SQL in the words of the templates (`{{ cut_day }}`). It is no table of ours:
 
-    WAITS = Rows(ResponseWaits, by={"day": "r.day"}, where="not r.is_left_truncated")
+    VISITS = Rows(ShopVisits, by={"day": "r.day"}, where="not r.is_a_test")
 
-    class ResponseTimesDaily(KpiTable):
-        waits = WAITS.count("Waits that began.")
-        first_waits = WAITS.count("First waits of their conversation.", "is_first")
-        answer_rate = WAITS.rate("Answered of first waits.", "state = 'answered'", of="is_first", good="up")
+    class ShopVisitsDaily(KpiTable):
+        visits = VISITS.count("Visits that began.")
+        first_visits = VISITS.count("First visits of their visitor.", "is_first")
+        buying_share = VISITS.rate("First visits that bought, of first visits.", "bought", of="is_first", good="up")
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ names it. An error says in one line why a file cannot be opened. A damaged file 
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import re
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from crm_platform.errors import Busy, CrmPlatformError, Discarded, FixConfiguration, GiveUp
+from crm_platform.errors import NO_ROOM, Busy, CrmPlatformError, Discarded, FixConfiguration, GiveUp, no_room
 from crm_platform.schemas import Type
 from crm_platform.warehouse.folder import keep_private
 from crm_platform.warehouse.locks import file_lock
@@ -73,9 +72,6 @@ _DAMAGED: Final = (
     "Failure while replaying WAL",
     "Failed to load metadata pointer",
 )
-
-# What the system says when a file cannot grow: the disk is full, or its owner's quota is used up.
-_NO_ROOM: Final = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
 
 # The other file, while a writing session reads from it. Not `raw`: a catalogue and a schema of one name clash.
 SOURCE_ALIAS = "live"
@@ -321,11 +317,8 @@ class DuckDbWarehouse:
                 raise
             if _is_damage(problem):
                 raise self._damaged(problem) from problem
-            if why := next((words for words in _NO_ROOM if words in str(problem)), None):
-                raise GiveUp(
-                    f"{self.path} cannot be written ({why}): make room on its disk, then run it again; what was stored"
-                    " before is whole"
-                ) from problem
+            if why := next((words for words in map(os.strerror, NO_ROOM) if words in str(problem)), None):
+                raise no_room(self.path, why) from problem
             raise
         self._engines[os.getpid()] = engine
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import fasteners
 
-from crm_platform.errors import Busy, FixConfiguration
+from crm_platform.errors import NO_ROOM, Busy, FixConfiguration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -49,6 +49,8 @@ def _in_a_usable_folder(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as problem:
+        if problem.errno in NO_ROOM:
+            raise
         raise FixConfiguration(
             f"{path.parent} cannot be written ({problem.strerror}): set CRM_DATA_DIR to a folder of yours, or mend it"
         ) from problem
