@@ -25,6 +25,7 @@ No message, repr or attribute of these ever holds the API key, a phone number, a
 from __future__ import annotations
 
 import errno
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -160,9 +161,14 @@ class GiveUp(CrmPlatformError):
     """Neither waiting nor a setting helps: a person has to look."""
 
 
-def no_room(path: object, why: str) -> GiveUp:
-    """Say that a file cannot grow. `why`: the system's words for one of NO_ROOM."""
+def no_room(path: object, why: str | None) -> GiveUp:
+    """Say that a file cannot grow, in the system's words (`why`)."""
     return GiveUp(
         f"{path or 'a file'} cannot be written ({why}): make room on its disk, then run it again; what was stored"
         " before is whole"
     )
+
+
+def no_room_in(message: str) -> str | None:
+    """The system's words for a file that cannot grow, where a library's message holds them."""
+    return next((words for words in map(os.strerror, NO_ROOM) if words in message), None)

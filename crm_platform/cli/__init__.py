@@ -160,7 +160,7 @@ def main(args: Sequence[str] | None = None) -> None:
         crm.main(args=list(args) if args is not None else None, prog_name="crm")
     except CrmPlatformError as problem:
         click.echo(f"crm: {explain(problem)}", err=True)
-        if isinstance(problem, GiveUp) and (folder := _full_folder()) is not None:
+        if isinstance(problem, GiveUp) and "make room" not in str(problem) and (folder := _full_folder()) is not None:
             click.echo(f"  the disk of {folder} is full: make room, then run it again", err=True)
         sys.exit(exit_code(problem))
     except KeyboardInterrupt:  # before a command has begun

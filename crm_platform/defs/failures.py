@@ -46,7 +46,7 @@ def in_dagsters_words(reporter: Reporter) -> Iterator[None]:
         if isinstance(problem, OSError):
             if problem.errno not in NO_ROOM:
                 raise
-            told: CrmPlatformError = no_room(problem.filename, problem.strerror or "")
+            told: CrmPlatformError = no_room(problem.filename, problem.strerror)
         else:
             told = problem
         reporter.failed(told)

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from crm_platform.errors import GiveUp
+from crm_platform.errors import GiveUp, no_room, no_room_in
 from crm_platform.publish import database_writer
 from crm_platform.publish.files import literal
 from crm_platform.schemas import Column, KpiTable, Table
@@ -71,6 +71,8 @@ def write_database(path: Path, tables: Mapping[type[Table], Mapping[str, Column]
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
         said = process.stderr.read().strip()
+    if why := no_room_in(said):
+        raise no_room(path, why)
     if process.returncode != 0:
         raise GiveUp(f"{path.name} could not be written: {said or f'its writer ended with {process.returncode}'}")
 

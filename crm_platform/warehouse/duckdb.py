@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from crm_platform.errors import NO_ROOM, Busy, CrmPlatformError, Discarded, FixConfiguration, GiveUp, no_room
+from crm_platform.errors import Busy, CrmPlatformError, Discarded, FixConfiguration, GiveUp, no_room, no_room_in
 from crm_platform.schemas import Type
 from crm_platform.warehouse.folder import keep_private
 from crm_platform.warehouse.locks import file_lock
@@ -317,7 +317,7 @@ class DuckDbWarehouse:
                 raise
             if _is_damage(problem):
                 raise self._damaged(problem) from problem
-            if why := next((words for words in map(os.strerror, NO_ROOM) if words in str(problem)), None):
+            if why := no_room_in(str(problem)):
                 raise no_room(self.path, why) from problem
             raise
         self._engines[os.getpid()] = engine

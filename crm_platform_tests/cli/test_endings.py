@@ -126,7 +126,16 @@ def test_a_full_disk_is_named_without_a_traceback(idle, monkeypatch):
     monkeypatch.setattr(status_module, "published_snapshot", full)
     said = run("kpi")
     assert said.code == 1
-    assert said.err == "crm: /data/warehouse.duckdb: No space left on device\n"
+    assert said.err == "crm: /data/warehouse.duckdb: No space left on device: make room, then run it again\n"
+
+
+def test_a_run_that_fails_on_a_full_disk_says_so_whatever_its_reason_says(idle, monkeypatch):
+    def failed(*_: object, **__: object) -> None:
+        raise GiveUp("the run 5a97dc75 failed (OperationalError)")
+
+    monkeypatch.setattr(status_module, "published_snapshot", failed)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    assert run("kpi").err.endswith("is full: make room, then run it again\n")
 
 
 def test_a_bug_still_ends_in_a_traceback(idle, monkeypatch):

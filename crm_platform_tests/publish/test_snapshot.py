@@ -188,6 +188,9 @@ def test_who_writes_the_database_knows_the_parquet_files_alone(build, monkeypatc
     with pytest.raises(GiveUp, match=r"analytics\.duckdb could not be written: no space left"):
         build.publish()
     assert current(build.settings) is None
+    program.write_text("import sys; sys.exit('Failed to commit: Could not write file: No space left on device')")
+    with pytest.raises(GiveUp, match=r"analytics\.duckdb cannot be written \(No space left on device\): make room"):
+        build.publish()
     seen = (tmp_path / "seen").read_text()
     assert "'core/waits.parquet'" in seen
     key = pseudonym_key(build.settings).decode()

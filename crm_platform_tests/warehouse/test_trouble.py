@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sqlite3
@@ -147,6 +148,15 @@ def test_a_folder_a_missing_file_and_a_place_that_cannot_be_are_told(tmp_path: P
 def test_a_derived_folder_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / "models.duckdb").mkdir()
     with pytest.raises(FixConfiguration), store_at(tmp_path / "models.duckdb", is_derived=True).writing():
+        pass
+
+
+def test_a_full_disk_is_no_setting_to_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"), lease(tmp_path / "x.lock", purpose="test"):
         pass
 
 
