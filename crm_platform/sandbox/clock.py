@@ -8,48 +8,38 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 
-class Clock(Protocol):
+class SandboxClock:
     """World time, and the time by which limits and statistics count (the same but in a faster world)."""
 
     def now(self) -> dt.datetime:
         """World time, aware."""
-        ...
+        raise NotImplementedError
 
     def wall(self) -> float:
-        """Unix seconds."""
-        ...
+        """Unix seconds by which requests are counted."""
+        return self.now().timestamp()
 
 
-class RunningClock:
-    """World time = `start` + elapsed × `speed`; limits count real seconds."""
+class RunningClock(SandboxClock):
+    """World time = `start` + elapsed × `speed`; requests are counted by the machine's time."""
 
-    def __init__(
-        self,
-        start: dt.datetime,
-        *,
-        speed: float = 1.0,
-        elapsed: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, start: dt.datetime, *, speed: float) -> None:
         self._start = start
         self._speed = speed
-        self._elapsed = elapsed
-        self._wall = wall
-        self._began = elapsed()
+        self._began = time.monotonic()
 
     def now(self) -> dt.datetime:
         """World time, aware."""
-        return self._start + dt.timedelta(seconds=(self._elapsed() - self._began) * self._speed)
+        return self._start + dt.timedelta(seconds=(time.monotonic() - self._began) * self._speed)
 
     def wall(self) -> float:
         """Unix seconds of the machine."""
-        return self._wall()
+        return time.time()
 
 
-class FollowingClock:
+class FollowingClock(SandboxClock):
     """World time is whatever a function says: a simulation's virtual clock."""
 
     def __init__(self, now: Callable[[], dt.datetime]) -> None:
@@ -59,12 +49,8 @@ class FollowingClock:
         """World time, aware."""
         return self._now()
 
-    def wall(self) -> float:
-        """Unix seconds of the world."""
-        return self._now().timestamp()
 
-
-class ManualClock:
+class ManualClock(SandboxClock):
     """A clock that stands still until it is set."""
 
     def __init__(self, start: dt.datetime) -> None:
@@ -73,10 +59,6 @@ class ManualClock:
     def now(self) -> dt.datetime:
         """World time, aware."""
         return self._now
-
-    def wall(self) -> float:
-        """Unix seconds of the world."""
-        return self._now.timestamp()
 
     def set(self, now: dt.datetime) -> None:
         """Go forward to a time. Raises ValueError on one in the past: answers that were given cannot be taken back."""

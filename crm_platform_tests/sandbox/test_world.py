@@ -13,8 +13,9 @@ import pytest
 
 from crm_platform.sandbox import FollowingClock, ManualClock
 from crm_platform.sandbox.chance import DAY, HOUR, NEVER, WEEK, Ids, mix, mix_all, next_opening
-from crm_platform.sandbox.people import EXTRA, Roster
+from crm_platform.sandbox.people import EXTRA
 from crm_platform.sandbox.records import iso, milliseconds, moment_of
+from crm_platform.sandbox.roster import Roster
 from crm_platform_tests.sandbox.desk import START, Desk
 
 AT = milliseconds(START)

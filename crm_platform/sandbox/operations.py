@@ -1,0 +1,222 @@
+"""The contract's operations: a request's arguments in, the body of its answer out.
+
+What belongs here: one method an operation, checks against the world, what each operation's data looks like. What does
+not: paths (`routing.py`), key, limit and faults (`app.py`), records (`records.py`).
+
+Choices the contract leaves open: `page` and `limit` that are no whole numbers, below 1, or a limit above 100 are a 422;
+contacts and campaigns come newest first, so a new contact shifts every page; a search gives at most 1,000 contacts; a
+number that is a contact already cannot be created again (422); a campaign's message to a number that is no contact
+fails.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from crm_platform.sandbox.arguments import Arguments, parse_moment
+from crm_platform.sandbox.campaigns import SandboxCampaign
+from crm_platform.sandbox.people import Person, is_e164
+from crm_platform.sandbox.records import Record, custom_field_record
+from crm_platform.sandbox.responses import invalid, missing
+from crm_platform.sandbox.shapes import Shapes
+from crm_platform.sandbox.world import World
+
+CREATING: Final = frozenset({"create_contact", "create_custom_field", "create_campaign", "clone_campaign"})  # a 201
+
+_MOST_FOUND: Final = 1000  # contacts that one search gives
+_SEARCH_FIELDS: Final = ("email", "whatsapp_number", "name")
+_CONDITIONS: Final[dict[str, Callable[[str, str], bool]]] = {
+    "contains": str.__contains__,
+    "equal to": str.__eq__,
+    "starts with": str.startswith,
+    "ends with": str.endswith,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """The operations for one request. Each gives the body beside `success`, or raises what to answer.
+
+    `now`: milliseconds.
+    """
+
+    world: World
+    shapes: Shapes
+    now: int
+    arguments: Arguments
+
+    # Contacts
+
+    def _contact(self, index: int) -> Record:
+        return self.shapes.shaped("contact", self.world.contact(index, self.now))
+
+    def list_contacts(self) -> Record:
+        """A page of contacts, newest first."""
+        page, limit = self.arguments.page(limit=20)
+        total, indexes = self.world.roster.page(self.now, offset=(page - 1) * limit, limit=limit)
+        contacts = [self._contact(index) for index in indexes]
+        return {"data": contacts, "pagination": {"page": page, "limit": limit, "total": total}}
+
+    def search_contacts(self) -> Record:
+        """The contacts of which one attribute fulfils a condition, whatever the case."""
+        field = self.arguments.word("search_field", None, _SEARCH_FIELDS)
+        condition = _CONDITIONS[self.arguments.word("condition", "contains", tuple(_CONDITIONS))]
+        value = self.arguments.query_text("search_value").casefold()
+        found = (
+            self._contact(index)
+            for offset in range(0, self.world.roster.total(self.now), 500)
+            for index in self.world.roster.page(self.now, offset=offset, limit=500)[1]
+            if (text := getattr(self.world.person(index), field)) and condition(text.casefold(), value)
+        )
+        return {"data": list(itertools.islice(found, _MOST_FOUND))}
+
+    def create_contact(self) -> Record:
+        """A new contact."""
+        number = self.arguments.text("whatsapp_number")
+        if not is_e164(number):
+            invalid(("whatsapp_number", "must be a number like +254700000000"))
+        email = self.arguments.optional_text("email")
+        if email and "@" not in email:
+            invalid(("email", "must be an e-mail address"))
+        name, fields = self.arguments.optional_text("name"), self.arguments.texts("custom_fields")
+        if self.world.find_number(number, self.now) is not None:
+            invalid(("whatsapp_number", "is a contact already"))
+        person = Person(number, name, email, None if fields is None else tuple(fields.items()), "active")
+        return {"data": self._contact(self.world.create_contact(person, self.now))}
+
+    def delete_contact(self, chat_id: str) -> Record:
+        """A contact gone, with its chat."""
+        self.world.delete_contact(self._chat(chat_id), self.now)
+        return {"message": "Contact deleted"}
+
+    def contact_custom_fields(self, chat_id: str) -> Record:
+        """Every custom field, with the contact's value or the default."""
+        values = dict(self.world.person(self._chat(chat_id)).fields or ())
+        data = [
+            {
+                "field_id": field.field_id,
+                "field_name": field.name,
+                "field_type": field.type,
+                "value": values.get(field.name, field.default),
+            }
+            for field in self.world.custom_fields.existing(self.now)
+        ]
+        return {"data": data}
+
+    # Chats
+
+    def _chat(self, chat_id: str) -> int:
+        index = self.world.find_chat(chat_id, self.now)
+        return missing("Chat") if index is None else index
+
+    def assign_chat(self, chat_id: str) -> Record:
+        """A chat in the hands of an operator."""
+        index = self._chat(chat_id)
+        operator = self.arguments.text("operator_email")
+        if "@" not in operator:
+            invalid(("operator_email", "must be an e-mail address"))
+        self.arguments.flag("pause_automation")
+        self.world.assign(index, operator, self.now)
+        return {"message": "Chat assigned", "data": {"assigned_to": operator}}
+
+    def mark_as_done(self, chat_id: str) -> Record:
+        """A chat that is done."""
+        index = self._chat(chat_id)
+        notes = (self.arguments.texts("metadata") or {}).get("resolution_notes")
+        self.world.mark_as_done(index, notes, self.now)
+        return {"message": "Chat marked as done"}
+
+    def list_messages(self, chat_id: str) -> Record:
+        """A page of a chat's messages."""
+        page, limit = self.arguments.page(limit=50)
+        newest_first = self.arguments.word("sort", "newest", ("newest", "oldest")) == "newest"
+        index, offset = self._chat(chat_id), (page - 1) * limit
+        total, records = self.world.messages(index, self.now, offset=offset, limit=limit, newest_first=newest_first)
+        messages = [self.shapes.shaped("message", record) for record in records]
+        pagination = {"page": page, "limit": limit, "total": total}
+        if self.shapes.nests_messages(chat_id):
+            return {"data": {"messages": messages, "pagination": pagination}}
+        return {"data": messages, "pagination": pagination}
+
+    # Custom fields
+
+    def list_custom_fields(self) -> Record:
+        """Every custom field."""
+        return {"data": [custom_field_record(field) for field in self.world.custom_fields.existing(self.now)]}
+
+    def create_custom_field(self) -> Record:
+        """A new custom field."""
+        name, kind = self.arguments.text("name"), self.arguments.text("type")
+        required, default = self.arguments.flag("required"), self.arguments.optional_text("default_value")
+        if any(field.name == name for field in self.world.custom_fields.existing(self.now)):
+            invalid(("name", "is taken by another custom field"))
+        field = self.world.custom_fields.create(name, kind, required=required, default=default, now=self.now)
+        return {"data": custom_field_record(field)}
+
+    def delete_custom_field(self, field_id: str) -> Record:
+        """A custom field gone, with every value."""
+        if not self.world.custom_fields.delete(field_id, self.now):
+            missing("Custom field")
+        return {"message": "Custom field deleted"}
+
+    # Campaigns
+
+    def _campaign(self, campaign_id: str) -> SandboxCampaign:
+        campaign = self.world.campaigns.find(campaign_id, self.now)
+        return missing("Campaign") if campaign is None else campaign
+
+    def _shaped_campaign(self, campaign: SandboxCampaign) -> Record:
+        return self.shapes.shaped("campaign", self.world.campaign(campaign, self.now))
+
+    def list_campaigns(self) -> Record:
+        """A page of campaigns, newest first."""
+        page, limit = self.arguments.page(limit=20)
+        campaigns = self.world.campaigns.visible(self.now)
+        data = [self._shaped_campaign(campaign) for campaign in campaigns[(page - 1) * limit : page * limit]]
+        return {"data": data, "count": len(campaigns), "page": page, "rows": limit}
+
+    def campaign_report(self, campaign_id: str) -> Record:
+        """What became of a campaign's messages."""
+        report = self.shapes.report(self.world.report(self._campaign(campaign_id), self.now))
+        return {"data": report} if self.shapes.wraps_reports else report
+
+    def _made_campaign(self, campaign: SandboxCampaign) -> Record:
+        total = self.world.campaigns.total_recipients(campaign)
+        return {"data": {**self._shaped_campaign(campaign), "total_recipients": total}}
+
+    def create_campaign(self) -> Record:
+        """A new campaign: scheduled, or a draft."""
+        name, template = self.arguments.text("name"), self.arguments.text("template_name")
+        self.arguments.optional_text("template_language")
+        when, receivers = self.arguments.optional_text("scheduled_at"), self.arguments.receivers()
+        campaign = self.world.create_campaign(
+            name=name,
+            template=template,
+            receivers=receivers,
+            scheduled_at=None if when is None else parse_moment("scheduled_at", when),
+            now=self.now,
+        )
+        return self._made_campaign(campaign)
+
+    def clone_campaign(self) -> Record:
+        """A draft with another campaign's template."""
+        source_id, name = self.arguments.text("source_campaign_id"), self.arguments.text("new_name")
+        receivers = self.arguments.receivers()
+        source = self._campaign(source_id)
+        return self._made_campaign(
+            self.world.create_campaign(
+                name=name, template=source.template, text=source.text, receivers=receivers, now=self.now
+            )
+        )
+
+    def trigger_campaign(self, campaign_id: str) -> Record:
+        """A draft or scheduled campaign, sent from now on."""
+        campaign = self._campaign(campaign_id)
+        status = campaign.status(self.now)
+        if status not in {"draft", "scheduled"}:
+            invalid(("campaign_id", f"a campaign that is {status} cannot be triggered"))
+        status = self.world.trigger_campaign(campaign, self.now).status(self.now)
+        return {"message": "Campaign triggered", "data": {"campaign_id": campaign_id, "status": status}}
