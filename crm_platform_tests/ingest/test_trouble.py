@@ -15,7 +15,7 @@ import pytest
 from crm_platform.cli.status import status_lines
 from crm_platform.errors import GiveUp, RateLimited, ServerUnavailable, Unauthorized
 from crm_platform.ingest.runs import open_crawler
-from crm_platform.ingest.trouble import LONGEST_PAUSE, Troubles
+from crm_platform.ingest.trouble import LONGEST_PAUSE, TroubleRegister
 from crm_platform.models.quality import everything_is_had
 from crm_platform.sandbox import SandboxResponse
 from crm_platform.sandbox.records import milliseconds
@@ -93,7 +93,7 @@ def test_one_chat_that_cannot_be_had_is_named_and_the_rest_goes_on(tmp_path, sta
 def test_pauses_grow_to_a_day_and_no_clock_makes_them_longer(tmp_path):
     crm = world(tmp_path)
     with crm.warehouse.reading() as session:
-        troubles = Troubles.load(session)
+        troubles = TroubleRegister.load(session)
     at = crm.time.now
     pauses = []
     for _ in range(9):
