@@ -13,7 +13,7 @@ at the same times get the same bytes, in any process.
 """
 
 from crm_platform.sandbox.app import Sandbox
-from crm_platform.sandbox.clock import FollowingClock, ManualClock, SandboxClock
+from crm_platform.sandbox.clock import ManualClock, SandboxClock
 from crm_platform.sandbox.options import FAULTS, SandboxOptions
 from crm_platform.sandbox.responses import SandboxResponse
 from crm_platform.sandbox.routing import OPERATIONS
@@ -23,7 +23,6 @@ __all__ = [
     "FAULTS",
     "OPERATIONS",
     "SHAPES",
-    "FollowingClock",
     "ManualClock",
     "Sandbox",
     "SandboxClock",

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping
 
 from crm_platform.sandbox.arguments import Arguments, parse_moment
 from crm_platform.sandbox.chance import DAY
-from crm_platform.sandbox.clock import ManualClock, RunningClock, SandboxClock
+from crm_platform.sandbox.clock import ManualClock, SandboxClock, running_clock
 from crm_platform.sandbox.faults import Faults, spoilt
 from crm_platform.sandbox.limits import RateLimit, Statistics, Stats
-from crm_platform.sandbox.operations import CREATING, Operations
+from crm_platform.sandbox.operations import Operations
 from crm_platform.sandbox.options import SandboxOptions
 from crm_platform.sandbox.records import Record, encode, milliseconds, moment_of, ndjson
 from crm_platform.sandbox.responses import JSON, Headers, RequestRefused, SandboxResponse, error, invalid
@@ -38,7 +38,7 @@ class Sandbox:
         self.options = options = options or SandboxOptions()
         if clock is None:
             start = options.start or dt.datetime.now(dt.UTC)
-            clock = ManualClock(start) if options.clock == "manual" else RunningClock(start, speed=options.speed)
+            clock = ManualClock(start) if options.clock == "manual" else running_clock(start, speed=options.speed)
         self.clock = clock
         days = options.days * DAY
         began = milliseconds(options.began) if options.began else milliseconds(options.start or clock.now()) - days
@@ -110,18 +110,17 @@ class Sandbox:
         self._requests += 1
         fault = None
         headers: Headers = ()
+        record: Record
         try:
             self._check_key(key)
             headers = self._take_slot(wall)
             if operation == UNKNOWN:
                 refuse_unknown(method, allowed=path_arguments)
             fault = self._faults.choose(self._requests)
-            status, record = 200, {}
+            status, record = 200, {"success": True}
             if fault is None or fault.is_applied:
                 operations = Operations(self.world, self.shapes, self._now, arguments)
-                status = 201 if operation in CREATING else 200
-                record = getattr(operations, operation)(*path_arguments)
-            record = {"success": True, **record}
+                status, record = operations.answer(operation, *path_arguments)
         except RequestRefused as refused:
             status, record, headers = refused.status, refused.body, (*refused.headers, *headers)
         response = SandboxResponse(status, encode(record).encode(), (JSON, *headers), delay=self._latency)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from crm_platform.sandbox.chance import HOUR, NEVER, Hashes, Times, lognormal, mix_all
+from crm_platform.sandbox.chance import HOUR, NEVER, Hashes, Times, lognormal, mix
 
 if TYPE_CHECKING:
     from crm_platform.sandbox.campaigns import SandboxCampaign
@@ -61,7 +61,7 @@ def _bits(draws: Hashes, shift: int, count: int) -> Times:
 
 def recipients(terms: Terms, indexes: Times) -> tuple[npt.NDArray[np.bool_], Hashes]:
     """Draw whom campaigns of the world's own choose; and the draws, for what else is drawn from them."""
-    draws = mix_all(terms.seeds + indexes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    draws = mix(terms.seeds + indexes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
     return (_bits(draws, 0, 20) < terms.share) & (indexes < terms.audience), draws
 
 
@@ -72,7 +72,7 @@ def outcomes(terms: Terms, indexes: Times, *, places: Times | None = None, of: i
     receivers and their order.
     """
     receives, first = recipients(terms, indexes)
-    second = mix_all(first)
+    second = mix(first)
     if places is None:
         sent = terms.starts + (_bits(first, 20, 20) * terms.duration >> 20)
     else:

@@ -1,7 +1,7 @@
 """All campaigns of a world, what their reports count, and what a contact is sent.
 
 What belongs here: keeping the world's own campaigns and those made through the API, and asking for their outcomes. What
-does not: what follows from the seed (`campaign_plan.py`), drawing the outcomes (`campaign_outcomes.py`).
+does not: what follows from the seed (`campaigns.py`), drawing the outcomes (`campaign_outcomes.py`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from crm_platform.sandbox.campaign_outcomes import Outcomes, Terms, outcomes, recipients
-from crm_platform.sandbox.campaign_plan import CampaignPlan
-from crm_platform.sandbox.campaigns import SandboxCampaign
+from crm_platform.sandbox.campaigns import CampaignPlan, SandboxCampaign
 from crm_platform.sandbox.chance import MINUTE, NEVER, Times
 
 _CHUNK: Final = 1 << 17  # receivers counted at a time, so that a million contacts need little memory
@@ -24,17 +23,6 @@ class CampaignMetrics(NamedTuple):
     """Counts of a report as of a time; named as in the contract."""
 
     total_recipients: int
-    delivered: int
-    read: int
-    replied: int
-    failed: int
-
-
-class Reached(NamedTuple):
-    """A campaign's message to one contact; times in milliseconds, NEVER for what does not happen."""
-
-    campaign: SandboxCampaign
-    sent: int
     delivered: int
     read: int
     replied: int
@@ -133,23 +121,19 @@ class CampaignStore:
                 failed += int((part.failed <= at).sum())
         return CampaignMetrics(self.total_recipients(campaign), delivered, read, replied, failed)
 
-    def reaching(self, index: int, *, until: int) -> Iterator[Reached]:
-        """What one contact is sent by then."""
+    def reaching(self, index: int, *, until: int) -> Iterator[tuple[SandboxCampaign, list[int]]]:
+        """What one contact is sent by then: the campaign, and the times of its `Outcomes`."""
         self._ensure(until)
         if self._terms is None:
             self._terms = Terms([one for one in self._by_id.values() if one.receivers is None])
         receiver = np.array([index], dtype=np.int64)
         found = outcomes(self._terms, receiver)
         for k in np.flatnonzero(found.sent <= until):
-            yield _reached(self._terms.campaigns[k], found, k)
+            yield self._terms.campaigns[k], [int(times[k]) for times in found]
         for campaign in self._by_id.values():
             if campaign.receivers is None or index not in campaign.receivers or campaign.starts > until:
                 continue
             place = np.array([campaign.receivers[index]], dtype=np.int64)
             one = outcomes(Terms([campaign]), receiver, places=place, of=len(campaign.receivers))
             if one.sent[0] <= until:
-                yield _reached(campaign, one, 0)
-
-
-def _reached(campaign: SandboxCampaign, found: Outcomes, k: int | np.intp) -> Reached:
-    return Reached(campaign, *(int(column[k]) for column in found))
+                yield campaign, [int(times[0]) for times in one]

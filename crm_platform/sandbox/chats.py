@@ -72,7 +72,8 @@ class Chat:
         self.covered = until
 
     def _from_campaigns(self, until: int) -> Iterator[SandboxMessage]:
-        for campaign, sent, delivered, read, replied, failed in self._campaigns.reaching(self._index, until=until):
+        for campaign, times in self._campaigns.reaching(self._index, until=until):
+            sent, delivered, read, replied, failed = times
             if sent + _REACTIONS_END < self.covered or sent < self.begins:
                 continue
             own = mix(campaign.seed ^ self._seed)

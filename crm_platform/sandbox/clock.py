@@ -11,54 +11,25 @@ from collections.abc import Callable
 
 
 class SandboxClock:
-    """World time, and the time by which limits and statistics count (the same but in a faster world)."""
+    """World time, aware, and the Unix seconds by which requests are counted (`wall`; None: world time, too)."""
 
-    def now(self) -> dt.datetime:
-        """World time, aware."""
-        raise NotImplementedError
-
-    def wall(self) -> float:
-        """Unix seconds by which requests are counted."""
-        return self.now().timestamp()
+    def __init__(self, now: Callable[[], dt.datetime], *, wall: Callable[[], float] | None = None) -> None:
+        self.now = now
+        self.wall = wall or (lambda: now().timestamp())
 
 
-class RunningClock(SandboxClock):
+def running_clock(start: dt.datetime, *, speed: float) -> SandboxClock:
     """World time = `start` + elapsed × `speed`; requests are counted by the machine's time."""
-
-    def __init__(self, start: dt.datetime, *, speed: float) -> None:
-        self._start = start
-        self._speed = speed
-        self._began = time.monotonic()
-
-    def now(self) -> dt.datetime:
-        """World time, aware."""
-        return self._start + dt.timedelta(seconds=(time.monotonic() - self._began) * self._speed)
-
-    def wall(self) -> float:
-        """Unix seconds of the machine."""
-        return time.time()
-
-
-class FollowingClock(SandboxClock):
-    """World time is whatever a function says: a simulation's virtual clock."""
-
-    def __init__(self, now: Callable[[], dt.datetime]) -> None:
-        self._now = now
-
-    def now(self) -> dt.datetime:
-        """World time, aware."""
-        return self._now()
+    began = time.monotonic()
+    return SandboxClock(lambda: start + dt.timedelta(seconds=(time.monotonic() - began) * speed), wall=time.time)
 
 
 class ManualClock(SandboxClock):
     """A clock that stands still until it is set."""
 
     def __init__(self, start: dt.datetime) -> None:
+        super().__init__(lambda: self._now)
         self._now = start
-
-    def now(self) -> dt.datetime:
-        """World time, aware."""
-        return self._now
 
     def set(self, now: dt.datetime) -> None:
         """Go forward to a time. Raises ValueError on one in the past: answers that were given cannot be taken back."""

@@ -24,8 +24,7 @@ from crm_platform.sandbox.responses import invalid, missing
 from crm_platform.sandbox.shapes import Shapes
 from crm_platform.sandbox.world import World
 
-CREATING: Final = frozenset({"create_contact", "create_custom_field", "create_campaign", "clone_campaign"})  # a 201
-
+_CREATING: Final = frozenset({"create_contact", "create_custom_field", "create_campaign", "clone_campaign"})
 _MOST_FOUND: Final = 1000  # contacts that one search gives
 _SEARCH_FIELDS: Final = ("email", "whatsapp_number", "name")
 _CONDITIONS: Final[dict[str, Callable[[str, str], bool]]] = {
@@ -38,30 +37,30 @@ _CONDITIONS: Final[dict[str, Callable[[str, str], bool]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """The operations for one request. Each gives the body beside `success`, or raises what to answer.
-
-    `now`: milliseconds.
-    """
+    """The operations for one request; `now`: milliseconds."""
 
     world: World
     shapes: Shapes
     now: int
     arguments: Arguments
 
-    # Contacts
+    def answer(self, operation: str, *path_arguments: str) -> tuple[int, Record]:
+        """Status and body of a key of `OPERATIONS`. Raises the refusal to answer with."""
+        record = getattr(self, f"_{operation}")(*path_arguments)
+        return 201 if operation in _CREATING else 200, {"success": True, **record}
+
+    # Contacts. Each operation gives the body without `success`.
 
     def _contact(self, index: int) -> Record:
         return self.shapes.shaped("contact", self.world.contact(index, self.now))
 
-    def list_contacts(self) -> Record:
-        """A page of contacts, newest first."""
+    def _list_contacts(self) -> Record:
         page, limit = self.arguments.page(limit=20)
         total, indexes = self.world.roster.page(self.now, offset=(page - 1) * limit, limit=limit)
         contacts = [self._contact(index) for index in indexes]
         return {"data": contacts, "pagination": {"page": page, "limit": limit, "total": total}}
 
-    def search_contacts(self) -> Record:
-        """The contacts of which one attribute fulfils a condition, whatever the case."""
+    def _search_contacts(self) -> Record:
         field = self.arguments.word("search_field", None, _SEARCH_FIELDS)
         condition = _CONDITIONS[self.arguments.word("condition", "contains", tuple(_CONDITIONS))]
         value = self.arguments.query_text("search_value").casefold()
@@ -73,8 +72,7 @@ class Operations:
         )
         return {"data": list(itertools.islice(found, _MOST_FOUND))}
 
-    def create_contact(self) -> Record:
-        """A new contact."""
+    def _create_contact(self) -> Record:
         number = self.arguments.text("whatsapp_number")
         if not is_e164(number):
             invalid(("whatsapp_number", "must be a number like +254700000000"))
@@ -87,13 +85,11 @@ class Operations:
         person = Person(number, name, email, None if fields is None else tuple(fields.items()), "active")
         return {"data": self._contact(self.world.create_contact(person, self.now))}
 
-    def delete_contact(self, chat_id: str) -> Record:
-        """A contact gone, with its chat."""
+    def _delete_contact(self, chat_id: str) -> Record:
         self.world.delete_contact(self._chat(chat_id), self.now)
         return {"message": "Contact deleted"}
 
-    def contact_custom_fields(self, chat_id: str) -> Record:
-        """Every custom field, with the contact's value or the default."""
+    def _contact_custom_fields(self, chat_id: str) -> Record:
         values = dict(self.world.person(self._chat(chat_id)).fields or ())
         data = [
             {
@@ -112,8 +108,7 @@ class Operations:
         index = self.world.find_chat(chat_id, self.now)
         return missing("Chat") if index is None else index
 
-    def assign_chat(self, chat_id: str) -> Record:
-        """A chat in the hands of an operator."""
+    def _assign_chat(self, chat_id: str) -> Record:
         index = self._chat(chat_id)
         operator = self.arguments.text("operator_email")
         if "@" not in operator:
@@ -122,15 +117,13 @@ class Operations:
         self.world.assign(index, operator, self.now)
         return {"message": "Chat assigned", "data": {"assigned_to": operator}}
 
-    def mark_as_done(self, chat_id: str) -> Record:
-        """A chat that is done."""
+    def _mark_as_done(self, chat_id: str) -> Record:
         index = self._chat(chat_id)
         notes = (self.arguments.texts("metadata") or {}).get("resolution_notes")
         self.world.mark_as_done(index, notes, self.now)
         return {"message": "Chat marked as done"}
 
-    def list_messages(self, chat_id: str) -> Record:
-        """A page of a chat's messages."""
+    def _list_messages(self, chat_id: str) -> Record:
         page, limit = self.arguments.page(limit=50)
         newest_first = self.arguments.word("sort", "newest", ("newest", "oldest")) == "newest"
         index, offset = self._chat(chat_id), (page - 1) * limit
@@ -143,12 +136,10 @@ class Operations:
 
     # Custom fields
 
-    def list_custom_fields(self) -> Record:
-        """Every custom field."""
+    def _list_custom_fields(self) -> Record:
         return {"data": [custom_field_record(field) for field in self.world.custom_fields.existing(self.now)]}
 
-    def create_custom_field(self) -> Record:
-        """A new custom field."""
+    def _create_custom_field(self) -> Record:
         name, kind = self.arguments.text("name"), self.arguments.text("type")
         required, default = self.arguments.flag("required"), self.arguments.optional_text("default_value")
         if any(field.name == name for field in self.world.custom_fields.existing(self.now)):
@@ -156,8 +147,7 @@ class Operations:
         field = self.world.custom_fields.create(name, kind, required=required, default=default, now=self.now)
         return {"data": custom_field_record(field)}
 
-    def delete_custom_field(self, field_id: str) -> Record:
-        """A custom field gone, with every value."""
+    def _delete_custom_field(self, field_id: str) -> Record:
         if not self.world.custom_fields.delete(field_id, self.now):
             missing("Custom field")
         return {"message": "Custom field deleted"}
@@ -171,15 +161,13 @@ class Operations:
     def _shaped_campaign(self, campaign: SandboxCampaign) -> Record:
         return self.shapes.shaped("campaign", self.world.campaign(campaign, self.now))
 
-    def list_campaigns(self) -> Record:
-        """A page of campaigns, newest first."""
+    def _list_campaigns(self) -> Record:
         page, limit = self.arguments.page(limit=20)
         campaigns = self.world.campaigns.visible(self.now)
         data = [self._shaped_campaign(campaign) for campaign in campaigns[(page - 1) * limit : page * limit]]
         return {"data": data, "count": len(campaigns), "page": page, "rows": limit}
 
-    def campaign_report(self, campaign_id: str) -> Record:
-        """What became of a campaign's messages."""
+    def _campaign_report(self, campaign_id: str) -> Record:
         report = self.shapes.report(self.world.report(self._campaign(campaign_id), self.now))
         return {"data": report} if self.shapes.wraps_reports else report
 
@@ -187,8 +175,7 @@ class Operations:
         total = self.world.campaigns.total_recipients(campaign)
         return {"data": {**self._shaped_campaign(campaign), "total_recipients": total}}
 
-    def create_campaign(self) -> Record:
-        """A new campaign: scheduled, or a draft."""
+    def _create_campaign(self) -> Record:
         name, template = self.arguments.text("name"), self.arguments.text("template_name")
         self.arguments.optional_text("template_language")
         when, receivers = self.arguments.optional_text("scheduled_at"), self.arguments.receivers()
@@ -201,8 +188,7 @@ class Operations:
         )
         return self._made_campaign(campaign)
 
-    def clone_campaign(self) -> Record:
-        """A draft with another campaign's template."""
+    def _clone_campaign(self) -> Record:
         source_id, name = self.arguments.text("source_campaign_id"), self.arguments.text("new_name")
         receivers = self.arguments.receivers()
         source = self._campaign(source_id)
@@ -212,8 +198,7 @@ class Operations:
             )
         )
 
-    def trigger_campaign(self, campaign_id: str) -> Record:
-        """A draft or scheduled campaign, sent from now on."""
+    def _trigger_campaign(self, campaign_id: str) -> Record:
         campaign = self._campaign(campaign_id)
         status = campaign.status(self.now)
         if status not in {"draft", "scheduled"}:

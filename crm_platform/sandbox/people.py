@@ -1,18 +1,19 @@
 """Who a contact is: names, numbers, custom fields.
 
-What belongs here: a contact by its index (computed, never stored), and the team. What does not: when it came and went
-(`roster.py`), messages, HTTP.
+What belongs here: a contact by its index (computed, never stored), the definitions of the custom fields, the team.
+What does not: when a contact came and went (`roster.py`), messages, HTTP.
 
 Indexes count contacts in the order they were made. `EXTRA` and above: made through the API.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import Final
 
-from crm_platform.sandbox.chance import Ids, derive, mix
+from crm_platform.sandbox.chance import DAY, NEVER, Ids, derive, mix
 
 EXTRA: Final = 1 << 40
 
@@ -50,6 +51,8 @@ _ABROAD = (
 _TEN_MILLION = 10_000_000
 _STRIDE = 7_393_913  # coprime to ten million: index → seven digits, one to one
 
+# The custom fields at first: name → type.
+_FIELDS: Final = {"Segment": "text", "VIP": "text", "City": "text", "Language": "text", "Loyalty points": "number"}
 _CITIES = ("Nairobi",) * 3 + ("Mombasa",) * 2 + ("Kisumu", "Nakuru", "Eldoret", "Thika", "Murang'a", "Malindi")
 _SEGMENTS = ("Retail", "Retail", "Retail", "Retail", "Wholesale", "Wholesale", "Online", "Corporate")
 _LANGUAGES = ("English", "Swahili", "Swahili", "English", "Français")
@@ -151,3 +154,52 @@ class People:
             fields=tuple(fields) if fields or draw & 1 else None,
             status=("blocked", "inactive", "inactive")[(draw >> 57) % 40] if (draw >> 57) % 40 < 3 else "active",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CustomField:
+    """A custom field's definition; times in milliseconds."""
+
+    field_id: str
+    name: str
+    type: str
+    required: bool
+    default: str | None
+    created_at: int
+    deleted_at: int = NEVER
+
+    def exists(self, at: int) -> bool:
+        """Whether it exists at a time."""
+        return self.created_at <= at < self.deleted_at
+
+
+class CustomFields:
+    """The definitions of a world; `began`: when its history begins."""
+
+    def __init__(self, seed: int, *, began: int) -> None:
+        self._seed = seed
+        self._all = [
+            CustomField(self._id(name), name, kind, required=False, default=None, created_at=began - (9 - k) * DAY)
+            for k, (name, kind) in enumerate(_FIELDS.items())
+        ]
+
+    def _id(self, *parts: object) -> str:
+        return f"fld_{derive(self._seed, *parts) & 0xFFFFFFFF:08x}"
+
+    def existing(self, at: int) -> list[CustomField]:
+        """Definitions that exist at a time."""
+        return [field for field in self._all if field.exists(at)]
+
+    def create(self, name: str, kind: str, *, required: bool, default: str | None, now: int) -> CustomField:
+        """A new definition."""
+        field = CustomField(self._id("field", len(self._all)), name, kind, required, default, now)
+        self._all.append(field)
+        return field
+
+    def delete(self, field_id: str, now: int) -> bool:
+        """Take a definition, and with it every value, away. False when there is none of this id."""
+        for place, field in enumerate(self._all):
+            if field.field_id == field_id and field.exists(now):
+                self._all[place] = dataclasses.replace(field, deleted_at=now)
+                return True
+        return False

@@ -9,12 +9,9 @@ A record's times are `Moment`s until the last step, because only that step knows
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import itertools
 import json
 from typing import TYPE_CHECKING, Final, TypeAlias
-
-from crm_platform.sandbox.chance import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,11 +19,12 @@ if TYPE_CHECKING:
     from crm_platform.sandbox.campaign_store import CampaignMetrics
     from crm_platform.sandbox.campaigns import SandboxCampaign
     from crm_platform.sandbox.conversations import SandboxMessage
-    from crm_platform.sandbox.custom_fields import CustomField
+    from crm_platform.sandbox.people import CustomField
 
 Record: TypeAlias = dict[str, object]  # one JSON object of the contract
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_EPOCH_WITHOUT_ZONE: Final = _EPOCH.replace(tzinfo=None)
 _ONE_MILLISECOND: Final = dt.timedelta(milliseconds=1)
 
 encode: Final[Callable[[object], str]] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -50,21 +48,9 @@ def moment_of(at: int) -> dt.datetime:
     return _EPOCH + at * _ONE_MILLISECOND
 
 
-@functools.lru_cache(maxsize=1024)
-def _date(day: int) -> str:
-    return moment_of(day * DAY).date().isoformat()
-
-
-_MINUTES: Final = tuple(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60))
-_SECONDS: Final = tuple(f"{second:02}." for second in range(60))
-
-
 def clock_text(at: int) -> str:
-    """ISO 8601 to the millisecond, without a zone; quicker than datetime, and written 100 times a page."""
-    day, rest = divmod(at, DAY)
-    minute, rest = divmod(rest, 60_000)
-    second, part = divmod(rest, 1000)
-    return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[second]}{part:03}"
+    """ISO 8601 to the millisecond, without a zone."""
+    return (_EPOCH_WITHOUT_ZONE + at * _ONE_MILLISECOND).isoformat(timespec="milliseconds")
 
 
 def iso(at: int) -> str:

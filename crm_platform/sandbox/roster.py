@@ -7,6 +7,9 @@ What belongs here: when each contact comes and goes, and finding page k of the p
 from __future__ import annotations
 
 import bisect
+import itertools
+from collections import deque
+from collections.abc import Iterator
 
 from crm_platform.sandbox.chance import DAY, NEVER, WEEK, derive, mix
 from crm_platform.sandbox.people import EXTRA, LIVELY
@@ -30,12 +33,11 @@ class Roster:
         busy_hours = WEEK.activity(anchor) - self._from
         self._pace = (size - self._old + to_go) / busy_hours  # contacts a busy hour
         self._leaving = to_go / busy_hours
-        self._departures: list[tuple[int, int]] = []  # (when, index), in order of time
-        self._departed: dict[int, int] = {}  # index → when
+        self._departed: dict[int, int] = {}  # index → when; planned in order of time, a little ahead
+        self._coming: deque[tuple[int, int]] = deque()  # those of them that lie ahead: (when, index)
         self._removed: dict[int, int] = {}  # the same for deletes through the API; apart, so that plans do not change
         self._next_departure = self._departure(0)
         self._now = began
-        self._due = 0  # how many departures lie in the past
         self._gone: list[int] = []  # indexes of the gone, sorted
         # Present contacts made through the API: (world contacts before it, index).
         self._extras: list[tuple[int, int]] = []
@@ -73,12 +75,12 @@ class Roster:
         while self._next_departure <= until:
             at = self._next_departure
             count = self.count_at(at)
-            victim = derive(self._seed, "victim", len(self._departures)) % count
+            victim = derive(self._seed, "victim", len(self._departed)) % count
             while victim in self._departed or victim == LIVELY:
                 victim = (victim + 1) % count
-            self._departures.append((at, victim))
+            self._coming.append((at, victim))
             self._departed[victim] = at
-            self._next_departure = self._departure(len(self._departures))
+            self._next_departure = self._departure(len(self._departed))
 
     def _departure(self, number: int) -> int:
         """When the n-th contact goes."""
@@ -109,11 +111,10 @@ class Roster:
         """Apply the departures up to now."""
         self._now = max(self._now, now)
         self._plan_departures(self._now)
-        while self._due < len(self._departures) and self._departures[self._due][0] <= self._now:
-            _, index = self._departures[self._due]
+        while self._coming and self._coming[0][0] <= self._now:
+            _, index = self._coming.popleft()
             if index not in self._removed:  # else the API was quicker
                 bisect.insort(self._gone, index)
-            self._due += 1
 
     def total(self, now: int) -> int:
         """How many contacts are present."""
@@ -126,27 +127,25 @@ class Roster:
         first, last = max(total - offset - limit, 0), total - offset  # as counted from the oldest
         if last <= first:
             return total, []
-        extras = self._extras
-        skipped = bisect.bisect_left(range(len(extras)), first, key=lambda j: self._before(extras[j][0]) + j)
-        index = self._select(first - skipped)
+        start = bisect.bisect_right(range(total + len(self._gone)), first, key=self._rank) - 1
+        before = self._rank(start)
+        return total, list(itertools.islice(self._present_from(start), first - before, last - before))[::-1]
+
+    def _rank(self, index: int) -> int:
+        """How many present contacts stand before a contact of the world's."""
         gone = bisect.bisect_left(self._gone, index)
-        found: list[int] = []
-        while len(found) < last - first:
-            if gone < len(self._gone) and self._gone[gone] == index:
-                gone += 1
-                index += 1
-            elif skipped < len(extras) and extras[skipped][0] <= index:
-                found.append(extras[skipped][1])
-                skipped += 1
-            else:
-                found.append(index)
-                index += 1
-        return total, found[::-1]
+        return index - gone + self._extras_before(index)
 
-    def _before(self, index: int) -> int:
-        return index - bisect.bisect_left(self._gone, index)
+    def _extras_before(self, index: int) -> int:
+        return bisect.bisect_right(self._extras, index, key=lambda extra: extra[0])
 
-    def _select(self, rank: int) -> int:
-        """The present world contact with so many present ones before it."""
-        gone = self._gone
-        return rank + bisect.bisect_right(range(len(gone)), rank, key=lambda k: gone[k] - k)
+    def _present_from(self, index: int) -> Iterator[int]:
+        """Present contacts from one of the world's on, in the order of the list."""
+        extra = self._extras_before(index)
+        while True:
+            if self.departed_at(index, until=self._now) == NEVER:
+                yield index
+            index += 1
+            while extra < len(self._extras) and self._extras[extra][0] == index:
+                yield self._extras[extra][1]
+                extra += 1

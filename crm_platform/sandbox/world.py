@@ -10,14 +10,12 @@ import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from crm_platform.sandbox.campaign_plan import CampaignPlan
 from crm_platform.sandbox.campaign_store import CampaignStore
-from crm_platform.sandbox.campaigns import SandboxCampaign
+from crm_platform.sandbox.campaigns import CampaignPlan, SandboxCampaign
 from crm_platform.sandbox.chance import MINUTE, NEVER, SECOND, derive
 from crm_platform.sandbox.chats import ChatCache
 from crm_platform.sandbox.conversations import SandboxMessage
-from crm_platform.sandbox.custom_fields import CustomFields
-from crm_platform.sandbox.people import EXTRA, People, Person
+from crm_platform.sandbox.people import EXTRA, CustomFields, People, Person
 from crm_platform.sandbox.records import Moment, Record, campaign_record, message_record, report_record
 from crm_platform.sandbox.roster import Roster
 
