@@ -68,7 +68,7 @@ class Operations:
             self._contact(index)
             for offset in range(0, self.world.roster.total(self.now), 500)
             for index in self.world.roster.page(self.now, offset=offset, limit=500)[1]
-            if (text := getattr(self.world.person(index), field)) and condition(text.casefold(), value)
+            if (text := self.world.attribute(index, field)) and condition(text.casefold(), value)
         )
         return {"data": list(itertools.islice(found, _MOST_FOUND))}
 

@@ -92,7 +92,7 @@ class People:
         """64 bits that belong to this contact."""
         return mix(self._seed ^ (index * 0x9E3779B1))
 
-    def number(self, index: int) -> str:
+    def whatsapp_number(self, index: int) -> str:
         """E.164."""
         draw = self.draw(index)
         prefixes = _KENYA if draw % 100 < 84 else _ABROAD
@@ -104,7 +104,7 @@ class People:
             return None
         # Python's % is never negative, so the inverse of an affine map is one too.
         index = (int(number[-7:]) - self._seed) * pow(_STRIDE, -1, _TEN_MILLION) % _TEN_MILLION
-        return index if self.number(index) == number else None
+        return index if self.whatsapp_number(index) == number else None
 
     def name(self, index: int) -> str | None:
         """A name; sometimes empty, sometimes missing."""
@@ -147,7 +147,7 @@ class People:
         if (draw >> 44) % 100 < 25:
             fields.append(("Loyalty points", str((draw >> 50) % 5000)))
         return Person(
-            whatsapp_number=self.number(index),
+            whatsapp_number=self.whatsapp_number(index),
             name=self.name(index),
             email=self.email(index),
             # An API leaves an empty object out as often as it sends it.

@@ -77,8 +77,14 @@ class World:
         """A contact's attributes."""
         return self._made[index][0] if index >= EXTRA else self.people.person(index)
 
+    def attribute(self, index: int, name: str) -> str | None:
+        """`whatsapp_number`, `name` or `email` of a contact; quicker than all of them."""
+        value: str | None
+        value = getattr(self._made[index][0], name) if index >= EXTRA else getattr(self.people, name)(index)
+        return value
+
     def _number(self, index: int) -> str:
-        return self._made[index][0].whatsapp_number if index >= EXTRA else self.people.number(index)
+        return self._made[index][0].whatsapp_number if index >= EXTRA else self.people.whatsapp_number(index)
 
     def contact(self, index: int, now: int) -> Record:
         """A contact's record as of a time."""
