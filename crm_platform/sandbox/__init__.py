@@ -14,9 +14,9 @@ at the same times get the same bytes, in any process.
 
 from crm_platform.sandbox.app import Sandbox
 from crm_platform.sandbox.clock import ManualClock, SandboxClock
+from crm_platform.sandbox.operations import OPERATIONS
 from crm_platform.sandbox.options import FAULTS, SandboxOptions
 from crm_platform.sandbox.responses import SandboxResponse
-from crm_platform.sandbox.routing import OPERATIONS
 from crm_platform.sandbox.shapes import SHAPES
 
 __all__ = [

@@ -1,7 +1,7 @@
 """The contract's operations: a request's arguments in, the body of its answer out.
 
-What belongs here: one method an operation, checks against the world, what each operation's data looks like. What does
-not: paths (`routing.py`), key, limit and faults (`app.py`), records (`records.py`).
+What belongs here: the path of each and its method, checks against the world, what its data looks like. What does not:
+finding the operation (`routing.py`), key, limit and faults (`app.py`), records (`records.py`).
 
 Choices the contract leaves open: `page` and `limit` that are no whole numbers, below 1, or a limit above 100 are a 422;
 contacts and campaigns come newest first, so a new contact shifts every page; a search gives at most 1,000 contacts; a
@@ -23,6 +23,26 @@ from crm_platform.sandbox.records import Record, custom_field_record
 from crm_platform.sandbox.responses import invalid, missing
 from crm_platform.sandbox.shapes import Shapes
 from crm_platform.sandbox.world import World
+
+# operation → (method, path); the names are the published contract's operationIds.
+OPERATIONS: Final[dict[str, tuple[str, str]]] = {
+    "list_contacts": ("GET", "/crm/chat"),
+    "create_contact": ("POST", "/crm/chat"),
+    "search_contacts": ("GET", "/crm/chat/search"),
+    "delete_contact": ("DELETE", "/crm/chat/{chat_id}"),
+    "contact_custom_fields": ("GET", "/crm/chat/setting/{chat_id}/custom-field"),
+    "assign_chat": ("POST", "/crm/chat/setting/{chat_id}/operator/assign_chat"),
+    "mark_as_done": ("POST", "/crm/chat/setting/{chat_id}/operator/mark_as_done"),
+    "list_messages": ("GET", "/crm/chat/{chat_id}/messages"),
+    "list_custom_fields": ("GET", "/crm/setting/custom-field"),
+    "create_custom_field": ("POST", "/crm/setting/custom-field"),
+    "delete_custom_field": ("DELETE", "/crm/setting/custom-field/{custom_field_id}"),
+    "list_campaigns": ("GET", "/crm/campaign"),
+    "create_campaign": ("POST", "/crm/campaign"),
+    "clone_campaign": ("POST", "/crm/campaign/clone"),
+    "campaign_report": ("GET", "/crm/campaign/{campaign_id}/report"),
+    "trigger_campaign": ("POST", "/crm/campaign/{campaign_id}/trigger"),
+}
 
 _CREATING: Final = frozenset({"create_contact", "create_custom_field", "create_campaign", "clone_campaign"})
 _MOST_FOUND: Final = 1000  # contacts that one search gives

@@ -173,7 +173,7 @@ class CustomField:
         return self.created_at <= at < self.deleted_at
 
 
-class CustomFields:
+class CustomFieldStore:
     """The definitions of a world; `began`: when its history begins."""
 
     def __init__(self, seed: int, *, began: int) -> None:

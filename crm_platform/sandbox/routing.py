@@ -1,7 +1,7 @@
 """Which operation a request asks for.
 
-What belongs here: the paths, and finding the operation of a method and a path. What does not: what an operation does
-(`operations.py`), its other arguments (`arguments.py`).
+What belongs here: finding the operation of a method and a path, and the paths beside the contract. What does not: the
+contract's own (`operations.py`), a request's other arguments (`arguments.py`).
 """
 
 from __future__ import annotations
@@ -10,27 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Final, NoReturn
 
+from crm_platform.sandbox.operations import OPERATIONS
 from crm_platform.sandbox.responses import RequestRefused, error
-
-# operation → (method, path); the names are the published contract's operationIds.
-OPERATIONS: Final[dict[str, tuple[str, str]]] = {
-    "list_contacts": ("GET", "/crm/chat"),
-    "create_contact": ("POST", "/crm/chat"),
-    "search_contacts": ("GET", "/crm/chat/search"),
-    "delete_contact": ("DELETE", "/crm/chat/{chat_id}"),
-    "contact_custom_fields": ("GET", "/crm/chat/setting/{chat_id}/custom-field"),
-    "assign_chat": ("POST", "/crm/chat/setting/{chat_id}/operator/assign_chat"),
-    "mark_as_done": ("POST", "/crm/chat/setting/{chat_id}/operator/mark_as_done"),
-    "list_messages": ("GET", "/crm/chat/{chat_id}/messages"),
-    "list_custom_fields": ("GET", "/crm/setting/custom-field"),
-    "create_custom_field": ("POST", "/crm/setting/custom-field"),
-    "delete_custom_field": ("DELETE", "/crm/setting/custom-field/{custom_field_id}"),
-    "list_campaigns": ("GET", "/crm/campaign"),
-    "create_campaign": ("POST", "/crm/campaign"),
-    "clone_campaign": ("POST", "/crm/campaign/clone"),
-    "campaign_report": ("GET", "/crm/campaign/{campaign_id}/report"),
-    "trigger_campaign": ("POST", "/crm/campaign/{campaign_id}/trigger"),
-}
 
 # Beside the contract, for tests: they need the key too, and are in no limit, fault or statistic.
 EXTRAS: Final[dict[str, tuple[str, str]]] = {

@@ -15,7 +15,7 @@ from crm_platform.sandbox.campaigns import CampaignPlan, SandboxCampaign
 from crm_platform.sandbox.chance import MINUTE, NEVER, SECOND, derive
 from crm_platform.sandbox.chats import ChatCache
 from crm_platform.sandbox.conversations import SandboxMessage
-from crm_platform.sandbox.people import EXTRA, CustomFields, People, Person
+from crm_platform.sandbox.people import EXTRA, CustomFieldStore, People, Person
 from crm_platform.sandbox.records import Moment, Record, campaign_record, message_record, report_record
 from crm_platform.sandbox.roster import Roster
 
@@ -36,7 +36,7 @@ class World:
         self.roster = Roster(self._seed, size=contacts, began=began, anchor=anchor)
         plan = CampaignPlan(self._seed, began=began, anchor=anchor, count_at=self.roster.count_at)
         self.campaigns = CampaignStore(plan)
-        self.custom_fields = CustomFields(self._seed, began=began)
+        self.custom_fields = CustomFieldStore(self._seed, began=began)
         self.chats = ChatCache(
             self._seed,
             number=self._number,
