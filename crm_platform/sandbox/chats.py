@@ -17,7 +17,7 @@ from typing import Final
 from crm_platform.sandbox.campaign_outcomes import SETTLES_AFTER
 from crm_platform.sandbox.campaign_store import CampaignStore
 from crm_platform.sandbox.chance import DAY, HOUR, SECOND, derive, lognormal, mix
-from crm_platform.sandbox.conversations import ConversationGenerator, SandboxMessage
+from crm_platform.sandbox.conversations import SandboxMessage, Talk
 from crm_platform.sandbox.people import EXTRA, LIVELY
 
 _REACTIONS_END: Final = SETTLES_AFTER + 4 * DAY  # after sending; a reply may wait for a long weekend's answer
@@ -45,11 +45,7 @@ class Chat:
         self._seed = seed
         self._prefix = prefix
         self._campaigns = campaigns
-        talk = (
-            ConversationGenerator(seed, prefix=prefix, begins=begins, hours_between=hours_between)
-            if hours_between
-            else ()
-        )
+        talk = Talk(seed, prefix=prefix, begins=begins, hours_between=hours_between) if hours_between else ()
         self._talk = iter(talk)
         self._next = next(self._talk, None)
         self.begins = begins
@@ -81,9 +77,7 @@ class Chat:
                 sent, f"{self._prefix}{own:016X}", False, "template", campaign.text, None, delivered, read, failed
             )
             if replied <= until:
-                yield from ConversationGenerator(own, prefix=self._prefix, begins=sent, hours_between=0).reaction(
-                    replied
-                )
+                yield from Talk(own, prefix=self._prefix, begins=sent, hours_between=0).reaction(replied)
 
     def seen(self, now: int) -> int:
         """How many messages there are as of a time within what is covered."""

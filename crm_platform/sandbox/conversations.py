@@ -48,7 +48,7 @@ class SandboxMessage(NamedTuple):
         return "delivered" if self.delivered <= now else "sent"
 
 
-class ConversationGenerator:
+class Talk:
     """How one contact and the team talk: an endless iterator of ordinary messages in order of time."""
 
     def __init__(self, seed: int, *, prefix: str, begins: int, hours_between: float) -> None:
