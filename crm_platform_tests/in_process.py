@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from crm_platform.api import CrmClient, Fetch
 from crm_platform.ingest import Outcome, crawl, open_warehouse, refresh
 from crm_platform.ingest.connect import CRAWLER_RESERVE, open_gate
-from crm_platform.sandbox import FollowingClock, Sandbox, SandboxOptions
+from crm_platform.sandbox import Sandbox, SandboxClock, SandboxOptions
 from crm_platform.settings import Settings, load_settings
 from crm_platform.warehouse import DuckDbWarehouse
 
@@ -67,7 +67,7 @@ class World:
     on_request: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
-        self.sandbox = Sandbox(self.options, clock=FollowingClock(self.time))
+        self.sandbox = Sandbox(self.options, clock=SandboxClock(self.time))
         self.settings: Settings = load_settings(
             data_dir=self.root, base_url="http://127.0.0.1:1", api_key="sandbox", **self.limits
         )

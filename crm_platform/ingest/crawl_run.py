@@ -19,7 +19,7 @@ from crm_platform.errors import CrmPlatformError, FixConfiguration, QuotaSpent, 
 from crm_platform.ingest.accounts import Outcome, Progress
 from crm_platform.ingest.chat_steps import HISTORY_PAGES
 from crm_platform.ingest.due import DueFetches
-from crm_platform.ingest.events import Events
+from crm_platform.ingest.events import EventReader
 from crm_platform.ingest.failures import MOST_TRIES, OF_ONE_OBJECT
 from crm_platform.ingest.planner import HISTORY_SHARE, Plan
 from crm_platform.ingest.runs import (
@@ -84,7 +84,7 @@ def crawl(
     ) as crawler:
         started_at = now()
         crawler.chats.load_states()
-        ticks = _Ticks(crawler, settings, Events(warehouse, since=started_at))
+        ticks = _Ticks(crawler, settings, EventReader(warehouse, since=started_at))
         until = None if minutes is None else started_at + timedelta(minutes=minutes)
         problem: CrmPlatformError | None = None
         while True:
@@ -138,7 +138,7 @@ class _Kind:
 class _Ticks:
     """One minute of a crawl after the other."""
 
-    def __init__(self, crawler: Crawler, settings: Settings, events: Events) -> None:
+    def __init__(self, crawler: Crawler, settings: Settings, events: EventReader) -> None:
         self._crawler = crawler
         self._planner = crawler.planner_store.planner
         self._events = events

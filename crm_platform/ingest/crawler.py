@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crm_platform.ingest.batch import Batch
     from crm_platform.ingest.connect import FetchLog
     from crm_platform.ingest.planner_store import PlannerStore
-    from crm_platform.ingest.trouble import Troubles
+    from crm_platform.ingest.trouble import TroubleRegister
     from crm_platform.warehouse import Warehouse
 
 
@@ -39,7 +39,7 @@ class Crawler:
         *,
         fetch_log: FetchLog,
         planner_store: PlannerStore,
-        troubles: Troubles,
+        troubles: TroubleRegister,
         batch: Batch,
         progress: Callable[[Progress], None],
         now: Callable[[], datetime],

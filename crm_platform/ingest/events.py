@@ -27,7 +27,7 @@ _NEW_EVENTS = """
 """
 
 
-class Events:
+class EventReader:
     """The events of raw.events, each read once by a crawl."""
 
     def __init__(self, warehouse: Warehouse, *, since: datetime) -> None:

@@ -31,7 +31,7 @@ from crm_platform.errors import (
 if TYPE_CHECKING:
     from crm_platform.ingest.planner import CrawlPlanner
     from crm_platform.ingest.recorder import Recorder
-    from crm_platform.ingest.trouble import Trouble, Troubles
+    from crm_platform.ingest.trouble import Trouble, TroubleRegister
 
 FEWEST_TRIES = 2
 """Times that a run asks for an object that cannot be had: the answer repeats itself."""
@@ -69,7 +69,7 @@ class Failures:
 
     def __init__(
         self,
-        troubles: Troubles,
+        troubles: TroubleRegister,
         planner: CrawlPlanner,
         recorder: Recorder,
         *,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crm_platform.ingest.failures import Failures
     from crm_platform.ingest.planner_store import PlannerStore
     from crm_platform.ingest.recorder import Recorder
-    from crm_platform.ingest.trouble import Troubles
+    from crm_platform.ingest.trouble import TroubleRegister
     from crm_platform.ingest.workers import Workers
 
 R = TypeVar("R")
@@ -52,7 +52,7 @@ class ListSteps:
         *,
         chats: ChatSteps,
         failures: Failures,
-        troubles: Troubles,
+        troubles: TroubleRegister,
         planner_store: PlannerStore,
         workers: Workers,
     ) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from crm_platform.api import FIRST_BELIEVED
 from crm_platform.ingest.clocks import CLOCK_SLACK
-from crm_platform.ingest.planner import CrawlPlanner, PlannerState, SeenMessage
+from crm_platform.ingest.planner import CrawlPlanner, SavedPlanner, SeenMessage
 from crm_platform.schemas import ops
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class PlannerStore:
         if chats is None or json.loads(saved[0]).keys() != set(schema.planner.column_names):
             log.warning("the planner's state was written by another version: it learns anew")
             return cls(fresh)
-        state = PlannerState(chats, pa.Table.from_pylist([json.loads(saved[0])], schema=schema.planner.schema))
+        state = SavedPlanner(chats, pa.Table.from_pylist([json.loads(saved[0])], schema=schema.planner.schema))
         planner = CrawlPlanner.from_arrow(state)
         planner.set_limits(requests_per_minute=minute, requests_per_day=day, mode=mode)
         if planner.accrued_at > at + CLOCK_SLACK:

@@ -99,7 +99,7 @@ class SweptList:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SweepVerdict:
     """What follows from a sweep.
 
     `missing_contacts`: how many were there and are not listed. `appeared`, `disappeared`: changes against the list
@@ -118,7 +118,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class SweepBaseline:
     """What a sweep is held against.
 
     `present`: contacts that are there; `off_the_list`: those noted as missing last, whether that counts or not.
@@ -135,7 +135,7 @@ class Known:
     let_go: frozenset[str]
 
 
-def judge(listing: SweptList, known: Known) -> Verdict:
+def judge(listing: SweptList, known: SweepBaseline) -> SweepVerdict:
     """Say what follows from a sweep, by what was known before it."""
     seen, missing = listing.seen, frozenset[str]()
     if listing.is_full:
@@ -144,7 +144,7 @@ def judge(listing: SweptList, known: Known) -> Verdict:
     needs_acceptance = suspicious and (not seen or _is_cut_short(listing, known, missing=len(missing)))
     confirmed = None if needs_acceptance else _confirmed(listing, known, missing)
     counts = listing.is_full and (not suspicious or confirmed is not None)
-    return Verdict(
+    return SweepVerdict(
         missing_contacts=len(missing),
         appeared=seen - (known.present - known.off_the_list),
         disappeared=missing - known.off_the_list,
@@ -156,14 +156,14 @@ def judge(listing: SweptList, known: Known) -> Verdict:
     )
 
 
-def _is_cut_short(listing: SweptList, known: Known, *, missing: int) -> bool:
+def _is_cut_short(listing: SweptList, known: SweepBaseline, *, missing: int) -> bool:
     """Whether the CRM itself still counts most of the missing. A total that is off by the same always tells nothing."""
     if listing.reported_total is None:
         return False
     return 2 * (listing.reported_total - len(listing.seen) - known.unlisted) > missing
 
 
-def _confirmed(listing: SweptList, known: Known, missing: frozenset[str]) -> Mapping[str, Any] | None:
+def _confirmed(listing: SweptList, known: SweepBaseline, missing: frozenset[str]) -> Mapping[str, Any] | None:
     """Find the first of the waiting sweeps that missed the same contacts an hour before, with no other between.
 
     One that only a person can accept says nothing, for or against.
@@ -191,7 +191,7 @@ def _aware(moment: datetime) -> datetime:
 # What is stored.
 
 
-def known_before(session: Session) -> Known:
+def known_before(session: Session) -> SweepBaseline:
     """Read what the next sweep is held against."""
     present = _ids(session, PRESENT)
     unlisted = session.query(
@@ -202,7 +202,7 @@ def known_before(session: Session) -> Known:
         "select max(sweep_id) as sweep_id from raw.contact_sweeps where accepted_by is not null "
         "and counted_at >= (select max(ended_at) from raw.contact_sweeps)"
     )["sweep_id"][0].as_py()
-    return Known(
+    return SweepBaseline(
         present=present,
         off_the_list=_ids(session, _MISSED_BY, _NEWEST),
         waiting=session.query(_WAITING).to_pylist(),

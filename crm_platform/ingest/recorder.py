@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crm_platform.ingest.batch import Batch
     from crm_platform.ingest.connect import FetchLog
     from crm_platform.ingest.planner_store import PlannerStore
-    from crm_platform.ingest.trouble import Troubles
+    from crm_platform.ingest.trouble import TroubleRegister
     from crm_platform.warehouse import Warehouse
 
 R = TypeVar("R")
@@ -50,7 +50,7 @@ class Recorder:
         *,
         fetch_log: FetchLog,
         planner_store: PlannerStore,
-        troubles: Troubles,
+        troubles: TroubleRegister,
         batch: Batch,
         progress: Callable[[Progress], None],
         now: Callable[[], datetime],

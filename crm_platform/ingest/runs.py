@@ -19,7 +19,7 @@ from crm_platform.ingest.clocks import settle
 from crm_platform.ingest.connect import CRAWLER_RESERVE, FetchLog, open_client
 from crm_platform.ingest.crawler import Crawler
 from crm_platform.ingest.planner_store import PlannerStore
-from crm_platform.ingest.trouble import Troubles, missed
+from crm_platform.ingest.trouble import TroubleRegister, missed
 from crm_platform.warehouse import claim, lease, lease_file
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def open_crawler(
         settle(warehouse, client, now=now())
         planner_store = PlannerStore.load(settings, warehouse, at=now())
         with warehouse.reading() as session:
-            troubles = Troubles.load(session)
+            troubles = TroubleRegister.load(session)
         for trouble in troubles:
             if troubles.is_resting(trouble.operation, trouble.target, at=now()):
                 planner_store.planner.rest(trouble.target, until=trouble.retry_at)

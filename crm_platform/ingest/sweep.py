@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from crm_platform.api import Contact, CrmClient
 from crm_platform.ingest.listing import Listing
-from crm_platform.ingest.presence import SweptList, Verdict, agrees_with_last, digest_of, judge, known_before, warning
+from crm_platform.ingest.presence import (
+    SweepVerdict,
+    SweptList,
+    agrees_with_last,
+    digest_of,
+    judge,
+    known_before,
+    warning,
+)
 from crm_platform.schemas import raw
 
 if TYPE_CHECKING:
@@ -33,7 +41,7 @@ class Sweep(Listing[Contact]):
         return super().is_complete or (self.reached_end and self.agrees)
 
 
-def record_sweep(sweep: Sweep, batch: Batch, warehouse: Warehouse) -> Verdict | None:
+def record_sweep(sweep: Sweep, batch: Batch, warehouse: Warehouse) -> SweepVerdict | None:
     """Judge the sweep, and add it and the contacts that came or went to the batch; None where it saw no page."""
     if sweep.first is None:
         return None

@@ -59,7 +59,7 @@ def missed(session: Session) -> list[Trouble]:
     return _read(session, ops.MISSED)
 
 
-class Troubles:
+class TroubleRegister:
     """The objects that could not be had, by operation and target."""
 
     def __init__(self, known: list[Trouble]) -> None:

@@ -14,13 +14,14 @@ import hashlib
 import itertools
 import math
 import statistics
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 Times: TypeAlias = npt.NDArray[np.int64]
+_Bits = TypeVar("_Bits", int, Hashes)
 
 SECOND: Final = 1_000  # milliseconds
 MINUTE: Final = 60 * SECOND
@@ -43,28 +44,20 @@ def derive(*parts: object) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def mix(value: int) -> int:
-    """Scramble 64 bits (the finaliser of splitmix64)."""
-    value = (value + _GOLDEN) & _MASK
-    value = ((value ^ (value >> 30)) * _MIX_1) & _MASK
-    value = ((value ^ (value >> 27)) * _MIX_2) & _MASK
-    return value ^ (value >> 31)
+def mix(value: _Bits) -> _Bits:
+    """Scramble 64 bits, or each of an array (never a numpy scalar: those warn when they wrap round).
+
+    It is the finaliser of splitmix64.
+    """
+    mixed: Any = value  # numpy's stubs do not know that a plain int takes the array's type
+    mixed = (mixed + _GOLDEN) & _MASK
+    mixed = ((mixed ^ (mixed >> 30)) * _MIX_1) & _MASK
+    mixed = ((mixed ^ (mixed >> 27)) * _MIX_2) & _MASK
+    scrambled: _Bits = mixed ^ (mixed >> 31)
+    return scrambled
 
 
-def mix_all(values: Hashes) -> Hashes:
-    """`mix` for an array (never a numpy scalar: those warn when they wrap round)."""
-    mixed = values + np.uint64(_GOLDEN)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(_MIX_1)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(_MIX_2)
-    return mixed ^ (mixed >> np.uint64(31))
-
-
-def _normal_quantiles() -> list[float]:
-    normal = statistics.NormalDist()
-    return [normal.inv_cdf((k + 0.5) / QUANTILES) for k in range(QUANTILES)]
-
-
-_NORMAL: Final = _normal_quantiles()
+_NORMAL: Final = [statistics.NormalDist().inv_cdf((k + 0.5) / QUANTILES) for k in range(QUANTILES)]
 
 
 def lognormal(median: float, sigma: float, *, most: float = math.inf) -> tuple[int, ...]:

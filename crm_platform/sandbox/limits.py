@@ -22,7 +22,7 @@ TIERS: Final[dict[str, tuple[int | None, int | None]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RateLimitStatus:
     """What a request is told: the tightest window's limit, what is left, and the Unix second a slot is free again."""
 
     is_allowed: bool
@@ -54,7 +54,7 @@ class RateLimit:
         given = ((per_minute, MINUTE), (per_day, DAY))
         self._windows = [_Window(limit, seconds) for limit, seconds in given if limit is not None]
 
-    def take(self, now: float) -> Standing | None:
+    def take(self, now: float) -> RateLimitStatus | None:
         """Take a slot if every window has one. None: there is no limit."""
         if not self._windows:
             return None
@@ -64,7 +64,7 @@ class RateLimit:
                 window.taken.append(now)
         tightest = min(self._windows, key=lambda window: (window.left(now), -window.seconds))
         free_at = tightest.free_at(now)
-        return Standing(
+        return RateLimitStatus(
             is_allowed=is_allowed,
             limit=tightest.limit,
             remaining=tightest.left(now),

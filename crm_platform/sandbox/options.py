@@ -54,31 +54,30 @@ class SandboxOptions:
 
     def __post_init__(self) -> None:
         """Check every option."""
-        wrong = None
-        if not 10 <= self.contacts <= MOST_CONTACTS:
-            wrong = f"contacts must be between 10 and {MOST_CONTACTS:,}"
-        elif not 1 <= self.days <= 3650:
-            wrong = "days must be between 1 and 3,650"
-        elif not self.key or not self.key.isascii():
-            wrong = "the key must be plain text and not empty"
-        elif not 0 < self.speed <= 1_000_000:
-            wrong = "speed must be above 0"
-        elif self.tier is not None and self.tier not in TIERS:
-            wrong = f"there is no tier {self.tier!r}; tiers are {', '.join(TIERS)}"
-        elif any(limit is not None and limit < 1 for limit in (self.requests_per_minute, self.requests_per_day)):
-            wrong = "a request limit must be at least 1; leave it out for none"
-        elif not 0 <= self.latency_ms <= 600_000:
-            wrong = "latency cannot be negative, nor longer than ten minutes"
-        elif not 0 <= self.fault_rate <= 1:
-            wrong = "the fault rate is a share between 0 and 1"
-        elif unknown := set(self.faults) - set(FAULTS):
-            wrong = f"unknown faults {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}"
-        elif unknown := set(self.shapes) - set(SHAPES) - {ALL}:
-            wrong = f"unknown shapes {', '.join(sorted(unknown))}; there are {', '.join((*SHAPES, ALL))}"
-        elif any(moment is not None and moment.tzinfo is None for moment in (self.start, self.began)):
-            wrong = "start and began need a time zone, for example 2026-01-05T00:00:00Z"
-        if wrong:
-            raise FixConfiguration(wrong)
+        faults, shapes = set(self.faults) - set(FAULTS), set(self.shapes) - set(SHAPES) - {ALL}
+        limits, moments = (self.requests_per_minute, self.requests_per_day), (self.start, self.began)
+        checks = (
+            (10 <= self.contacts <= MOST_CONTACTS, f"contacts must be between 10 and {MOST_CONTACTS:,}"),
+            (1 <= self.days <= 3650, "days must be between 1 and 3,650"),
+            (self.key and self.key.isascii(), "the key must be plain text and not empty"),
+            (0 < self.speed <= 1_000_000, "speed must be above 0"),
+            (self.tier in {None, *TIERS}, f"there is no tier {self.tier!r}; tiers are {', '.join(TIERS)}"),
+            (
+                all(one is None or one >= 1 for one in limits),
+                "a request limit must be at least 1; leave it out for none",
+            ),
+            (0 <= self.latency_ms <= 600_000, "latency cannot be negative, nor longer than ten minutes"),
+            (0 <= self.fault_rate <= 1, "the fault rate is a share between 0 and 1"),
+            (not faults, f"unknown faults {', '.join(sorted(faults))}; there are {', '.join(FAULTS)}"),
+            (not shapes, f"unknown shapes {', '.join(sorted(shapes))}; there are {', '.join((*SHAPES, ALL))}"),
+            (
+                all(one is None or one.tzinfo for one in moments),
+                "start and began need a time zone, for example 2026-01-05T00:00:00Z",
+            ),
+        )
+        for is_right, problem in checks:
+            if not is_right:
+                raise FixConfiguration(problem)
 
     @property
     def limits(self) -> tuple[int | None, int | None]:

@@ -1,19 +1,19 @@
-"""Who is a contact: names, numbers, custom fields, and when each one came and went.
+"""Who a contact is: names, numbers, custom fields.
 
-What belongs here: a contact by its index (computed, never stored), the team, and the roster that finds page k of the
-present contacts without building pages 1 to k-1. What does not: messages, HTTP.
+What belongs here: a contact by its index (computed, never stored), the definitions of the custom fields, the team.
+What does not: when a contact came and went (`roster.py`), messages, HTTP.
 
 Indexes count contacts in the order they were made. `EXTRA` and above: made through the API.
 """
 
 from __future__ import annotations
 
-import bisect
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import Final
 
-from crm_platform.sandbox.chance import DAY, NEVER, WEEK, Ids, derive, mix
+from crm_platform.sandbox.chance import DAY, NEVER, Ids, derive, mix
 
 EXTRA: Final = 1 << 40
 
@@ -51,19 +51,9 @@ _ABROAD = (
 _TEN_MILLION = 10_000_000
 _STRIDE = 7_393_913  # coprime to ten million: index → seven digits, one to one
 
-_CITIES = (
-    "Nairobi",
-    "Nairobi",
-    "Nairobi",
-    "Mombasa",
-    "Mombasa",
-    "Kisumu",
-    "Nakuru",
-    "Eldoret",
-    "Thika",
-    "Murang'a",
-    "Malindi",
-)
+# The custom fields at first: name → type.
+_FIELDS: Final = {"Segment": "text", "VIP": "text", "City": "text", "Language": "text", "Loyalty points": "number"}
+_CITIES = ("Nairobi",) * 3 + ("Mombasa",) * 2 + ("Kisumu", "Nakuru", "Eldoret", "Thika", "Murang'a", "Malindi")
 _SEGMENTS = ("Retail", "Retail", "Retail", "Retail", "Wholesale", "Wholesale", "Online", "Corporate")
 _LANGUAGES = ("English", "Swahili", "Swahili", "English", "Français")
 
@@ -102,7 +92,7 @@ class People:
         """64 bits that belong to this contact."""
         return mix(self._seed ^ (index * 0x9E3779B1))
 
-    def number(self, index: int) -> str:
+    def whatsapp_number(self, index: int) -> str:
         """E.164."""
         draw = self.draw(index)
         prefixes = _KENYA if draw % 100 < 84 else _ABROAD
@@ -114,7 +104,7 @@ class People:
             return None
         # Python's % is never negative, so the inverse of an affine map is one too.
         index = (int(number[-7:]) - self._seed) * pow(_STRIDE, -1, _TEN_MILLION) % _TEN_MILLION
-        return index if self.number(index) == number else None
+        return index if self.whatsapp_number(index) == number else None
 
     def name(self, index: int) -> str | None:
         """A name; sometimes empty, sometimes missing."""
@@ -157,7 +147,7 @@ class People:
         if (draw >> 44) % 100 < 25:
             fields.append(("Loyalty points", str((draw >> 50) % 5000)))
         return Person(
-            whatsapp_number=self.number(index),
+            whatsapp_number=self.whatsapp_number(index),
             name=self.name(index),
             email=self.email(index),
             # An API leaves an empty object out as often as it sends it.
@@ -166,142 +156,50 @@ class People:
         )
 
 
-class Roster:
-    """When contacts come and go, and which stand on which page.
+@dataclass(frozen=True, slots=True)
+class CustomField:
+    """A custom field's definition; times in milliseconds."""
 
-    `size` contacts are present at the anchor (`began` + `days`), three fifths of them since before `began`; they go on
-    coming at the same pace after it, and a few go. All of it follows from the index, but for what the API changes.
-    """
+    field_id: str
+    name: str
+    type: str
+    required: bool
+    default: str | None
+    created_at: int
+    deleted_at: int = NEVER
 
-    _BEFORE = 540 * DAY  # how long before `began` the first contacts were made
+    def exists(self, at: int) -> bool:
+        """Whether it exists at a time."""
+        return self.created_at <= at < self.deleted_at
 
-    def __init__(self, seed: int, *, size: int, began: int, anchor: int) -> None:
-        self._seed = derive(seed, "roster")
-        self._began = began
-        self._old = round(size * 0.6)
-        to_go = round(size * 0.02)
-        self._from = WEEK.activity(began)
-        busy_hours = WEEK.activity(anchor) - self._from
-        self._pace = (size - self._old + to_go) / busy_hours  # contacts a busy hour
-        self._leaving = to_go / busy_hours
-        self._departures: list[tuple[int, int]] = []  # (when, index), in order of time
-        self._departed: dict[int, int] = {}  # index → when
-        self._removed: dict[int, int] = {}  # the same for deletes through the API; apart, so that plans do not change
-        self._next_departure = self._departure(0)
-        self._now = began
-        self._due = 0  # how many departures lie in the past
-        self._gone: list[int] = []  # indexes of the gone, sorted
-        self._extras: list[
-            tuple[int, int]
-        ] = []  # present contacts made through the API: (world contacts before it, index)
 
-    # Coming and going
+class CustomFieldStore:
+    """The definitions of a world; `began`: when its history begins."""
 
-    def created_at(self, index: int) -> int:
-        """When the world made this contact, in milliseconds; rises with the index."""
-        jitter = 0.05 + 0.9 * (mix(self._seed ^ index) >> 11) / (1 << 53)
-        place = index - self._old + jitter
-        if index < self._old:
-            return self._began + int(place / self._old * self._BEFORE)
-        return WEEK.time(self._from + place / self._pace)
+    def __init__(self, seed: int, *, began: int) -> None:
+        self._seed = seed
+        self._all = [
+            CustomField(self._id(name), name, kind, required=False, default=None, created_at=began - (9 - k) * DAY)
+            for k, (name, kind) in enumerate(_FIELDS.items())
+        ]
 
-    def count_at(self, at: int) -> int:
-        """How many contacts the world had ever made by then."""
-        if at < self._began:
-            place = self._old * (1 + (at - self._began) / self._BEFORE)
-        else:
-            place = self._old + (WEEK.activity(at) - self._from) * self._pace
-        count = max(0, int(place) - 1)
-        while self.created_at(count) <= at:
-            count += 1
-        while count and self.created_at(count - 1) > at:
-            count -= 1
-        return count
+    def _id(self, *parts: object) -> str:
+        return f"fld_{derive(self._seed, *parts) & 0xFFFFFFFF:08x}"
 
-    def departed_at(self, index: int, *, until: int) -> int:
-        """When this contact was deleted, NEVER if it was not by `until`."""
-        self._plan_departures(until)
-        at = min(self._departed.get(index, NEVER), self._removed.get(index, NEVER))
-        return at if at <= until else NEVER
+    def existing(self, at: int) -> list[CustomField]:
+        """Definitions that exist at a time."""
+        return [field for field in self._all if field.exists(at)]
 
-    def _plan_departures(self, until: int) -> None:
-        while self._next_departure <= until:
-            at = self._next_departure
-            count = self.count_at(at)
-            victim = derive(self._seed, "victim", len(self._departures)) % count
-            while victim in self._departed or victim == LIVELY:
-                victim = (victim + 1) % count
-            self._departures.append((at, victim))
-            self._departed[victim] = at
-            self._next_departure = self._departure(len(self._departures))
+    def create(self, name: str, kind: str, *, required: bool, default: str | None, now: int) -> CustomField:
+        """A new definition."""
+        field = CustomField(self._id("field", len(self._all)), name, kind, required, default, now)
+        self._all.append(field)
+        return field
 
-    def _departure(self, number: int) -> int:
-        """When the n-th contact goes."""
-        if not self._leaving:
-            return NEVER
-        place = number + 0.05 + 0.9 * (mix(self._seed ^ ~number & 0xFFFFFFFF) & 0xFFFF) / 0x10000
-        return WEEK.time(self._from + place / self._leaving)
-
-    # What the API changes
-
-    def add(self, index: int, *, at: int) -> None:
-        """A contact made through the API now."""
-        self.move_to(at)
-        self._extras.append((self.count_at(at), index))
-
-    def remove(self, index: int, *, at: int) -> None:
-        """A contact deleted through the API now."""
-        self.move_to(at)
-        self._removed[index] = at
-        if index >= EXTRA:
-            self._extras = [extra for extra in self._extras if extra[1] != index]
-        else:
-            bisect.insort(self._gone, index)
-
-    # Pages
-
-    def move_to(self, now: int) -> None:
-        """Apply the departures up to now."""
-        self._now = max(self._now, now)
-        self._plan_departures(self._now)
-        while self._due < len(self._departures) and self._departures[self._due][0] <= self._now:
-            _, index = self._departures[self._due]
-            if index not in self._removed:  # else the API was quicker
-                bisect.insort(self._gone, index)
-            self._due += 1
-
-    def total(self, now: int) -> int:
-        """How many contacts are present."""
-        self.move_to(now)
-        return self.count_at(self._now) - len(self._gone) + len(self._extras)
-
-    def page(self, now: int, *, offset: int, limit: int) -> tuple[int, list[int]]:
-        """The number of present contacts, and the indexes of one page of them, newest first."""
-        total = self.total(now)
-        first, last = max(total - offset - limit, 0), total - offset  # as counted from the oldest
-        if last <= first:
-            return total, []
-        extras = self._extras
-        skipped = bisect.bisect_left(range(len(extras)), first, key=lambda j: self._before(extras[j][0]) + j)
-        index = self._select(first - skipped)
-        gone = bisect.bisect_left(self._gone, index)
-        found: list[int] = []
-        while len(found) < last - first:
-            if gone < len(self._gone) and self._gone[gone] == index:
-                gone += 1
-                index += 1
-            elif skipped < len(extras) and extras[skipped][0] <= index:
-                found.append(extras[skipped][1])
-                skipped += 1
-            else:
-                found.append(index)
-                index += 1
-        return total, found[::-1]
-
-    def _before(self, index: int) -> int:
-        return index - bisect.bisect_left(self._gone, index)
-
-    def _select(self, rank: int) -> int:
-        """The present world contact with so many present ones before it."""
-        gone = self._gone
-        return rank + bisect.bisect_right(range(len(gone)), rank, key=lambda k: gone[k] - k)
+    def delete(self, field_id: str, now: int) -> bool:
+        """Take a definition, and with it every value, away. False when there is none of this id."""
+        for place, field in enumerate(self._all):
+            if field.field_id == field_id and field.exists(now):
+                self._all[place] = dataclasses.replace(field, deleted_at=now)
+                return True
+        return False

@@ -1,6 +1,6 @@
 """The sandbox over HTTP.
 
-What belongs here: ASGI, sleeping an answer's delay, cutting a connection. What does not: what is answered, the socket.
+What belongs here: ASGI, sleeping a response's delay, cutting a connection. What does not: what is answered, the socket.
 Bare ASGI: a page of messages costs about a millisecond, and a framework would add a third to that.
 """
 
@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from crm_platform.sandbox.app import Answer, Sandbox
+from crm_platform.sandbox.app import Sandbox
+from crm_platform.sandbox.responses import SandboxResponse
 
-Scope: TypeAlias = MutableMapping[str, Any]  # ASGI's own types
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 async def _body(receive: Receive) -> bytes:
@@ -31,29 +29,25 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _raw(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in headers]
-
-
-async def _send(answer: Answer, send: Send) -> None:
-    headers = _raw(answer.headers)
-    if answer.chunks is not None:
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        for chunk in answer.chunks:
+async def _send(response: SandboxResponse, send: Send) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in response.headers]
+    if response.chunks is not None:
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        for chunk in response.chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await asyncio.sleep(0)  # let other requests in between
         await send({"type": "http.response.body"})
         return
-    headers.append((b"content-length", str(len(answer.body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if answer.cut is None:
-        await send({"type": "http.response.body", "body": answer.body})
+    headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if response.cut is None:
+        await send({"type": "http.response.body", "body": response.body})
     else:
         # Fewer bytes than announced, and then nothing: the server closes the connection.
-        await send({"type": "http.response.body", "body": answer.body[: answer.cut], "more_body": True})
+        await send({"type": "http.response.body", "body": response.body[: response.cut], "more_body": True})
 
 
-def asgi(sandbox: Sandbox) -> AsgiApp:
+def asgi(sandbox: Sandbox) -> ASGIApp:
     """An ASGI application around a sandbox."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,10 +55,12 @@ def asgi(sandbox: Sandbox) -> AsgiApp:
             return
         body = await _body(receive)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        answer = sandbox.handle(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
-        if answer.delay:
-            await asyncio.sleep(answer.delay)
-        await _send(answer, send)
+        response = sandbox.handle(
+            scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body
+        )
+        if response.delay:
+            await asyncio.sleep(response.delay)
+        await _send(response, send)
 
     return app
 

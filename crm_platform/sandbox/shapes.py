@@ -29,10 +29,6 @@ SHAPES: Final = {
 }
 ALL: Final = "all"
 
-_TIME_FORMS: Final[dict[str, Callable[[int], object]]] = {
-    "offset": lambda at: clock_text(at + LOCAL_OFFSET) + "+03:00",
-    "naive": clock_text,
-}
 _ENUMS: Final = ("type", "direction", "status")
 _BROKEN_ONE_IN: Final = {"message": 173, "contact": 307, "campaign": 19}
 _KEYS: Final = {"message": "message_id", "contact": "chat_id", "campaign": "campaign_id"}
@@ -44,6 +40,14 @@ def _epoch(at: int, mark: int) -> object:
     return at if mark & 2 else str(at)
 
 
+# Ways to write a time, given the record's mark.
+_TIME_FORMS: Final[dict[str, Callable[[int, int], object]]] = {
+    "epoch": _epoch,
+    "offset": lambda at, _mark: clock_text(at + LOCAL_OFFSET) + "+03:00",
+    "naive": lambda at, _mark: clock_text(at),
+}
+
+
 class Shapes:
     """The odd shapes that are switched on. `names`: keys of `SHAPES`, or `all` for every one that can go together."""
 
@@ -51,9 +55,9 @@ class Shapes:
         self._on = set(names)
         if ALL in self._on:
             self._on |= set(SHAPES) - {"flat-messages", "nested-messages"}
-        forms = [name for name in ("epoch", "offset", "naive") if name in self._on]
-        # Several at once: by record, some of them usual.
-        self._forms = (*forms, "iso") if len(forms) > 1 else tuple(forms)
+        self._forms = [form for name, form in _TIME_FORMS.items() if name in self._on]
+        if len(self._forms) != 1:  # several at once: by record, some of them usual
+            self._forms.append(lambda at, _mark: iso(at))
         self._changes_records = bool(
             self._on - {"flat-messages", "nested-messages", "mixed-messages", "wrapped-reports"}
         )
@@ -116,12 +120,8 @@ class Shapes:
             shaped[field] = {"timestamp": "yesterday", "direction": "sideways"}.get(field, "")
 
     def _time_writer(self, mark: int) -> Callable[[int], object]:
-        if not self._forms:
-            return iso
         form = self._forms[(mark >> 8) % len(self._forms)]
-        if form == "epoch":
-            return lambda at: _epoch(at, mark >> 16)
-        return _TIME_FORMS.get(form, iso)
+        return lambda at: form(at, mark >> 16)
 
     def report(self, record: Record) -> Record:
         """A report as it goes out."""

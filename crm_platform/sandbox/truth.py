@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crm_platform.sandbox.campaigns import Campaign
-from crm_platform.sandbox.records import Moment, Record, clock_text, written
+from crm_platform.sandbox.campaigns import SandboxCampaign
+from crm_platform.sandbox.records import Record, clock_text, custom_field_record, written
 from crm_platform.sandbox.shapes import Shapes
 from crm_platform.sandbox.world import World
 
@@ -41,16 +41,9 @@ def truth(world: World, shapes: Shapes, *, at: int) -> Iterator[Record]:
         if line["kind"] == "contact":
             reachable.append(index)
         yield line
-    for field in world.fields(at):
-        yield {
-            "kind": "custom_field",
-            "custom_field_id": field.field_id,
-            "name": field.name,
-            "type": field.type,
-            "required": field.required,
-            "default_value": field.default,
-        }
-    reported: list[Campaign] = []
+    for field in world.custom_fields.existing(at):
+        yield {"kind": "custom_field", **custom_field_record(field), "default_value": field.default}
+    reported: list[SandboxCampaign] = []
     for campaign in world.campaigns.visible(at):
         line = _checked(shapes, "campaign", world.campaign(campaign, at))
         if line["kind"] == "campaign":
@@ -58,20 +51,10 @@ def truth(world: World, shapes: Shapes, *, at: int) -> Iterator[Record]:
         yield line
     for campaign in reported:
         yield _line("report", world.report(campaign, at))
-    chat_id = world.people.ids.text
-    for event in world.events:
-        if event.at <= at:
-            yield _line(
-                "operator_event",
-                {
-                    "event": event.event,
-                    "chat_id": chat_id(event.index),
-                    "at": Moment(event.at),
-                    "operator_email": event.operator,
-                    "resolution_notes": event.notes,
-                },
-            )
+    for moment, event in world.operator_events:
+        if moment <= at:
+            yield _line("operator_event", dict(event))
     for index in reachable:
-        owner = chat_id(index)
+        owner = world.people.ids.text(index)
         for record in world.every_message(index, at):
             yield {**_checked(shapes, "message", record), "chat_id": owner}

@@ -7,62 +7,19 @@ does not: HTTP, odd shapes, faults. Times are milliseconds (see `chance.py`); `n
 from __future__ import annotations
 
 import bisect
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from crm_platform.sandbox.campaigns import SENDS_A_SECOND, Campaign, Campaigns
-from crm_platform.sandbox.chance import DAY, MINUTE, NEVER, SECOND, derive
-from crm_platform.sandbox.chats import Chat, Chats, Message
-from crm_platform.sandbox.people import EXTRA, People, Person, Roster
-from crm_platform.sandbox.records import (
-    Moment,
-    Record,
-    campaign_record,
-    message_record,
-    report_record,
-)
+from crm_platform.sandbox.campaign_store import CampaignStore
+from crm_platform.sandbox.campaigns import CampaignPlan, SandboxCampaign
+from crm_platform.sandbox.chance import MINUTE, NEVER, SECOND, derive
+from crm_platform.sandbox.chats import ChatCache
+from crm_platform.sandbox.conversations import SandboxMessage
+from crm_platform.sandbox.people import EXTRA, CustomFieldStore, People, Person
+from crm_platform.sandbox.records import Moment, Record, campaign_record, message_record, report_record
+from crm_platform.sandbox.roster import Roster
 
-_FIELDS: Final = (
-    ("Segment", "text"),
-    ("VIP", "text"),
-    ("City", "text"),
-    ("Language", "text"),
-    ("Loyalty points", "number"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A custom field's definition; times in milliseconds."""
-
-    field_id: str
-    name: str
-    type: str
-    required: bool
-    default: str | None
-    created_at: int
-    deleted_at: int = NEVER
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorEvent:
-    """An assignment or a mark-as-done made through the API."""
-
-    event: Literal["assigned", "done"]
-    index: int
-    at: int
-    operator: str | None = None
-    notes: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A contact made through the API."""
-
-    person: Person
-    created_at: int
+_SENDS_A_SECOND: Final = 20  # messages of a campaign made through the API
 
 
 class World:
@@ -77,26 +34,26 @@ class World:
         self.began = began
         self.people = People(self._seed)
         self.roster = Roster(self._seed, size=contacts, began=began, anchor=anchor)
-        self.campaigns = Campaigns(self._seed, began=began, anchor=anchor, count_at=self.roster.count_at)
-        self.chats = Chats(self._seed, people=self.people, campaigns=self.campaigns, begins=self._chat_begins)
-        self._made: dict[int, _Made] = {}
+        plan = CampaignPlan(self._seed, began=began, anchor=anchor, count_at=self.roster.count_at)
+        self.campaigns = CampaignStore(plan)
+        self.custom_fields = CustomFieldStore(self._seed, began=began)
+        self.chats = ChatCache(
+            self._seed,
+            number=self._number,
+            begins=lambda index: max(began, self.created_at(index)),
+            campaigns=self.campaigns,
+        )
+        self.operator_events: list[tuple[int, Record]] = []  # when, what; assignments and marks made through the API
+        self._made: dict[int, tuple[Person, int]] = {}  # contacts made through the API, and when
         self._by_number: dict[str, int] = {}
         self._assigned: dict[int, list[tuple[int, str]]] = {}
         self._done: dict[int, int] = {}  # chat → when it was first marked as done
-        self.events: list[OperatorEvent] = []
-        self._fields = [
-            Field(f"fld_{derive(self._seed, name) & 0xFFFFFFFF:08x}", name, kind, False, None, began - (9 - k) * DAY)
-            for k, (name, kind) in enumerate(_FIELDS)
-        ]
 
     # Contacts
 
-    def _chat_begins(self, index: int) -> int:
-        return max(self.began, self.created_at(index))
-
     def created_at(self, index: int) -> int:
         """When a contact was made."""
-        return self._made[index].created_at if index >= EXTRA else self.roster.created_at(index)
+        return self._made[index][1] if index >= EXTRA else self.roster.created_at(index)
 
     def is_present(self, index: int, now: int) -> bool:
         """Whether a contact exists as of a time."""
@@ -111,23 +68,23 @@ class World:
 
     def find_number(self, number: str, now: int) -> int | None:
         """The index of a present contact with this number."""
-        index = self._by_number.get(number)
-        if index is None or not self.is_present(index, now):
-            index = self.people.index_of(number)
-        return index if index is not None and self.is_present(index, now) else None
+        for index in (self._by_number.get(number), self.people.index_of(number)):
+            if index is not None and self.is_present(index, now):
+                return index
+        return None
 
     def person(self, index: int) -> Person:
         """A contact's attributes."""
-        return self._made[index].person if index >= EXTRA else self.people.person(index)
+        return self._made[index][0] if index >= EXTRA else self.people.person(index)
 
-    def searchable(self, index: int, field: str) -> str:
-        """One attribute of a contact as text: `whatsapp_number`, `name` or `email`."""
-        if index >= EXTRA:
-            person = self._made[index].person
-            return {"whatsapp_number": person.whatsapp_number, "name": person.name, "email": person.email}[field] or ""
-        if field == "whatsapp_number":
-            return self.people.number(index)
-        return (self.people.name(index) if field == "name" else self.people.email(index)) or ""
+    def attribute(self, index: int, name: str) -> str | None:
+        """`whatsapp_number`, `name` or `email` of a contact; quicker than all of them."""
+        value: str | None
+        value = getattr(self._made[index][0], name) if index >= EXTRA else getattr(self.people, name)(index)
+        return value
+
+    def _number(self, index: int) -> str:
+        return self._made[index][0].whatsapp_number if index >= EXTRA else self.people.whatsapp_number(index)
 
     def contact(self, index: int, now: int) -> Record:
         """A contact's record as of a time."""
@@ -138,7 +95,7 @@ class World:
         if person.name is not None:
             record["name"] = person.name
         if person.fields is not None:
-            known = {field.name for field in self.fields(now)}
+            known = {field.name for field in self.custom_fields.existing(now)}
             record["custom_fields"] = {name: value for name, value in person.fields if name in known}
         record["status"] = "resolved" if self._done.get(index, NEVER) <= now else person.status
         record["created_at"] = Moment(self.created_at(index))
@@ -147,9 +104,8 @@ class World:
     def create_contact(self, person: Person, now: int) -> int:
         """A new contact with an empty chat; its index."""
         index = EXTRA + len(self._made)
-        self._made[index] = _Made(person, now)
+        self._made[index] = (person, now)
         self._by_number[person.whatsapp_number] = index
-        self.chats.add(index, person.whatsapp_number)
         self.roster.add(index, at=now)
         return index
 
@@ -181,126 +137,90 @@ class World:
 
     def every_message(self, index: int, at: int) -> list[Record]:
         """All of a chat up to a time, oldest first; nothing of it is kept."""
-        chat: Chat = self.chats.make(index)
+        chat = self.chats.make(index)
         chat.extend(at)
         return self._message_records(index, chat.messages, at)
 
-    def _message_records(self, index: int, messages: Sequence[Message], now: int) -> list[Record]:
-        assigned = self._assigned.get(index)
-        if assigned is None:
-            return [message_record(message, now, message.operator) for message in messages]
-        records = []
-        for message in messages:
-            operator = message.operator
-            if not message.is_inbound and message.type != "template":
-                place = bisect.bisect_right(assigned, message.at, key=lambda one: one[0])
-                operator = assigned[place - 1][1] if place else operator
-            records.append(message_record(message, now, operator))
-        return records
+    def _message_records(self, index: int, messages: Sequence[SandboxMessage], now: int) -> list[Record]:
+        assigned = self._assigned.get(index, [])
+
+        def operator(message: SandboxMessage) -> str | None:
+            if message.is_inbound or message.type == "template":
+                return message.operator
+            place = bisect.bisect_right(assigned, message.at, key=lambda one: one[0])
+            return assigned[place - 1][1] if place else message.operator
+
+        return [message_record(message, now, operator(message)) for message in messages]
 
     def assign(self, index: int, operator: str, now: int) -> None:
         """Later outbound messages of this chat carry this operator."""
         self._assigned.setdefault(index, []).append((now, operator))
-        self.events.append(OperatorEvent("assigned", index, now, operator=operator))
+        self._note("assigned", index, now, operator=operator)
 
     def mark_as_done(self, index: int, notes: str | None, now: int) -> None:
         """The contact's status becomes `resolved`."""
         self._done.setdefault(index, now)
-        self.events.append(OperatorEvent("done", index, now, notes=notes))
+        self._note("done", index, now, notes=notes)
 
-    # Custom fields
-
-    def fields(self, at: int) -> list[Field]:
-        """Definitions that exist at a time."""
-        return [field for field in self._fields if field.created_at <= at < field.deleted_at]
-
-    def create_field(self, name: str, type_: str, *, required: bool, default: str | None, now: int) -> Field:
-        """A new definition."""
-        field_id = f"fld_{derive(self._seed, 'field', len(self._fields)) & 0xFFFFFFFF:08x}"
-        field = Field(field_id, name, type_, required, default, now)
-        self._fields.append(field)
-        return field
-
-    def delete_field(self, field_id: str, now: int) -> bool:
-        """Take a definition, and with it every value, away. False when there is none of this id."""
-        for place, field in enumerate(self._fields):
-            if field.field_id == field_id and field.created_at <= now < field.deleted_at:
-                self._fields[place] = dataclasses.replace(field, deleted_at=now)
-                return True
-        return False
+    def _note(self, event: str, index: int, now: int, *, operator: str | None = None, notes: str | None = None) -> None:
+        chat_id = self.people.ids.text(index)
+        record = {"event": event, "chat_id": chat_id, "at": Moment(now)}
+        self.operator_events.append((now, {**record, "operator_email": operator, "resolution_notes": notes}))
 
     # Campaigns
 
-    def campaign(self, campaign: Campaign, now: int) -> Record:
+    def campaign(self, campaign: SandboxCampaign, now: int) -> Record:
         """A campaign's record as of a time."""
         is_draft = campaign.status(now) == "draft"
         return campaign_record(campaign, now, 0 if is_draft else self.campaigns.total_recipients(campaign))
 
-    def report(self, campaign: Campaign, now: int) -> Record:
+    def report(self, campaign: SandboxCampaign, now: int) -> Record:
         """A campaign's report as of a time."""
         return report_record(campaign, self.campaigns.metrics(campaign, now))
 
     def create_campaign(
-        self, *, name: str, template: str, language: str, receivers: Sequence[str], scheduled_at: int | None, now: int
-    ) -> Campaign:
+        self,
+        *,
+        name: str,
+        template: str,
+        receivers: Sequence[str],
+        now: int,
+        text: str | None = None,
+        scheduled_at: int | None = None,
+    ) -> SandboxCampaign:
         """A new campaign: a draft, or scheduled (a time in the past means: send at once)."""
-        number = self.campaigns.made_through_api()
-        seed = derive(self._seed, "made campaign", number)
+        seed = derive(self._seed, "made campaign", self.campaigns.made_through_api())
         places, strangers = self._places(receivers, now)
-        starts = NEVER if scheduled_at is None else max(scheduled_at, now)
-        campaign = Campaign(
-            number=number,
+        campaign = SandboxCampaign(
             campaign_id=f"cmp_{seed & 0xFFFFFFFFFFFF:012x}",
             name=name,
             template=template,
-            text=f"[{template}]",
+            text=text or f"[{template}]",
             seed=seed,
             created_at=now,
             scheduled_at=scheduled_at,
-            starts=starts,
-            duration=max(MINUTE, len(places) * SECOND // SENDS_A_SECOND),
-            stops=NEVER,
+            starts=NEVER if scheduled_at is None else max(scheduled_at, now),
+            duration=max(MINUTE, len(places) * SECOND // _SENDS_A_SECOND),
             draft_until=NEVER if scheduled_at is None else now,
-            is_drip=False,
             decimals=1,
             optional_fields=True,
-            share=0,
-            audience=0,
             read_chance=700,
             reply_chance=120,
             fail_chance=20,
             receivers=places,
             strangers=strangers,
-            language=language,
         )
-        self._keep(campaign)
+        self.campaigns.add(campaign)
+        self._forget_receivers(campaign)
         return campaign
 
-    def clone_campaign(self, source: Campaign, *, name: str, receivers: Sequence[str], now: int) -> Campaign:
-        """A draft with another campaign's template."""
-        copy = self.create_campaign(
-            name=name,
-            template=source.template,
-            language=source.language,
-            receivers=receivers,
-            scheduled_at=None,
-            now=now,
-        )
-        copy = dataclasses.replace(copy, text=source.text)
-        self._keep(copy)
-        return copy
-
-    def trigger_campaign(self, campaign: Campaign, now: int) -> Campaign:
+    def trigger_campaign(self, campaign: SandboxCampaign, now: int) -> SandboxCampaign:
         """Send it from now on."""
         sent = self.campaigns.trigger(campaign, at=now)
         self._forget_receivers(sent)
         return sent
 
-    def _keep(self, campaign: Campaign) -> None:
-        self.campaigns.add(campaign)
-        self._forget_receivers(campaign)
-
-    def _forget_receivers(self, campaign: Campaign) -> None:
+    def _forget_receivers(self, campaign: SandboxCampaign) -> None:
         if campaign.receivers is None:
             self.chats.forget(None)
         else:

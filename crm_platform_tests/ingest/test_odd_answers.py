@@ -17,7 +17,7 @@ from crm_platform.ingest import PlannerStore, expected_unseen
 from crm_platform.ingest.batch import Batch
 from crm_platform.ingest.connect import FetchLog
 from crm_platform.ingest.crawler import Crawler
-from crm_platform.ingest.trouble import Troubles
+from crm_platform.ingest.trouble import TroubleRegister
 from crm_platform.ingest.workers import LOOKAHEAD
 from crm_platform.models import build_order, build_within, freeze, validate
 from crm_platform.sandbox import SandboxOptions
@@ -231,7 +231,7 @@ def test_heavy_results_are_not_fetched_far_ahead(tmp_path):
         client=world.connect(log),
         warehouse=world.warehouse,
         planner_store=planner_store,
-        troubles=Troubles([]),
+        troubles=TroubleRegister([]),
         fetch_log=log,
         batch=Batch(),
         progress=lambda _: None,

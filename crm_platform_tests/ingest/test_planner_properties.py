@@ -15,7 +15,7 @@ from benchmarks.crawl.crawlers import Baseline
 from benchmarks.crawl.replay import replay
 from benchmarks.crawl.world import START as WORLD_START
 from benchmarks.crawl.world import Shape, build
-from crm_platform.ingest.planner import CrawlPlanner, PlannerState, SeenMessage
+from crm_platform.ingest.planner import CrawlPlanner, SavedPlanner, SeenMessage
 
 START = dt.datetime(2026, 3, 2, 6, tzinfo=dt.UTC)
 
@@ -142,7 +142,7 @@ def test_a_restart_changes_no_later_answer(limits: tuple[int | None, int | None]
     state = one.made.to_arrow()
     backwards = state.chats.take(pa.array(range(state.chats.num_rows - 1, -1, -1)))
     other = Life(
-        CrawlPlanner.from_arrow(PlannerState(backwards, state.planner)), random.Random(), one.chats, set(one.gone)
+        CrawlPlanner.from_arrow(SavedPlanner(backwards, state.planner)), random.Random(), one.chats, set(one.gone)
     )
     other.dice.setstate(one.dice.getstate())
     one.answers.clear()

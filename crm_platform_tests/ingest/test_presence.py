@@ -15,7 +15,7 @@ import pytest
 from crm_platform.errors import GiveUp
 from crm_platform.ingest import accept_sweep, judged_sweeps, open_warehouse
 from crm_platform.ingest.batch import Batch
-from crm_platform.ingest.presence import PRESENT, Verdict, are_same, is_suspicious
+from crm_platform.ingest.presence import PRESENT, SweepVerdict, are_same, is_suspicious
 from crm_platform.ingest.sweep import Sweep, record_sweep
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
@@ -82,7 +82,7 @@ class Swept:
         total: int | None = -1,
         rejected: int = 0,
         reached_end: bool = True,
-    ) -> tuple[Sweep, Verdict]:
+    ) -> tuple[Sweep, SweepVerdict]:
         """Record one; by default its total is what it saw."""
         self.number += 10
         total = len(seen) + rejected if total == -1 else total

@@ -15,9 +15,9 @@ import pytest
 from crm_platform.cli.status import status_lines
 from crm_platform.errors import GiveUp, RateLimited, ServerUnavailable, Unauthorized
 from crm_platform.ingest.runs import open_crawler
-from crm_platform.ingest.trouble import LONGEST_PAUSE, Troubles
+from crm_platform.ingest.trouble import LONGEST_PAUSE, TroubleRegister
 from crm_platform.models.quality import everything_is_had
-from crm_platform.sandbox.app import Answer
+from crm_platform.sandbox import SandboxResponse
 from crm_platform.sandbox.records import milliseconds
 from crm_platform.schemas import raw
 from crm_platform_tests.in_process import World, world
@@ -36,7 +36,7 @@ def answers(crm: World, *rules: tuple[str, int, object]) -> Counter[str]:
             if re.search(pattern, f"{path}?{query}"):
                 asked[f"{path}?{query}"] += 1
                 payload = content if isinstance(content, bytes) else json.dumps(content).encode()
-                return Answer(status, payload)
+                return SandboxResponse(status, payload)
         return handle(method, path, query, headers, body)
 
     crm.sandbox.handle = handled
@@ -93,7 +93,7 @@ def test_one_chat_that_cannot_be_had_is_named_and_the_rest_goes_on(tmp_path, sta
 def test_pauses_grow_to_a_day_and_no_clock_makes_them_longer(tmp_path):
     crm = world(tmp_path)
     with crm.warehouse.reading() as session:
-        troubles = Troubles.load(session)
+        troubles = TroubleRegister.load(session)
     at = crm.time.now
     pauses = []
     for _ in range(9):
@@ -325,9 +325,9 @@ def test_one_run_at_a_high_rate_of_faults_gets_everything(tmp_path, seed):
     def handled(method, path, query, headers, body):
         if path == f"/crm/campaign/{stubborn}/report":
             never["asked"] += 1
-            return Answer(200, json.dumps({"success": False, "message": "not for you"}).encode())
+            return SandboxResponse(200, json.dumps({"success": False, "message": "not for you"}).encode())
         if chance.random() < 0.35:
-            return Answer(*chance.choice(faults))
+            return SandboxResponse(*chance.choice(faults))
         return handle(method, path, query, headers, body)
 
     crm.refresh(tables=[raw.Campaigns])
@@ -355,7 +355,7 @@ def test_a_page_is_left_out_for_its_own_failures_alone(tmp_path, monkeypatch):
             if path.endswith("/messages") and sort in query:
                 asked[path, sort] += 1
                 if asked[path, sort] in times:
-                    return Answer(200, b'{"success": false, "message": "temporarily out of order"}')
+                    return SandboxResponse(200, b'{"success": false, "message": "temporarily out of order"}')
         return handle(method, path, query, headers, body)
 
     crm.sandbox.handle = handled
@@ -401,7 +401,7 @@ def test_a_page_is_left_out_for_no_failure_of_a_page_before_it(tmp_path, monkeyp
             if path.endswith("/messages") and page == f"{given['sort']}&page={given['page']}":
                 asked[path, page] += 1
                 if asked[path, page] in times:
-                    return Answer(200, json.dumps({"success": False, "message": why}).encode())
+                    return SandboxResponse(200, json.dumps({"success": False, "message": why}).encode())
         return handle(method, path, query, headers, body)
 
     crm.sandbox.handle = handled

@@ -7,7 +7,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from crm_platform.sandbox import Answer, Clock, ManualClock, Sandbox, SandboxOptions
+from crm_platform.sandbox import ManualClock, Sandbox, SandboxClock, SandboxOptions, SandboxResponse
 
 # A Wednesday, half past noon in Nairobi: everybody is at work.
 START = dt.datetime(2026, 3, 4, 9, 30, tzinfo=dt.UTC)
@@ -16,13 +16,13 @@ START = dt.datetime(2026, 3, 4, 9, 30, tzinfo=dt.UTC)
 class Desk:
     """`desk("GET", "/crm/chat", limit=100)` gives (status, JSON)."""
 
-    def __init__(self, *, clock: Clock | None = None, **options: Any) -> None:
+    def __init__(self, *, clock: SandboxClock | None = None, **options: Any) -> None:
         options = {"contacts": 40, "days": 60, "start": START, **options}
         self.clock = clock or ManualClock(options["start"])
         self.sandbox = Sandbox(SandboxOptions(**options), clock=self.clock)
         self.key = self.sandbox.options.key
 
-    def answer(self, method: str, path: str, body: Any = None, /, **query: Any) -> Answer:
+    def answer(self, method: str, path: str, body: Any = None, /, **query: Any) -> SandboxResponse:
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.sandbox.handle(method, path, urlencode(query), {"api-key": self.key}, raw)
 

@@ -11,10 +11,11 @@ import sys
 import phonenumbers
 import pytest
 
-from crm_platform.sandbox import FollowingClock, ManualClock
-from crm_platform.sandbox.chance import DAY, HOUR, NEVER, WEEK, Ids, mix, mix_all, next_opening
-from crm_platform.sandbox.people import EXTRA, Roster
+from crm_platform.sandbox import ManualClock, SandboxClock
+from crm_platform.sandbox.chance import DAY, HOUR, NEVER, WEEK, Ids, mix, next_opening
+from crm_platform.sandbox.people import EXTRA
 from crm_platform.sandbox.records import iso, milliseconds, moment_of
+from crm_platform.sandbox.roster import Roster
 from crm_platform_tests.sandbox.desk import START, Desk
 
 AT = milliseconds(START)
@@ -204,7 +205,7 @@ def test_campaigns_reports_settle_after_72_hours():
 
 def test_any_clock_will_do():
     now = START
-    desk = Desk(clock=FollowingClock(lambda: now))
+    desk = Desk(clock=SandboxClock(lambda: now))
     total = desk("GET", "/crm/chat", limit=1)[1]["pagination"]["total"]
     now = START + dt.timedelta(days=60)
     assert desk("GET", "/crm/chat", limit=1)[1]["pagination"]["total"] > total
@@ -255,7 +256,7 @@ def test_mixing_is_the_same_one_by_one_and_all_at_once():
     import numpy as np
 
     values = [0, 1, 2**63, 2**64 - 1, 123456789]
-    assert mix_all(np.array(values, dtype=np.uint64)).tolist() == [mix(value) for value in values]
+    assert mix(np.array(values, dtype=np.uint64)).tolist() == [mix(value) for value in values]
 
 
 def test_the_week_goes_both_ways():

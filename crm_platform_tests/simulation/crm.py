@@ -23,9 +23,10 @@ from urllib.parse import parse_qs
 import httpx
 
 from crm_platform.sandbox import Sandbox, SandboxOptions
-from crm_platform.sandbox.campaigns import Campaigns
+from crm_platform.sandbox.campaign_store import CampaignStore
 from crm_platform.sandbox.chance import NEVER
-from crm_platform.sandbox.chats import Chat, Message, id_prefix
+from crm_platform.sandbox.chats import Chat, id_prefix
+from crm_platform.sandbox.conversations import SandboxMessage
 from crm_platform.sandbox.faults import Faults
 from crm_platform.sandbox.limits import RateLimit
 from crm_platform.sandbox.people import Person
@@ -114,7 +115,7 @@ class Crm:
         self._chance = random.Random(f"world {scenario.seed}")
         self._shrinking = random.Random(f"shrinking {scenario.seed}")
         self._gone: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)  # index → when, how many until then
-        self._added: defaultdict[int, list[Message]] = defaultdict(list)
+        self._added: defaultdict[int, list[SandboxMessage]] = defaultdict(list)
         self._numbers = itertools.count(1)
         self._is_lively = True
         self._happened = 0
@@ -145,7 +146,7 @@ class Crm:
         chat._next = next(chat._talk, None)
         return chat
 
-    def messages(self, index: int, until: int) -> list[Message]:
+    def messages(self, index: int, until: int) -> list[SandboxMessage]:
         """Everything said in a chat, present or gone, oldest first."""
         chat = self.world.chats.make(index)
         chat.extend(until)
@@ -198,14 +199,14 @@ class Crm:
     def _present(self) -> list[int]:
         return list(self.world.present(self.now))
 
-    def _message(self, index: int, at: int) -> Message:
+    def _message(self, index: int, at: int) -> SandboxMessage:
         prefix = id_prefix(self.world.person(index).whatsapp_number)
         name = f"{prefix}{zlib.crc32(b'added'):08X}{next(self._numbers):08X}"
         if self._chance.random() < 0.5:
-            return Message(at, name, True, "text", "Habari", None, NEVER, NEVER, NEVER)
+            return SandboxMessage(at, name, True, "text", "Habari", None, NEVER, NEVER, NEVER)
         delivered = at + self._chance.randrange(60_000)
         read = delivered + self._chance.randrange(7_200_000) if self._chance.random() < 0.8 else NEVER
-        return Message(at, name, False, "text", "Karibu", None, delivered, read, NEVER)
+        return SandboxMessage(at, name, False, "text", "Karibu", None, delivered, read, NEVER)
 
     def _lengthen(self, length: int) -> None:
         index = self._chance.choice(self._present())
@@ -361,20 +362,18 @@ class Crm:
         return httpx.Response(answer.status, headers=[*answer.headers, ("date", date)], content=answer.body)
 
 
-def _date_every_campaign(campaigns: Campaigns) -> None:
+def _date_every_campaign(campaigns: CampaignStore) -> None:
     """Let the API say when each campaign is sent: else that depends on who looked when, and no two runs agree."""
-    keep = campaigns._keep
+    keep = campaigns.add
 
     def dated(campaign):
         if campaign.scheduled_at is None and campaign.starts < NEVER:
             campaign = dataclasses.replace(campaign, scheduled_at=campaign.starts)
         keep(campaign)
 
-    made = list(campaigns._made_by_world)
-    campaigns._made_by_world.clear()
-    for one in made:
+    for one in list(campaigns._by_id.values()):
         dated(one)
-    campaigns._keep = dated
+    campaigns.add = dated
 
 
 class Wire(httpx.BaseTransport):

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from crm_platform.sandbox.app import Answer
+from crm_platform.sandbox import SandboxResponse
 from crm_platform.sandbox.chance import HOUR
 from crm_platform.sandbox.records import Record, encode, iso
 from crm_platform.sandbox.shapes import Shapes
@@ -102,7 +102,7 @@ class Departures:
         """Whether a `chat` or a `report` is refused, while any is."""
         return bool(self._odd.refusals) and _drawn("refused", name, REFUSED_ONE_IN[kind])
 
-    def refusal(self, answer: Answer, path: str, kind: str, name: str) -> Answer:
+    def refusal(self, answer: SandboxResponse, path: str, kind: str, name: str) -> SandboxResponse:
         """Refuse an object, if it is one of those; limits and the sandbox's own faults go first."""
         if not self.refuses or answer.cut is not None or answer.status in (429, 503) or not self.is_refused(kind, name):
             return answer
@@ -112,7 +112,7 @@ class Departures:
         status, body = _REFUSALS[how]
         return dataclasses.replace(answer, status=status, body=encode(body).encode())
 
-    def listed(self, answer: Answer, name: str, *, asked: int, size: int) -> Answer:
+    def listed(self, answer: SandboxResponse, name: str, *, asked: int, size: int) -> SandboxResponse:
         """A page of a list as it goes out; `asked`: records that were asked for, `size`: that it could hold."""
         odd = self._odd
         said_size = odd.said_size if size < asked else None

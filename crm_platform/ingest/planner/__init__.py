@@ -17,7 +17,7 @@ from crm_platform.ingest.planner.budget import CAMPAIGN_LIST_SHARE, HISTORY_SHAR
 from crm_platform.ingest.planner.crawl_planner import CrawlPlanner
 from crm_platform.ingest.planner.echoes import BASE_PER_HOUR, ECHO_HOURS, WEIGHTS
 from crm_platform.ingest.planner.learning import SeenMessage
-from crm_platform.ingest.planner.persistence import PlannerState
+from crm_platform.ingest.planner.persistence import SavedPlanner
 from crm_platform.ingest.planner.plan import Plan
 from crm_platform.ingest.planner.rates import FIRST_VISIT_MESSAGES
 from crm_platform.ingest.planner.sweeps import SWEEP_INTERVAL_HOURS
@@ -35,6 +35,6 @@ __all__ = [
     "AuditSummary",
     "CrawlPlanner",
     "Plan",
-    "PlannerState",
+    "SavedPlanner",
     "SeenMessage",
 ]

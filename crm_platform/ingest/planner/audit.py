@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from crm_platform.ingest.planner.chats import Chats
+from crm_platform.ingest.planner.chats import TrackedChats
 from crm_platform.ingest.planner.units import Flags
 
 _NORMAL_975: Final = 1.959963984540054  # quantile of the normal distribution: both sides of a 95 % interval
@@ -36,7 +36,7 @@ class AuditSummary:
 class Audits:
     """The audits drawn and made; `share`: of all visits handed out."""
 
-    def __init__(self, chats: Chats, *, share: float) -> None:
+    def __init__(self, chats: TrackedChats, *, share: float) -> None:
         self._chats = chats
         self.share = share
         self.credit = 0.0  # audits that are to be drawn

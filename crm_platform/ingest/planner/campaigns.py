@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from crm_platform.ingest.planner.chats import Chats
+from crm_platform.ingest.planner.chats import TrackedChats
 from crm_platform.ingest.planner.clock import WeekClock
 from crm_platform.ingest.planner.echoes import COPY, ECHO_HOURS
 from crm_platform.ingest.planner.units import MOMENT, Floats, Rows
@@ -23,7 +23,7 @@ CAMPAIGN_MEMORY_HOURS: Final = 24.0 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class Campaign:
+class SentCampaign:
     """Sent at `at` (hours since 1970) to a `share` of the chats in `rows` (None: of all)."""
 
     at: float
@@ -31,13 +31,13 @@ class Campaign:
     rows: Rows | None
 
 
-class Campaigns:
+class SentCampaigns:
     """The campaigns of the last sixty days, the oldest first."""
 
-    def __init__(self, clock: WeekClock, chats: Chats) -> None:
+    def __init__(self, clock: WeekClock, chats: TrackedChats) -> None:
         self._clock = clock
         self._chats = chats
-        self.sent: list[Campaign] = []
+        self.sent: list[SentCampaign] = []
 
     def add(self, t: float, *, recipients: int, chat_ids: Iterable[str] | None) -> None:
         """Note a campaign to `recipients` of these chats (None: of all present)."""
@@ -61,7 +61,7 @@ class Campaigns:
         while any(one.at == t for one in kept):
             # Its time is its name in the saved state. Where a moment is lost in it, far from 1970, take the next float.
             t = max(t + MOMENT, math.nextafter(t, math.inf))
-        self.sent = sorted([*kept, Campaign(t, share, rows)], key=lambda one: one.at)
+        self.sent = sorted([*kept, SentCampaign(t, share, rows)], key=lambda one: one.at)
 
     def visited(self, row: int, *, since: float, t: float) -> None:
         """A visit at `t`, after one at `since`, has shown whether the chat got the copies sent between."""

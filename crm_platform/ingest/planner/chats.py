@@ -20,7 +20,7 @@ _BLOCK: Final = 8192
 """Rows whose intermediate results stay in the processor's cache."""
 
 
-class Chats:
+class TrackedChats:
     """One row a chat; row order is the order of first sight."""
 
     # name → (type, columns); hours are hours since 1970, `_u` operating hours.

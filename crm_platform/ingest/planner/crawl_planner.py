@@ -18,7 +18,7 @@ from crm_platform.ingest.planner.clock import WeekClock, counts_of
 from crm_platform.ingest.planner.estimate import COLD_START_HOURS, Estimate
 from crm_platform.ingest.planner.explain import advice, explain
 from crm_platform.ingest.planner.learning import Learning, SeenMessage
-from crm_platform.ingest.planner.persistence import PlannerState
+from crm_platform.ingest.planner.persistence import SavedPlanner
 from crm_platform.ingest.planner.plan import Plan, Planning
 from crm_platform.ingest.planner.state import State
 from crm_platform.ingest.planner.units import NEVER, datetime_of, hours_of
@@ -202,12 +202,12 @@ class CrawlPlanner:
 
     # What it keeps.
 
-    def to_arrow(self, chat_ids: Iterable[str] | None = None) -> PlannerState:
+    def to_arrow(self, chat_ids: Iterable[str] | None = None) -> SavedPlanner:
         """Everything a restart needs: one row a chat (all, or only `chat_ids`) and the global row."""
         return persistence.to_arrow(self._state, chat_ids)
 
     @classmethod
-    def from_arrow(cls, state: PlannerState) -> Self:
+    def from_arrow(cls, state: SavedPlanner) -> Self:
         """Restore a planner that gives the same answers as the one saved. Rows may come in any order."""
         given = state.planner.select(persistence.GIVEN).to_pylist()[0]
         planner = cls(

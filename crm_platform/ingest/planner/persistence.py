@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from crm_platform.ingest.planner.budget import Ledger
-from crm_platform.ingest.planner.campaigns import Campaign
+from crm_platform.ingest.planner.campaigns import SentCampaign
 from crm_platform.ingest.planner.state import State
 
 # What the global row holds, in its order: name → where the state keeps it. The names are those of stored states.
@@ -62,19 +62,19 @@ GIVEN: Final = ("timezone", "mode", "start", "per_minute", "per_day")
 """What a planner is made with."""
 
 
-class PlannerState(NamedTuple):
+class SavedPlanner(NamedTuple):
     """The persisted state: `chats` has one row a chat, `planner` is the one global row."""
 
     chats: pa.Table
     planner: pa.Table
 
 
-def to_arrow(state: State, chat_ids: Iterable[str] | None) -> PlannerState:
+def to_arrow(state: State, chat_ids: Iterable[str] | None) -> SavedPlanner:
     """Save the state: one row a chat (all, or only `chat_ids`) and the global row."""
-    return PlannerState(_chats_to_arrow(state, chat_ids), _planner_to_arrow(state))
+    return SavedPlanner(_chats_to_arrow(state, chat_ids), _planner_to_arrow(state))
 
 
-def restore(state: State, saved: PlannerState) -> None:
+def restore(state: State, saved: SavedPlanner) -> None:
     """Fill a new state, made with what is `GIVEN`, with what was saved. Chats may come in any order."""
     row = saved.planner.to_pylist()[0]
     _restore_planner(state, row)
@@ -167,7 +167,7 @@ def _restore_chats(state: State, table: pa.Table, row: Mapping[str, Any]) -> Non
     chats.hints = {number: moments for number, moments in enumerate(table["hints"].to_pylist()) if moments}
     named_in = table["campaigns"].to_pylist()
     state.campaigns.sent = [
-        Campaign(
+        SentCampaign(
             at,
             share,
             None if to_all else np.array([number for number in range(size) if at in named_in[number]], dtype=np.intp),

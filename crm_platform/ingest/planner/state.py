@@ -11,8 +11,8 @@ from typing import Self
 
 from crm_platform.ingest.planner.audit import Audits
 from crm_platform.ingest.planner.budget import Budget, Limits
-from crm_platform.ingest.planner.campaigns import Campaigns
-from crm_platform.ingest.planner.chats import Chats
+from crm_platform.ingest.planner.campaigns import SentCampaigns
+from crm_platform.ingest.planner.chats import TrackedChats
 from crm_platform.ingest.planner.clock import WeekClock
 from crm_platform.ingest.planner.nightly import NightlyScan
 from crm_platform.ingest.planner.rates import Rates
@@ -25,8 +25,8 @@ class State:
 
     mode: str
     clock: WeekClock
-    chats: Chats
-    campaigns: Campaigns
+    chats: TrackedChats
+    campaigns: SentCampaigns
     rates: Rates
     budget: Budget
     sweeps: Sweeps
@@ -36,13 +36,13 @@ class State:
     @classmethod
     def begin(cls, *, clock: WeekClock, limits: Limits, mode: str, close_share: float, audit_share: float) -> Self:
         """Nothing is known yet but the limits and the hours."""
-        chats = Chats(clock)
+        chats = TrackedChats(clock)
         budget = Budget(clock, limits, close_share=close_share)
         return cls(
             mode=mode,
             clock=clock,
             chats=chats,
-            campaigns=Campaigns(clock, chats),
+            campaigns=SentCampaigns(clock, chats),
             rates=Rates(start=clock.start),
             budget=budget,
             sweeps=Sweeps(clock, chats, budget),

@@ -10,7 +10,7 @@ import math
 from typing import Final
 
 from crm_platform.ingest.planner.budget import SWEEP_SHARE, Budget, Ledger
-from crm_platform.ingest.planner.chats import Chats
+from crm_platform.ingest.planner.chats import TrackedChats
 from crm_platform.ingest.planner.clock import WeekClock
 from crm_platform.ingest.planner.rates import KEPT_PER_HOUR
 from crm_platform.ingest.planner.units import MOMENT, NEVER
@@ -27,7 +27,7 @@ CONTACTS_PER_SWEEP_REQUEST: Final = 100
 class Sweeps:
     """When the list was swept and asked for, what that costs, and what it has found."""
 
-    def __init__(self, clock: WeekClock, chats: Chats, budget: Budget) -> None:
+    def __init__(self, clock: WeekClock, chats: TrackedChats, budget: Budget) -> None:
         self._clock = clock
         self._chats = chats
         self._budget = budget
