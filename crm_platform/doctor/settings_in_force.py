@@ -1,6 +1,6 @@
 """Settings that are well-formed and still do not work: alerts that reach nobody, pages that refuse their own name.
 
-What belongs here: what follows from the settings together. What does not: whether each is well-formed (settings.py).
+What belongs here: what follows from the settings together. What does not: whether each is well-formed (settings/).
 """
 
 from __future__ import annotations
