@@ -1,7 +1,7 @@
 """The request gate: nobody sends a request to the CRM without a slot from here.
 
-What belongs here: the gate's protocol and its two kinds. What does not: what to fetch, when to try again (client.py),
-the account of what was sent (`ops.fetches`).
+What belongs here: the gate's protocol and its two kinds. What does not: what to fetch, when to try again
+(connection.py), the account of what was sent (`ops.fetches`).
 
 The promise: as counted by the server, no rolling minute and no rolling 24 hours ever holds more requests than the
 limit, whoever asks and whoever crashed. The server counts a request at some moment between our asking and its answer,

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import httpx
 
-from crm_platform.api.client import CrmClient, utc_now
+from crm_platform.api.client import CrmClient
+from crm_platform.api.connection import utc_now
 from crm_platform.api.gate import Gate, SqliteGate
 from crm_platform.api.paging import believed_total
 from crm_platform.api.wire import Deadline, open_transport, proxy_of

@@ -1,7 +1,7 @@
 """The way to the CRM: proxy, certificates, and a bound on the time and the bytes of each exchange.
 
 What belongs here: opening the transport, ending what takes too long or grows too large, and telling which of its errors
-only a changed setting can mend. What does not: requests and answers (client.py).
+only a changed setting can mend. What does not: requests and answers (connection.py).
 
 The HTTP library bounds each wait. A server that sends a byte now and then, or `100 Continue` for ever, would still hold
 a connection and its slot for ever. So each wait is also bounded by the time left for the whole exchange, measured by a
