@@ -155,7 +155,7 @@ def retry_after(headers: Mapping[str, str], *, now: dt.datetime) -> float | None
     text = headers.get("retry-after", "")[:_LONGEST_HEADER].strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text):
         return _bounded(float(text))
-    moment = _http_date(text)
+    moment = http_date(text)
     return _bounded((moment - _server_now(headers, now)).total_seconds()) if moment else None
 
 
@@ -180,7 +180,7 @@ def clock_skew(headers: Mapping[str, str], *, started_at: dt.datetime, finished_
 
     An answer from a cache (it has `Age`) tells no time.
     """
-    date = None if "age" in headers else _http_date(headers.get("date", ""))
+    date = None if "age" in headers else http_date(headers.get("date", ""))
     if date is None:
         return None
     # It is in whole seconds, of some moment between our request and the answer.
@@ -194,11 +194,12 @@ def _bounded(seconds: float) -> float:
     return min(max(0.0, seconds), LONGEST_PAUSE)
 
 
-def _http_date(text: str) -> dt.datetime | None:
+def http_date(text: str) -> dt.datetime | None:
+    """Read a date as HTTP writes it; None where it is none."""
     if len(text) > _LONGEST_DATE:
         return None
     try:
-        moment = email.utils.parsedate_to_datetime(text[:_LONGEST_HEADER])
+        moment = email.utils.parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
@@ -206,4 +207,4 @@ def _http_date(text: str) -> dt.datetime | None:
 
 def _server_now(headers: Mapping[str, str], now: dt.datetime) -> dt.datetime:
     """Give the server's clock by its `Date` header: a wait computed from two clocks would contain their difference."""
-    return _http_date(headers.get("date", "")) or now
+    return http_date(headers.get("date", "")) or now
