@@ -73,10 +73,14 @@ class Parsed(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is nothing to parse: the outcome that `ops.fetches` records, and the error to raise."""
+    """Why there is nothing to parse: the outcome that `ops.fetches` records, and the error to raise.
+
+    `is_over`: the server can no longer receive the request.
+    """
 
     outcome: str
     error: CrmPlatformError
+    is_over: bool = True
 
 
 def understood(

@@ -212,7 +212,7 @@ class CrmClient(Connection):
             return Parsed(report)
 
         call = Call("campaign_report", checked_id("campaign_id", campaign_id), retries=retries)
-        parsed, fetch = self._read(call, read)
+        parsed, fetch = self._ask(call, read)
         if parsed.value is None:
             raise SkipRecord("campaign report: the answer is about another campaign")
         return Answer(parsed.value, fetch)
@@ -268,7 +268,7 @@ class CrmClient(Connection):
             size, total = paging_of(document.value, limit=call.limit or max(1, len(raws)))
             return Parsed((records, rejected, size), len(raws), total)
 
-        parsed, fetch = self._read(call, read)
+        parsed, fetch = self._ask(call, read)
         records, rejected, size = parsed.value
         return Page(records, rejected, call.page or 1, size, parsed.total, fetch)
 
@@ -282,5 +282,5 @@ class CrmClient(Connection):
         return self._do(call, read)
 
     def _do(self, call: Call, read: Callable[[Document], T]) -> Answer[T]:
-        parsed, fetch = self._write(call, lambda document: Parsed(read(document)))
+        parsed, fetch = self._ask(call, lambda document: Parsed(read(document)))
         return Answer(parsed.value, fetch)

@@ -117,14 +117,6 @@ class Call:
         return f"{path}?{urlencode(given, quote_via=quote)}" if given else path
 
 
-@dataclass(frozen=True, slots=True)
-class _NoAnswer:
-    """What became of a request without an answer. `is_over`: the server can no longer receive it."""
-
-    failure: Failure
-    is_over: bool
-
-
 class Connection:
     """A connection to one CRM. Threads may share it; close it, or use it as a context manager.
 
@@ -209,24 +201,22 @@ class Connection:
         """How many requests a minute and a day may hold by the gate: the smaller of ours and the server's."""
         return self._gate.limits()
 
-    def _read(self, call: Call, parse: Callable[[Document], Parsed[T]]) -> tuple[Parsed[T], Fetch]:
-        """Send a read until it is answered, as often as the call or else the client allows. Raises the last error."""
+    def _ask(self, call: Call, parse: Callable[[Document], Parsed[T]]) -> tuple[Parsed[T], Fetch]:
+        """Send until it is answered: a write once, a read as often as the call or else the client allows.
+
+        Raises the last error.
+        """
+        retries = self._retries if call.retries is None else call.retries
+        most = 0 if call.operation.is_write else retries
         for attempt in itertools.count(1):
             outcome, fetch = self._attempt(call, parse, attempt=attempt)
             if isinstance(outcome, Parsed):
                 return outcome, fetch
-            pause = self._pause(outcome.error, attempt, most=self._retries if call.retries is None else call.retries)
+            pause = self._pause(outcome.error, attempt, most=most)
             if pause is None:
                 raise outcome.error
             self._sleep(pause)
         raise AssertionError  # itertools.count does not end
-
-    def _write(self, call: Call, parse: Callable[[Document], Parsed[T]]) -> tuple[Parsed[T], Fetch]:
-        """Send a write, once."""
-        outcome, fetch = self._attempt(call, parse, attempt=1)
-        if isinstance(outcome, Failure):
-            raise outcome.error
-        return outcome, fetch
 
     def _pause(self, error: CrmPlatformError, attempt: int, *, most: int) -> float | None:
         """Seconds before the next try; None = no further try."""
@@ -264,9 +254,8 @@ class Connection:
             finally:
                 finished_at = self._now()
                 slot.release(headers, status)
-        outcome: Parsed[T] | Failure
-        if isinstance(answer, Response):
-            outcome = understood(
+        outcome: Parsed[T] | Failure = (
+            understood(
                 answer,
                 parse,
                 call.operation,
@@ -275,8 +264,9 @@ class Connection:
                 now=self._now(),
                 secret=self._key,
             )
-        else:
-            outcome = answer.failure
+            if isinstance(answer, Response)
+            else answer
+        )
         parsed = outcome if isinstance(outcome, Parsed) else None
         fetch = Fetch(
             fetch_id=self._new_id(),
@@ -297,7 +287,7 @@ class Connection:
         self._on_fetch(fetch)
         return outcome, fetch
 
-    def _send(self, call: Call) -> Response | _NoAnswer:
+    def _send(self, call: Call) -> Response | Failure:
         """Send, and give the whole answer or what became of it. No exception of the HTTP library leaves this method."""
         what = call.operation.words
         try:
@@ -322,7 +312,7 @@ class Connection:
             error = WriteUncertain(f"{what}: sent, but no answer came ({kind}); it may have been done")
         else:
             error = ServerUnavailable(f"{what}: no whole answer came ({kind})")
-        return _NoAnswer(Failure(outcome, error), is_over)
+        return Failure(outcome, error, is_over)
 
     def _exchange(self, call: Call) -> Response:
         self._deadline.begin(self._timeout)
