@@ -101,15 +101,8 @@ def understood(
     document: Document | None = None
     with contextlib.suppress(ValueError):  # judged below: HTML on a 503 is a 503 first
         document = Document(*decode(response.body or b""), Believable.at(asked_at))
-    failure = _failed_status(
-        response.status,
-        document.value if document else None,
-        response.headers,
-        what=what,
-        is_about_one=is_about_one,
-        secret=secret,
-        now=now,
-    )
+    value = document.value if document else None
+    failure = _failed_status(response, value, what=what, is_about_one=is_about_one, secret=secret, now=now)
     if failure is not None:
         if is_write and isinstance(failure.error, ServerUnavailable):
             if response.status < 500:
@@ -151,19 +144,13 @@ def understood(
 
 
 def _failed_status(
-    status: int,
-    document: object,
-    headers: Mapping[str, str],
-    *,
-    what: str,
-    is_about_one: bool,
-    secret: SecretStr,
-    now: dt.datetime,
+    response: Response, document: object, *, what: str, is_about_one: bool, secret: SecretStr, now: dt.datetime
 ) -> Failure | None:
     """Give the error that an HTTP status outside 2xx stands for, None for 2xx. `document` is None where no JSON came.
 
     `what` names the operation in words; `is_about_one`: it concerns one chat, field or campaign.
     """
+    status, headers = response.status, response.headers
     if 200 <= status < 300:
         return None
     said = message_of(document, secret=secret)

@@ -200,22 +200,21 @@ class CrmClient(Connection):
     def campaign_report(self, campaign_id: str, *, retries: int | None = None) -> Answer[CampaignReport]:
         """Give a campaign's figures. Raises SkipRecord when the CRM sends those of another campaign."""
 
-        def read(document: Document) -> Parsed[CampaignReport | None]:
+        def read(document: Document) -> CampaignReport | None:
             raw, broken = mend(object_of(document.value)) if document.torn else (object_of(document.value), {})
             about = parse_id(raw.get("campaign_id"))
             report = parse_report(raw, campaign_id=campaign_id)
             if report is None:
                 raise UnreadableAnswer("the answer holds no figures")
             if about is not None and about != campaign_id:
-                return Parsed(None)
+                return None
             report.extra.update(broken)
-            return Parsed(report)
+            return report
 
-        call = Call("campaign_report", checked_id("campaign_id", campaign_id), retries=retries)
-        parsed, fetch = self._ask(call, read)
-        if parsed.value is None:
+        answer = self._do(Call("campaign_report", checked_id("campaign_id", campaign_id), retries=retries), read)
+        if answer.value is None:
             raise SkipRecord("campaign report: the answer is about another campaign")
-        return Answer(parsed.value, fetch)
+        return Answer(answer.value, answer.fetch)
 
     def create_campaign(
         self,
@@ -259,7 +258,7 @@ class CrmClient(Connection):
 
         return self._do(Call("trigger_campaign", checked_id("campaign_id", campaign_id)), read)
 
-    # How lists, creations and other writes are read.
+    # How lists, creations and other answers are read.
 
     def _list(self, call: Call, name: str, parse: Parser[T]) -> Page[T]:
         def read(document: Document) -> Parsed[tuple[tuple[T, ...], tuple[Rejected, ...], int]]:
