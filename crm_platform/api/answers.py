@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class RawAnswer:
     """A whole answer; `body` is None where it was too large to be read."""
 
     status: int
@@ -84,7 +84,7 @@ class Failure:
 
 
 def understood(
-    response: Response,
+    response: RawAnswer,
     parse: Callable[[Document], Parsed[T]],
     operation: Operation,
     *,
@@ -144,7 +144,7 @@ def understood(
 
 
 def _failed_status(
-    response: Response, document: object, *, what: str, is_about_one: bool, secret: SecretStr, now: dt.datetime
+    response: RawAnswer, document: object, *, what: str, is_about_one: bool, secret: SecretStr, now: dt.datetime
 ) -> Failure | None:
     """Give the error that an HTTP status outside 2xx stands for, None for 2xx. `document` is None where no JSON came.
 

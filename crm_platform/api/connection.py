@@ -28,7 +28,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 from pydantic import SecretStr
 
-from crm_platform.api.answers import Document, Failure, Parsed, Response, understood
+from crm_platform.api.answers import Document, Failure, Parsed, RawAnswer, understood
 from crm_platform.api.envelopes import clock_skew
 from crm_platform.api.gate import Allowance, Closed, Gate, OpenGate
 from crm_platform.api.operations import OPERATIONS, Operation
@@ -247,7 +247,7 @@ class Connection:
                     self.seconds_throttled += waited
             try:
                 answer = self._send(call)
-                if isinstance(answer, Response):
+                if isinstance(answer, RawAnswer):
                     headers, status = answer.headers, answer.status
                 elif answer.is_over:
                     headers = {}
@@ -264,7 +264,7 @@ class Connection:
                 now=self._now(),
                 secret=self._key,
             )
-            if isinstance(answer, Response)
+            if isinstance(answer, RawAnswer)
             else answer
         )
         parsed = outcome if isinstance(outcome, Parsed) else None
@@ -287,7 +287,7 @@ class Connection:
         self._on_fetch(fetch)
         return outcome, fetch
 
-    def _send(self, call: Call) -> Response | Failure:
+    def _send(self, call: Call) -> RawAnswer | Failure:
         """Send, and give the whole answer or what became of it. No exception of the HTTP library leaves this method."""
         what = call.operation.words
         try:
@@ -314,7 +314,7 @@ class Connection:
             error = ServerUnavailable(f"{what}: no whole answer came ({kind})")
         return Failure(outcome, error, is_over)
 
-    def _exchange(self, call: Call) -> Response:
+    def _exchange(self, call: Call) -> RawAnswer:
         self._deadline.begin(self._timeout)
         request = httpx.Request(
             call.operation.method,
@@ -327,4 +327,4 @@ class Connection:
             body: bytes | None = None
             with contextlib.suppress(TooLargeError):
                 body = body_of(response, self._deadline)
-            return Response(response.status_code, response.headers, body)
+            return RawAnswer(response.status_code, response.headers, body)

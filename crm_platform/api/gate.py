@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from crm_platform.api.envelopes import rate_headers, retry_after
-from crm_platform.api.ledger import DAY, LONGEST_MINUTE, MINUTE, SECOND, Entries, Ledger, Server, micros
+from crm_platform.api.ledger import DAY, LONGEST_MINUTE, MINUTE, SECOND, Entries, RequestLedger, ServerLimits, micros
 from crm_platform.errors import Busy, GiveUp, QuotaSpent, RateLimited
 
 log = logging.getLogger(__name__)
@@ -184,7 +184,7 @@ class SqliteGate:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._is_limited = per_minute is not None or per_day is not None
-        self._ledger = Ledger(
+        self._ledger = RequestLedger(
             path,
             timeout=round(timeout_seconds * SECOND),
             is_limited=self._is_limited,
@@ -311,7 +311,7 @@ class SqliteGate:
         self._noted_unlisted = True
         return True
 
-    def _stricter(self, server: Server, at: int) -> Allowance:
+    def _stricter(self, server: ServerLimits, at: int) -> Allowance:
         """Our limits and the CRM's, whichever is less."""
         minute = [limit for limit in (self._per_minute, server.minute(at)) if limit is not None]
         day = [limit for limit in (self._per_day, server.day(at)) if limit is not None]
@@ -391,7 +391,7 @@ class SqliteGate:
             entries.hear_limit(rates.limit, is_day=counts_days, until=at + DAY)
 
 
-def _closed(server: Server, at: int) -> Closed | None:
+def _closed(server: ServerLimits, at: int) -> Closed | None:
     """The pause that lasts longest of those that the server asked for, None without one."""
     pauses = [(server.closed_until, server.closed_why)] if server.closed_until > at else []
     if server.left(at) == 0:

@@ -84,7 +84,7 @@ def micros(moment: dt.datetime) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerLimits:
     """What the server said last: the row of the table `server`."""
 
     closed_until: int
@@ -194,9 +194,9 @@ class Entries:
 
     # What the server said.
 
-    def server(self) -> Server:
+    def server(self) -> ServerLimits:
         """Give what it said last."""
-        return Server(*self._db.execute("SELECT * FROM server").fetchone())
+        return ServerLimits(*self._db.execute("SELECT * FROM server").fetchone())
 
     def hear(self, said_for: int, remaining: int | None, *, counts_days: bool, until: int) -> None:
         """Note how many requests it still takes, by the answer to a slot's request."""
@@ -264,7 +264,7 @@ class Entries:
         )
 
 
-class Ledger:
+class RequestLedger:
     """The file, opened when it is first needed. Use it from one thread at a time.
 
     `timeout`: the longest a request can take (µs). `is_limited`: whether we set a limit ourselves. `history` and

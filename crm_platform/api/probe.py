@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # `well`: contacts were read. `unreached`: no answer came, or none that is the API's. `limited`: the CRM asks for a
 # pause. `refused`: it refuses the key. `forbidden`: the key lacks a right. Not asked: `spent`, since the day's requests
 # are used up, `waiting`, since the gate gave no slot for another reason.
-Verdict = Literal["well", "unreached", "limited", "refused", "forbidden", "spent", "waiting"]
+ProbeVerdict = Literal["well", "unreached", "limited", "refused", "forbidden", "spent", "waiting"]
 
 _START: Final = 256  # bytes of an answer that tell HTML from JSON
 # OpenSSL's verify codes that have a plain name; of the rest its own words are told.
@@ -51,7 +51,7 @@ _CERTIFICATE: Final = {
 class Seen:
     """What one look found. `skew`: the server's clock less ours; `retry_after`: seconds, where a pause is asked for."""
 
-    verdict: Verdict
+    verdict: ProbeVerdict
     words: str
     skew: dt.timedelta | None = None
     retry_after: float | None = None
