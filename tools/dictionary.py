@@ -26,50 +26,51 @@ DICTIONARY: Final = Path("docs/data-dictionary.md")
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Rows of `many` lead to at most one row of `one` by the same columns; `note`: what that says."""
+    """Rows of `many` lead to at most one row of `one`; `note`: what that says.
+
+    `columns` of `many` are those of `one`; `other = name` stands for one that is called otherwise there.
+    """
 
     many: str
     one: str
-    on: tuple[tuple[str, str], ...]
+    columns: str
     note: str
+
+    @property
+    def on(self) -> list[tuple[str, str]]:
+        """The columns of `many`, each with that of `one`."""
+        pairs = (part.partition(" = ") for part in self.columns.split(", "))
+        return [(column, other or column) for column, _, other in pairs]
 
 
 JOINS: Final = (
-    Join("core.messages", "core.chats", (("chat_id", "chat_id"),), "the chat that a message is in"),
-    Join("core.chats", "core.contacts", (("chat_id", "chat_id"),), "a contact has one chat for life"),
-    Join("core.contact_presence", "core.contacts", (("chat_id", "chat_id"),), "when a contact was there"),
-    Join("core.contact_segments", "core.contacts", (("chat_id", "chat_id"),), "the segments that a contact is in"),
-    Join("core.conversations", "core.chats", (("chat_id", "chat_id"),), "the conversations that a chat is cut into"),
+    Join("core.messages", "core.chats", "chat_id", "the chat that a message is in"),
+    Join("core.chats", "core.contacts", "chat_id", "a contact has one chat for life"),
+    Join("core.contact_presence", "core.contacts", "chat_id", "when a contact was there"),
+    Join("core.contact_segments", "core.contacts", "chat_id", "the segments that a contact is in"),
+    Join("core.conversations", "core.chats", "chat_id", "the conversations that a chat is cut into"),
     Join(
         "core.conversations",
         "core.messages",
-        (("chat_id", "chat_id"), ("first_message_id", "message_id")),
+        "chat_id, first_message_id = message_id",
         "the message that began a conversation",
     ),
     Join(
-        "core.response_waits",
-        "core.conversations",
-        (("chat_id", "chat_id"), ("first_message_id", "first_message_id")),
-        "the conversation that a wait is in",
+        "core.response_waits", "core.conversations", "chat_id, first_message_id", "the conversation that a wait is in"
     ),
+    Join("core.response_waits", "core.messages", "chat_id, opening_message_id = message_id", "the message that waited"),
     Join(
         "core.response_waits",
         "core.messages",
-        (("chat_id", "chat_id"), ("opening_message_id", "message_id")),
-        "the message that waited",
-    ),
-    Join(
-        "core.response_waits",
-        "core.messages",
-        (("chat_id", "chat_id"), ("closing_message_id", "message_id")),
+        "chat_id, closing_message_id = message_id",
         "the reply that ended the wait",
     ),
-    Join("core.work", "core.chats", (("chat_id", "chat_id"),), "the chat of a credited reply or resolution"),
-    Join("core.assignments", "core.chats", (("chat_id", "chat_id"),), "the chat that was assigned"),
-    Join("core.campaign_reports", "core.campaigns", (("campaign_id", "campaign_id"),), "the campaign reported on"),
-    Join("core.campaign_statuses", "core.campaigns", (("campaign_id", "campaign_id"),), "the campaign in that status"),
-    Join("core.messages", "core.fetches", (("fetch_id", "fetch_id"),), "the request that brought a message"),
-    Join("kpi.campaign_performance", "core.campaigns", (("campaign_id", "campaign_id"),), "the campaign"),
+    Join("core.work", "core.chats", "chat_id", "the chat of a credited reply or resolution"),
+    Join("core.assignments", "core.chats", "chat_id", "the chat that was assigned"),
+    Join("core.campaign_reports", "core.campaigns", "campaign_id", "the campaign reported on"),
+    Join("core.campaign_statuses", "core.campaigns", "campaign_id", "the campaign in that status"),
+    Join("core.messages", "core.fetches", "fetch_id", "the request that brought a message"),
+    Join("kpi.campaign_performance", "core.campaigns", "campaign_id", "the campaign"),
 )
 """How published tables join."""
 

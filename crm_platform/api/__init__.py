@@ -6,15 +6,9 @@ deciding what to fetch. With `alerts/`, the only importer of httpx.
 
 from __future__ import annotations
 
-from crm_platform.api.client import (
-    LARGEST_PAGE,
-    SEARCH_CONDITIONS,
-    SEARCH_FIELDS,
-    SORTS,
-    CrmClient,
-    FetchIds,
-    utc_now,
-)
+from crm_platform.api.arguments import LARGEST_PAGE, SEARCH_CONDITIONS, SEARCH_FIELDS, SORTS
+from crm_platform.api.client import CrmClient
+from crm_platform.api.connection import FetchIds, utc_now
 from crm_platform.api.gate import Allowance, Closed, Gate, OpenGate, Slot, SqliteGate
 from crm_platform.api.instants import FIRST_BELIEVED, FUTURE_TOLERANCE, Believable
 from crm_platform.api.operations import OPERATIONS, Operation

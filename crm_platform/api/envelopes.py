@@ -1,7 +1,7 @@
-"""What an answer means: its body's parts, or the one error it stands for.
+"""The parts of an answer: what its envelope says around the records, and what its headers say.
 
-What belongs here: the success and error envelopes of the contract, `Retry-After` and the rate limit headers, the words
-of an error. What does not: sending (client.py), records (parsing.py).
+What belongs here: the success and error envelopes of the contract, `Retry-After`, `Date` and the rate limit headers.
+What does not: the error that an answer stands for (answers.py), records (parsing.py).
 """
 
 from __future__ import annotations
@@ -12,22 +12,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from crm_platform.api.parsing import parse_int
-from crm_platform.errors import (
-    CrmPlatformError,
-    FieldProblem,
-    FixConfiguration,
-    InvalidRequest,
-    NotFound,
-    RateLimited,
-    RejectedRequest,
-    ServerUnavailable,
-    Unauthorized,
-)
+from crm_platform.api.scalars import parse_int
+from crm_platform.errors import FieldProblem
 from crm_platform.scrub import scrub_foreign
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
@@ -45,14 +34,6 @@ _MOST_PROBLEMS: Final = 20  # entries of a 422's details that are worth showing
 
 class UnreadableAnswer(Exception):
     """A 200 whose body lacks what the contract promises. Stays inside api/."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is wrong with an answer: the outcome that `ops.fetches` records, and the error to raise."""
-
-    outcome: str
-    error: CrmPlatformError
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +55,15 @@ def message_of(document: object, *, secret: SecretStr) -> str:
     return next((scrub_foreign(text, secret=secret) for text in places if isinstance(text, str) and text.strip()), "")
 
 
-def _code_of(document: object) -> str | None:
+def code_of(document: object) -> str | None:
+    """Find the API's own code of an error."""
     error = document.get("error") if isinstance(document, dict) else None
     code = error.get("code") if isinstance(error, dict) else None
     return code if isinstance(code, str) and _CODE.fullmatch(code) else None
 
 
-def _details_of(document: object, *, secret: SecretStr) -> list[FieldProblem]:
+def details_of(document: object, *, secret: SecretStr) -> list[FieldProblem]:
+    """Find which fields a 422 complains of, and why; scrubbed."""
     error = document.get("error") if isinstance(document, dict) else None
     details = error.get("details") if isinstance(error, dict) else None
     problems = []
@@ -103,60 +86,6 @@ def says_success(document: object) -> bool:
     """Whether the envelope says `success: true` literally. Only a write needs that."""
     success = document.get("success") if isinstance(document, dict) else None
     return success is True or (isinstance(success, str) and success.strip().lower() == "true")
-
-
-def judge_status(
-    status: int,
-    document: object,
-    headers: Mapping[str, str],
-    *,
-    what: str,
-    is_about_one: bool,
-    secret: SecretStr,
-    now: dt.datetime,
-) -> Verdict | None:
-    """Give the error that an HTTP status outside 2xx stands for, None for 2xx. `document` is None where no JSON came.
-
-    `what` names the operation in words; `is_about_one`: it concerns one chat, field or campaign. A 5xx to a write is
-    judged by the caller: only it knows what was asked.
-    """
-    if 200 <= status < 300:
-        return None
-    said = message_of(document, secret=secret)
-    text = f"{what}: HTTP {status}" + (f", {said}" if said else "")
-    code = _code_of(document)
-    if status == 429:
-        wait = retry_after(headers, now=now)
-        if wait is None:
-            rates = rate_headers(headers, now=now)
-            wait = rates.reset_after if rates.remaining == 0 else None
-        until = f", a pause until {now + dt.timedelta(seconds=wait):%Y-%m-%d %H:%M:%S} UTC" if wait else ""
-        return Verdict("rate_limited", RateLimited(f"{text} (rate limit{until})", retry_after=wait))
-    if status >= 500:
-        return Verdict("server_error", ServerUnavailable(text, retry_after=retry_after(headers, now=now)))
-    if status == 408:
-        return Verdict("timeout", ServerUnavailable(text, retry_after=retry_after(headers, now=now)))
-    if status in (401, 403):
-        why = "the key lacks the right for this one, or is refused altogether" if is_about_one else "the key is refused"
-        return Verdict("unauthorized", Unauthorized(f"{text}: {why}; check CRM_API_KEY"))
-    if status == 407:
-        return Verdict(
-            "rejected", FixConfiguration(f"{text}: a proxy asks for a user and a password; check HTTP_PROXY")
-        )
-    if status == 404:
-        return Verdict("not_found", NotFound(text, status=status, code=code))
-    if status == 422:
-        details = _details_of(document, secret=secret)
-        return Verdict("invalid", InvalidRequest(text, details=details, status=status, code=code))
-    if 300 <= status < 400:
-        # Redirects are never followed: the key would be sent to wherever the answer points.
-        try:
-            there = urlsplit(headers.get("location", ""))
-            place = f" to {there.scheme}://{there.hostname}" if there.hostname else " elsewhere"
-        except ValueError:
-            place = " elsewhere"
-        return Verdict("rejected", FixConfiguration(f"{text}: redirected{place}; check CRM_BASE_URL"))
-    return Verdict("rejected", RejectedRequest(text, status=status, code=code))
 
 
 # Lists.
@@ -226,7 +155,7 @@ def retry_after(headers: Mapping[str, str], *, now: dt.datetime) -> float | None
     text = headers.get("retry-after", "")[:_LONGEST_HEADER].strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text):
         return _bounded(float(text))
-    moment = _http_date(text)
+    moment = http_date(text)
     return _bounded((moment - _server_now(headers, now)).total_seconds()) if moment else None
 
 
@@ -251,7 +180,7 @@ def clock_skew(headers: Mapping[str, str], *, started_at: dt.datetime, finished_
 
     An answer from a cache (it has `Age`) tells no time.
     """
-    date = None if "age" in headers else _http_date(headers.get("date", ""))
+    date = None if "age" in headers else http_date(headers.get("date", ""))
     if date is None:
         return None
     # It is in whole seconds, of some moment between our request and the answer.
@@ -265,11 +194,12 @@ def _bounded(seconds: float) -> float:
     return min(max(0.0, seconds), LONGEST_PAUSE)
 
 
-def _http_date(text: str) -> dt.datetime | None:
+def http_date(text: str) -> dt.datetime | None:
+    """Read a date as HTTP writes it; None where it is none."""
     if len(text) > _LONGEST_DATE:
         return None
     try:
-        moment = email.utils.parsedate_to_datetime(text[:_LONGEST_HEADER])
+        moment = email.utils.parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
@@ -277,4 +207,4 @@ def _http_date(text: str) -> dt.datetime | None:
 
 def _server_now(headers: Mapping[str, str], now: dt.datetime) -> dt.datetime:
     """Give the server's clock by its `Date` header: a wait computed from two clocks would contain their difference."""
-    return _http_date(headers.get("date", "")) or now
+    return http_date(headers.get("date", "")) or now

@@ -1,9 +1,9 @@
 """From JSON to records: every odd shape that the API was seen to send is read exactly, or kept as it came.
 
 What belongs here: pure functions from decoded JSON to records.py, and what is believed of it: which instants, how long
-a text. What does not: HTTP, envelopes (envelopes.py), spellings of an instant (instants.py), any meaning beyond the
-contract. No function here raises on what a server may send: a record that cannot be kept becomes `Rejected`, so that
-one bad record never fails a page.
+a text. What does not: bodies (decoding.py), envelopes (envelopes.py), spellings of a value (scalars.py) and of an
+instant (instants.py), any meaning beyond the contract. No function here raises on what a server may send: a record that
+cannot be kept becomes `Rejected`, so that one bad record never fails a page.
 
 Written by hand because it is the hot path: 160,000 messages pass through here in a full load.
 """
@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, TypeVar
 
+from crm_platform.api.decoding import LONE_SURROGATE, mend
 from crm_platform.api.instants import Believable, is_exact, parse_timestamp
 from crm_platform.api.records import (
     Campaign,
@@ -28,21 +27,29 @@ from crm_platform.api.records import (
     Message,
     Rejected,
 )
+from crm_platform.api.scalars import (
+    LONGEST_ID,
+    LONGEST_WORD,
+    parse_direction,
+    parse_enum,
+    parse_flag,
+    parse_id,
+    parse_int,
+    parse_number,
+    parse_rate,
+    parse_text,
+)
 
 T = TypeVar("T")
 Parser: TypeAlias = Callable[[Any, Believable], "T | Rejected"]
 
 _EXACT_STAMP: Final = 26  # characters of a timestamp without a seventh digit of a second's fraction
-_LARGEST_INT64: Final = 2**63 - 1
-_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 # Bounds, in characters. What is longer is cut, and what came stands beside it as far as `extra` may hold it.
 LONGEST_CONTENT: Final = 65_536
 """Of a message's text; WhatsApp itself allows 4,096."""
 LONGEST_TEXT: Final = 4_096
 """Of any other text: a name, an address, the value of a custom field."""
-LONGEST_ID: Final = 512
-"""Of a key; a longer one is none."""
 LONGEST_EXTRA: Final = 65_536
 """Of the JSON text of one value in `extra`."""
 LONGEST_REJECTED: Final = 262_144
@@ -51,7 +58,6 @@ MOST_EXTRA: Final = 100
 """Fields of a record that the contract does not name and that are told apart."""
 _OTHER_FIELDS: Final = "…"  # the name that the rest of them goes under
 _LONGEST_NAME: Final = 200  # of a field
-_LONGEST_NUMBER: Final = 64  # of what may be a number, or the word for a direction
 _DEEPEST: Final = 64  # levels of lists and objects in a value
 _TOO_DEEP: Final = "nested too deeply to be kept"
 
@@ -65,109 +71,6 @@ _RATES: Final = ("delivery_rate", "read_rate", "reply_rate")
 # Who sent a message, under the names it may come beside `operator_email`; the first that is there is the sender.
 _OTHER_SENDERS: Final = ("agentId", "agent_id", "operator_id", "agent_email")
 _DIRECTIONS: Final = frozenset({"inbound", "outbound"})
-# What other systems call a direction, without case, spaces and marks. Each word has one meaning only: `user`, for
-# example, is the customer in some systems and the agent in others, so it is not listed.
-_SPELLINGS: Final = {
-    **dict.fromkeys(
-        ("inbound", "in", "i", "incoming", "received", "receive", "fromcontact", "fromcustomer", "fromclient",
-         "contact", "customer", "client", "contacttobusiness", "customertobusiness", "usertobusiness", "mo"),
-        "inbound",
-    ),
-    **dict.fromkeys(
-        ("outbound", "out", "o", "outgoing", "sent", "send", "tocontact", "tocustomer", "toclient", "fromagent",
-         "fromoperator", "frombusiness", "agent", "operator", "business", "businesstocontact", "businesstocustomer",
-         "businesstouser", "mt"),
-        "outbound",
-    ),
-}  # fmt: skip
-# A whole number with its thousands set apart: 1,234 or 1 234 567; with points only where it cannot be a fraction.
-_GROUPED: Final = re.compile(
-    r"([+-]?[0-9]{1,3}(?:([,\s'\u2019])[0-9]{3}(?:\2[0-9]{3}){0,5}|(?:\.[0-9]{3}){2,6}))(?:\.0+)?"
-)
-_PLAIN: Final = re.compile(r"([+-]?[0-9]{1,19})(?:\.0+)?")
-_NOT_DIGITS: Final = re.compile(r"[^0-9-]")
-
-# Numbers: what may stand before one, behind one, and between its digits.
-_SCHEME: Final = re.compile(r"(?:whatsapp|tel|sms)\s*:\s*|(?:https?://)?wa\.me/", re.IGNORECASE)
-_JID: Final = re.compile(r"([0-9]{5,20})(?:[.:_][0-9]{1,5}){0,2}@(c\.us|s\.whatsapp\.net)", re.IGNORECASE)
-_BETWEEN: Final = re.compile(r"\(0\)|[\s().\-/\u00a0\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
-_INTERNATIONAL: Final = re.compile(r"\+?[1-9][0-9]{6,12}")
-# WhatsApp's own ids of people and groups: digits, but no telephone number. No country has numbers of 14 digits.
-_NO_NUMBER: Final = re.compile(
-    r"\+?[1-9][0-9]{13,19}|[^@\s]{1,64}@(?:lid|g\.us|broadcast|newsletter|hosted\.lid)", re.IGNORECASE
-)
-
-
-# Scalars. Each gives None for "absent" and for "cannot be converted exactly"; callers keep the second in `extra`.
-
-
-def parse_text(value: object) -> str | None:
-    """Keep a text; a whole number becomes its digits; empty is absent; anything else is no text."""
-    if type(value) is str:
-        return value or None
-    return str(value) if type(value) is int else None
-
-
-def parse_id(value: object) -> str | None:
-    """Read a key: a text that is not blank and no longer than a key may be, or a whole number as its digits."""
-    text = parse_text(value)
-    return (text.strip() or None) if text and len(text) <= LONGEST_ID else None
-
-
-def parse_enum(value: object) -> str | None:
-    """Read an enum value in lower case; a value the contract does not name is kept, but no longer than a word."""
-    return (value.strip().lower() or None) if type(value) is str and len(value) <= _LONGEST_NUMBER else None
-
-
-def parse_direction(value: object) -> str | None:
-    """Read who wrote: `inbound` or `outbound`, also in the words of other systems; None for any other."""
-    if type(value) is not str or len(value) > _LONGEST_NUMBER:
-        return None
-    return _SPELLINGS.get("".join(filter(str.isalnum, value.lower())))
-
-
-def parse_int(value: object) -> int | None:
-    """Read a whole number, also from a text (1,234) or a float without a fraction; 64 bits at most."""
-    if isinstance(value, str):
-        text = value.strip() if len(value) <= _LONGEST_NUMBER else ""
-        found = _PLAIN.fullmatch(text) or _GROUPED.fullmatch(text)
-        value = int(_NOT_DIGITS.sub("", found[1])) if found else None
-    elif isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_INT64:
-        return value
-    return None
-
-
-def parse_number(value: object) -> str | None:
-    """Read a WhatsApp number: `+254…` of what holds one in another spelling, None for an id that only looks like one.
-
-    A number without its plus, and a text that is no international number, stay as they came.
-    """
-    text = parse_text(value)
-    if text is None or _INTERNATIONAL.fullmatch(text) or len(text) > _LONGEST_NUMBER:
-        return text
-    bare = _SCHEME.sub("", text.strip(), count=1).partition(";")[0]
-    if jid := _JID.fullmatch(bare):
-        bare = jid[1]
-    digits = _BETWEEN.sub("", bare).removeprefix("00")
-    if _NO_NUMBER.fullmatch(bare) or _NO_NUMBER.fullmatch(digits):
-        return None
-    return f"+{digits.removeprefix('+')}" if _INTERNATIONAL.fullmatch(digits) else text
-
-
-def _parse_flag(value: object) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return {"true": True, "false": False, "1": True, "0": False}.get(value.strip().lower())
-    return {1: True, 0: False}.get(value) if isinstance(value, int) else None
-
-
-def _parse_rate(value: object) -> str | None:
-    # The API's own text; a bare number keeps its JSON text, since 0.98 and 98 cannot be told apart safely.
-    text = json.dumps(value) if type(value) is float else parse_text(value)
-    return text if text is None or len(text) <= _LONGEST_NUMBER else None
 
 
 def _rest(raw: Mapping[str, Any], known: frozenset[str]) -> Extra:
@@ -267,7 +170,7 @@ def reject(reason: str, raw: object, record_id: str | None = None) -> Rejected:
     if isinstance(raw, (list, dict)) and _is_deep(raw):
         return Rejected(reason=reason, raw=json.dumps(_TOO_DEEP), record_id=record_id)
     text = json.dumps(raw, ensure_ascii=False)
-    if _LONE_SURROGATE.search(text):
+    if LONE_SURROGATE.search(text):
         text = json.dumps(json.dumps(raw))
     if len(text) > LONGEST_REJECTED:
         text = json.dumps(_cut(text, LONGEST_REJECTED), ensure_ascii=False)  # JSON all the same
@@ -275,6 +178,13 @@ def reject(reason: str, raw: object, record_id: str | None = None) -> Rejected:
 
 
 # Records.
+
+
+def _key_of(raw: Any, name: str) -> str | Rejected:  # noqa: ANN401 - whatever JSON came
+    """Give a record's key; without one it is rejected."""
+    if type(raw) is not dict:
+        return reject("not an object", raw)
+    return parse_id(raw.get(name)) or reject(f"no {name}", raw)
 
 
 def parse_message(raw: Any, believed: Believable) -> Message | Rejected:  # noqa: ANN401 - whatever JSON came
@@ -314,20 +224,18 @@ def parse_message(raw: Any, believed: Believable) -> Message | Rejected:  # noqa
         extra["content"] = {"characters": len(content)}  # the text itself may not be kept where texts are not
         content = _cut(content, LONGEST_CONTENT)
     # The usual values are lower-case words already: `islower` is a third of the price of strip and lower.
-    if type(kind) is not str or not kind.islower() or len(kind) > _LONGEST_NUMBER:
+    if type(kind) is not str or not kind.islower() or len(kind) > LONGEST_WORD:
         kind = _field(extra, raw, "type", parse_enum)
-    if type(status) is not str or not status.islower() or len(status) > _LONGEST_NUMBER:
+    if type(status) is not str or not status.islower() or len(status) > LONGEST_WORD:
         status = _field(extra, raw, "status", parse_enum)
     return Message(message_id, kind, content or None, direction, status, moment[0], moment[1], sender, extra)
 
 
 def parse_contact(raw: Any, believed: Believable) -> Contact | Rejected:  # noqa: ANN401
     """Read one contact; without `chat_id` it is rejected."""
-    if type(raw) is not dict:
-        return reject("not an object", raw)
-    chat_id = parse_id(raw.get("chat_id"))
-    if chat_id is None:
-        return reject("no chat_id", raw)
+    chat_id = _key_of(raw, "chat_id")
+    if isinstance(chat_id, Rejected):
+        return chat_id
     extra = _rest(raw, _CONTACT_FIELDS)
     created_at, naive = _instant_field(extra, raw, "created_at", before=believed.created_before, believed=believed)
     number = _field(extra, raw, "whatsapp_number", parse_number)
@@ -399,11 +307,9 @@ def _pairs_of(value: object) -> list[tuple[str, Any]] | None:
 
 def parse_campaign(raw: Any, believed: Believable) -> Campaign | Rejected:  # noqa: ANN401
     """Read one campaign; without `campaign_id` it is rejected."""
-    if type(raw) is not dict:
-        return reject("not an object", raw)
-    campaign_id = parse_id(raw.get("campaign_id"))
-    if campaign_id is None:
-        return reject("no campaign_id", raw)
+    campaign_id = _key_of(raw, "campaign_id")
+    if isinstance(campaign_id, Rejected):
+        return campaign_id
     extra = _rest(raw, _CAMPAIGN_FIELDS)
     created_at, created_naive = _instant_field(
         extra, raw, "created_at", before=believed.created_before, believed=believed
@@ -442,9 +348,9 @@ def parse_report(raw: Mapping[str, Any], *, campaign_id: str) -> CampaignReport 
         read=_field(odd, metrics, "read", parse_int),
         replied=_field(odd, metrics, "replied", parse_int),
         failed=_field(odd, metrics, "failed", parse_int),
-        delivery_rate=_field(extra, raw, "delivery_rate", _parse_rate),
-        read_rate=_field(extra, raw, "read_rate", _parse_rate),
-        reply_rate=_field(extra, raw, "reply_rate", _parse_rate),
+        delivery_rate=_field(extra, raw, "delivery_rate", parse_rate),
+        read_rate=_field(extra, raw, "read_rate", parse_rate),
+        reply_rate=_field(extra, raw, "reply_rate", parse_rate),
         extra=extra,
     )
     if odd is not extra and odd:
@@ -455,28 +361,24 @@ def parse_report(raw: Mapping[str, Any], *, campaign_id: str) -> CampaignReport 
 
 def parse_custom_field(raw: Any, _: Believable) -> CustomField | Rejected:  # noqa: ANN401
     """Read one custom field; without `custom_field_id` it is rejected."""
-    if type(raw) is not dict:
-        return reject("not an object", raw)
-    custom_field_id = parse_id(raw.get("custom_field_id"))
-    if custom_field_id is None:
-        return reject("no custom_field_id", raw)
+    custom_field_id = _key_of(raw, "custom_field_id")
+    if isinstance(custom_field_id, Rejected):
+        return custom_field_id
     extra = _rest(raw, _FIELD_FIELDS)
     return CustomField(
         custom_field_id=custom_field_id,
         name=_text_field(extra, raw, "name"),
         type=_field(extra, raw, "type", parse_enum),
-        required=_field(extra, raw, "required", _parse_flag),
+        required=_field(extra, raw, "required", parse_flag),
         extra=extra,
     )
 
 
 def parse_custom_field_value(raw: Any, _: Believable) -> CustomFieldValue | Rejected:  # noqa: ANN401
     """Read a chat's value of one custom field; without `field_id` it is rejected."""
-    if type(raw) is not dict:
-        return reject("not an object", raw)
-    field_id = parse_id(raw.get("field_id"))
-    if field_id is None:
-        return reject("no field_id", raw)
+    field_id = _key_of(raw, "field_id")
+    if isinstance(field_id, Rejected):
+        return field_id
     extra = _rest(raw, _VALUE_FIELDS)
     return CustomFieldValue(
         field_id=field_id,
@@ -485,60 +387,6 @@ def parse_custom_field_value(raw: Any, _: Believable) -> CustomFieldValue | Reje
         value=_text_field(extra, raw, "value"),
         extra=extra,
     )
-
-
-# Documents.
-
-
-def _number(text: str) -> float | str:
-    # 1e400 would become infinity, which JSON cannot express: such a number stays a text.
-    number = float(text)
-    return number if math.isfinite(number) else text
-
-
-_DECODER: Final = json.JSONDecoder(parse_float=_number, parse_constant=str)
-
-
-def decode(body: bytes) -> tuple[Any, bool]:
-    """Decode a body; the second value says that a text in it may hold what UTF-8 cannot (see `mend`).
-
-    A broken byte inside a text does not make the document unreadable. Raises ValueError when it is not JSON.
-    """
-    try:
-        text, suspect = body.decode(), b"\\ud" in body or b"\\uD" in body
-    except UnicodeDecodeError:
-        text, suspect = body.decode(errors="surrogateescape"), True
-    try:
-        document = _DECODER.decode(text.removeprefix("\ufeff"))
-        return document, suspect and _is_torn(document)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _is_torn(document: object) -> bool:
-    try:
-        json.dumps(document, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def mend(record: object) -> tuple[Any, Extra]:
-    """Replace what UTF-8 cannot hold by U+FFFD; gives the JSON text of each field that was changed, by name."""
-    if not isinstance(record, dict) or not _is_torn(record):
-        return _mended(record), {}
-    broken = {_mended(name): json.dumps(value) for name, value in record.items() if _is_torn({name: value})}
-    return _mended(record), broken
-
-
-def _mended(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, str):
-        return _LONE_SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_mended(one) for one in value]
-    if isinstance(value, dict):
-        return {_mended(name): _mended(one) for name, one in value.items()}
-    return value
 
 
 def parse_all(

@@ -10,7 +10,6 @@ never reported as well.
 from __future__ import annotations
 
 import datetime as dt
-import email.utils
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -19,25 +18,23 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import httpx
 
-from crm_platform.api.client import CrmClient, utc_now
-from crm_platform.api.gate import Gate, SqliteGate
+from crm_platform.api.client import CrmClient
+from crm_platform.api.connection import utc_now
+from crm_platform.api.envelopes import http_date
+from crm_platform.api.gate import Gate
 from crm_platform.api.paging import believed_total
-from crm_platform.api.wire import Deadline, open_transport, proxy_of
+from crm_platform.api.wire import NO_TLS, Deadline, causes_of, open_transport, proxy_of
 from crm_platform.errors import CrmPlatformError, FixConfiguration, QuotaSpent, RetryLater
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from crm_platform.api.gate import Allowance, Closed, Slot
-
 # `well`: contacts were read. `unreached`: no answer came, or none that is the API's. `limited`: the CRM asks for a
 # pause. `refused`: it refuses the key. `forbidden`: the key lacks a right. Not asked: `spent`, since the day's requests
 # are used up, `waiting`, since the gate gave no slot for another reason.
-Verdict = Literal["well", "unreached", "limited", "refused", "forbidden", "spent", "waiting"]
+ProbeVerdict = Literal["well", "unreached", "limited", "refused", "forbidden", "spent", "waiting"]
 
 _START: Final = 256  # bytes of an answer that tell HTML from JSON
-# What OpenSSL says of bytes that are no TLS at all.
-_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER")
 # OpenSSL's verify codes that have a plain name; of the rest its own words are told.
 _CERTIFICATE: Final = {
     9: "is not valid yet: is this machine's clock right?",
@@ -54,38 +51,10 @@ _CERTIFICATE: Final = {
 class Seen:
     """What one look found. `skew`: the server's clock less ours; `retry_after`: seconds, where a pause is asked for."""
 
-    verdict: Verdict
+    verdict: ProbeVerdict
     words: str
     skew: dt.timedelta | None = None
     retry_after: float | None = None
-
-
-class Impatient:
-    """A gate that waits for a few seconds only."""
-
-    def __init__(self, gate: SqliteGate, *, max_wait: float) -> None:
-        self._gate = gate
-        self._max_wait = max_wait
-
-    def acquire(self, operation: str) -> Slot:
-        """Give a slot, or raise what the gate raises."""
-        return self._gate.acquire(operation, max_wait=self._max_wait)
-
-    def available(self) -> Allowance:
-        """As the gate says."""
-        return self._gate.available()
-
-    def limits(self) -> Allowance:
-        """As the gate says."""
-        return self._gate.limits()
-
-    def closed(self) -> Closed | None:
-        """As the gate says."""
-        return self._gate.closed()
-
-    def close(self) -> None:
-        """Close the gate."""
-        self._gate.close()
 
 
 class _Tapped(httpx.SyncByteStream):
@@ -191,19 +160,8 @@ def _is_page(watched: _Watched) -> bool:
 
 
 def _skew(headers: httpx.Headers, now: dt.datetime) -> dt.timedelta | None:
-    try:
-        told = email.utils.parsedate_to_datetime(headers.get("date", ""))
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return (told if told.tzinfo else told.replace(tzinfo=dt.UTC)) - now
-
-
-def _causes(problem: BaseException) -> Iterator[BaseException]:
-    """Give an error and what led to it."""
-    cause: BaseException | None = problem
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
+    told = http_date(headers.get("date", ""))
+    return None if told is None else told - now
 
 
 def _proxied(base_url: str) -> str:
@@ -216,7 +174,7 @@ def _proxied(base_url: str) -> str:
 
 def _why(problem: Exception, base_url: str, *, timeout: float) -> str:
     """Say why no answer came, and what to do."""
-    causes = list(_causes(problem))
+    causes = list(causes_of(problem))
     tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
     if tls is not None:
         return _tls(tls)
@@ -245,6 +203,6 @@ def _tls(problem: ssl.SSLError) -> str:
             f"its certificate {_CERTIFICATE.get(problem.verify_code) or f'is not trusted ({problem.verify_message})'}"
         )
     reason = problem.reason or type(problem).__name__
-    if reason.startswith(_NO_TLS) or isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+    if reason.startswith(NO_TLS) or isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "this port does not speak TLS; check the https:// and the port in CRM_BASE_URL"
     return f"no TLS connection ({reason}); check CRM_BASE_URL"

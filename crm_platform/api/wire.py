@@ -1,7 +1,7 @@
 """The way to the CRM: proxy, certificates, and a bound on the time and the bytes of each exchange.
 
 What belongs here: opening the transport, ending what takes too long or grows too large, and telling which of its errors
-only a changed setting can mend. What does not: requests and answers (client.py).
+only a changed setting can mend. What does not: requests and answers (connection.py).
 
 The HTTP library bounds each wait. A server that sends a byte now and then, or `100 Continue` for ever, would still hold
 a connection and its slot for ever. So each wait is also bounded by the time left for the whole exchange, measured by a
@@ -31,7 +31,7 @@ LARGEST_ANSWER: Final = 50 * 1024 * 1024
 
 _PACKED: Final = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 # What OpenSSL says of bytes that are no TLS at all.
-_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER")
+NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER")
 
 
 class TooLargeError(Exception):
@@ -153,7 +153,7 @@ def open_transport(base_url: str, deadline: Deadline, *, max_connections: int) -
 def setting_to_fix(problem: Exception, base_url: str) -> str | None:
     """Say what is wrong when an error of the transport will come again until a setting is changed; else None."""
     place = urlsplit(base_url)
-    causes = list(_causes(problem))
+    causes = list(causes_of(problem))
     tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
     if isinstance(tls, ssl.SSLCertVerificationError):
         return (
@@ -162,7 +162,7 @@ def setting_to_fix(problem: Exception, base_url: str) -> str | None:
         )
     if tls is not None and isinstance(problem, httpx.ConnectError) and not isinstance(tls, _CUT_OFF):
         reason = tls.reason or type(tls).__name__
-        if reason.startswith(_NO_TLS):
+        if reason.startswith(NO_TLS):
             return f"{place.netloc}: this port does not speak TLS; check the https:// and the port in CRM_BASE_URL"
         return f"{place.netloc}: no TLS connection ({reason}); check CRM_BASE_URL"
     proxy = proxy_of(base_url)
@@ -184,7 +184,7 @@ _CUT_OFF: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 def why_not(problem: Exception) -> str:
     """Say in a word or two why no connection came about."""
-    for cause in _causes(problem):
+    for cause in causes_of(problem):
         if isinstance(cause, socket.gaierror):
             return "the name of the host is not found"
         if isinstance(cause, ConnectionRefusedError):
@@ -194,7 +194,7 @@ def why_not(problem: Exception) -> str:
     return type(problem).__name__
 
 
-def _causes(problem: BaseException) -> Iterator[BaseException]:
+def causes_of(problem: BaseException) -> Iterator[BaseException]:
     """Give an error and what led to it."""
     cause: BaseException | None = problem
     while cause is not None:

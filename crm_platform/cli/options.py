@@ -2,7 +2,7 @@
 
 What belongs here: reading a word of the command line into a value that no command has to doubt. What does not: what
 depends on data (which tables there are, which days), which the commands and the packages behind them check. Environment
-variables are bounded in settings.py.
+variables are bounded in settings/.
 
 A test walks all commands: a number is a `Whole` or an `Amount`, both with two bounds, a time an `Instant`, a path a
 `Place` or a `File`. Texts are bounded for all commands at once by `require_plain`.

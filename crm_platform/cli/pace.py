@@ -181,8 +181,8 @@ def _loaded_in(
 ) -> str:
     _ = language.gettext
     requests = found.requests or 0
-    with contextlib.closing(open_gate(settings)) as gate:
-        limits, left, opens_at = gate.limits(now), gate.available(now), gate.opens_at(now)
+    with contextlib.closing(open_gate(settings, now=lambda: now)) as gate:
+        limits, left, opens_at = gate.limits(), gate.available(), gate.opens_at()
     wait = 0.0 if opens_at is None else (opens_at - now).total_seconds()
     at_once = seconds_of(requests, limits=limits, left=left, wait=wait)
     if at_once is None:

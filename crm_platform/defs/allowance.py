@@ -1,6 +1,6 @@
 """How many requests the ledger would let through now, and until when none.
 
-What belongs here: these questions, for metadata and `crm status`. What does not: the ledger (api/gate.py).
+What belongs here: these questions, for metadata and `crm status`. What does not: the ledger (api/ledger.py).
 """
 
 from __future__ import annotations

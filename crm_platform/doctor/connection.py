@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
-from crm_platform.api.probe import Impatient, Seen, look
+from crm_platform.api.probe import Seen, look
 from crm_platform.doctor.finding import Finding
 from crm_platform.ingest.connect import open_gate
 from crm_platform.languages import ENGLISH
@@ -28,7 +28,7 @@ _SKEW: Final = dt.timedelta(minutes=1)
 
 def crm(settings: Settings, now: dt.datetime, *, timeout: float = _PATIENCE) -> Iterator[Finding]:
     """Ask the CRM for one contact: address, key, quota and the server's clock."""
-    gate = Impatient(open_gate(settings), max_wait=_WAIT_FOR_SLOT)
+    gate = open_gate(settings, max_wait=_WAIT_FOR_SLOT)
     seen = look(settings.crm_url, settings.crm_key, gate=gate, timeout=timeout)
     is_reached = seen.verdict in {"well", "limited", "refused", "forbidden"}
     if seen.verdict in {"spent", "waiting"}:

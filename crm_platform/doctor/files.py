@@ -79,12 +79,7 @@ def warehouse(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
         words = f"{path} is gone, though a build was made of it: mount its disk or restore it before the next run"
         yield Finding("warehouse", "BAD", words)
         return
-    yield _database(
-        settings,
-        path,
-        "warehouse",
-        "restore it, or move it away and run `crm refresh` to fetch anew",
-    )
+    yield _database(settings, path, "warehouse", "restore it, or move it away and run `crm refresh` to fetch anew")
 
 
 def models(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:

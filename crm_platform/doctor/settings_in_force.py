@@ -1,6 +1,6 @@
 """Settings that are well-formed and still do not work: alerts that reach nobody, pages that refuse their own name.
 
-What belongs here: what follows from the settings together. What does not: whether each is well-formed (settings.py).
+What belongs here: what follows from the settings together. What does not: whether each is well-formed (settings/).
 """
 
 from __future__ import annotations
@@ -41,10 +41,7 @@ def alerts(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
 
 def secrets(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     """Secrets that somebody could try out. Those of the roles are held to a length before anything starts."""
-    kept = {
-        "CRM_WEBHOOK_SECRET": settings.webhook_secret,
-        "CRM_PSEUDONYM_KEY": settings.pseudonym_key,
-    }
+    kept = {"CRM_WEBHOOK_SECRET": settings.webhook_secret, "CRM_PSEUDONYM_KEY": settings.pseudonym_key}
     short = [name for name, secret in kept.items() if secret and len(secret.get_secret_value()) < _LEAST_SECRET]
     for name in short:
         yield Finding(

@@ -1,7 +1,7 @@
 """A clock that was wrong for a run, and what becomes of it once it is right again.
 
 What belongs here: telling that the clock has gone back, which of its two readings was wrong, and drawing back what is
-stored. What does not: the gate's own ledger (api/gate.py does the same for it), what the CRM says of its messages.
+stored. What does not: the gate's own ledger (api/ledger.py does the same for it), what the CRM says of its messages.
 
 Versions, sightings, sweeps and builds go by the instants and the request ids that our own clock gave them. A run with a
 clock a month ahead would win over every later one for a month. So each run looks whether anything is stored that its

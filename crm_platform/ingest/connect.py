@@ -90,12 +90,14 @@ def open_gate(
     settings: Settings,
     *,
     reserve: int = 0,
+    max_wait: float = 90.0,
     now: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> SqliteGate:
     """Open the ledger that all processes of this data folder share; `reserve`: requests a minute left to others.
 
-    A ledger that was lost is rebuilt from ops.fetches, and so is one that is damaged.
+    `max_wait`: the longest wait for a slot (seconds). A ledger that was lost is rebuilt from ops.fetches, and so is one
+    that is damaged.
     """
     keep_private(settings.root)
     gate = SqliteGate(
@@ -103,6 +105,7 @@ def open_gate(
         per_minute=settings.minute_limit,
         per_day=settings.day_limit,
         reserve=reserve,
+        max_wait=max_wait,
         history=lambda: _requests_of_a_day(settings),
         uncommitted=MOST_UNCOMMITTED,
         now=now,

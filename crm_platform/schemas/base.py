@@ -208,11 +208,6 @@ class Table:
         return " ".join(inspect.cleandoc(cls.__doc__ or "").split())
 
     @classmethod
-    def arrow_schema(cls, columns: Iterable[str] | None = None) -> pa.Schema:
-        """Arrow schema of all columns, or of those named."""
-        return pa.schema([(name, cls.columns[name].arrow) for name in (columns or cls.columns)])
-
-    @classmethod
     def rows(cls, rows: Iterable[Mapping[str, object]]) -> pa.Table:
         """Build an Arrow table from mappings: absent columns are NULL, an unknown key is an error."""
         rows = list(rows)
@@ -223,9 +218,8 @@ class Table:
     @classmethod
     def table_of(cls, columns: Mapping[str, Sequence[object] | pa.Array]) -> pa.Table:
         """Build an Arrow table from columns of one length, all that are declared; aware datetimes become UTC."""
-        return pa.table(
-            [_array(columns[name], column) for name, column in cls.columns.items()], schema=cls.arrow_schema()
-        )
+        schema = pa.schema([(name, column.arrow) for name, column in cls.columns.items()])
+        return pa.table([_array(columns[name], column) for name, column in cls.columns.items()], schema=schema)
 
     @classmethod
     def checks(cls) -> Iterator[Check]:

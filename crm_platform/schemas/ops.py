@@ -1,7 +1,7 @@
 """Operational tables: requests, rejected records, the crawl's state.
 
-What belongs here: the declarations. What does not: the request gate's own ledger (api/gate.py keeps it apart, since it
-must answer while this file is locked).
+What belongs here: the declarations. What does not: the request gate's own ledger (api/ledger.py keeps it apart, since
+it must answer while this file is locked).
 """
 
 from __future__ import annotations

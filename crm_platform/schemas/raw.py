@@ -8,30 +8,20 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from crm_platform.schemas.base import Column, RawTable, count, flag, integer, json, text, timestamp
+from crm_platform.schemas.base import RawTable, count, flag, integer, json, text, timestamp
 
 
-def _first_fetched_at() -> Column:
-    return timestamp("Start of the request that first brought the record.", merge="first")
+class Record(RawTable):
+    """A record that the API sends again and again: each once, at its newest version."""
+
+    extra = json("Every other field the API sent, as JSON.", nullable=True, stays_raw=True)
+    first_fetched_at = timestamp("Start of the request that first brought the record.", merge="first")
+    fetched_at = timestamp("Start of the request that brought this version.")
+    first_fetch_id = integer("Request (ops.fetches) that first brought the record.", merge="first")
+    fetch_id = integer("Request (ops.fetches) that brought this version.")
 
 
-def _fetched_at() -> Column:
-    return timestamp("Start of the request that brought this version.")
-
-
-def _first_fetch_id() -> Column:
-    return integer("Request (ops.fetches) that first brought the record.", merge="first")
-
-
-def _fetch_id() -> Column:
-    return integer("Request (ops.fetches) that brought this version.")
-
-
-def _extra() -> Column:
-    return json("Every other field the API sent, as JSON.", nullable=True, stays_raw=True)
-
-
-class Contacts(RawTable):
+class Contacts(Record):
     """Contacts, one row a chat; contacts that are gone keep their row (their presence is in contact_sightings)."""
 
     key = ("chat_id",)
@@ -49,11 +39,6 @@ class Contacts(RawTable):
     region = text("ISO country code of the number; NULL when the number tells none.", nullable=True)
     created_at = timestamp("Creation time, where the API sends one.", nullable=True, is_told=True)
     created_at_was_naive = flag("created_at came without a zone and was read as UTC.")
-    extra = _extra()
-    first_fetched_at = _first_fetched_at()
-    fetched_at = _fetched_at()
-    first_fetch_id = _first_fetch_id()
-    fetch_id = _fetch_id()
 
 
 class ContactSweeps(RawTable):
@@ -123,7 +108,7 @@ class ContactSightings(RawTable):
     )
 
 
-class CustomFields(RawTable):
+class CustomFields(Record):
     """Custom field definitions of the tenant."""
 
     key = ("custom_field_id",)
@@ -132,14 +117,9 @@ class CustomFields(RawTable):
     name = text("The field's name.", nullable=True)
     type = text("The field's type.", nullable=True)
     required = flag("Whether a contact must have it.", nullable=True)
-    extra = _extra()
-    first_fetched_at = _first_fetched_at()
-    fetched_at = _fetched_at()
-    first_fetch_id = _first_fetch_id()
-    fetch_id = _fetch_id()
 
 
-class Campaigns(RawTable):
+class Campaigns(Record):
     """Campaigns at their newest version."""
 
     key = ("campaign_id",)
@@ -150,11 +130,6 @@ class Campaigns(RawTable):
     created_at = timestamp("Creation time, where the API sends one.", nullable=True, is_told=True)
     scheduled_at = timestamp("When it is or was due.", nullable=True, is_told=True)
     total_recipients = integer("Recipients by the campaign itself.", nullable=True)
-    extra = _extra()
-    first_fetched_at = _first_fetched_at()
-    fetched_at = _fetched_at()
-    first_fetch_id = _first_fetch_id()
-    fetch_id = _fetch_id()
 
 
 class CampaignStatuses(RawTable):
@@ -176,7 +151,7 @@ class CampaignReports(RawTable):
     key = ("campaign_id", "first_fetched_at")
 
     campaign_id = text("The campaign.")
-    first_fetched_at = _first_fetched_at()
+    first_fetched_at = Record.first_fetched_at
     last_fetched_at = timestamp("Start of the last request that still brought the same content.")
     content_hash = text("SHA-256 of the report's figures: what else it says may differ each time.")
     name = text("The campaign's name by the report.", nullable=True)
@@ -188,12 +163,12 @@ class CampaignReports(RawTable):
     delivery_rate = text("The API's own text.", nullable=True)
     read_rate = text("The API's own text.", nullable=True)
     reply_rate = text("The API's own text.", nullable=True)
-    extra = _extra()
-    first_fetch_id = _first_fetch_id()
-    fetch_id = _fetch_id()
+    extra = Record.extra
+    first_fetch_id = Record.first_fetch_id
+    fetch_id = Record.fetch_id
 
 
-class Messages(RawTable):
+class Messages(Record):
     """Messages, one row a message of a chat, with the furthest delivery status seen."""
 
     key = ("chat_id", "message_id")
@@ -208,11 +183,6 @@ class Messages(RawTable):
     status = text("sent, delivered, read, received or failed; never moves backwards.", nullable=True, merge="status")
     sender = text("Who sent it, where the API says so.", nullable=True)
     content = text("The text.", nullable=True, stays_raw=True)
-    extra = _extra()
-    first_fetched_at = _first_fetched_at()
-    fetched_at = _fetched_at()
-    first_fetch_id = _first_fetch_id()
-    fetch_id = _fetch_id()
 
 
 class OperatorEvents(RawTable):

@@ -1,6 +1,7 @@
 """Whether the CRM may be asked at all: a long pause is what a reader of old figures wants to know.
 
-What belongs here: a look at the request ledger, which is no warehouse. What does not: the ledger (api/gate.py), words.
+What belongs here: a look at the request ledger, which is no warehouse. What does not: the ledger (api/ledger.py),
+words.
 """
 
 from __future__ import annotations

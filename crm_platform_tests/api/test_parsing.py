@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from crm_platform.api import Campaign, CampaignReport, Contact, CustomField, CustomFieldValue, Message, Rejected
 from crm_platform.api import parsing as p
+from crm_platform.api.decoding import decode
 from crm_platform.api.instants import Believable, parse_timestamp
+from crm_platform.api.scalars import parse_int
 
 MOMENT = dt.datetime(2026, 3, 2, 6, 31, 22, tzinfo=dt.UTC)
 ASKED_AT = MOMENT + dt.timedelta(hours=1)
@@ -236,7 +238,7 @@ def test_a_campaign_of_odd_shape():
     ],
 )  # fmt: skip
 def test_whole_numbers(value, number):
-    assert p.parse_int(value) == number
+    assert parse_int(value) == number
 
 
 # Believable instants.
@@ -436,31 +438,31 @@ def test_custom_fields():
 
 def test_what_utf8_cannot_hold_is_mended_and_kept():
     body = rb'[{"message_id": "a", "timestamp": 1772433082, "direction": "inbound", "content": "half \ud83d"}]'
-    document, torn = p.decode(body)
+    document, torn = decode(body)
     (message,), rejected = p.parse_all(document, p.parse_message, BELIEVED, torn=torn)
     assert torn
     assert not rejected
     assert message.content == "half \ufffd"
     assert message.extra == {"content": r'"half \ud83d"'}
-    document, torn = p.decode(b'[{"message_id": "a\xff"}]')  # a broken byte
+    document, torn = decode(b'[{"message_id": "a\xff"}]')  # a broken byte
     _, (rejected,) = p.parse_all(document, p.parse_message, BELIEVED, torn=torn)
     assert rejected.reason == "no usable timestamp"
     assert json.loads(json.loads(rejected.raw)) == {"message_id": "a\udcff"}
 
 
 def test_whole_emoji_are_not_torn():
-    assert p.decode(json.dumps(["🙏"]).encode()) == (["🙏"], False)
-    assert p.decode('\ufeff["🙏"]'.encode()) == (["🙏"], False)
+    assert decode(json.dumps(["🙏"]).encode()) == (["🙏"], False)
+    assert decode('\ufeff["🙏"]'.encode()) == (["🙏"], False)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": ', b"[" * 100_000, b"9" * 5000])
 def test_what_is_not_json_is_a_value_error(body):
     with pytest.raises(ValueError):
-        p.decode(body)
+        decode(body)
 
 
 def test_numbers_that_json_cannot_say_again_stay_texts():
-    document, _ = p.decode(b"[NaN, 1e400, -Infinity, 1.5]")
+    document, _ = decode(b"[NaN, 1e400, -Infinity, 1.5]")
     assert document == ["NaN", "1e400", "-Infinity", 1.5]
 
 
