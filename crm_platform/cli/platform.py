@@ -178,7 +178,7 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
             click.echo(language.gettext("{problem}; once more", problem=problem), err=True)
             frozen, done = _computed(store, live, settings, cut=cut, now=now, full=full)
         breaches = [breach for _, broken in done for breach in broken]
-        _ask(settings, live, store, now=now)
+        _run_checks(settings, live, store, now=now)
         if not breaches and publishes:
             published = publish.publish(
                 store,
@@ -223,19 +223,17 @@ def _computed(
     return frozen, list(build_all(store, settings=settings, now=now))
 
 
-def _ask(settings: Settings, live: DuckDbWarehouse, store: DuckDbWarehouse, *, now: dt.datetime) -> None:
-    """Ask the checks that Dagster would ask beside a build, and note what they say.
+def _run_checks(settings: Settings, live: DuckDbWarehouse, store: DuckDbWarehouse, *, now: dt.datetime) -> None:
+    """Run the checks that Dagster would run beside a build, and note what they find.
 
     Those of the raw tables that block an ingest are left to it: they take longest, and a build changes nothing there.
     """
-    from crm_platform.models.noted import note_findings
-    from crm_platform.models.quality import MODEL_QUESTIONS, RAW_QUESTIONS
+    from crm_platform.models.model_checks import MODEL_CHECKS
+    from crm_platform.models.noted import run_and_note
+    from crm_platform.models.raw_checks import RAW_CHECKS
 
-    warnings = [question for question in RAW_QUESTIONS if not question.is_blocking]
-    for questions, asked in ((warnings, live), (MODEL_QUESTIONS, store)):
-        with asked.reading() as session:
-            found = [(question, question.ask(session, settings, now)) for question in questions]
-        note_findings(settings, found, at=now)
+    run_and_note(settings, live, (check for check in RAW_CHECKS if not check.is_blocking), now=now)
+    run_and_note(settings, store, MODEL_CHECKS, now=now)
 
 
 @click.command()

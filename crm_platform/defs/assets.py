@@ -15,7 +15,7 @@ from crm_platform import models as modelling
 from crm_platform import publish as publishing
 from crm_platform.defs.failures import in_dagsters_words
 from crm_platform.defs.metadata import DASHBOARDS, OWNERS, PAGES, asset_key, definition_metadata, group_of, preview
-from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseResource
+from crm_platform.defs.resources import BuildLease, Reporter, SystemClock, WarehouseResource
 from crm_platform.errors import Breach
 from crm_platform.ingest import existing_store, expected_unseen, upgrade
 from crm_platform.models.as_of import parse_as_of
@@ -164,7 +164,7 @@ def model_assets() -> dg.AssetsDefinition:
         models: WarehouseResource,
         settings: dg.ResourceParam[Settings],
         reporter: dg.ResourceParam[Reporter],
-        clock: dg.ResourceParam[Clock],
+        clock: dg.ResourceParam[SystemClock],
         build_lease: BuildLease,
     ) -> Iterator[dg.MaterializeResult[None]]:
         """Freeze what is known by the cut, then build and check table by table."""
@@ -224,7 +224,7 @@ def snapshot_asset() -> dg.AssetsDefinition:
         models: WarehouseResource,
         settings: dg.ResourceParam[Settings],
         reporter: dg.ResourceParam[Reporter],
-        clock: dg.ResourceParam[Clock],
+        clock: dg.ResourceParam[SystemClock],
         build_lease: BuildLease,
     ) -> dg.MaterializeResult[None]:
         with in_dagsters_words(reporter):

@@ -15,9 +15,9 @@ from crm_platform.defs.activity import BUILDERS, CRAWLERS, busy_with
 from crm_platform.defs.failed_runs import REASONS, problem_key, reason, was_ended
 from crm_platform.defs.jobs import ingest, kpis
 from crm_platform.defs.metadata import asset_key
-from crm_platform.defs.resources import Clock, WarehouseResource
+from crm_platform.defs.resources import SystemClock, WarehouseResource
 from crm_platform.errors import Busy, CrmPlatformError
-from crm_platform.models.quality import finished_without_report, last_change, last_cut
+from crm_platform.models.due import finished_without_report, last_change, last_cut
 from crm_platform.publish import current
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
@@ -54,7 +54,7 @@ def _starting(settings: Settings) -> list[dg.SensorDefinition]:
         live: WarehouseResource,
         models: WarehouseResource,
         settings: dg.ResourceParam[Settings],
-        clock: dg.ResourceParam[Clock],
+        clock: dg.ResourceParam[SystemClock],
     ) -> dg.RunRequest | dg.SkipReason:
         now = clock.now()
         if busy := busy_with(context, settings, BUILDERS):
@@ -87,7 +87,7 @@ def _starting(settings: Settings) -> list[dg.SensorDefinition]:
         context: dg.SensorEvaluationContext,
         live: WarehouseResource,
         settings: dg.ResourceParam[Settings],
-        clock: dg.ResourceParam[Clock],
+        clock: dg.ResourceParam[SystemClock],
     ) -> dg.RunRequest | dg.SkipReason:
         now = clock.now()
         if busy := busy_with(context, settings, CRAWLERS):

@@ -16,7 +16,7 @@ from crm_platform.cli.status import status_lines
 from crm_platform.errors import GiveUp, RateLimited, ServerUnavailable, Unauthorized
 from crm_platform.ingest.runs import open_crawler
 from crm_platform.ingest.trouble import LONGEST_PAUSE, Troubles
-from crm_platform.models.quality import everything_is_had
+from crm_platform.models.raw_checks import everything_is_had
 from crm_platform.sandbox.app import Answer
 from crm_platform.sandbox.records import milliseconds
 from crm_platform.schemas import raw
