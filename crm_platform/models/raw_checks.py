@@ -151,9 +151,8 @@ def volume(session: Session, *, timezone: str, now: dt.datetime) -> CheckResult:
     yesterday = now.astimezone(ZoneInfo(timezone)).date() - dt.timedelta(days=1)
     by_day = {row["day"]: int(row["messages"]) for row in days}
     before = [by_day.get(yesterday - dt.timedelta(days=back), 0) for back in range(1, VOLUME_DAYS + 1)]
-    first = first_row(
-        session, f"select min(timestamp) as at from {raw.Messages.full_name()} where not is_future_dated"
-    )["at"]
+    oldest = f"select min(timestamp) as at from {raw.Messages.full_name()} where not is_future_dated"
+    first = first_row(session, oldest)["at"]
     if not isinstance(first, dt.datetime) or stored(now) - first < dt.timedelta(days=VOLUME_DAYS + 2):
         return CheckResult(passed=True, summary=f"fewer than {VOLUME_DAYS} days of history: nothing to compare with")
     messages, least, most = by_day.get(yesterday, 0), min(before) / VOLUME_FACTOR, max(before) * VOLUME_FACTOR

@@ -1,4 +1,4 @@
-"""Each question of models.quality on rows made by hand: when it is well, when it is not, and what it then says."""
+"""Each check of models on rows made by hand: when it is well, when it is not, and what it then says."""
 
 from __future__ import annotations
 
