@@ -178,12 +178,12 @@ def _watching(settings: Settings) -> list[dg.SensorDefinition]:
                 return dg.SkipReason("nothing is published yet")
             if snapshot.id == context.cursor:
                 return dg.SkipReason(f"the snapshot {snapshot.id} has been judged")
-            verdicts = watches.check(settings, snapshot)
+            results = watches.check(settings, snapshot)
         except CrmPlatformError as problem:
             return dg.SkipReason(str(problem))
-        watches.tell(verdicts, alerter, settings=settings)
+        watches.tell(results, alerter, settings=settings)
         context.update_cursor(snapshot.id)
-        states = [verdict.state for verdict in verdicts]
+        states = [result.state for result in results]
         counted = ", ".join(f"{states.count(state)} {state}" for state in ("well", "broken", "held"))
         return dg.SkipReason(f"judged the snapshot {snapshot.id}: {counted}")
 

@@ -40,7 +40,7 @@ class Body(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Notification:
     """What is sent: a title, a text of lines, a few words of small print, and a mark that catches the eye."""
 
     title: str
@@ -67,7 +67,7 @@ def scrubbed(text: str, settings: Settings) -> str:
     return scrub(text, secrets=secrets, is_ours=True)
 
 
-def mail(message: Message, *, sender: str, to: Sequence[str]) -> EmailMessage:
+def mail(message: Notification, *, sender: str, to: Sequence[str]) -> EmailMessage:
     """Make a plain-text e-mail of it. Headers say that a program wrote it, so that no holiday reply answers."""
     made = EmailMessage()
     made["Subject"] = " ".join(message.headline.split())
