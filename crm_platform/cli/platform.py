@@ -18,7 +18,7 @@ import click
 from crm_platform.cli import EXIT_TRY_LATER
 from crm_platform.cli.options import PATIENCE, PORT, Host
 from crm_platform.cli.pulse import SAY_EVERY, pulse
-from crm_platform.cli.status import show_summary, show_warnings
+from crm_platform.cli.status import show_summary, show_warnings, warn_of_new_start
 from crm_platform.cli.words import console, spoken, write_labelled, write_rows
 from crm_platform.errors import Breach, ContractBreach, Discarded, FixConfiguration
 from crm_platform.schemas import raw
@@ -55,6 +55,7 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
     cut = _cut(as_of, now=now)  # said now rather than after an hour of ingest
     _ = settings.language.gettext
     click.echo(_("refreshing from {address}", address=settings.crm_url), err=True)
+    warn_of_new_start(settings, settings.language)
     with pulse(lambda: click.echo(_("starting"), err=True), every=SAY_EVERY):  # Dagster takes seconds to import
         from crm_platform.cli.bars import Bars
         from crm_platform.cli.pace import Gauge

@@ -116,6 +116,14 @@ def show_warnings(settings: Settings) -> None:
         write_rows(("table", "rule", "verdict", "found"), rows, form="table", title=_("Checks that fail"))
 
 
+def warn_of_new_start(settings: Settings, language: Language = ENGLISH) -> None:
+    """Say so before a run begins anew in the place of a warehouse that is lost."""
+    from crm_platform.publish import lost_warehouse
+
+    if words := lost_warehouse(settings, language):
+        click.echo(f"crm: {words}", err=True)
+
+
 def find_table(name: str) -> type[Table]:
     """Find a table by its full name, or by its own; a KPI comes first. Raises UsageError on any other word."""
     found = [table for full, table in TABLES.items() if name in {full, table.table}]

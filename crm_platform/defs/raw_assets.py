@@ -18,6 +18,7 @@ from crm_platform.defs.metadata import OWNERS, asset_key, counts, definition_met
 from crm_platform.defs.resources import Reporter, WarehouseResource
 from crm_platform.errors import GiveUp
 from crm_platform.ingest import Outcome, Progress, crawl, refresh, upgrade
+from crm_platform.publish import lost_warehouse
 from crm_platform.schemas import RawTable, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
@@ -147,6 +148,8 @@ def raw_tables(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Fetch what the CRM has and the warehouse has not."""
     with in_dagsters_words(reporter):
+        if words := lost_warehouse(settings):
+            context.log.warning(words)
         store = live.prepared()
         upgrade(store, now=utc_now())
         tables = [table for table in raw.FETCHED if asset_key(table) in context.selected_asset_keys]

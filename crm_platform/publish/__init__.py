@@ -19,7 +19,7 @@ Open files by the real path that `current` gives: when a path that a process has
 showing that process the old file.
 """
 
-from crm_platform.publish.manifest import Manifest, Snapshot, current, read_manifest
+from crm_platform.publish.manifest import Manifest, Snapshot, current, lost_warehouse, read_manifest
 from crm_platform.publish.pseudonyms import pseudonym, pseudonym_key
 from crm_platform.publish.reading import reading
 from crm_platform.publish.retention import kept, newest_past, purge
@@ -30,6 +30,7 @@ __all__ = [
     "Snapshot",
     "current",
     "kept",
+    "lost_warehouse",
     "newest_past",
     "pseudonym",
     "pseudonym_key",
