@@ -65,7 +65,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "explain": ("crm_platform.cli.receipts", "Show what a table means, or what a figure is made of and why it moved."),
     "export": ("crm_platform.cli.analysts", "Write published tables to Parquet, CSV or Excel files."),
     "fields": ("crm_platform.cli.fields", "List, create and delete custom fields."),
-    "kpi": ("crm_platform.cli.status", "Show published figures."),
+    "kpi": ("crm_platform.cli.kpi", "Show published figures."),
     "notebook": ("crm_platform.cli.analysts", "Look at the published figures in a notebook."),
     "refresh": ("crm_platform.cli.platform", "Fetch, compute, publish."),
     "sandbox": ("crm_platform.cli.sandbox", "Run a made-up CRM on this machine."),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_platform.cli import EXIT_FAILED
-from crm_platform.cli.status import published_snapshot
+from crm_platform.cli.kpi import published_snapshot
 from crm_platform.cli.words import console, spoken, write_labelled, write_rows
 from crm_platform.settings import current_settings
 

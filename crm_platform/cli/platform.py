@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_platform.cli import EXIT_TRY_LATER
+from crm_platform.cli.kpi import show_summary
 from crm_platform.cli.options import PATIENCE, PORT, Host
 from crm_platform.cli.pulse import SAY_EVERY, pulse
-from crm_platform.cli.status import show_summary, show_warnings, warn_of_new_start
+from crm_platform.cli.status import show_warnings, warn_of_new_start
 from crm_platform.cli.words import console, spoken, write_labelled, write_rows
 from crm_platform.errors import Breach, ContractBreach, Discarded, FixConfiguration
 from crm_platform.schemas import raw

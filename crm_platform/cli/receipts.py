@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from crm_platform.cli.kpi import find_table, published_snapshot
 from crm_platform.cli.options import Whole
-from crm_platform.cli.status import find_table, published_snapshot
 from crm_platform.cli.words import figure, write_labelled, write_rows
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.languages import ENGLISH

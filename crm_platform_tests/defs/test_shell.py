@@ -17,9 +17,11 @@ from rich.console import Console
 from crm_platform.alerts.checks import one_line
 from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, platform, receipts, sweeps
 from crm_platform.cli import doctor as doctor_module
+from crm_platform.cli import kpi as kpi_module
 from crm_platform.cli import status as status_module
 from crm_platform.cli import words as words_module
-from crm_platform.cli.status import find_table, status_lines, summary_lines
+from crm_platform.cli.kpi import find_table, summary_lines
+from crm_platform.cli.status import status_lines
 from crm_platform.cli.words import figure, size, write_labelled, write_rows
 from crm_platform.defs import shell as shell_module
 from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration
@@ -44,7 +46,7 @@ def call(stocked, monkeypatch):
     """Call `crm …` on a platform that was refreshed."""
 
     def called(*arguments: str, settings=stocked) -> Result:
-        for module in (status_module, platform, receipts):
+        for module in (kpi_module, status_module, platform, receipts):
             monkeypatch.setattr(module, "current_settings", lambda: settings)
         monkeypatch.setattr(doctor_module, "load_settings", lambda: settings)
         return CliRunner().invoke(crm, arguments)
