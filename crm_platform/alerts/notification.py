@@ -8,7 +8,7 @@ from __future__ import annotations
 import email.utils
 from dataclasses import dataclass
 from email.message import EmailMessage
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
@@ -19,24 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crm_platform.settings import Settings
-
-
-class _Text(TypedDict):
-    type: str
-    text: str
-
-
-class _Block(TypedDict, total=False):
-    type: str
-    text: _Text
-    elements: list[_Text]
-
-
-class Body(TypedDict):
-    """What is posted. `text` stands in notifications, `blocks` in the channel."""
-
-    text: str
-    blocks: list[_Block]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +62,11 @@ def mail(message: Notification, *, sender: str, to: Sequence[str]) -> EmailMessa
     return made
 
 
-def body(title: str, *, text: str, notes: Sequence[str]) -> Body:
-    """Give a title, a text and a line of small print Slack's shape."""
-    blocks: list[_Block] = [{"type": "header", "text": {"type": "plain_text", "text": _fit(title, _HEADER_CHARACTERS)}}]
+def body(title: str, *, text: str, notes: Sequence[str]) -> dict[str, object]:
+    """Give words Slack's shape: `text` stands in its notifications, `blocks` in the channel."""
+    blocks: list[dict[str, object]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": _fit(title, _HEADER_CHARACTERS)}}
+    ]
     if text:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": _fit(text, _SECTION_CHARACTERS)}})
     if notes:

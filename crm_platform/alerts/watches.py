@@ -48,7 +48,7 @@ _MAD_TO_SIGMA: Final = 1.4826  # 1 / 0.6745, for a normal distribution
 _LOOK_BACK: Final = dt.timedelta(weeks=2 * WEEKS)
 # What a watch's sample is called when there is too little of it.
 _FEW: Final[Mapping[str, str]] = {"first_answered_waits": N_("only {n} first answered waits")}
-_PAGES: Final = {
+PAGES: Final = {
     "operations": "/support",
     "engagement": "/campaigns",
     "growth": "/executive",
@@ -85,7 +85,7 @@ def _watches() -> Iterator[Watch]:
         for column, one in figures(table).items():
             if one.watch is not None:
                 bad = "either" if one.watch.either else _BAD[one.good]
-                yield Watch(table, column, one.watch, page=_PAGES[table.pillar], bad=bad)
+                yield Watch(table, column, one.watch, page=PAGES[table.pillar], bad=bad)
 
 
 WATCHES: Final = tuple(_watches())

@@ -218,10 +218,13 @@ def _computed(
 ) -> tuple[Cut, list[tuple[Built, list[Breach]]]]:
     """Freeze what is known by the cut and build every table: the cut, and each table with the rules it breaks."""
     from crm_platform.ingest import expected_unseen
-    from crm_platform.models.build_all import build_all, freeze_known
+    from crm_platform.models import freeze
+    from crm_platform.models.build_all import build_all
+    from crm_platform.models.frozen import require_known
 
     unseen = expected_unseen(settings, live, as_of=cut or now)
-    frozen = freeze_known(store, live, settings=settings, as_of=cut, now=now, expected_unseen=unseen, full=full)
+    frozen = freeze(store, live, settings=settings, as_of=cut, now=now, expected_unseen=unseen, full=full)
+    require_known(frozen, live)
     return frozen, list(build_all(store, settings=settings, now=now))
 
 

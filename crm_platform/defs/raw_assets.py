@@ -62,11 +62,6 @@ def _spec(table: type[RawTable]) -> dg.AssetSpec:
     )
 
 
-def _left(settings: Settings) -> dict[str, int]:
-    """How many requests may still be sent, where there is a limit."""
-    return {f"requests_left_{span}": count for span, count in requests_left(settings).items()}
-
-
 def _told(outcome: Outcome, store: DuckDbWarehouse, settings: Settings) -> dg.MaterializeResult[None]:
     """Say what an outcome brought, also when it is nothing."""
     table = outcome.table
@@ -87,7 +82,7 @@ def _told(outcome: Outcome, store: DuckDbWarehouse, settings: Settings) -> dg.Ma
             "window_end": dg.MetadataValue.timestamp(outcome.finished_at),
             "remaining": outcome.remaining or "nothing: current",
             "path": dg.MetadataValue.path(str(store.path)),
-            **_left(settings),
+            **{f"requests_left_{span}": count for span, count in requests_left(settings).items()},
             **outcome.metrics,
             **({"rows by kind": dg.MetadataValue.md(listed)} if listed else {}),
         },

@@ -31,7 +31,8 @@ WATCH_EVERY: Final = 60  # seconds; a channel that failed is tried again after f
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """All of them."""
-    return [*_starting(settings), *_telling(settings), *_watching(settings)]
+    status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
+    return [*_starting(status), *_telling(status), *_watching(status)]
 
 
 def _if_past(moment: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
@@ -39,9 +40,8 @@ def _if_past(moment: dt.datetime | None, now: dt.datetime) -> dt.datetime | None
     return moment if moment is not None and moment <= now else None
 
 
-def _starting(settings: Settings) -> list[dg.SensorDefinition]:
+def _starting(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
     """Those that start runs."""
-    status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
         job=kpis,
@@ -114,9 +114,8 @@ def _began(context: dg.RunFailureSensorContext) -> dt.datetime:
     return dt.datetime.fromtimestamp(began or 0.0, dt.UTC)
 
 
-def _telling(settings: Settings) -> list[dg.SensorDefinition]:
+def _telling(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
     """Two sensors: one on failure, one on success, over every job of this code location."""
-    status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
 
     @dg.run_failure_sensor(
         name="failed_runs",
@@ -156,9 +155,8 @@ def _telling(settings: Settings) -> list[dg.SensorDefinition]:
     return [failed_runs, recovered_runs]
 
 
-def _watching(settings: Settings) -> list[dg.SensorDefinition]:
+def _watching(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
     """One sensor, which starts no run: judging takes a moment, and a run would take seconds."""
-    status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
         minimum_interval_seconds=WATCH_EVERY,
