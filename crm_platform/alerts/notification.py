@@ -64,9 +64,8 @@ def mail(message: Notification, *, sender: str, to: Sequence[str]) -> EmailMessa
 
 def body(title: str, *, text: str, notes: Sequence[str]) -> dict[str, object]:
     """Give words Slack's shape: `text` stands in its notifications, `blocks` in the channel."""
-    blocks: list[dict[str, object]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": _fit(title, _HEADER_CHARACTERS)}}
-    ]
+    header = {"type": "plain_text", "text": _fit(title, _HEADER_CHARACTERS)}
+    blocks: list[dict[str, object]] = [{"type": "header", "text": header}]
     if text:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": _fit(text, _SECTION_CHARACTERS)}})
     if notes:

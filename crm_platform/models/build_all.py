@@ -1,7 +1,7 @@
 """A whole build of what was frozen: every table in its order, each held against its contract.
 
-What belongs here: this, whoever runs it. What does not: freezing (frozen.py), one table's build and validation (run.py),
-leases and publishing, how a step is told (defs/ in Dagster's words, cli/ in the shell's).
+What belongs here: this, whoever runs it. What does not: freezing (frozen.py), one table's build and validation
+(run.py), leases and publishing, how a step is told (defs/ in Dagster's words, cli/ in the shell's).
 """
 
 from __future__ import annotations
