@@ -13,7 +13,7 @@ from crm_platform.alerts import Alerter
 from crm_platform.alerts.digest import digest
 from crm_platform.defs.graph import build_defs
 from crm_platform.doctor import files
-from crm_platform.models.quality import RAW_QUESTIONS
+from crm_platform.models.raw_checks import RAW_CHECKS
 from crm_platform.schemas import ops
 from crm_platform.settings import Settings, load_settings
 from crm_platform.warehouse import DuckDbWarehouse
@@ -58,7 +58,7 @@ def test_the_freshness_checks_fail_when_it_is_overdue(tmp_path, age, is_overdue)
     settings = load_settings(data_dir=tmp_path)
     store = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
     store.prepare([ops.Fetches])
-    questions = [question for question in RAW_QUESTIONS if question.name == "freshness"]
+    checks = [check for check in RAW_CHECKS if check.name == "freshness"]
     fetches = [
         {name: None if column.nullable else 0 for name, column in ops.Fetches.columns.items()}
         | {"operation": operation, "outcome": "ok", "started_at": AS_OF, "finished_at": AS_OF}
@@ -67,7 +67,7 @@ def test_the_freshness_checks_fail_when_it_is_overdue(tmp_path, age, is_overdue)
     with store.writing() as session:
         session.append(ops.Fetches, ops.Fetches.rows(fetches))
     with store.reading() as session:
-        assert {question.ask(session, settings, AS_OF + age).passed for question in questions} == {not is_overdue}
+        assert {check.run(session, settings, AS_OF + age).passed for check in checks} == {not is_overdue}
 
 
 def test_dagsters_policies_warn_and_fail_by_the_same_rule():

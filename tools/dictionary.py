@@ -1,7 +1,7 @@
 """`python -m tools.dictionary`: the data dictionary, docs/data-dictionary.md, written from the declared tables.
 
 What belongs here: laying the declarations out for a reader, and which columns join. What does not: any meaning of a
-table or column (metrics/, core/, schemas/), the same words as comments in the DuckDB file (publish/snapshot.py).
+table or column (metrics/, core/, schemas/), the same words as comments in the DuckDB file (publish/database.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from crm_platform.models import dependencies
 from crm_platform.models.render import is_built
 from crm_platform.publish.database import ABOUT_PUBLISHED
-from crm_platform.publish.snapshot import BY_MONTH, published_columns, published_tables
+from crm_platform.publish.parquet import BY_MONTH, published_columns, published_tables
 from crm_platform.schemas import Column, CoreTable, KpiTable, Table, Type
 from crm_platform.tables import TABLES
 

@@ -6,6 +6,6 @@ computing a figure, and deciding that a run has failed; its caller names the pro
 """
 
 from crm_platform.alerts.alerter import Alert, Alerter
-from crm_platform.alerts.message import Message
+from crm_platform.alerts.notification import Notification
 
-__all__ = ["Alert", "Alerter", "Message"]
+__all__ = ["Alert", "Alerter", "Notification"]

@@ -1,7 +1,7 @@
 """Who has been told of what, and telling them.
 
 What belongs here: the state file, when a message is due on which channel, and trying again. What does not: the words
-(message.py) and the ways (channels.py).
+(notification.py) and the ways (channels.py).
 
 A problem is identified by its key. Each channel is told when it begins, again after a while if it is still there, and
 once more when it is over. A channel that fails rests for five minutes and delays no other. Nothing here raises: an
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from crm_platform.alerts.channels import TIMEOUT_SECONDS, channels
-from crm_platform.alerts.message import Message, scrubbed
+from crm_platform.alerts.notification import Notification, scrubbed
 from crm_platform.errors import Busy
 from crm_platform.warehouse.locks import file_lock
 
@@ -46,7 +46,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OpenProblem:
     """An open problem as a person asks for it. `told`: the channels that heard of it."""
 
     key: str
@@ -193,11 +193,11 @@ class Alerter:
             if problem is not None and due:
                 self._deliver(key, problem, due, now)
 
-    def say(self, message: Message) -> dict[str, str | None]:
+    def say(self, message: Notification) -> dict[str, str | None]:
         """Send a message on every channel, whatever was sent before; by channel, None or why it did not arrive."""
         return self._send(self._clean(message), self._channels, self._now(), level=logging.INFO)
 
-    def say_once(self, key: str, turn: str, message: Message) -> bool:
+    def say_once(self, key: str, turn: str, message: Notification) -> bool:
         """Send a message on every channel that has not had this turn of it; returns whether each has it now.
 
         `turn` is the day of a daily message. A turn is taken before it is sent: a process that dies on the way sends it
@@ -224,11 +224,11 @@ class Alerter:
         """Titles of the problems that are there now, by key."""
         return {standing.key: standing.title for standing in self.standing()}
 
-    def standing(self) -> list[Standing]:
+    def standing(self) -> list[OpenProblem]:
         """The problems that are there now, oldest first."""
         problems = sorted(self._read().problems.items(), key=lambda item: (item[1].since, item[0]))
         return [
-            Standing(
+            OpenProblem(
                 key=key,
                 title=problem.title,
                 text=problem.text,
@@ -283,7 +283,7 @@ class Alerter:
         return bool(due) and not any(failures.values())
 
     def _send(
-        self, message: Message, due: tuple[Channel, ...] | list[Channel], now: dt.datetime, *, level: int
+        self, message: Notification, due: tuple[Channel, ...] | list[Channel], now: dt.datetime, *, level: int
     ) -> dict[str, str | None]:
         """Send on each channel; by channel, None or why it did not arrive."""
         failures = {one.name: one.send(message, level=level) for one in due}
@@ -296,7 +296,7 @@ class Alerter:
                     state.note(name, reason, now)
         return failures
 
-    def _words(self, problem: _Problem) -> Message:
+    def _words(self, problem: _Problem) -> Notification:
         """What is said of a problem, or of its end."""
         language, began = self._settings.language, f"{problem.since:%Y-%m-%d %H:%M}"
         if problem.over_at is None:
@@ -308,11 +308,11 @@ class Alerter:
             ended = f"{problem.over_at:%Y-%m-%d %H:%M}"
             notes = [language.gettext("lasted from {began} to {ended} UTC", began=began, ended=ended)]
             mark, title = "🟢", language.gettext("over: {problem}", problem=problem.title)
-        return Message(title, problem.text, (*notes, *self._origin()), mark)
+        return Notification(title, problem.text, (*notes, *self._origin()), mark)
 
-    def _clean(self, message: Message) -> Message:
+    def _clean(self, message: Notification) -> Notification:
         title, text = scrubbed(message.title, self._settings), scrubbed(message.text, self._settings)
-        return Message(title, text, (*message.notes, *self._origin()), message.mark)
+        return Notification(title, text, (*message.notes, *self._origin()), message.mark)
 
     def _origin(self) -> list[str]:
         return [self._settings.language.gettext("sandbox data")] if self._settings.is_sandbox else []

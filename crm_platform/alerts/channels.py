@@ -18,12 +18,12 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from crm_platform.alerts.message import body, mail
+from crm_platform.alerts.notification import body, mail
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from crm_platform.alerts.message import Message
+    from crm_platform.alerts.notification import Notification
     from crm_platform.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Channel(Protocol):
     def name(self) -> str:
         """What it is called."""
 
-    def send(self, message: Message, *, level: int) -> str | None:
+    def send(self, message: Notification, *, level: int) -> str | None:
         """Send it once. Returns None, or why it did not arrive; never raises. `level`: of the log line."""
 
 
@@ -48,7 +48,7 @@ class Log:
 
     name: Final = "log"
 
-    def send(self, message: Message, *, level: int) -> str | None:
+    def send(self, message: Notification, *, level: int) -> str | None:
         """Write one line."""
         _log.log(level, "%s%s", message.title, f": {message.text}" if message.text else "")
         return None
@@ -63,7 +63,7 @@ class Webhook:
         self._url = url
         self._timeout = timeout
 
-    def send(self, message: Message, *, level: int) -> str | None:  # noqa: ARG002 - a channel like the others
+    def send(self, message: Notification, *, level: int) -> str | None:  # noqa: ARG002 - a channel like the others
         """Post it."""
         content = body(message.headline, text=message.text, notes=message.notes)
         try:
@@ -91,7 +91,7 @@ class Mail:
         self._to = to
         self._timeout = timeout
 
-    def send(self, message: Message, *, level: int) -> str | None:  # noqa: ARG002 - a channel like the others
+    def send(self, message: Notification, *, level: int) -> str | None:  # noqa: ARG002 - a channel like the others
         """Hand it to the mail server."""
         try:
             with self._server() as server:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from crm_platform.alerts.alerter import Alert
-from crm_platform.alerts.message import scrubbed
+from crm_platform.alerts.notification import scrubbed
 from crm_platform.alerts.watches import REMIND_AFTER
 from crm_platform.models.noted import failing, noted
 

@@ -10,7 +10,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
 from crm_platform.alerts.checks import PREFIX, one_line
-from crm_platform.alerts.message import Message
+from crm_platform.alerts.notification import Notification
 from crm_platform.alerts.words import compared, day_of, figure, share_seen
 from crm_platform.metrics.backlog_now.table import BacklogNow
 from crm_platform.metrics.executive_summary.table import ExecutiveSummary
@@ -37,12 +37,12 @@ def is_due(settings: Settings, alerter: Alerter, *, now: dt.datetime) -> bool:
     return alerter.owes(KEY, local.date().isoformat())
 
 
-def send(message: Message, settings: Settings, alerter: Alerter, *, now: dt.datetime) -> bool:
+def send(message: Notification, settings: Settings, alerter: Alerter, *, now: dt.datetime) -> bool:
     """Send today's digest to each channel that has not had it; returns whether all have it now."""
     return alerter.say_once(KEY, now.astimezone(settings.zone).date().isoformat(), message)
 
 
-def digest(settings: Settings, alerter: Alerter, *, now: dt.datetime) -> Message:
+def digest(settings: Settings, alerter: Alerter, *, now: dt.datetime) -> Notification:
     """Put the published executive summary and the open problems into words. Raises GiveUp on a broken snapshot."""
     language = settings.language
     title = language.gettext("Digest of {day}", day=day_of(language, now.astimezone(settings.zone).date()))
@@ -51,7 +51,7 @@ def digest(settings: Settings, alerter: Alerter, *, now: dt.datetime) -> Message
         text = language.gettext(
             "Nothing is published yet: run `crm refresh`, or see why runs fail (`crm alerts list`)."
         )
-        return Message(title, "\n".join([text, *_problems(settings, alerter)]), mark="📋")
+        return Notification(title, "\n".join([text, *_problems(settings, alerter)]), mark="📋")
     row, backlog = _row(snapshot, ExecutiveSummary.full_name()), _row(snapshot, BacklogNow.full_name())
     lines = [
         *_support(language, row, backlog),
@@ -62,7 +62,7 @@ def digest(settings: Settings, alerter: Alerter, *, now: dt.datetime) -> Message
     ]
     if settings.serve_url is not None:
         lines.append(language.gettext("Page: {address}", address=f"{settings.serve_url}/executive"))
-    return Message(title, "\n".join(lines), mark="📋")
+    return Notification(title, "\n".join(lines), mark="📋")
 
 
 def _row(snapshot: Snapshot, table: str) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 What belongs here: judging the newest day of each watched figure from the published snapshot. What does not: which are
 watched (metrics/), remembering what was told (alerter.py), computing a figure (models/).
 
-A day is judged only when its figure can no longer change much and is well covered; on any other day the verdict is
+A day is judged only when its figure can no longer change much and is well covered; on any other day the result is
 `held`: nothing is reported and nothing is called over, so a crawl that is merely behind raises no alarm and ends none.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
 import statistics
@@ -47,7 +48,7 @@ _MAD_TO_SIGMA: Final = 1.4826  # 1 / 0.6745, for a normal distribution
 _LOOK_BACK: Final = dt.timedelta(weeks=2 * WEEKS)
 # What a watch's sample is called when there is too little of it.
 _FEW: Final[Mapping[str, str]] = {"first_answered_waits": N_("only {n} first answered waits")}
-_PAGES: Final = {
+PAGES: Final = {
     "operations": "/support",
     "engagement": "/campaigns",
     "growth": "/executive",
@@ -67,21 +68,6 @@ class Watch:
     page: str
     bad: Literal["high", "low", "either"]
 
-    @property
-    def title(self) -> str:
-        """What a message calls it."""
-        return self.declared.title
-
-    @property
-    def final(self) -> str:
-        """When a day's figure stands."""
-        return self.declared.final
-
-    @property
-    def sample(self) -> str | None:
-        """The column that counts what it is made of."""
-        return self.declared.sample
-
     def target(self, settings: Settings) -> float | None:
         """Its limit by the settings; None where there is none."""
         return getattr(settings, self.declared.target) if self.declared.target else None
@@ -99,14 +85,14 @@ def _watches() -> Iterator[Watch]:
         for column, one in figures(table).items():
             if one.watch is not None:
                 bad = "either" if one.watch.either else _BAD[one.good]
-                yield Watch(table, column, one.watch, page=_PAGES[table.pillar], bad=bad)
+                yield Watch(table, column, one.watch, page=PAGES[table.pillar], bad=bad)
 
 
 WATCHES: Final = tuple(_watches())
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class WatchResult:
     """What is thought of one figure by one rule.
 
     `low`, `high`: the expected range, None = no bound. `since`: first day of the run of broken days. `reason`: why it
@@ -178,9 +164,9 @@ def _floor(watch: Watch, middle: float, sample: float) -> float:
     return max(5.0, _CHANCE * math.sqrt(max(0.0, middle)))
 
 
-def check(settings: Settings, snapshot: Snapshot) -> list[Verdict]:
+def check(settings: Settings, snapshot: Snapshot) -> list[WatchResult]:
     """Judge every watched figure by the snapshot, in the order of WATCHES."""
-    verdicts: list[Verdict] = []
+    results: list[WatchResult] = []
     with reading(snapshot.path) as connection:
         series = {
             table: _rows(connection, table, since=snapshot.as_of.astimezone(settings.zone).date() - _LOOK_BACK)
@@ -190,9 +176,9 @@ def check(settings: Settings, snapshot: Snapshot) -> list[Verdict]:
     for watch in WATCHES:
         days = _Days(watch, settings, series.get(watch.table, {}), as_of=snapshot.as_of)
         if watch.target(settings) is not None:
-            verdicts.append(days.newest("target"))
-        verdicts.append(days.newest("range"))
-    return verdicts
+            results.append(days.newest("target"))
+        results.append(days.newest("range"))
+    return results
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, table: type[KpiTable], *, since: dt.date) -> dict[dt.date, Row]:
@@ -209,16 +195,15 @@ class _Days:
         self._rows = rows
         self._as_of = as_of
 
-    def newest(self, rule: Rule) -> Verdict:
+    def newest(self, rule: Rule) -> WatchResult:
         """Judge the newest day whose figure stands, and say since when it is broken."""
         standing = [day for day in sorted(self._rows, reverse=True) if self._stands(day)]
         if not standing:
-            return Verdict(
-                self._watch, rule, "held", reason=self._("no complete day yet"), language=self._settings.language
-            )
-        verdict = self._judge(standing[0], rule)
-        if verdict.state != "broken":
-            return verdict
+            reason = self._("no complete day yet")
+            return WatchResult(self._watch, rule, "held", reason=reason, language=self._settings.language)
+        result = self._judge(standing[0], rule)
+        if result.state != "broken":
+            return result
         since = standing[0]
         for day in standing[1:]:
             earlier = self._judge(day, rule)
@@ -226,30 +211,19 @@ class _Days:
                 break
             if earlier.state == "broken":
                 since = day
-        return Verdict(
-            self._watch,
-            rule,
-            "broken",
-            day=verdict.day,
-            value=verdict.value,
-            low=verdict.low,
-            high=verdict.high,
-            coverage=verdict.coverage,
-            since=since,
-            language=verdict.language,
-        )
+        return dataclasses.replace(result, since=since)
 
     def _stands(self, day: dt.date) -> bool:
         """Whether the day is over and its figure is final, or as good as."""
         end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=self._settings.zone)
         if self._as_of < end:
             return False
-        if self._watch.final == "at once" or self._as_of >= end + self._settings.conversation_gap:
+        if self._watch.declared.final == "at once" or self._as_of >= end + self._settings.conversation_gap:
             return True
         row = self._rows[day]
-        return self._watch.final == "answered" and row["open_waits"] <= OPEN_SHARE * row["waits"]
+        return self._watch.declared.final == "answered" and row["open_waits"] <= OPEN_SHARE * row["waits"]
 
-    def _judge(self, day: dt.date, rule: Rule) -> Verdict:
+    def _judge(self, day: dt.date, rule: Rule) -> WatchResult:
         row = self._rows[day]
         value, coverage = row[self._watch.column], row["coverage"]
         low, high = None, None
@@ -264,7 +238,7 @@ class _Days:
         if not reason and ((low is not None and value < low) or (high is not None and value > high)):
             state = "broken"
         language = self._settings.language
-        return Verdict(self._watch, rule, state, day, value, low, high, coverage, reason=reason, language=language)
+        return WatchResult(self._watch, rule, state, day, value, low, high, coverage, reason=reason, language=language)
 
     def _(self, words: str, **places: object) -> str:
         return self._settings.language.gettext(words, **places)
@@ -276,8 +250,9 @@ class _Days:
             return self._("the crawl is behind: coverage {share}", share=seen)
         if row["is_provisional"]:
             return self._("provisional")
-        if self._watch.sample is not None and row[self._watch.sample] < LEAST_SAMPLE:
-            return self._(_FEW[self._watch.sample], n=row[self._watch.sample])
+        sample = self._watch.declared.sample
+        if sample is not None and row[sample] < LEAST_SAMPLE:
+            return self._(_FEW[sample], n=row[sample])
         if row[self._watch.column] is None:
             return self._("not known for that day")
         return ""
@@ -295,8 +270,8 @@ class _Days:
         if len(history) < LEAST_WEEKS:
             few = self._("{n} of the {least} weeks needed to compare it with", n=len(history), least=LEAST_WEEKS)
             return few, None, None
-        sample = row[self._watch.sample] if self._watch.sample is not None else 0
-        floor = _floor(self._watch, statistics.median(history), sample)
+        sample = self._watch.declared.sample
+        floor = _floor(self._watch, statistics.median(history), row[sample] if sample is not None else 0)
         low, high = usual_range(history, floor=floor)
         column = self._watch.table.columns[self._watch.column]
         low, high = max(low, 0.0), min(high, 1.0) if column.is_share else high
@@ -319,55 +294,55 @@ _TITLES: Final[Mapping[Rule, Mapping[str, str]]] = {
 }
 
 
-def tell(verdicts: Iterable[Verdict], alerter: Alerter, *, settings: Settings) -> None:
+def tell(results: Iterable[WatchResult], alerter: Alerter, *, settings: Settings) -> None:
     """Report what is broken, call over what is well again or no longer watched, leave alone what is held.
 
     A figure that is off its target is not reported a second time for being unusual.
     """
     language, known = settings.language, set()
-    for verdict in verdicts:
-        key = verdict.watch.key(verdict.rule)
+    for result in results:
+        key = result.watch.key(result.rule)
         known.add(key)
-        if verdict.state == "well":
-            alerter.resolve(key, text=f"{verdict.words()}.\n{_coverage(language, verdict)}")
-        elif verdict.state == "broken":
-            is_off_target = verdict.rule == "range" and verdict.watch.key("target") in alerter.open_problems()
+        if result.state == "well":
+            alerter.resolve(key, text=f"{result.words()}.\n{_coverage(language, result)}")
+        elif result.state == "broken":
+            is_off_target = result.rule == "range" and result.watch.key("target") in alerter.open_problems()
             if not is_off_target:
-                alerter.report(alert(verdict, settings=settings))
+                alerter.report(alert(result, settings=settings))
     for key in alerter.open_problems():
         if key.startswith("kpi:") and key not in known:
             alerter.resolve(key, text=language.gettext("This figure is no longer watched."))
 
 
-def alert(verdict: Verdict, *, settings: Settings) -> Alert:
+def alert(result: WatchResult, *, settings: Settings) -> Alert:
     """Put a broken figure into words: the figure, what was expected, since when, coverage, where to look."""
-    watch = verdict.watch
-    assert verdict.day is not None
-    assert verdict.value is not None
-    is_low = verdict.low is not None and verdict.value < verdict.low
-    title = _TITLES[verdict.rule]["low" if is_low else "high"]
+    watch = result.watch
+    assert result.day is not None
+    assert result.value is not None
+    is_low = result.low is not None and result.value < result.low
+    title = _TITLES[result.rule]["low" if is_low else "high"]
     language = settings.language
     return Alert(
-        watch.key(verdict.rule),
-        language.gettext(title, figure=language.gettext(watch.title)),
-        "\n".join(_lines(verdict, settings)),
+        watch.key(result.rule),
+        language.gettext(title, figure=language.gettext(watch.declared.title)),
+        "\n".join(_lines(result, settings)),
         remind_after=REMIND_AFTER,
     )
 
 
-def _lines(verdict: Verdict, settings: Settings) -> Iterator[str]:
-    watch, language = verdict.watch, settings.language
-    yield f"{verdict.words()}."
-    coverage = _coverage(language, verdict)
-    if verdict.since is None or verdict.since == verdict.day:
+def _lines(result: WatchResult, settings: Settings) -> Iterator[str]:
+    watch, language = result.watch, settings.language
+    yield f"{result.words()}."
+    coverage = _coverage(language, result)
+    if result.since is None or result.since == result.day:
         yield coverage
     else:
-        yield language.gettext("So since {day}.", day=day_of(language, verdict.since)) + f" {coverage}"
+        yield language.gettext("So since {day}.", day=day_of(language, result.since)) + f" {coverage}"
     if settings.serve_url is not None:
         yield language.gettext("Page: {address}", address=f"{settings.serve_url}{watch.page}")
-    command = f"crm explain {watch.table.full_name()} --day {verdict.day} --column {watch.column}"
+    command = f"crm explain {watch.table.full_name()} --day {result.day} --column {watch.column}"
     yield language.gettext("Receipt: `{command}`", command=command)
 
 
-def _coverage(language: Language, verdict: Verdict) -> str:
-    return language.gettext("Coverage {share}.", share=share_seen(language, verdict.coverage))
+def _coverage(language: Language, result: WatchResult) -> str:
+    return language.gettext("Coverage {share}.", share=share_seen(language, result.coverage))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_platform.cli import EXIT_FAILED
-from crm_platform.cli.status import published_snapshot
+from crm_platform.cli.kpi import published_snapshot
 from crm_platform.cli.words import console, spoken, write_labelled, write_rows
 from crm_platform.settings import current_settings
 
@@ -56,12 +56,12 @@ def list_problems(*, form: Form | None) -> None:
 @alerts.command()
 def test() -> None:
     """Send a test message on every channel, and say whether it arrived. Exit code 1 when one did not."""
-    from crm_platform.alerts import Alerter, Message
+    from crm_platform.alerts import Alerter, Notification
 
     settings = current_settings()
     _ = settings.language.gettext
     title, text = _("A test of crm_platform's alerts"), _("Nothing is wrong: alerts arrive here.")
-    message = Message(title, text, mark="🔔")
+    message = Notification(title, text, mark="🔔")
     failures = Alerter(settings).say(message)
     for name, failure in failures.items():
         words = _("sent") if failure is None else failure
@@ -82,8 +82,8 @@ def check(*, send: bool, form: Form | None) -> None:
 
     settings = current_settings()
     snapshot, language = published_snapshot(settings), spoken(settings.language, form)
-    verdicts = watches.check(settings.model_copy(update={"language": language}), snapshot)
-    rows = [(one.state, language.gettext(one.watch.title), one.rule, one.words()) for one in verdicts]
+    results = watches.check(settings.model_copy(update={"language": language}), snapshot)
+    rows = [(one.state, language.gettext(one.watch.declared.title), one.rule, one.words()) for one in results]
     if form is None and console().is_terminal:
         for state, title, _, words in rows:
             write_labelled(f"{state:<8}", f"{title}: {words}")

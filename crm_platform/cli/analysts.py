@@ -16,8 +16,8 @@ from typing import Final
 
 import click
 
+from crm_platform.cli.kpi import find_table, published_snapshot, require_published
 from crm_platform.cli.options import PORT, Place
-from crm_platform.cli.status import find_table, published_snapshot, require_published
 from crm_platform.cli.words import size
 from crm_platform.errors import FixConfiguration
 from crm_platform.publish import Snapshot

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from crm_platform.cli.pace import percent
+from crm_platform.cli.pace import Gauge, percent
 from crm_platform.cli.pulse import SAY_EVERY, pulse
 from crm_platform.defs.shell import ShellReporter
 from crm_platform.languages import ENGLISH
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 
     from crm_platform.ingest import Outcome
     from crm_platform.ingest import Progress as Step
-
-
-class Words(Protocol):
-    """Whoever puts a stage's progress into words (pace.Gauge)."""
-
-    def hear(self, progress: Step) -> None:
-        """Hear how far a stage is."""
-
-    def words(self, progress: Step) -> str:
-        """Say how it stands."""
 
 
 class _Drawn(Progress):
@@ -57,7 +47,7 @@ class Bars(ShellReporter):
         *,
         wait_seconds: float,
         tables: int,
-        gauge: Words,
+        gauge: Gauge,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(wait_seconds=wait_seconds)

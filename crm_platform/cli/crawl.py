@@ -15,6 +15,7 @@ import click
 from crm_platform.cli.options import COUNT, PATIENCE, Amount
 from crm_platform.cli.pace import Gauge
 from crm_platform.cli.pulse import SAY_EVERY, pulse
+from crm_platform.cli.status import warn_of_new_start
 from crm_platform.cli.words import console, write_rows
 from crm_platform.languages import ENGLISH
 from crm_platform.schemas import raw
@@ -45,6 +46,7 @@ def crawl(*, requests: int | None, minutes: float | None, forever: bool, wait: f
     if requests is None and minutes is None and not forever:
         raise click.UsageError("say how long: --requests N, --minutes M or --forever")
     settings = current_settings()
+    warn_of_new_start(settings)
     err = console(stderr=True)
     gauge = Gauge(settings, began=dt.datetime.now(dt.UTC))
     with contextlib.closing(gauge), _Watch(err, gauge).going_on() as progress:

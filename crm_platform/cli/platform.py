@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_platform.cli import EXIT_TRY_LATER
+from crm_platform.cli.kpi import show_summary
 from crm_platform.cli.options import PATIENCE, PORT, Host
 from crm_platform.cli.pulse import SAY_EVERY, pulse
-from crm_platform.cli.status import show_summary, show_warnings
+from crm_platform.cli.status import show_warnings, warn_of_new_start
 from crm_platform.cli.words import console, spoken, write_labelled, write_rows
 from crm_platform.errors import Breach, ContractBreach, Discarded, FixConfiguration
 from crm_platform.schemas import raw
@@ -55,6 +56,7 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
     cut = _cut(as_of, now=now)  # said now rather than after an hour of ingest
     _ = settings.language.gettext
     click.echo(_("refreshing from {address}", address=settings.crm_url), err=True)
+    warn_of_new_start(settings, settings.language)
     with pulse(lambda: click.echo(_("starting"), err=True), every=SAY_EVERY):  # Dagster takes seconds to import
         from crm_platform.cli.bars import Bars
         from crm_platform.cli.pace import Gauge
@@ -178,7 +180,7 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
             click.echo(language.gettext("{problem}; once more", problem=problem), err=True)
             frozen, done = _computed(store, live, settings, cut=cut, now=now, full=full)
         breaches = [breach for _, broken in done for breach in broken]
-        _ask(settings, live, store, now=now)
+        _run_checks(settings, live, store, now=now)
         if not breaches and publishes:
             published = publish.publish(
                 store,
@@ -216,26 +218,27 @@ def _computed(
 ) -> tuple[Cut, list[tuple[Built, list[Breach]]]]:
     """Freeze what is known by the cut and build every table: the cut, and each table with the rules it breaks."""
     from crm_platform.ingest import expected_unseen
-    from crm_platform.models.build_all import build_all, freeze_known
+    from crm_platform.models import freeze
+    from crm_platform.models.build_all import build_all
+    from crm_platform.models.frozen import require_known
 
     unseen = expected_unseen(settings, live, as_of=cut or now)
-    frozen = freeze_known(store, live, settings=settings, as_of=cut, now=now, expected_unseen=unseen, full=full)
+    frozen = freeze(store, live, settings=settings, as_of=cut, now=now, expected_unseen=unseen, full=full)
+    require_known(frozen, live)
     return frozen, list(build_all(store, settings=settings, now=now))
 
 
-def _ask(settings: Settings, live: DuckDbWarehouse, store: DuckDbWarehouse, *, now: dt.datetime) -> None:
-    """Ask the checks that Dagster would ask beside a build, and note what they say.
+def _run_checks(settings: Settings, live: DuckDbWarehouse, store: DuckDbWarehouse, *, now: dt.datetime) -> None:
+    """Run the checks that Dagster would run beside a build, and note what they find.
 
     Those of the raw tables that block an ingest are left to it: they take longest, and a build changes nothing there.
     """
-    from crm_platform.models.noted import note_findings
-    from crm_platform.models.quality import MODEL_QUESTIONS, RAW_QUESTIONS
+    from crm_platform.models.model_checks import MODEL_CHECKS
+    from crm_platform.models.noted import run_and_note
+    from crm_platform.models.raw_checks import RAW_CHECKS
 
-    warnings = [question for question in RAW_QUESTIONS if not question.is_blocking]
-    for questions, asked in ((warnings, live), (MODEL_QUESTIONS, store)):
-        with asked.reading() as session:
-            found = [(question, question.ask(session, settings, now)) for question in questions]
-        note_findings(settings, found, at=now)
+    run_and_note(settings, live, (check for check in RAW_CHECKS if not check.is_blocking), now=now)
+    run_and_note(settings, store, MODEL_CHECKS, now=now)
 
 
 @click.command()

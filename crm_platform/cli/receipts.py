@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from crm_platform.cli.kpi import find_table, published_snapshot
 from crm_platform.cli.options import Whole
-from crm_platform.cli.status import find_table, published_snapshot
 from crm_platform.cli.words import figure, write_labelled, write_rows
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.languages import ENGLISH
@@ -120,15 +121,11 @@ def _show_receipt(
     with opened(published_snapshot(settings).path) as snapshot:
         found = receipt(snapshot, table, key, column, limit=limit)
         movement = moved_since(settings, snapshot, table, key, column, since=since, limit=limit)
-    chats = [str(row["chat_id"]) for row in found.rows if "chat_id" in row] if privileged else []
-    names = {
-        pseudonym: {"chat_id": one.chat_id, "whatsapp_number": one.whatsapp_number}
-        for pseudonym, one in (
-            reveal(settings, chats, purpose=f"{table}.{column} {dict(key)}", now=dt.datetime.now(dt.UTC)).items()
-            if privileged
-            else ()
-        )
-    }
+    names: dict[str, dict[str, object]] = {}
+    if privileged:
+        chats = [str(row["chat_id"]) for row in found.rows if "chat_id" in row]
+        purpose, now = f"{table}.{column} {dict(key)}", dt.datetime.now(dt.UTC)
+        names = {name: asdict(one) for name, one in reveal(settings, chats, purpose=purpose, now=now).items()}
     if form == "json":
         document: dict[str, Any] = {**found.to_dict(), "moved": movement and movement.to_dict()}
         if privileged:

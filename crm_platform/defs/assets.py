@@ -13,13 +13,15 @@ from pydantic import Field
 
 from crm_platform import models as modelling
 from crm_platform import publish as publishing
+from crm_platform.alerts.watches import PAGES
 from crm_platform.defs.failures import in_dagsters_words
-from crm_platform.defs.metadata import DASHBOARDS, OWNERS, PAGES, asset_key, definition_metadata, group_of, preview
-from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseResource
+from crm_platform.defs.metadata import DASHBOARDS, OWNERS, asset_key, definition_metadata, group_of, preview
+from crm_platform.defs.resources import BuildLease, Reporter, SystemClock, WarehouseResource
 from crm_platform.errors import Breach
 from crm_platform.ingest import existing_store, expected_unseen, upgrade
 from crm_platform.models.as_of import parse_as_of
-from crm_platform.models.build_all import build_all, freeze_known
+from crm_platform.models.build_all import build_all
+from crm_platform.models.frozen import require_known
 from crm_platform.schemas import KpiTable, Table, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
@@ -125,9 +127,7 @@ def _built(
     if issubclass(table, KpiTable):
         with models.reading() as session:
             shown["preview"] = dg.MetadataValue.md(preview(session, table))
-        shown["dashboard"] = dg.MetadataValue.url(
-            f"{settings.serve_url or DASHBOARDS}{PAGES.get(table.pillar, '/executive')}"
-        )
+        shown["dashboard"] = dg.MetadataValue.url(f"{settings.serve_url or DASHBOARDS}{PAGES[table.pillar]}")
     return dg.MaterializeResult(
         asset_key=asset_key(table),
         metadata={
@@ -164,7 +164,7 @@ def model_assets() -> dg.AssetsDefinition:
         models: WarehouseResource,
         settings: dg.ResourceParam[Settings],
         reporter: dg.ResourceParam[Reporter],
-        clock: dg.ResourceParam[Clock],
+        clock: dg.ResourceParam[SystemClock],
         build_lease: BuildLease,
     ) -> Iterator[dg.MaterializeResult[None]]:
         """Freeze what is known by the cut, then build and check table by table."""
@@ -179,15 +179,10 @@ def model_assets() -> dg.AssetsDefinition:
                 source = live.existing()
                 upgrade(source, now=now)
                 unseen = expected_unseen(settings, source, as_of=as_of or now)
-                cut = freeze_known(
-                    store,
-                    source,
-                    settings=settings,
-                    as_of=as_of,
-                    now=now,
-                    expected_unseen=unseen,
-                    full=config.full,
+                cut = modelling.freeze(
+                    store, source, settings=settings, as_of=as_of, now=now, expected_unseen=unseen, full=config.full
                 )
+                require_known(cut, source)
                 seconds = time.monotonic() - began
                 reporter.built("core.cut", seconds=seconds)
                 yield _frozen(cut, store, seconds=seconds)
@@ -224,7 +219,7 @@ def snapshot_asset() -> dg.AssetsDefinition:
         models: WarehouseResource,
         settings: dg.ResourceParam[Settings],
         reporter: dg.ResourceParam[Reporter],
-        clock: dg.ResourceParam[Clock],
+        clock: dg.ResourceParam[SystemClock],
         build_lease: BuildLease,
     ) -> dg.MaterializeResult[None]:
         with in_dagsters_words(reporter):

@@ -16,7 +16,7 @@ from crm_platform.defs.executor import in_process_or_multiprocess
 from crm_platform.defs.jobs import JOBS
 from crm_platform.defs.metadata import freshness_policy, kept_fresh
 from crm_platform.defs.raw_assets import operator_events, raw_tables
-from crm_platform.defs.resources import BuildLease, Clock, Reporter, WarehouseResource
+from crm_platform.defs.resources import BuildLease, Reporter, SystemClock, WarehouseResource
 from crm_platform.defs.schedules import schedules
 from crm_platform.defs.sensors import sensors
 from crm_platform.settings import Settings, current_settings
@@ -34,7 +34,7 @@ def build_resources(settings: Settings) -> dict[str, object]:
         "models": WarehouseResource(database=str(settings.models_path), lock_dir=lock_dir, is_derived=True),
         "build_lease": BuildLease(lock_dir=lock_dir),
         "reporter": Reporter(),
-        "clock": Clock(),
+        "clock": SystemClock(),
     }
 
 

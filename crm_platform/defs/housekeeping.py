@@ -6,7 +6,6 @@ the job (jobs.py).
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -19,19 +18,14 @@ RUNS_AT_ONCE: Final = 500
 _FINISHED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
-def _old_runs(instance: dg.DagsterInstance, *, before: dt.datetime) -> Iterator[str]:
-    """Ids of finished runs from before a time, in portions: one must be gone before the next is asked for."""
-    while records := instance.get_run_records(
-        dg.RunsFilter(created_before=before, statuses=list(_FINISHED)), limit=RUNS_AT_ONCE
-    ):
-        yield from (record.dagster_run.run_id for record in records)
-
-
 def forget_old_runs(instance: dg.DagsterInstance, *, now: dt.datetime) -> int:
     """Delete runs that finished over 30 days ago, with their events and logs; returns how many."""
     forgotten = 0
-    for run_id in _old_runs(instance, before=now - RUNS_KEPT):
-        instance.delete_run(run_id)
-        shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
-        forgotten += 1
+    old = dg.RunsFilter(created_before=now - RUNS_KEPT, statuses=list(_FINISHED))
+    while records := instance.get_run_records(old, limit=RUNS_AT_ONCE):
+        for record in records:
+            run_id = record.dagster_run.run_id
+            instance.delete_run(run_id)
+            shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
+        forgotten += len(records)
     return forgotten

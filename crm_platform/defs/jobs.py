@@ -13,7 +13,7 @@ from crm_platform.alerts import Alerter, digest
 from crm_platform.defs.failures import in_dagsters_words
 from crm_platform.defs.housekeeping import forget_old_runs
 from crm_platform.defs.metadata import asset_key
-from crm_platform.defs.resources import Clock, Reporter
+from crm_platform.defs.resources import Reporter, SystemClock
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
 
@@ -36,7 +36,7 @@ def remove_what_is_old(
     context: dg.OpExecutionContext,
     settings: dg.ResourceParam[Settings],
     reporter: dg.ResourceParam[Reporter],
-    clock: dg.ResourceParam[Clock],
+    clock: dg.ResourceParam[SystemClock],
 ) -> None:
     """Purge snapshots and runs."""
     with in_dagsters_words(reporter):
@@ -57,7 +57,7 @@ def send_digest(
     context: dg.OpExecutionContext,
     settings: dg.ResourceParam[Settings],
     reporter: dg.ResourceParam[Reporter],
-    clock: dg.ResourceParam[Clock],
+    clock: dg.ResourceParam[SystemClock],
 ) -> None:
     """Send today's digest to each channel that has not had it. A channel that fails does not fail the run."""
     alerter, now = Alerter(settings), clock.now()

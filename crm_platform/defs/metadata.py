@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 OWNERS: Final = ("team:data",)
 
 DASHBOARDS: Final = "http://127.0.0.1:8080"  # where `crm serve` listens unless it is told otherwise
-PAGES: Final = {"engagement": "/campaigns", "operations": "/support"}  # by pillar; the others': /executive
 
 PREVIEW_ROWS: Final = 7  # rows: a week of a daily table
 

@@ -18,6 +18,7 @@ from crm_platform.defs.metadata import OWNERS, asset_key, counts, definition_met
 from crm_platform.defs.resources import Reporter, WarehouseResource
 from crm_platform.errors import GiveUp
 from crm_platform.ingest import Outcome, Progress, crawl, refresh, upgrade
+from crm_platform.publish import lost_warehouse
 from crm_platform.schemas import RawTable, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
@@ -61,11 +62,6 @@ def _spec(table: type[RawTable]) -> dg.AssetSpec:
     )
 
 
-def _left(settings: Settings) -> dict[str, int]:
-    """How many requests may still be sent, where there is a limit."""
-    return {f"requests_left_{span}": count for span, count in requests_left(settings).items()}
-
-
 def _told(outcome: Outcome, store: DuckDbWarehouse, settings: Settings) -> dg.MaterializeResult[None]:
     """Say what an outcome brought, also when it is nothing."""
     table = outcome.table
@@ -86,7 +82,7 @@ def _told(outcome: Outcome, store: DuckDbWarehouse, settings: Settings) -> dg.Ma
             "window_end": dg.MetadataValue.timestamp(outcome.finished_at),
             "remaining": outcome.remaining or "nothing: current",
             "path": dg.MetadataValue.path(str(store.path)),
-            **_left(settings),
+            **{f"requests_left_{span}": count for span, count in requests_left(settings).items()},
             **outcome.metrics,
             **({"rows by kind": dg.MetadataValue.md(listed)} if listed else {}),
         },
@@ -147,6 +143,8 @@ def raw_tables(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Fetch what the CRM has and the warehouse has not."""
     with in_dagsters_words(reporter):
+        if words := lost_warehouse(settings):
+            context.log.warning(words)
         store = live.prepared()
         upgrade(store, now=utc_now())
         tables = [table for table in raw.FETCHED if asset_key(table) in context.selected_asset_keys]

@@ -101,7 +101,7 @@ class BuildLease(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._sound.clear()
 
 
-class Clock:
+class SystemClock:
     """The time, for sensors and checks; a test sets its own."""
 
     def now(self) -> datetime:

@@ -61,14 +61,13 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         busy = busy_with(context, settings, ("housekeeping",))
         return dg.SkipReason(busy) if busy else dg.RunRequest()
 
-    return [ingest_every_15_minutes, kpis_nightly, housekeeping_daily, *_digest(settings)]
+    return [ingest_every_15_minutes, kpis_nightly, housekeeping_daily, *_digest(settings, status)]
 
 
-def _digest(settings: Settings) -> list[dg.ScheduleDefinition]:
+def _digest(settings: Settings, status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
     """The digest's schedule, if CRM_DIGEST_HOUR is set: every quarter until each channel has it, for three hours."""
     if settings.digest_hour is None:
         return []
-    status = dg.DefaultScheduleStatus.RUNNING if settings.automation == "on" else dg.DefaultScheduleStatus.STOPPED
     last = min(settings.digest_hour + digest.HOURS - 1, 23)
 
     @dg.schedule(

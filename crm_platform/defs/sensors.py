@@ -15,9 +15,9 @@ from crm_platform.defs.activity import BUILDERS, CRAWLERS, busy_with
 from crm_platform.defs.failed_runs import REASONS, problem_key, reason, was_ended
 from crm_platform.defs.jobs import ingest, kpis
 from crm_platform.defs.metadata import asset_key
-from crm_platform.defs.resources import Clock, WarehouseResource
+from crm_platform.defs.resources import SystemClock, WarehouseResource
 from crm_platform.errors import Busy, CrmPlatformError
-from crm_platform.models.quality import finished_without_report, last_change, last_cut
+from crm_platform.models.due import finished_without_report, last_change, last_cut
 from crm_platform.publish import current
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
@@ -31,7 +31,8 @@ WATCH_EVERY: Final = 60  # seconds; a channel that failed is tried again after f
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """All of them."""
-    return [*_starting(settings), *_telling(settings), *_watching(settings)]
+    status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
+    return [*_starting(status), *_telling(status), *_watching(status)]
 
 
 def _if_past(moment: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
@@ -39,9 +40,8 @@ def _if_past(moment: dt.datetime | None, now: dt.datetime) -> dt.datetime | None
     return moment if moment is not None and moment <= now else None
 
 
-def _starting(settings: Settings) -> list[dg.SensorDefinition]:
+def _starting(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
     """Those that start runs."""
-    status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
         job=kpis,
@@ -54,7 +54,7 @@ def _starting(settings: Settings) -> list[dg.SensorDefinition]:
         live: WarehouseResource,
         models: WarehouseResource,
         settings: dg.ResourceParam[Settings],
-        clock: dg.ResourceParam[Clock],
+        clock: dg.ResourceParam[SystemClock],
     ) -> dg.RunRequest | dg.SkipReason:
         now = clock.now()
         if busy := busy_with(context, settings, BUILDERS):
@@ -87,7 +87,7 @@ def _starting(settings: Settings) -> list[dg.SensorDefinition]:
         context: dg.SensorEvaluationContext,
         live: WarehouseResource,
         settings: dg.ResourceParam[Settings],
-        clock: dg.ResourceParam[Clock],
+        clock: dg.ResourceParam[SystemClock],
     ) -> dg.RunRequest | dg.SkipReason:
         now = clock.now()
         if busy := busy_with(context, settings, CRAWLERS):
@@ -114,9 +114,8 @@ def _began(context: dg.RunFailureSensorContext) -> dt.datetime:
     return dt.datetime.fromtimestamp(began or 0.0, dt.UTC)
 
 
-def _telling(settings: Settings) -> list[dg.SensorDefinition]:
+def _telling(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
     """Two sensors: one on failure, one on success, over every job of this code location."""
-    status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
 
     @dg.run_failure_sensor(
         name="failed_runs",
@@ -156,9 +155,8 @@ def _telling(settings: Settings) -> list[dg.SensorDefinition]:
     return [failed_runs, recovered_runs]
 
 
-def _watching(settings: Settings) -> list[dg.SensorDefinition]:
+def _watching(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
     """One sensor, which starts no run: judging takes a moment, and a run would take seconds."""
-    status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
         minimum_interval_seconds=WATCH_EVERY,
@@ -178,12 +176,12 @@ def _watching(settings: Settings) -> list[dg.SensorDefinition]:
                 return dg.SkipReason("nothing is published yet")
             if snapshot.id == context.cursor:
                 return dg.SkipReason(f"the snapshot {snapshot.id} has been judged")
-            verdicts = watches.check(settings, snapshot)
+            results = watches.check(settings, snapshot)
         except CrmPlatformError as problem:
             return dg.SkipReason(str(problem))
-        watches.tell(verdicts, alerter, settings=settings)
+        watches.tell(results, alerter, settings=settings)
         context.update_cursor(snapshot.id)
-        states = [verdict.state for verdict in verdicts]
+        states = [result.state for result in results]
         counted = ", ".join(f"{states.count(state)} {state}" for state in ("well", "broken", "held"))
         return dg.SkipReason(f"judged the snapshot {snapshot.id}: {counted}")
 

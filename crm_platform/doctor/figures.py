@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from crm_platform.alerts.checks import one_line
 from crm_platform.doctor.finding import Finding
 from crm_platform.languages import ENGLISH
+from crm_platform.models.due import holds
 from crm_platform.models.noted import failing, noted
-from crm_platform.models.quality import holds
 from crm_platform.schemas import raw
 from crm_platform.warehouse import DuckDbWarehouse
 

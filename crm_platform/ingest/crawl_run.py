@@ -113,6 +113,7 @@ def crawl(
             if not busy or ticks.is_limited:
                 # No longer than was meant: a clock that is set back meanwhile would make it days.
                 sleep(min(max(0.0, (next_at - now()).total_seconds()), max(pause, SLOTS_RETURN.total_seconds())))
+        problem = problem or crawler.failures.refused_key()
         account = crawler.recorder.account(raw.Messages)
         account.seconds_throttled = crawler.client.seconds_throttled
         account.remaining = ticks.remaining(problem)

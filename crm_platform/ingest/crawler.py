@@ -7,11 +7,11 @@ failures (failures.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from crm_platform.errors import CrmPlatformError, QuotaSpent, RateLimited
+from crm_platform.errors import CrmPlatformError, QuotaSpent, RateLimited, Unauthorized
 from crm_platform.ingest.chat_steps import ChatSteps
 from crm_platform.ingest.failures import Failures
 from crm_platform.ingest.list_steps import ListSteps
@@ -62,7 +62,13 @@ class Crawler:
             now=now,
             is_limited=is_limited,
         )
-        self.failures = Failures(troubles, planner_store.planner, self.recorder, is_answered=self.is_answered)
+        self.failures = Failures(
+            troubles,
+            planner_store.planner,
+            self.recorder,
+            is_answered=self.is_answered,
+            is_key_refused=self.is_key_refused,
+        )
         self.workers = Workers(
             workers,
             held_bytes=lambda: batch.bytes,
@@ -84,6 +90,19 @@ class Crawler:
 
     def is_answered(self) -> bool:
         """Whether the CRM answers this key at all: a look at its lists tells."""
+        for problem in self._look_at_lists():
+            if problem is None:
+                return True
+            if isinstance(problem, RateLimited | QuotaSpent):
+                return False
+        return False
+
+    def is_key_refused(self) -> bool:
+        """Whether the CRM refuses this key for each of its lists."""
+        return all(isinstance(problem, Unauthorized) for problem in self._look_at_lists())
+
+    def _look_at_lists(self) -> Iterator[CrmPlatformError | None]:
+        """Ask for one list after the other: None where it is answered, else why not."""
         for look in (
             lambda: self.client.list_contacts(limit=1, retries=0),
             self.client.list_custom_fields,
@@ -91,12 +110,10 @@ class Crawler:
         ):
             try:
                 self.recorder.record(look, self.recorder.account(raw.Contacts))
-            except (RateLimited, QuotaSpent):
-                return False
-            except CrmPlatformError:
-                continue
-            return True
-        return False
+            except CrmPlatformError as problem:
+                yield problem
+            else:
+                yield None
 
     def is_resting(self, operation: str, target: str) -> bool:
         """Whether an object that could not be had is to be left alone for now."""

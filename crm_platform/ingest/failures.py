@@ -65,7 +65,7 @@ class Failing:
 
 
 class Failures:
-    """The failures of a run. `is_answered`: looks whether the CRM answers this key at all."""
+    """The failures of a run. `is_answered`, `is_key_refused`: look at the lists, whether any answers, or all refuse."""
 
     def __init__(
         self,
@@ -74,15 +74,18 @@ class Failures:
         recorder: Recorder,
         *,
         is_answered: Callable[[], bool],
+        is_key_refused: Callable[[], bool],
     ) -> None:
         self._troubles = troubles
         self._planner = planner
         self._recorder = recorder
         self._is_answered = is_answered
+        self._is_key_refused = is_key_refused
         self.stopped_by: CrmPlatformError | None = None  # why nothing else need be asked for
         self._has_mended = False  # an object that had failed in this run was had when it was asked for again
         # Objects that failed one after the other, with what was known of their trouble before.
         self._in_a_row: list[tuple[str, str, Trouble | None]] = []
+        self._last_of_row: CrmPlatformError | None = None
         self._silent_rows = 0
         self._failing: dict[tuple[str, str], dict[str, Failing]] = {}  # by part: the other part's answers say nothing
         self._passing: set[str] = set()  # reasons that were gone when the object was asked for again
@@ -104,6 +107,7 @@ class Failures:
             return
         self._failed(failure, operation, target, part=part)
         self._in_a_row.append((operation, target, self._troubles.of(operation, target)))
+        self._last_of_row = failure
         if isinstance(failure, OF_ONE_OBJECT):  # else the CRM, or our own gate, says: not now
             self._troubles.met(operation, target, failure, at=at)
             self._let_rest(operation, target)
@@ -128,6 +132,17 @@ class Failures:
         stopped_by, self.stopped_by = self.stopped_by, None
         if stopped_by is not None:
             raise stopped_by
+
+    def refused_key(self) -> Unauthorized | None:
+        """At the end of a run that was answered nothing: its failure, if the lists refuse the key as its objects did.
+
+        A run that asks for few objects has no row that is long enough to tell.
+        """
+        failure, was_answered = self._last_of_row, self._recorder.answers > 0
+        if not self._in_a_row or was_answered or not isinstance(failure, Unauthorized) or not self._is_key_refused():
+            return None
+        self._undo(self._in_a_row, at=self._recorder.now())
+        return failure
 
     # Whether to ask again.
 
@@ -159,14 +174,17 @@ class Failures:
         """So many failed one after the other, `failure` last: it is not they, if nobody is answered."""
         row, self._in_a_row = self._in_a_row, []
         if not isinstance(failure, OF_ONE_OBJECT) or not self._is_answered():
-            for one in row:
-                self._troubles.undo(*one, at=at)
+            self._undo(row, at=at)
             self.stopped_by = failure
         elif not isinstance(failure, RejectedRequest):
             self._silent_rows += 1
             if self._silent_rows == SILENT_ROWS:
                 self._silent_rows = 0
                 self.stopped_by = failure
+
+    def _undo(self, row: list[tuple[str, str, Trouble | None]], *, at: datetime) -> None:
+        for one in reversed(row):  # an object may stand in it twice
+            self._troubles.undo(*one, at=at)
 
     def _end_row(self) -> None:
         self._in_a_row.clear()

@@ -109,6 +109,9 @@ def refresh(
             account.seconds_throttled = crawler.client.seconds_throttled - throttled
             crawler.recorder.commit()
             yield from (crawler.recorder.outcome(table, started_at=started_at) for table in wanted)
+        if refused := crawler.failures.refused_key():
+            crawler.recorder.commit()
+            raise refused
         raise_if_nothing_was_kept(crawler)
 
 

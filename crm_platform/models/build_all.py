@@ -1,6 +1,6 @@
-"""A whole build: what is known by a cut is frozen, then every table is built and held against its contract.
+"""A whole build of what was frozen: every table in its order, each held against its contract.
 
-What belongs here: the steps of a build in their order, whoever runs it. What does not: one table's build and validation
+What belongs here: this, whoever runs it. What does not: freezing (frozen.py), one table's build and validation
 (run.py), leases and publishing, how a step is told (defs/ in Dagster's words, cli/ in the shell's).
 """
 
@@ -8,36 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crm_platform.models.frozen import freeze, require_known
 from crm_platform.models.noted import note_contracts
 from crm_platform.models.render import build_order
 from crm_platform.models.run import Built, build, validate
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from crm_platform.errors import Breach
-    from crm_platform.models.cut import Cut
     from crm_platform.schemas import Table
     from crm_platform.settings import Settings
     from crm_platform.warehouse import DuckDbWarehouse
-
-
-def freeze_known(
-    store: DuckDbWarehouse,
-    live: DuckDbWarehouse,
-    *,
-    settings: Settings,
-    as_of: dt.datetime | None,
-    now: dt.datetime,
-    expected_unseen: Mapping[dt.date, float] | None,
-    full: bool,
-) -> Cut:
-    """Freeze a build's inputs, as `freeze` does; what is not known yet is refused rather than built from."""
-    cut = freeze(store, live, settings=settings, as_of=as_of, now=now, expected_unseen=expected_unseen, full=full)
-    require_known(cut, live)
-    return cut
 
 
 def build_all(

@@ -173,9 +173,7 @@ class _Select:
             return "(select 1 as one)"
         names = ", ".join(map(_quoted, self.table.key))
         full = [group.name for (_, grain), group in self.groups.items() if grain == self.table.key]
-        return f"({' union '.join(f'select {names} from {name}' for name in full)})".replace(
-            " union ", " union distinct "
-        )
+        return f"({' union distinct '.join(f'select {names} from {name}' for name in full)})"
 
     def _relations(self) -> str:
         parts = [f"{name} as (\n    {self._rows(rows)}\n)" for rows, name in self.sources.items()]

@@ -1,7 +1,8 @@
 """What each check said when it was last asked, kept in `checks.json` beside the stores.
 
-What belongs here: the note of a check, writing it after a run or a build, reading it. What does not: asking
-(quality.py, `validate`), and what is made of the answer (defs/ for Dagster, cli/ for the shell, alerts/ for people).
+What belongs here: the note of a check, writing it after a run or a build, reading it. What does not: the checks
+(raw_checks.py, model_checks.py, `validate`), and what is made of a note (defs/ for Dagster, cli/ for the shell, alerts/
+for people).
 
 A note outlives the build that was held back for it, and is there for whoever has no Dagster. Nothing here raises: a
 note that cannot be written must not fail the work that it is about.
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crm_platform.errors import Breach
-    from crm_platform.models.quality import Finding, Question
+    from crm_platform.models.checks import CheckResult, DataCheck
     from crm_platform.schemas import Table
     from crm_platform.settings import Settings
+    from crm_platform.warehouse import DuckDbWarehouse
 
 _log = logging.getLogger(__name__)
 
@@ -76,20 +78,30 @@ def failing(settings: Settings) -> list[Note]:
     return sorted((note for note in noted(settings) if not note.passed), key=lambda note: not note.is_blocking)
 
 
-def note_findings(settings: Settings, found: Iterable[tuple[Question, Finding]], *, at: dt.datetime) -> None:
-    """Keep what questions were answered with."""
+def run_and_note(
+    settings: Settings, store: DuckDbWarehouse, checks: Iterable[DataCheck], *, now: dt.datetime
+) -> list[tuple[DataCheck, CheckResult]]:
+    """Run checks on a store, and keep what they found."""
+    with store.reading() as session:
+        found = [(check, check.run(session, settings, now)) for check in checks]
+    note_results(settings, found, at=now)
+    return found
+
+
+def note_results(settings: Settings, found: Iterable[tuple[DataCheck, CheckResult]], *, at: dt.datetime) -> None:
+    """Keep what checks found."""
     _keep(
         settings,
         [
             Note(
-                table=question.table.full_name(),
-                rule=question.name,
-                passed=finding.passed,
-                is_blocking=question.is_blocking,
-                words=finding.summary,
+                table=check.table.full_name(),
+                rule=check.name,
+                passed=result.passed,
+                is_blocking=check.is_blocking,
+                words=result.summary,
                 at=at,
             )
-            for question, finding in found
+            for check, result in found
         ],
     )
 
@@ -103,7 +115,6 @@ def note_contracts(
         broken.setdefault(breach.table, []).append(
             f"{f'{breach.column}: ' if breach.column else ''}{breach.rule} ({breach.count} rows)"
         )
-    names = [table.full_name() for table in tables]
     _keep(
         settings,
         [
@@ -115,7 +126,7 @@ def note_contracts(
                 words="; ".join(broken.get(name, ["kept"])),
                 at=at,
             )
-            for name in names
+            for name in (table.full_name() for table in tables)
         ],
     )
 

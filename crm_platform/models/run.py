@@ -29,7 +29,7 @@ KEY_RULE = "key is unique"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """One table built: its rows, the seconds it took, the SQL that fills it.
+    """One table built: its rows, and the seconds it took.
 
     `chats`: how many chats were computed again, their rows put in the place of those before; None: the whole table was.
     """
@@ -37,7 +37,6 @@ class Built:
     table: type[Table]
     rows: int
     seconds: float
-    sql: str
     chats: int | None = None
 
 
@@ -61,7 +60,7 @@ def build_within(session: Session, table: type[Table], *, settings: Settings) ->
         _renew(session, table, sql, since=since)
         rows = _count(session, f"select * from {table.full_name()}")
     note_built(session, table, cut)
-    return Built(table=table, rows=rows, seconds=time.perf_counter() - started, sql=sql, chats=chats)
+    return Built(table=table, rows=rows, seconds=time.perf_counter() - started, chats=chats)
 
 
 def _renew(session: Session, table: type[Table], sql: str, *, since: int) -> None:

@@ -19,17 +19,19 @@ Open files by the real path that `current` gives: when a path that a process has
 showing that process the old file.
 """
 
-from crm_platform.publish.manifest import Manifest, Snapshot, current, read_manifest
+from crm_platform.publish.manifest import Manifest, Snapshot, current, lost_warehouse, read_manifest
+from crm_platform.publish.parquet import published_columns, published_tables
 from crm_platform.publish.pseudonyms import pseudonym, pseudonym_key
 from crm_platform.publish.reading import reading
 from crm_platform.publish.retention import kept, newest_past, purge
-from crm_platform.publish.snapshot import publish, published_columns, published_tables
+from crm_platform.publish.snapshot import publish
 
 __all__ = [
     "Manifest",
     "Snapshot",
     "current",
     "kept",
+    "lost_warehouse",
     "newest_past",
     "pseudonym",
     "pseudonym_key",

@@ -1,7 +1,7 @@
 """The snapshot's DuckDB file: filled from its Parquet files, with comments, by a process that never saw anything else.
 
 What belongs here: the statements that fill the file, and the process that runs them. What does not: which rows and
-columns leave (snapshot.py).
+columns leave (parquet.py).
 
 DuckDB leaves in the unused end of a block what that memory held before (duckdb/duckdb issue 23382). In the process that
 reads the warehouse these are rows of people: numbers, ids, texts. Its Parquet writer leaves nothing. So the file is

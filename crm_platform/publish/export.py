@@ -1,11 +1,10 @@
 """Published tables as files to take along: Parquet, CSV, Excel.
 
-What belongs here: how a table is written in each format, and showing finished files in one step. What does not: which
-tables somebody asks for and how they are told (cli/analysts.py), the KPI API's downloads (serving/).
+What belongs here: which rows are written, and showing finished files in one step. What does not: which tables somebody
+asks for and how they are told (cli/analysts.py), the KPI API's downloads (serving/).
 
-CSV is as csv_writer.py says. Parquet and Excel keep every text as it is, because there a text is marked as one. Parquet
-files carry what they are of as metadata, an Excel file as its first sheet. What is longer than a sheet goes on on the
-next one, and a text longer than a cell is cut with a mark.
+CSV is as csv_writer.py says, Excel as excel.py says. Parquet keeps every text as it is, and carries what it is of as
+metadata.
 
 A snapshot may be older than this program: a table or a column declared since then is not in it, and not exported.
 """
@@ -13,10 +12,7 @@ A snapshot may be older than this program: a table or a column declared since th
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import itertools
 import os
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -30,16 +26,12 @@ from crm_platform.publish.audit import Audit
 from crm_platform.publish.csv_writer import write_csv
 from crm_platform.publish.files import literal, sync_folder
 from crm_platform.publish.manifest import Manifest, Snapshot, read_manifest
+from crm_platform.publish.parquet import published_columns
 from crm_platform.publish.reading import told_when_broken
-from crm_platform.publish.snapshot import published_columns
-from crm_platform.schemas import Column, KpiTable, Table, Type
+from crm_platform.schemas import Column, KpiTable, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from xlsxwriter import Workbook
-    from xlsxwriter.format import Format as CellFormat
-    from xlsxwriter.worksheet import Worksheet
 
     from crm_platform.settings import Settings
 
@@ -48,11 +40,6 @@ FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 _MEMORY: Final = "512MB"  # of the engine, which sorts a table by its key
 _BATCH: Final = 20_000  # rows held in memory at a time
-_EXCEL_ROWS: Final = 1_048_576  # of a sheet, header included
-_EXCEL_TEXT: Final = 32_767  # characters of a cell
-_EXCEL_NAME: Final = 26  # characters of a sheet's name, of 31, which leaves room for a number
-_NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_EXCEL_DIGITS: Final = 10**15  # whole numbers from here on lose their last digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +182,11 @@ def _write(
     manifest = read_manifest(snapshot.path)
     connection.execute("set timezone = 'UTC'")
     if form == "xlsx":
-        return _write_xlsx(connection, tables, drafts[0], manifest)
+        from crm_platform.publish.excel import SheetContent, write_xlsx  # noqa: PLC0415 - for those who ask for Excel
+
+        shown = [(table, _columns(connection, table)) for table in tables]
+        sheets = [SheetContent(file_name(table), table, of, _rows(connection, table, of)) for table, of in shown]
+        return write_xlsx(drafts[0], sheets, manifest)
     write = _write_parquet if form == "parquet" else _write_csv
     return sum(write(connection, table, draft, manifest) for table, draft in zip(tables, drafts, strict=True))
 
@@ -246,118 +237,3 @@ def _write_csv(connection: duckdb.DuckDBPyConnection, table: type[Table], path: 
     with path.open("x", encoding="utf-8", newline="") as file:
         write_csv(file, list(columns), _rows(connection, table, columns))
     return manifest.tables[table.full_name()].rows
-
-
-def _write_xlsx(
-    connection: duckdb.DuckDBPyConnection, tables: Sequence[type[Table]], path: Path, manifest: Manifest
-) -> int:
-    import xlsxwriter  # noqa: PLC0415 - only for those who ask for Excel
-
-    # Rows go to disk as they come: memory does not grow with the tables.
-    with xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)}) as book:
-        # Equal snapshots give equal files, whenever they are exported.
-        title = f"KPIs as of {manifest.as_of:%Y-%m-%d %H:%M} UTC"
-        book.set_properties({"title": title, "created": manifest.created_at})
-        bold = book.add_format({"bold": True})
-        formats = {name: book.add_format({"num_format": shown}) for name, shown in _EXCEL_FORMATS.items()}
-        about = book.add_worksheet("About")
-        about.set_column(0, 0, 26)
-        about.set_column(1, 1, 36)
-        about.set_column(2, 7, 16)
-        for number, (line, is_heading) in enumerate(_about(connection, tables, manifest)):
-            for place, value in enumerate(line):
-                _put(about, number, place, value, bold if is_heading else None)
-        return sum(_write_sheets(book, connection, table, bold, formats) for table in tables)
-
-
-def _write_sheets(
-    book: Workbook,
-    connection: duckdb.DuckDBPyConnection,
-    table: type[Table],
-    bold: CellFormat,
-    formats: Mapping[str, CellFormat],
-) -> int:
-    """Write a table to a sheet, and to as many more as its rows need."""
-    columns = _columns(connection, table)
-    shown = [formats.get(_excel_format(column)) for column in columns.values()]
-    rows = _rows(connection, table, columns)
-    count = 0
-    for page in itertools.count(1):
-        sheet = book.add_worksheet(file_name(table) if page == 1 else f"{file_name(table)[:_EXCEL_NAME]} {page}")
-        sheet.freeze_panes(1, 0)
-        for place, name in enumerate(columns):
-            sheet.set_column(place, place, max(10, min(len(name) + 2, 40)))
-            sheet.write_string(0, place, name, bold)
-        number = 0
-        for number, row in enumerate(itertools.islice(rows, _EXCEL_ROWS - 1), start=1):
-            for place, value in enumerate(row):
-                _put(sheet, number, place, value, shown[place])
-        sheet.autofilter(0, 0, number, len(columns) - 1)
-        count += number
-        if number < _EXCEL_ROWS - 1:
-            break
-    return count
-
-
-_EXCEL_FORMATS: Final = {"instant": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", "rate": "0.0%", "seconds": "0.0"}
-
-
-def _excel_format(column: Column) -> str:
-    if column.type is Type.TIMESTAMP:
-        return "instant"
-    if column.type is Type.DATE:
-        return "day"
-    if column.is_share:
-        return "rate"
-    return "seconds" if column.unit == "s" else ""
-
-
-def _put(sheet: Worksheet, row: int, place: int, value: object, shown: CellFormat | None) -> None:
-    """Write a cell by its type: a text is never taken for a formula, a link or a number; a long id becomes a text."""
-    if value is None:
-        return
-    if isinstance(value, bool):
-        sheet.write_boolean(row, place, value, shown)
-    elif isinstance(value, dt.date):
-        sheet.write_datetime(row, place, value, shown)
-    elif isinstance(value, float) or (isinstance(value, int) and abs(value) < _EXCEL_DIGITS):
-        sheet.write_number(row, place, value, shown)
-    else:
-        sheet.write_string(row, place, _fitting(str(value)), shown)
-
-
-def _fitting(text: str) -> str:
-    """A text that an Excel cell can hold, which counts in UTF-16, and XML, which has no such characters."""
-    text = _NO_XML.sub("\ufffd", text)
-    if len(text) <= _EXCEL_TEXT // 2 or len(text.encode("utf-16-le")) <= 2 * _EXCEL_TEXT:
-        return text
-    return text.encode("utf-16-le")[: 2 * (_EXCEL_TEXT - 1)].decode("utf-16-le", "ignore") + "…"
-
-
-def _about(
-    connection: duckdb.DuckDBPyConnection, tables: Sequence[type[Table]], manifest: Manifest
-) -> Iterator[tuple[tuple[object, ...], bool]]:
-    """The first sheet, line by line: of when and how complete the figures are, and what every column means."""
-    yield ("What this file holds",), True
-    yield ("as of", f"{manifest.as_of:%Y-%m-%d %H:%M:%S} UTC"), False
-    yield ("snapshot", manifest.id), False
-    yield ("time zone of days", manifest.timezone), False
-    if manifest.is_sandbox:
-        yield ("data", "sandbox: all of it is made up"), False
-    yield (
-        ("coverage", "the share of what a figure is about that the platform has seen: 1 = all; empty = not known"),
-        False,
-    )
-    yield ("provisional", "rows with coverage below 0.95 or unknown, or whose day or month is not over"), False
-    yield (), False
-    yield ("sheet", "table", "rows", "least coverage", "provisional", "definition", "key", "meaning"), True
-    for table in tables:
-        entry = manifest.tables[table.full_name()]
-        figures = (entry.rows, entry.coverage, entry.provisional_rows, entry.definition_version)
-        key = ", ".join(name for name in table.key if name in published_columns(table)) or "one row"
-        yield (file_name(table), table.full_name(), *figures, key, table.description()), False
-    yield (), False
-    yield ("sheet", "column", "type", "unit", "meaning"), True
-    for table in tables:
-        for name, column in _columns(connection, table).items():
-            yield (file_name(table), name, column.type.value, column.unit, column.description), False

@@ -1,7 +1,7 @@
 """What a snapshot says of itself, and which one is current.
 
-What belongs here: the manifest's shape, reading it, following the symlink. What does not: writing a snapshot
-(snapshot.py).
+What belongs here: the manifest's shape, reading it, following the symlink, what to say where only the snapshot is left.
+What does not: writing a snapshot (snapshot.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from crm_platform.errors import GiveUp
+from crm_platform.languages import ENGLISH, Language
 
 if TYPE_CHECKING:
     from crm_platform.settings import Settings
@@ -135,3 +136,23 @@ def current(settings: Settings) -> Snapshot | None:
         return None
     path = link.resolve()
     return Snapshot.of(read_manifest(path), path)
+
+
+def lost_warehouse(settings: Settings, language: Language = ENGLISH) -> str:
+    """What to say before a run that begins anew though figures were published; empty where the warehouse is there.
+
+    It may be meant: a run is warned of and goes on.
+    """
+    try:
+        snapshot = None if settings.warehouse_path.exists() else current(settings)
+    except GiveUp:  # broken: no figures that a run could replace
+        return ""
+    if snapshot is None:
+        return ""
+    return language.gettext(
+        "{warehouse} is gone, though figures as of {time} UTC were published from it. This run begins anew, and what it"
+        " has read by then takes the place of those figures. To go on from what was known, end it now (Ctrl-C) and"
+        " restore the file from a backup: docs/runbook.md, Restore",
+        warehouse=settings.warehouse_path,
+        time=f"{snapshot.as_of:%Y-%m-%d %H:%M}",
+    )

@@ -50,9 +50,8 @@ def kept(settings: Settings) -> list[Path]:
 
 def newest_past(settings: Settings) -> Snapshot | None:
     """The snapshot at a cut in the past that was published last and never was current; None when there is none."""
-    for _, path in _snapshots(settings.published_dir / PAST):
-        return Snapshot.of(read_manifest(path), path)
-    return None
+    path = next((path for _, path in _snapshots(settings.published_dir / PAST)), None)
+    return None if path is None else Snapshot.of(read_manifest(path), path)
 
 
 def _snapshots(folder: Path) -> list[tuple[dt.datetime, Path]]:

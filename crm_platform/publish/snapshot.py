@@ -1,20 +1,18 @@
 """Copying a finished build out, whole, and showing it in one step.
 
-What belongs here: which rows and columns leave, in what files, and the order of steps that a crash cannot break. What
-does not: whether a table keeps its contract (models.validate), how long a snapshot lives (retention.py).
+What belongs here: the order of steps that a crash cannot break, and what may not be published. What does not: which
+rows and columns leave (parquet.py), whether a table keeps its contract (models.validate), how long a snapshot lives
+(retention.py).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import duckdb
 
 from crm_platform.errors import Breach, ContractBreach, FixConfiguration, GiveUp
 from crm_platform.publish.database import write_database
@@ -22,9 +20,6 @@ from crm_platform.publish.files import (
     BUILDING,
     begin_demo_link,
     end_demo_link,
-    entry_of,
-    link_or_copy,
-    literal,
     open_as,
     remove_leftovers,
     seal,
@@ -36,31 +31,21 @@ from crm_platform.publish.manifest import (
     DATABASE,
     MANIFEST,
     PAST,
-    FileEntry,
     Manifest,
-    MonthEntry,
     Snapshot,
     TableEntry,
     read_manifest,
 )
-from crm_platform.publish.masking import masked_sql
-from crm_platform.publish.pseudonyms import bind_key, pseudonym_key, pseudonym_sql
+from crm_platform.publish.parquet import published_columns, published_tables, write_parquet
+from crm_platform.publish.pseudonyms import bind_key, pseudonym_key
 from crm_platform.publish.retention import new_id
-from crm_platform.schemas import Column, CoreTable, KpiTable, Table
+from crm_platform.schemas import KpiTable, Table
 from crm_platform.settings import Settings
-from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbSession, DuckDbWarehouse, lease, lease_file
 
 Validate = Callable[[DuckDbWarehouse, type[Table]], Sequence[Breach]]
 
 _log = logging.getLogger(__name__)
-
-# Large, and old months hardly change: Parquet by local month of this column.
-BY_MONTH = {"core.messages": "timestamp"}
-
-# Pages ask for ranges of days. In the order of this column the engine reads those days and passes over the others: of
-# 1.7 million waits a week's median takes 3 ms, not 13.
-BY_TIME = {"core.response_waits": "waiting_since"}
 
 # What no day empties: nothing that was known of a CRM is deleted here.
 NEVER_EMPTIED = {"core.chats", "core.contacts", "core.messages", "core.campaigns"}
@@ -76,20 +61,6 @@ class _Cut:
     settings: str
     crm: str | None
     is_past: bool  # it was chosen, and lies before the build that was made of it
-
-
-def published_tables() -> list[type[Table]]:
-    """The declared tables that a snapshot holds: all KPIs, and core but for its internal tables."""
-    return [
-        table
-        for table in TABLES.values()
-        if issubclass(table, KpiTable) or (issubclass(table, CoreTable) and table.is_published)
-    ]
-
-
-def published_columns(table: type[Table]) -> dict[str, Column]:
-    """The columns of a table that a snapshot holds."""
-    return {name: column for name, column in table.columns.items() if column.published != "no"}
 
 
 def publish(
@@ -136,7 +107,7 @@ def publish(
             if _cut(session, tables) != cut:
                 raise GiveUp(f"another build began while this one was validated: {_REBUILD}")
             bind_key(session, pseudonym_key(settings))
-            months, linked = _write_parquet(session, tables, building, previous=previous, zone=settings.timezone)
+            months, linked = write_parquet(session, tables, building, previous=previous, zone=settings.timezone)
         database = DuckDbWarehouse(building / DATABASE, lock_dir=settings.lock_dir)
         write_database(database.path, {table: published_columns(table) for table in tables})
         with database.reading() as session:
@@ -238,22 +209,6 @@ def _refuse_nothing(session: DuckDbSession, tables: Sequence[type[Table]], *, sh
         )
 
 
-def _published(table: type[Table], *, where: str = "true") -> str:
-    """What leaves of a table, as a relation: its published columns, ids as pseudonyms.
-
-    `where`: which rows. It stands inside, because DuckDB makes the pseudonyms of all rows before it looks outside.
-    """
-    columns = ", ".join(f'{_expression(name, column)} as "{name}"' for name, column in published_columns(table).items())
-    return f"(select {columns} from {table.full_name()} where {where})"
-
-
-def _expression(column: str, declared: Column) -> str:
-    name = f'"{column}"'
-    if declared.published == "masked":
-        return masked_sql(name)
-    return pseudonym_sql(name, declared.published) if declared.published in ("chat", "message") else name
-
-
 def _sql(tables: Sequence[type[Table]], cut: _Cut) -> dict[str, str]:
     """The SQL that filled each table, of those that are built by one."""
     from crm_platform import models  # noqa: PLC0415 - readers of a snapshot need no templates
@@ -290,81 +245,3 @@ def _previous(folder: Path) -> tuple[Path, Manifest] | None:
     except GiveUp as problem:
         _log.warning("every file is written anew: %s", problem)
         return None
-
-
-def _write_parquet(
-    session: DuckDbSession,
-    tables: Sequence[type[Table]],
-    building: Path,
-    *,
-    previous: tuple[Path, Manifest] | None,
-    zone: str,
-) -> tuple[dict[str, MonthEntry], dict[str, FileEntry]]:
-    """Write the Parquet files, streaming; returns the months, and the files shared with `previous`."""
-    months: dict[str, MonthEntry] = {}
-    linked: dict[str, FileEntry] = {}
-    for table in tables:
-        name = table.full_name()
-        folder = building / table.schema
-        folder.mkdir(exist_ok=True)
-        order = ", ".join(f'"{column}"' for column in _order(table)) or "all"
-        if name not in BY_MONTH:
-            _copy(session, f"from {_published(table)} order by {order}", folder / f"{table.table}.parquet")
-            continue
-        folder = folder / table.table
-        folder.mkdir()
-        month_of = f"strftime(timezone('{zone}', timezone('UTC', \"{BY_MONTH[name]}\")), '%Y-%m')"
-        for month, (entry, where) in _months(session, table, month_of, zone=zone).items():
-            months[month] = entry
-            file = folder / f"{month}.parquet"
-            inside = file.relative_to(building).as_posix()
-            if previous is not None and previous[1].months.get(month) == entry:
-                source, known = previous[0] / inside, previous[1].files.get(inside)
-                if known is not None and _is_whole(source, known):
-                    link_or_copy(source, file)
-                    linked[inside] = known
-                    continue
-            _copy(session, f"from {_published(table, where=where)} order by {order}", file)
-        if not any(folder.iterdir()):
-            # Readers of folder/*.parquet find the columns all the same.
-            _copy(session, f"from {_published(table)}", folder / "empty.parquet")
-    return months, linked
-
-
-def _order(table: type[Table]) -> list[str]:
-    first = [BY_TIME[table.full_name()]] if table.full_name() in BY_TIME else []
-    return first + [column for column in table.key if column in published_columns(table)]
-
-
-def _is_whole(file: Path, known: FileEntry) -> bool:
-    try:
-        return entry_of(file) == known
-    except OSError:
-        return False
-
-
-def _months(
-    session: DuckDbSession, table: type[Table], month_of: str, *, zone: str
-) -> dict[str, tuple[MonthEntry, str]]:
-    """Of each local month rows and content digest, whatever the order of its rows, and which rows these are."""
-    columns = ", ".join(f'"{column}"' for column in published_columns(table))
-    moment = f'"{BY_MONTH[table.full_name()]}"'
-    rows = session.connection.execute(
-        f"select {month_of} as month, count(*), sum(hash({columns}))::varchar, bit_xor(hash({columns}))::varchar,"
-        f" min({moment})::varchar, max({moment})::varchar"
-        f" from {_published(table)} group by month order by month"
-    ).fetchall()
-    # What else decides a file's content; hash() may change its meaning between DuckDB versions.
-    frame = f"{duckdb.__version__}|{zone}|{columns}"
-    return {
-        month: (
-            MonthEntry(rows=count, content=hashlib.sha256(f"{frame}|{count}|{total}|{mix}".encode()).hexdigest()),
-            # Instants are cheaper to compare than to name the month of: it is named only for those between.
-            f"{moment} between '{first}' and '{last}' and {month_of} = '{month}'",
-        )
-        for month, count, total, mix, first, last in rows
-    }
-
-
-def _copy(session: DuckDbSession, select: str, file: Path) -> None:
-    session.execute(f"copy ({select}) to {literal(str(file))} (format parquet, compression zstd)")

@@ -1,26 +1,24 @@
 """Receipts: what a published figure is made of, down to the requests it came from, and why it moved.
 
 What belongs here: which figure is asked for (keys.py), the rows behind it and its value over a range of days
-(behind.py), its receipt (receipt.py), two snapshots compared (moved.py). What does not: which rows those are
-(metrics/), computing what is published (models/), showing it (serving/, cli). All answers come from published snapshots
-alone.
+(behind.py), its receipt (receipt.py), two snapshots compared (moved.py, reasons.py). What does not: which rows those
+are (metrics/), computing what is published (models/), showing it (serving/, cli). All answers come from published
+snapshots alone.
 """
 
 from crm_platform.receipts.behind import OpenedSnapshot, opened
 from crm_platform.receipts.keys import figure_columns
-from crm_platform.receipts.moved import Moved, Movement, Reason, moved, moved_since, why
+from crm_platform.receipts.moved import Movement, Reason, moved_since, why
 from crm_platform.receipts.receipt import Fetched, Receipt, Taken, receipt
 
 __all__ = [
     "Fetched",
-    "Moved",
     "Movement",
     "OpenedSnapshot",
     "Reason",
     "Receipt",
     "Taken",
     "figure_columns",
-    "moved",
     "moved_since",
     "opened",
     "receipt",

@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -91,7 +92,7 @@ class Receipt:
 
     def to_dict(self) -> dict[str, Any]:
         """The receipt as JSON writes it: times as ISO 8601, and whether it agrees."""
-        return {**{one.name: jsonable(getattr(self, one.name)) for one in fields(self)}, "agrees": self.agrees}
+        return {**jsonable_fields(self), "agrees": self.agrees}
 
 
 def receipt(
@@ -161,9 +162,13 @@ def jsonable(value: object) -> object:
         return {str(key): jsonable(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [jsonable(one) for one in value]
-    if isinstance(value, Taken | Fetched):
-        return {one.name: jsonable(getattr(value, one.name)) for one in fields(value)}
-    return value
+    return jsonable_fields(value) if is_dataclass(value) else value
+
+
+def jsonable_fields(record: object) -> dict[str, Any]:
+    """The fields of a dataclass as JSON writes them."""
+    assert is_dataclass(record)
+    return {one.name: jsonable(getattr(record, one.name)) for one in fields(record)}
 
 
 def _digest(*parts: object) -> str:
@@ -193,9 +198,7 @@ def _fetched(asked: SnapshotReader, behind: Behind, *, limit: int | None) -> Fet
         f"select * from core.fetches where fetch_id in ({ids}) order by started_at desc, fetch_id",
         behind.parameters,
     )
-    operations: dict[str, int] = {}
-    for operation in found["operation"].to_pylist():
-        operations[operation] = operations.get(operation, 0) + 1
+    operations = Counter(found["operation"].to_pylist())
     times = found["started_at"].to_pylist()
     return Fetched(
         requests=found.num_rows,

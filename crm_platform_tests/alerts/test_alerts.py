@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from crm_platform.alerts import Alert, Alerter, Message
-from crm_platform.alerts.message import body, scrubbed
+from crm_platform.alerts import Alert, Alerter, Notification
+from crm_platform.alerts.notification import body, scrubbed
 from crm_platform.settings import Settings
 from crm_platform_tests.alerts.conftest import FAILED, Clock, Receiver
 
@@ -243,7 +243,7 @@ class Wire:
         self.works = True
         self.marks: list[str] = []
 
-    def send(self, message: Message, *, level: int) -> str | None:
+    def send(self, message: Notification, *, level: int) -> str | None:
         if self.works:
             self.marks.append(message.mark)
         return None if self.works else "broken"

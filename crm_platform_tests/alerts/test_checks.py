@@ -12,19 +12,20 @@ from crm_platform.alerts.digest import digest
 from crm_platform.errors import Breach
 from crm_platform.metrics.backlog_daily.table import BacklogDaily
 from crm_platform.metrics.backlog_now.table import BacklogNow
-from crm_platform.models.noted import Note, failing, note_contracts, note_findings, noted, notes_path
-from crm_platform.models.quality import RAW_QUESTIONS, Finding
+from crm_platform.models.checks import CheckResult
+from crm_platform.models.noted import Note, failing, note_contracts, note_results, noted, notes_path
+from crm_platform.models.raw_checks import RAW_CHECKS
 from crm_platform.settings import Settings
 from crm_platform.warehouse.locks import file_lock
 from crm_platform_tests.alerts.conftest import START
 
 QUARTER = dt.timedelta(minutes=15)
-QUESTIONS = {f"{question.table.full_name()}:{question.name}": question for question in RAW_QUESTIONS}
+CHECKS = {f"{check.table.full_name()}:{check.name}": check for check in RAW_CHECKS}
 SHORT = "2 of 9 whole chats hold fewer messages than reported (12 in all)"
 
 
 def note(settings: Settings, key: str, *, passed: bool, words: str = SHORT, at: dt.datetime = START) -> None:
-    note_findings(settings, [(QUESTIONS[key], Finding(passed=passed, summary=words))], at=at)
+    note_results(settings, [(CHECKS[key], CheckResult(passed=passed, summary=words))], at=at)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_platform.alerts import Alert, Alerter, Message
+from crm_platform.alerts import Alert, Alerter, Notification
 from crm_platform.alerts.channels import channels
 from crm_platform.errors import FixConfiguration
 from crm_platform.settings import Settings, load_settings
@@ -200,11 +200,11 @@ def test_a_channel_taken_out_of_the_settings_keeps_no_problem(tmp_path, box, rec
 def test_a_message_with_a_turn_is_sent_once_a_turn_on_each_channel(tmp_path, box, receiver, clock):
     settings = plain(tmp_path, box, alert_webhook_url=receiver.url)
     receiver.status = 503
-    assert not Alerter(settings, now=clock).say_once("digest", "2026-11-22", Message("Digest", "All is well."))
+    assert not Alerter(settings, now=clock).say_once("digest", "2026-11-22", Notification("Digest", "All is well."))
     receiver.status = 200
     clock.pass_time(minutes=5)
-    assert Alerter(settings, now=clock).say_once("digest", "2026-11-22", Message("Digest", "All is well."))
-    assert Alerter(settings, now=clock).say_once("digest", "2026-11-22", Message("Digest", "All is well."))
+    assert Alerter(settings, now=clock).say_once("digest", "2026-11-22", Notification("Digest", "All is well."))
+    assert Alerter(settings, now=clock).say_once("digest", "2026-11-22", Notification("Digest", "All is well."))
     assert box.subjects == ["Digest"]
     assert receiver.titles == ["Digest", "Digest"], "refused, then taken"
     assert Alerter(settings, now=clock).owes("digest", "2026-11-23")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_platform.alerts import Alerter, watches
-from crm_platform.alerts.watches import Verdict, check, tell, usual_range
+from crm_platform.alerts.watches import WatchResult, check, tell, usual_range
 from crm_platform.languages import Language
 from crm_platform.metrics.backlog_daily.table import BacklogDaily
 from crm_platform.metrics.chats_resolved_daily.table import ChatsResolvedDaily
@@ -74,7 +74,7 @@ class Tenant:
         }
         return published.publish(self.settings, as_of=at, tables=tables)
 
-    def verdict(self, column: str, rule: str = "range", **options: object) -> Verdict:
+    def verdict(self, column: str, rule: str = "range", **options: object) -> WatchResult:
         found = check(self.settings, self.snapshot(**options))
         (verdict,) = (one for one in found if (one.watch.column, one.rule) == (column, rule))
         return verdict
@@ -325,8 +325,8 @@ def test_every_watched_figure_is_declared_and_documented(tenant):
     for watch in watches.WATCHES:
         assert watch.column in watch.table.columns
         assert watch.table.period == "day"
-        assert watch.sample is None or watch.sample in watch.table.columns
-        assert watch.final != "answered" or {"waits", "open_waits"} <= watch.table.columns.keys()
+        assert watch.declared.sample is None or watch.declared.sample in watch.table.columns
+        assert watch.declared.final != "answered" or {"waits", "open_waits"} <= watch.table.columns.keys()
         assert f"| `{watch.table.full_name()}.{watch.column}` |" in DOCUMENT
     keys = [watch.key(rule) for watch in watches.WATCHES for rule in ("target", "range")]
     assert len(keys) == len(set(keys))

@@ -12,7 +12,7 @@ from crm_platform import core
 from crm_platform.metrics.engagement_monthly.table import EngagementMonthly
 from crm_platform.models import dependencies
 from crm_platform.publish import published_tables
-from crm_platform.publish.snapshot import published_columns
+from crm_platform.publish.parquet import published_columns
 from crm_platform.schemas import KpiTable, Table
 from crm_platform.schemas.base import count, date
 from crm_platform.tables import TABLES

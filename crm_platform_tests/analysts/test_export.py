@@ -25,12 +25,12 @@ from crm_platform.metrics.contact_growth_monthly.table import ContactGrowthMonth
 from crm_platform.metrics.contacts_by_country.table import ContactsByCountry
 from crm_platform.metrics.contacts_by_segment.table import ContactsBySegment
 from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
+from crm_platform.publish import excel, published_tables
 from crm_platform.publish import export as export_module
-from crm_platform.publish import published_tables
 from crm_platform.publish.audit import Audit
 from crm_platform.publish.csv_writer import csv_cell, csv_document
 from crm_platform.publish.export import export, file_name
-from crm_platform.publish.snapshot import published_columns
+from crm_platform.publish.parquet import published_columns
 from crm_platform.schemas import KpiTable, Type
 from crm_platform.settings import Settings, current_settings
 
@@ -274,7 +274,7 @@ def test_a_text_that_no_cell_holds_is_cut_and_characters_that_xml_has_not_are_re
 def test_more_rows_than_a_sheet_has_go_on_on_the_next(settings, snapshot, tmp_path, monkeypatch):
     """Field case 76."""
     count = snapshot.tables["core.messages"]
-    monkeypatch.setattr(export_module, "_EXCEL_ROWS", count // 2)
+    monkeypatch.setattr(excel, "_MOST_ROWS", count // 2)
     done = export(settings, snapshot, [core.Messages], form="xlsx", to=tmp_path / "a.xlsx", who="test")
     book = openpyxl.load_workbook(tmp_path / "a.xlsx", read_only=True)
     assert book.sheetnames[:3] == ["About", "core.messages", "core.messages 2"]

@@ -14,12 +14,11 @@ from types import SimpleNamespace
 import pytest
 import uvicorn
 
-from crm_platform import ingest
+from crm_platform import ingest, models
 from crm_platform.cli import demo, main, ports
 from crm_platform.defs import shell
 from crm_platform.errors import GiveUp
 from crm_platform.ingest import connect, operations
-from crm_platform.models import build_all
 from crm_platform.settings import current_settings, load_settings
 from crm_platform_tests.api.inprocess import SandboxTransport, make_sandbox
 from crm_platform_tests.api.inprocess import connect as client_of
@@ -92,7 +91,7 @@ def idle(clean: Path, published: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (ports, "listen", lambda *_: listening),
         (shell, "refresh_in_process", ended),
         (ingest, "crawl", ended),
-        (build_all, "freeze", ended),
+        (models, "freeze", ended),
         (ingest, "open_client", client),
         (connect, "open_client", client),
         (operations, "record_requests", lambda *_, **__: None),

@@ -17,7 +17,7 @@ import pytest
 
 from crm_platform import cli
 from crm_platform.cli import exit_code
-from crm_platform.cli import status as status_module
+from crm_platform.cli import kpi as kpi_module
 from crm_platform.cli.words import write_rows
 from crm_platform.errors import (
     Busy,
@@ -81,7 +81,7 @@ def test_ctrl_c_ends_with_130(idle, monkeypatch):
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(status_module, "published_snapshot", interrupted)
+    monkeypatch.setattr(kpi_module, "published_snapshot", interrupted)
     assert run("kpi").code == 130
 
 
@@ -107,7 +107,7 @@ def test_what_a_library_says_of_a_full_disk_is_told_in_a_line(idle, monkeypatch,
     def fails(_: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(status_module, "published_snapshot", fails)
+    monkeypatch.setattr(kpi_module, "published_snapshot", fails)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     if is_told:
         said = run("kpi")
@@ -123,7 +123,7 @@ def test_a_full_disk_is_named_without_a_traceback(idle, monkeypatch):
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "/data/warehouse.duckdb")
 
-    monkeypatch.setattr(status_module, "published_snapshot", full)
+    monkeypatch.setattr(kpi_module, "published_snapshot", full)
     said = run("kpi")
     assert said.code == 1
     assert said.err == "crm: /data/warehouse.duckdb: No space left on device: make room, then run it again\n"
@@ -142,7 +142,7 @@ def test_a_bug_still_ends_in_a_traceback(idle, monkeypatch):
     def broken(*_: object, **__: object) -> None:
         raise OSError("nobody knows")
 
-    monkeypatch.setattr(status_module, "published_snapshot", broken)
+    monkeypatch.setattr(kpi_module, "published_snapshot", broken)
     with pytest.raises(OSError, match="nobody knows"):
         run("kpi")
 

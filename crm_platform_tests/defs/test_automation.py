@@ -13,15 +13,17 @@ from crm_platform.defs.activity import SHELL_TAG, at_work
 from crm_platform.defs.failed_runs import problem_key
 from crm_platform.defs.graph import build_defs
 from crm_platform.defs.housekeeping import forget_old_runs
-from crm_platform.defs.resources import Clock, WarehouseResource
+from crm_platform.defs.resources import SystemClock, WarehouseResource
 from crm_platform.errors import Breach, GiveUp, RetryLater
 from crm_platform.ingest import open_warehouse
 from crm_platform.metrics.backlog_daily.table import BacklogDaily
 from crm_platform.metrics.backlog_now.table import BacklogNow
 from crm_platform.metrics.executive_summary.table import ExecutiveSummary
 from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
-from crm_platform.models.noted import note_contracts, note_findings
-from crm_platform.models.quality import RAW_QUESTIONS, Finding, last_change
+from crm_platform.models.checks import CheckResult
+from crm_platform.models.due import last_change
+from crm_platform.models.noted import note_contracts, note_results
+from crm_platform.models.raw_checks import RAW_CHECKS
 from crm_platform.schemas import ops, raw
 from crm_platform.settings import load_settings
 from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
@@ -31,7 +33,7 @@ NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 QUARTER = dt.timedelta(minutes=15)
 
 
-class StoppedClock(Clock):
+class StoppedClock(SystemClock):
     def __init__(self, now: dt.datetime = NOON) -> None:
         self.time = now
 
@@ -326,8 +328,8 @@ def test_a_broken_contract_is_told_with_table_rule_and_count(repository, setting
 
 
 def test_a_check_that_warns_is_told_by_the_sensor_once(evaluate, settings, caplog):
-    drift = next(question for question in RAW_QUESTIONS if question.name == "drift")
-    note_findings(settings, [(drift, Finding(passed=False, summary="new in the last 7 days: mood"))], at=NOON)
+    drift = next(check for check in RAW_CHECKS if check.name == "drift")
+    note_results(settings, [(drift, CheckResult(passed=False, summary="new in the last 7 days: mood"))], at=NOON)
     for _ in range(3):
         assert evaluate("kpi_watches").skip_message == "nothing is published yet"
     assert list(Alerter(settings).open_problems().values()) == [f"{drift.table.full_name()}: drift warns"]

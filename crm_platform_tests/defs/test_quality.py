@@ -1,4 +1,4 @@
-"""Each question of models.quality on rows made by hand: when it is well, when it is not, and what it then says."""
+"""Each check of models on rows made by hand: when it is well, when it is not, and what it then says."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 
 from crm_platform.errors import FixConfiguration
 from crm_platform.ingest import open_warehouse
-from crm_platform.models import quality
+from crm_platform.models import due, raw_checks
 from crm_platform.models.as_of import parse_as_of
+from crm_platform.models.checks import CheckResult
 from crm_platform.schemas import Table, ops, raw
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
@@ -31,9 +32,9 @@ def fill(store, table: type[Table], *rows: dict[str, object]) -> None:
         session.append(table, table.rows(full))
 
 
-def ask(store, question, *arguments, **options) -> quality.Finding:
+def ask(store, check, *arguments, **options) -> CheckResult:
     with store.reading() as session:
-        return question(session, *arguments, **options)
+        return check(session, *arguments, **options)
 
 
 def message(chat: str, number: int, **values: object) -> dict[str, object]:
@@ -42,9 +43,9 @@ def message(chat: str, number: int, **values: object) -> dict[str, object]:
 
 def test_a_key_stands_once(store):
     fill(store, raw.Messages, message("a", 1), message("a", 2), message("b", 1))
-    assert ask(store, quality.unique_key, raw.Messages).passed
+    assert ask(store, raw_checks.unique_key, raw.Messages).passed
     fill(store, raw.Messages, message("a", 1), message("a", 1))
-    found = ask(store, quality.unique_key, raw.Messages)
+    found = ask(store, raw_checks.unique_key, raw.Messages)
     assert not found.passed
     assert found.figures == {"doubled_keys": 1}
     assert found.summary == "1 keys of raw.messages stand more than once"
@@ -53,9 +54,9 @@ def test_a_key_stands_once(store):
 def test_messages_have_contacts(store):
     fill(store, raw.Contacts, {"chat_id": "a"})
     fill(store, raw.Messages, message("a", 1))
-    assert ask(store, quality.messages_have_contacts).passed
+    assert ask(store, raw_checks.messages_have_contacts).passed
     fill(store, raw.Messages, message("b", 1), message("b", 2))
-    found = ask(store, quality.messages_have_contacts)
+    found = ask(store, raw_checks.messages_have_contacts)
     assert not found.passed
     assert found.figures == {"messages": 2, "chats": 1}
 
@@ -65,20 +66,20 @@ def test_a_suspicious_sweep_waits(store):
     fine = {"is_complete": True, "rejected_contacts": 0, "is_suspicious": False, "counted_at": NOW}
     odd = {**fine, "is_suspicious": True, "counted_at": None, "seen_contacts": 0, "missing_contacts": 60}
     fill(store, raw.ContactSweeps, {"sweep_id": 1, **fine})
-    assert ask(store, quality.sweeps_are_settled).passed
+    assert ask(store, raw_checks.sweeps_are_settled).passed
     fill(store, raw.ContactSweeps, {"sweep_id": 2, **odd}, {"sweep_id": 3, **odd})
-    found = ask(store, quality.sweeps_are_settled)
+    found = ask(store, raw_checks.sweeps_are_settled)
     assert not found.passed
     assert found.summary.startswith("sweep 3 holds 0 contacts and lacks 60 that were there")
     assert "`crm sweeps`" in found.summary
     assert found.figures == {"waiting": 2, "missing": 60}
     fill(store, raw.ContactSweeps, {"sweep_id": 4, **fine})
-    assert ask(store, quality.sweeps_are_settled).passed
+    assert ask(store, raw_checks.sweeps_are_settled).passed
 
 
 def test_nothing_dated_ahead_is_well(store):
     fill(store, raw.Messages, message("a", 1))
-    assert ask(store, quality.future_dated, now=NOW).passed
+    assert ask(store, raw_checks.future_dated, now=NOW).passed
 
 
 @pytest.mark.parametrize(("zone", "hours"), [(180, 3.0), (330, 5.5), (345, 5.75), (840, 14.0)])
@@ -88,7 +89,7 @@ def test_local_time_that_says_it_is_utc_is_told_with_its_offset(store, zone, hou
         message("a", n, is_future_dated=True, timestamp=NOW + dt.timedelta(minutes=zone - 4 - 3 * n)) for n in range(54)
     ]
     fill(store, raw.Messages, *ahead, *[message("b", n) for n in range(267)])
-    found = ask(store, quality.future_dated, now=NOW)
+    found = ask(store, raw_checks.future_dated, now=NOW)
     assert not found.passed
     assert found.figures == {"messages": 54, "recent": 54, "hours_ahead": hours}
     assert found.summary.startswith("54 messages are dated after their own request and in no figure")
@@ -97,11 +98,11 @@ def test_local_time_that_says_it_is_utc_is_told_with_its_offset(store, zone, hou
 
 def test_one_odd_stamp_is_counted_and_no_zone(store):
     fill(store, raw.Messages, message("a", 1, is_future_dated=True, timestamp=NOW + dt.timedelta(days=700)))
-    found = ask(store, quality.future_dated, now=NOW)
+    found = ask(store, raw_checks.future_dated, now=NOW)
     assert not found.passed
     assert "zone" not in found.summary
     assert "UTC" not in found.summary
-    later = ask(store, quality.future_dated, now=NOW + dt.timedelta(days=29))
+    later = ask(store, raw_checks.future_dated, now=NOW + dt.timedelta(days=29))
     assert later.passed
     assert later.summary == "no message of late; 1 earlier ones are in no figure"
 
@@ -123,7 +124,7 @@ def test_a_server_whose_clock_is_off_is_told(store, skews, passed, said):
     old = {"fetch_id": 99, "started_at": NOW - dt.timedelta(days=2), "server_clock_skew_seconds": 9999.0}
     answers = [{"fetch_id": n, "server_clock_skew_seconds": skew} for n, skew in enumerate(skews)]
     fill(store, ops.Fetches, old, *answers)
-    found = ask(store, quality.server_clock, now=NOW)
+    found = ask(store, raw_checks.server_clock, now=NOW)
     assert found.passed == passed
     assert said in found.summary
 
@@ -143,7 +144,7 @@ DRIFT = [
 @pytest.mark.parametrize(("row", "age", "news"), DRIFT)
 def test_drift_is_news_for_a_week(store, row, age, news):
     fill(store, ops.Drift, {**row, "first_seen_at": NOW - age})
-    found = ask(store, quality.drift, raw.Messages, now=NOW)
+    found = ask(store, raw_checks.drift, raw.Messages, now=NOW)
     assert found.passed == (news is None)
     assert (
         found.summary == f"{'nothing new' if news is None else 'new'} in the last 7 days{f': {news}' if news else ''}"
@@ -160,7 +161,7 @@ FRESHNESS = [
 @pytest.mark.parametrize(("outcome", "age", "is_fresh"), FRESHNESS)
 def test_only_a_success_makes_fresh(store, outcome, age, is_fresh):
     fill(store, ops.Fetches, {"operation": "list_contacts", "outcome": outcome, "started_at": NOW - age})
-    found = ask(store, quality.freshness, "list_contacts", limit=dt.timedelta(hours=2), now=NOW)
+    found = ask(store, raw_checks.freshness, "list_contacts", limit=dt.timedelta(hours=2), now=NOW)
     assert found.passed == is_fresh
 
 
@@ -173,22 +174,22 @@ def test_stored_and_quarantined_make_up_the_reported_total(store):
     fill(store, raw.Messages, message("a", 1), message("a", 2), message("b", 1))
     fill(store, ops.Quarantine, {"record_key": "k", "operation": "list_messages", "target": "a"})
     fill(store, ops.CrawlState, state("a", total=3, is_whole=True), state("b", total=41, is_whole=False))
-    found = ask(store, quality.messages_reconcile)
+    found = ask(store, raw_checks.messages_reconcile)
     assert found.passed
     assert found.figures["messages_known_to_be_older"] == 40
     fill(store, ops.CrawlState, state("c", total=2, is_whole=True))
-    found = ask(store, quality.messages_reconcile)
+    found = ask(store, raw_checks.messages_reconcile)
     assert not found.passed
     assert found.figures["messages_missing"] == 2
     assert found.figures["chats_short_of_their_total"] == 1
 
 
 def test_an_empty_warehouse_has_nothing_against_it(store):
-    for question in (quality.messages_reconcile, quality.messages_have_contacts):
+    for question in (raw_checks.messages_reconcile, raw_checks.messages_have_contacts):
         assert ask(store, question).passed
-    assert ask(store, quality.last_change) is None
-    assert ask(store, quality.finished_without_report) == 0
-    assert ask(store, quality.volume, timezone="Africa/Nairobi", now=NOW).passed
+    assert ask(store, due.last_change) is None
+    assert ask(store, due.finished_without_report) == 0
+    assert ask(store, raw_checks.volume, timezone="Africa/Nairobi", now=NOW).passed
 
 
 VOLUMES = [(10, True), (20, True), (21, False), (5, True), (4, False), (0, False)]
@@ -203,7 +204,7 @@ def test_volume_is_held_against_28_days(store, yesterday, is_usual):
         raw.Messages,
         *(message(f"{at:%d%m}", number, timestamp=at) for at, count in per_day for number in range(count)),
     )
-    assert ask(store, quality.volume, timezone="Africa/Nairobi", now=NOW).passed == is_usual
+    assert ask(store, raw_checks.volume, timezone="Africa/Nairobi", now=NOW).passed == is_usual
 
 
 AS_OF = [

@@ -17,9 +17,11 @@ from rich.console import Console
 from crm_platform.alerts.checks import one_line
 from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, platform, receipts, sweeps
 from crm_platform.cli import doctor as doctor_module
+from crm_platform.cli import kpi as kpi_module
 from crm_platform.cli import status as status_module
 from crm_platform.cli import words as words_module
-from crm_platform.cli.status import find_table, status_lines, summary_lines
+from crm_platform.cli.kpi import find_table, summary_lines
+from crm_platform.cli.status import status_lines
 from crm_platform.cli.words import figure, size, write_labelled, write_rows
 from crm_platform.defs import shell as shell_module
 from crm_platform.errors import ContractBreach, CrmPlatformError, FixConfiguration
@@ -31,7 +33,7 @@ from crm_platform.metrics.backlog_now.table import BacklogNow
 from crm_platform.metrics.executive_summary.table import ExecutiveSummary
 from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.models.noted import failing, notes_path
-from crm_platform.publish import current
+from crm_platform.publish import current, lost_warehouse
 from crm_platform.publish.audit import Audit
 from crm_platform.schemas import ops, raw
 from crm_platform.warehouse import DuckDbWarehouse, lease
@@ -44,7 +46,7 @@ def call(stocked, monkeypatch):
     """Call `crm …` on a platform that was refreshed."""
 
     def called(*arguments: str, settings=stocked) -> Result:
-        for module in (status_module, platform, receipts):
+        for module in (kpi_module, status_module, platform, receipts):
             monkeypatch.setattr(module, "current_settings", lambda: settings)
         monkeypatch.setattr(doctor_module, "load_settings", lambda: settings)
         return CliRunner().invoke(crm, arguments)
@@ -498,6 +500,23 @@ def test_a_build_that_is_held_back_leaves_a_note(call, stocked, monkeypatch):
     assert call("build", "--no-publish").exit_code == 0
     assert "BAD" not in call("doctor").output
     assert failing(stocked) == []
+
+
+def test_a_refresh_warns_before_it_begins_anew(call, stocked, monkeypatch):
+    """It published figures of an almost empty warehouse over good ones, without a word."""
+    monkeypatch.setattr(shell_module, "refresh_in_process", lambda *_arguments, **_options: "run")
+    assert "begins anew" not in call("refresh").output
+    aside = stocked.warehouse_path.rename(stocked.root / "aside.duckdb")
+    try:
+        warned = call("refresh")
+        (stocked.published_dir / "current").rename(stocked.root / "current")
+        assert lost_warehouse(stocked) == "", "a first start"
+    finally:
+        (stocked.root / "current").rename(stocked.published_dir / "current")
+        aside.rename(stocked.warehouse_path)
+    assert warned.exit_code == 0, "it may be meant"
+    assert f"crm: {stocked.warehouse_path} is gone, though figures as of 20" in warned.stderr
+    assert "restore the file from a backup: docs/runbook.md, Restore" in warned.stderr
 
 
 @pytest.mark.parametrize("command", ["build", "refresh"])

@@ -28,9 +28,9 @@ from crm_platform.errors import Breach, FixConfiguration
 from crm_platform.ingest import open_warehouse
 from crm_platform.metrics.backlog_daily.table import BacklogDaily
 from crm_platform.metrics.backlog_now.table import BacklogNow
-from crm_platform.models.noted import note_contracts, note_findings, notes_path
-from crm_platform.models.quality import RAW_QUESTIONS
-from crm_platform.models.quality import Finding as Answer
+from crm_platform.models.checks import CheckResult
+from crm_platform.models.noted import note_contracts, note_results, notes_path
+from crm_platform.models.raw_checks import RAW_CHECKS
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings, load_settings
 from crm_platform.warehouse import lease
@@ -150,8 +150,8 @@ def test_programs_can_read_it(tmp_path, shell, form):
 def test_checks_that_fail_are_named_with_rule_and_count(settings):
     (before,) = figures.checks(settings, NOW)
     assert before == Finding("checks", "note", "none was asked yet: `crm refresh` asks them")
-    reconciliation = next(question for question in RAW_QUESTIONS if question.name == "reconciliation")
-    note_findings(settings, [(reconciliation, Answer(passed=False, summary="2 of 9 chats are short"))], at=NOW)
+    reconciliation = next(check for check in RAW_CHECKS if check.name == "reconciliation")
+    note_results(settings, [(reconciliation, CheckResult(passed=False, summary="2 of 9 chats are short"))], at=NOW)
     breach = Breach("kpi.backlog_now", "open_waits", "from 0", 3)
     note_contracts(settings, [BacklogNow, BacklogDaily], [breach], at=NOW)
     assert list(figures.checks(settings, NOW + dt.timedelta(minutes=5))) == [
@@ -159,7 +159,7 @@ def test_checks_that_fail_are_named_with_rule_and_count(settings):
         Finding("check", "note", "raw.messages, reconciliation: 2 of 9 chats are short"),
         Finding("checks", "note", "1 of 3 pass; asked 5 min ago"),
     ]
-    note_findings(settings, [(reconciliation, Answer(passed=True, summary="0 of 9"))], at=NOW)
+    note_results(settings, [(reconciliation, CheckResult(passed=True, summary="0 of 9"))], at=NOW)
     note_contracts(settings, [BacklogNow], [], at=NOW)
     assert list(figures.checks(settings, NOW)) == [Finding("checks", "ok", "3 of 3 pass; asked 0 s ago")]
     notes_path(settings).write_text("[{")

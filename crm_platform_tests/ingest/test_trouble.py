@@ -16,7 +16,7 @@ from crm_platform.cli.status import status_lines
 from crm_platform.errors import GiveUp, RateLimited, ServerUnavailable, Unauthorized
 from crm_platform.ingest.runs import open_crawler
 from crm_platform.ingest.trouble import LONGEST_PAUSE, TroubleRegister
-from crm_platform.models.quality import everything_is_had
+from crm_platform.models.raw_checks import everything_is_had
 from crm_platform.sandbox import SandboxResponse
 from crm_platform.sandbox.records import milliseconds
 from crm_platform.schemas import raw
@@ -225,6 +225,43 @@ def test_a_key_that_is_refused_everywhere_ends_the_run(tmp_path):
             run()
         assert asked.total() <= 8
     assert not crm.rows("from ops.troubles where operation = 'list_messages' and over_at is null")
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda crm: crm.crawl(requests=2),
+        lambda crm: crm.crawl(minutes=2),
+        lambda crm: crm.refresh(tables=[raw.CampaignReports]),
+    ],
+    ids=["two requests", "two minutes", "two reports"],
+)
+def test_a_run_that_asks_for_little_tells_a_refused_key_too(tmp_path, run):
+    """It ended well after two refusals: too few for a row, and no list was due."""
+    crm = world(tmp_path, limits={"requests_per_minute": 60})
+    crm.refresh()
+    with crm.warehouse.writing() as session:
+        session.execute(
+            "delete from raw.campaigns where campaign_id not in (select campaign_id from raw.campaigns limit 2)"
+        )
+    stored = crm.rows("select count(*) as n from raw.messages")
+    crm.time.sleep(60)
+    asked = answers(crm, ("", 401, {"success": False, "developer_message": "no"}))
+    with pytest.raises(Unauthorized):
+        run(crm)
+    assert asked.total() <= 12
+    assert crm.rows("select count(*) as n from raw.messages") == stored
+    assert not crm.rows("from ops.troubles where over_at is null"), "it is the key's trouble, not theirs"
+
+
+def test_two_chats_that_are_refused_for_themselves_end_no_run(tmp_path):
+    crm = world(tmp_path, limits={"requests_per_minute": 60})
+    crm.refresh()
+    asked = answers(crm, ("/messages", 401, REFUSED))
+    crm.time.sleep(60)
+    crm.crawl(requests=2)
+    assert asked.total() == 2
+    assert len(crm.rows("from ops.troubles where over_at is null")) == 2
 
 
 def test_messages_that_are_refused_altogether_end_their_stage_alone(tmp_path):

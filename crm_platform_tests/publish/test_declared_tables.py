@@ -10,7 +10,7 @@ import pytest
 
 from crm_platform.models import build, build_order, freeze
 from crm_platform.publish import publish, published_tables
-from crm_platform.publish.snapshot import published_columns
+from crm_platform.publish.parquet import published_columns
 from crm_platform.schemas import Column, Type, live_tables
 from crm_platform.schemas.ops import Builds
 from crm_platform.settings import Settings

@@ -17,6 +17,7 @@ from crm_platform.errors import Breach, Busy, ContractBreach, GiveUp
 from crm_platform.publish import current, pseudonym, pseudonym_key, publish, published_tables, purge, read_manifest
 from crm_platform.publish import database as database_module
 from crm_platform.publish import files as files_module
+from crm_platform.publish import parquet as parquet_module
 from crm_platform.publish import snapshot as snapshot_module
 from crm_platform.warehouse import DuckDbWarehouse, lease
 
@@ -431,8 +432,8 @@ class Killed(BaseException):
 CRASHES = [
     (snapshot_module, "write_database", "before"),
     (snapshot_module, "write_database", "after"),
-    (snapshot_module, "_months", "before"),
-    (snapshot_module, "_copy", "after"),
+    (parquet_module, "_months", "before"),
+    (parquet_module, "_copy", "after"),
     (snapshot_module, "seal", "before"),
     (snapshot_module, "sync_folder", "before"),
     (Path, "rename", "before"),

@@ -12,7 +12,7 @@ import pytest
 from crm_platform import core
 from crm_platform.models.generate import figures
 from crm_platform.publish import publish, published_tables
-from crm_platform.publish.snapshot import published_columns
+from crm_platform.publish.parquet import published_columns
 from crm_platform.receipts import OpenedSnapshot, opened
 from crm_platform.receipts.behind import SnapshotReader, is_same
 from crm_platform.schemas import CoreTable, KpiTable

@@ -9,7 +9,7 @@ import pytest
 from crm_platform.errors import GiveUp, NotFound
 from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.publish import purge, read_manifest
-from crm_platform.receipts import Movement, moved, moved_since, why
+from crm_platform.receipts import Movement, moved_since, why
 from crm_platform.schemas import ops, raw
 from crm_platform_tests.receipts.desk import CUT, DAY, Desk, at, fetch_ids
 
@@ -152,24 +152,6 @@ def test_a_row_that_only_one_snapshot_has_is_no_error(desk):
     after = desk.open(CUT + dt.timedelta(days=2))
     movement = why(after, before, "response_times_daily", {"day": dt.date(2026, 11, 21)}, "waits")
     assert (movement.then, movement.now) == (None, 0)
-
-
-def test_what_moved_is_found_by_comparing_tables(desk):
-    one_chat(desk)
-    before = desk.open()
-    assert moved(before, before) == []
-    desk.question_and_answer(OTHER, at(11), 300, visited=LATER - dt.timedelta(minutes=5))
-    found = {(one.table, one.column): one for one in moved(desk.open(LATER), before)}
-    one = found["kpi.response_times_daily", "response_seconds_median"]
-    assert one.to_dict() == {
-        "table": "kpi.response_times_daily",
-        "key": {"day": "2026-11-18"},
-        "column": "response_seconds_median",
-        "then": 60.0,
-        "now": 180.0,
-    }
-    assert ("kpi.response_times_daily", "missed_waits") not in found
-    assert ("kpi.response_times_daily", "as_of") not in found
 
 
 def test_older_history(desk):

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from crm_platform.languages import N_
 from crm_platform.receipts import Movement, Receipt, moved_since, receipt
-from crm_platform.receipts.moved import WORDS as REASONS
+from crm_platform.receipts.reasons import REASONS
 from crm_platform.schemas import Column, Type
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.chart import country, label, yes_or_no

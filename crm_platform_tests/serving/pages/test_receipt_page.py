@@ -12,7 +12,7 @@ import pytest
 from crm_platform.models import Cut, expand, vocabulary
 from crm_platform.models.generate import figures, used
 from crm_platform.receipts import figure_columns
-from crm_platform.receipts.moved import WORDS as REASONS
+from crm_platform.receipts.reasons import REASONS
 from crm_platform.schemas import KpiTable
 from crm_platform.serving.pages.column_words import COLUMN_WORDS, ROW_WORDS, column_words, row_words
 from crm_platform.serving.pages.receipt import REASON_WORDS

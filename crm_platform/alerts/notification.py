@@ -8,7 +8,7 @@ from __future__ import annotations
 import email.utils
 from dataclasses import dataclass
 from email.message import EmailMessage
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
@@ -21,26 +21,8 @@ if TYPE_CHECKING:
     from crm_platform.settings import Settings
 
 
-class _Text(TypedDict):
-    type: str
-    text: str
-
-
-class _Block(TypedDict, total=False):
-    type: str
-    text: _Text
-    elements: list[_Text]
-
-
-class Body(TypedDict):
-    """What is posted. `text` stands in notifications, `blocks` in the channel."""
-
-    text: str
-    blocks: list[_Block]
-
-
 @dataclass(frozen=True, slots=True)
-class Message:
+class Notification:
     """What is sent: a title, a text of lines, a few words of small print, and a mark that catches the eye."""
 
     title: str
@@ -67,7 +49,7 @@ def scrubbed(text: str, settings: Settings) -> str:
     return scrub(text, secrets=secrets, is_ours=True)
 
 
-def mail(message: Message, *, sender: str, to: Sequence[str]) -> EmailMessage:
+def mail(message: Notification, *, sender: str, to: Sequence[str]) -> EmailMessage:
     """Make a plain-text e-mail of it. Headers say that a program wrote it, so that no holiday reply answers."""
     made = EmailMessage()
     made["Subject"] = " ".join(message.headline.split())
@@ -80,9 +62,10 @@ def mail(message: Message, *, sender: str, to: Sequence[str]) -> EmailMessage:
     return made
 
 
-def body(title: str, *, text: str, notes: Sequence[str]) -> Body:
-    """Give a title, a text and a line of small print Slack's shape."""
-    blocks: list[_Block] = [{"type": "header", "text": {"type": "plain_text", "text": _fit(title, _HEADER_CHARACTERS)}}]
+def body(title: str, *, text: str, notes: Sequence[str]) -> dict[str, object]:
+    """Give words Slack's shape: `text` stands in its notifications, `blocks` in the channel."""
+    header = {"type": "plain_text", "text": _fit(title, _HEADER_CHARACTERS)}
+    blocks: list[dict[str, object]] = [{"type": "header", "text": header}]
     if text:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": _fit(text, _SECTION_CHARACTERS)}})
     if notes:

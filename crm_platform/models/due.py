@@ -1,0 +1,77 @@
+"""Whether anything is due: when what is stored last changed, when it was last built, which reports are missing.
+
+What belongs here: these questions, which sensors ask before they start a run. What does not: starting it (defs/),
+checks of the data (checks.py).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from crm_platform.models.checks import count, first_row
+from crm_platform.schemas import Table, ops, raw
+
+if TYPE_CHECKING:
+    from crm_platform.warehouse import Session
+
+
+def holds(session: Session, *tables: type[Table]) -> bool:
+    """Say whether the store has these tables yet."""
+    known = session.query("select table_schema || '.' || table_name as name from information_schema.tables")
+    return {table.full_name() for table in tables} <= set(known.column("name").to_pylist())
+
+
+def last_change(session: Session) -> dt.datetime | None:
+    """When what a figure is made of last changed: start of the request that brought the newest row or version.
+
+    Aware UTC; None before the first fetch.
+    """
+    if not holds(session, raw.OperatorEvents):
+        return None
+    newest = first_row(
+        session,
+        f"""
+        select max(changed_at) as changed_at from (
+            select max(fetched_at) as changed_at from {raw.Contacts.full_name()}
+            union all select max(fetched_at) from {raw.Messages.full_name()}
+            union all select max(fetched_at) from {raw.Campaigns.full_name()}
+            union all select max(first_fetched_at) from {raw.CampaignReports.full_name()}
+            union all select max("at") from {raw.ContactSightings.full_name()}
+            union all select max(counted_at) from {raw.ContactSweeps.full_name()} where accepted_by is not null
+            union all select max("at") from {raw.OperatorEvents.full_name()}
+        ) as changes
+        """,
+    )["changed_at"]
+    return newest.replace(tzinfo=dt.UTC) if isinstance(newest, dt.datetime) else None
+
+
+def last_cut(session: Session) -> dt.datetime | None:
+    """When the newest build began, aware UTC; None before the first."""
+    if not holds(session, ops.Builds):
+        return None
+    newest = first_row(session, f"select max(started_at) as at from {ops.Builds.full_name()}")["at"]
+    return newest.replace(tzinfo=dt.UTC) if isinstance(newest, dt.datetime) else None
+
+
+def finished_without_report(session: Session) -> int:
+    """Count the campaigns that have finished since their report was last fetched."""
+    if not holds(session, raw.CampaignStatuses, raw.CampaignReports):
+        return 0
+    return count(
+        session,
+        f"""
+        (
+            select campaign_id, max(observed_at) as at
+            from {raw.CampaignStatuses.full_name()}
+            where status in ('completed', 'failed') and is_change
+            group by campaign_id
+        ) as finished
+        left join (
+            select campaign_id, max(last_fetched_at) as at
+            from {raw.CampaignReports.full_name()}
+            group by campaign_id
+        ) as reported on reported.campaign_id = finished.campaign_id
+        where reported.at is null or reported.at < finished.at
+        """,
+    )
