@@ -19,7 +19,7 @@ from crm_platform.receipts.moved import WORDS as REASONS
 from crm_platform.schemas import Column, Type
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.chart import country, label, yes_or_no
-from crm_platform.serving.pages.column_words import VALUE_WORDS, column_words, row_words
+from crm_platform.serving.pages.column_words import VALUE_WORDS, column_words
 from crm_platform.serving.pages.published import short
 from crm_platform.tables import TABLES
 
@@ -132,7 +132,7 @@ def behind(view: View) -> ReceiptPage:
         of=_key(view, found.key),
         amount=_cell(view, column, unit, found.value),
         meaning=view.meaning(tile) if tile else "",
-        made_of=view.ngettext(*row_words(found.source.partition(".")[2]), found.row_count) if found.source else "",
+        made_of=view.ngettext(*TABLES[found.source].row_words, found.row_count) if found.source else "",
         columns=tuple(view._(column_words(name)) for name in columns),
         rows=tuple(
             tuple(_cell(view, name, _declared(found.source, name), row[name]) for name in columns)
