@@ -25,7 +25,7 @@ from crm_platform.publish.audit import Audit
 from crm_platform.serving import login, static
 from crm_platform.serving.access import Door, Role
 from crm_platform.serving.bounds import LONGEST_ADDRESS, Bounds
-from crm_platform.serving.guard import Forwarded, Gate, Headers, Names, own_names
+from crm_platform.serving.guard import AccessControl, Forwarded, Headers, Names, own_names
 from crm_platform.serving.pages.frame import preferences
 from crm_platform.serving.problems import answer, on_bug, on_refusal, on_trouble
 from crm_platform.serving.refusals import Refused
@@ -75,7 +75,7 @@ def behind_door(ui: ASGIApp, settings: Settings, *, host: str, now: Callable[[],
             Middleware(Bounds, longest_parameter=LONGEST_ADDRESS, longest_body=_LONGEST_BODY),
             # Without a login there is nothing but the name to tell friend from foe: no other one is taken then.
             Middleware(Names, names=own_names(host, () if door.is_open else settings.serve_hosts)),
-            Middleware(Gate, door=door, audit=audit, needed=_needed),
+            Middleware(AccessControl, door=door, audit=audit, needed=_needed),
             Middleware(OwnPages),
         ],
         exception_handlers={HTTPException: on_refusal, CrmPlatformError: on_trouble, Exception: on_bug},

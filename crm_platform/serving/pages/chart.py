@@ -1,7 +1,7 @@
 """A chart with the table it is drawn from.
 
-What belongs here: the pair of drawing and rows, and the rows as HTML and CSV. What does not: geometry (charts.py),
-which charts a page has (executive.py, campaigns.py, support.py).
+What belongs here: the pair of drawing and rows, and the rows as HTML and CSV. What does not: geometry (svg.py,
+trends.py, bars.py), which charts a page has (executive.py, campaigns.py, support.py).
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from typing import Any, Final, Literal
 from crm_platform.languages import Language
 from crm_platform.publish.csv_writer import csv_document
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.charts import Drawing, HeatMap, Size
+from crm_platform.serving.pages.bars import BarChart, HeatMap
 from crm_platform.serving.pages.column_words import ABSENT_WORDS
+from crm_platform.serving.pages.svg import Size
+from crm_platform.serving.pages.trends import ColumnChart, LineChart
 
+Drawing = LineChart | ColumnChart | BarChart | HeatMap
 CellKind = Literal[
     "count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour", "flag", "label", "region",
     "amount",
@@ -29,7 +32,7 @@ WIDTHS: Final = {12: 1150, 8: 744, 6: 544, 4: 344}  # px inside so many columns 
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ChartColumn:
     """A column of a chart's table: the published name, its heading, how it is written."""
 
     name: str
@@ -80,7 +83,7 @@ class Chart:
     subtitle: str
     table: str
     key: Sequence[str]
-    columns: Sequence[Column]
+    columns: Sequence[ChartColumn]
     rows: Sequence[dict[str, Any]]
     drawing: Drawing | None = None
     span: int = 6
@@ -111,7 +114,7 @@ class Chart:
         """The key of a row as `data-key` says it."""
         return ",".join(f"{name}={plain(row.get(name))}" for name in self.key)
 
-    def bar(self, column: Column, row: dict[str, Any]) -> str:
+    def bar(self, column: ChartColumn, row: dict[str, Any]) -> str:
         """Draw a cell's bar, 72 by 8 px."""
         most = max((one.get(column.name) or 0 for one in self.rows), default=0)
         width = 72 * (row.get(column.name) or 0) / most if most else 0

@@ -1,7 +1,7 @@
 """What is said of published columns: their names, and what their values and abbreviations mean.
 
 What belongs here: finding a column's name, and words for values, marked for the catalogs. What does not: the names
-themselves, which are declared with the columns (core/, metrics/); words of a page's figures (figure_words.py).
+themselves, which are declared with the columns (core/, metrics/); what is said of a page's tiles (tiles.py).
 """
 
 from __future__ import annotations
