@@ -94,7 +94,6 @@ def _operation(table: type[KpiTable]) -> Json:
     answer = {
         "allOf": [reference("schemas", "Answer"), {"type": "object", "properties": {"rows": row}}],
     }
-    headers = [*_headers()]
     return {
         "operationId": table.table,
         "summary": f"kpi.{table.table}",
@@ -107,14 +106,14 @@ def _operation(table: type[KpiTable]) -> Json:
         "responses": {
             "200": {
                 "description": "Rows that match.",
-                "headers": {name: reference("headers", name) for name in headers},
+                "headers": {name: reference("headers", name) for name in _headers()},
                 "content": {
                     "application/json": {"schema": answer},
                     "text/csv": {"schema": {"type": "string"}},
                     "application/vnd.apache.arrow.stream": {"schema": {"type": "string", "format": "binary"}},
                 },
             },
-            **{status: reference("responses", name) for status, name in _REFUSALS.items()},
+            **_refusals("304", "400", "401", "403", "406", "409", "503"),
         },
     }
 
@@ -124,10 +123,22 @@ _REFUSALS: Final = {
     "400": "BadRequest",
     "401": "NotLoggedIn",
     "403": "RoleTooLow",
+    "404": "NoSuchFigure",
     "406": "NotAcceptable",
     "409": "CursorOutdated",
     "503": "NothingPublished",
 }
+
+
+def _refusals(*statuses: str) -> Json:
+    return {status: reference("responses", _REFUSALS[status]) for status in statuses}
+
+
+def _as_json(description: str, schema: str, *, has_tag: bool = True) -> Json:
+    """An answer that has one form."""
+    tag = {"headers": {"ETag": reference("headers", "ETag")}} if has_tag else {}
+    content = {"application/json": {"schema": reference("schemas", schema)}}
+    return {"200": {"description": description, **tag, "content": content}}
 
 
 def _filters(table: type[KpiTable]) -> list[Json]:
@@ -181,15 +192,7 @@ def _receipt_operation(table: type[KpiTable]) -> Json:
         "summary": f"What one figure of kpi.{table.table} is made of, and why it moved",
         "tags": [table.pillar],
         "parameters": [*key, figure, reference("parameters", "receipt_limit")],
-        "responses": {
-            "200": {
-                "description": "The receipt.",
-                "headers": {"ETag": reference("headers", "ETag")},
-                "content": {"application/json": {"schema": reference("schemas", "Receipt")}},
-            },
-            "404": reference("responses", "NoSuchFigure"),
-            **{one: reference("responses", _REFUSALS[one]) for one in ("304", "400", "401", "403", "503")},
-        },
+        "responses": _as_json("The receipt.", "Receipt") | _refusals("404", "304", "400", "401", "403", "503"),
     }
 
 
@@ -199,11 +202,8 @@ def _audit_operation() -> Json:
         "summary": "The newest lines of the audit log; for admins",
         "parameters": [reference("parameters", "audit_limit")],
         "responses": {
-            "200": {
-                "description": "What left the house, and who came in, newest first.",
-                "content": {"application/json": {"schema": reference("schemas", "AuditLog")}},
-            },
-            **{one: reference("responses", _REFUSALS[one]) for one in ("400", "401", "403")},
+            **_as_json("What left the house, and who came in, newest first.", "AuditLog", has_tag=False),
+            **_refusals("400", "401", "403"),
         },
     }
 
@@ -212,14 +212,7 @@ def _list_operation() -> Json:
     return {
         "operationId": "list_kpis",
         "summary": "Every KPI table, its columns and its coverage",
-        "responses": {
-            "200": {
-                "description": "The tables.",
-                "headers": {"ETag": reference("headers", "ETag")},
-                "content": {"application/json": {"schema": reference("schemas", "TableList")}},
-            },
-            **{one: reference("responses", _REFUSALS[one]) for one in ("304", "401", "403", "503")},
-        },
+        "responses": _as_json("The tables.", "TableList") | _refusals("304", "401", "403", "503"),
     }
 
 
@@ -229,7 +222,7 @@ def _self_operation() -> Json:
         "summary": "This document",
         "responses": {
             "200": {"description": "OpenAPI 3.1.", "content": {"application/json": {"schema": {"type": "object"}}}},
-            **{one: reference("responses", _REFUSALS[one]) for one in ("304", "401", "403")},
+            **_refusals("304", "401", "403"),
         },
     }
 

@@ -37,8 +37,6 @@ def _name(y: float, words: str, width: float) -> str:
 class BarChart:
     """Ranked bars from 0, one below the other; so many px apart. A narrow drawing has the name above its bar."""
 
-    title: str
-    description: str
     bars: Sequence[Bar]
     row: int = 30
 
@@ -47,7 +45,7 @@ class BarChart:
         """Where the axis ends: the longest bar or interval; 1 when all are 0."""
         return max((bar.high if bar.high is not None else bar.value or 0 for bar in self.bars), default=0) or 1
 
-    def svg(self, size: Size) -> str:
+    def svg(self, size: Size, label: str) -> str:
         """Draw it as high as its bars ask for; an empty text when there are none."""
         if not self.bars:
             return ""
@@ -72,7 +70,7 @@ class BarChart:
                     f'M{low:.1f} {y + 4:.1f}v8M{high:.1f} {y + 4:.1f}v8"/>'
                 )
             parts.append(svg_text(names + room + 8, y + 12, bar.text, "label"))
-        return svg_element(Size(width, row * len(self.bars) + 4), self.title, self.description, parts)
+        return svg_element(Size(width, row * len(self.bars) + 4), label, parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +80,6 @@ class HeatMap:
     `row_of`: the row of the chart's table that stands for a cell; by default row by row.
     """
 
-    title: str
-    description: str
     rows: Sequence[str]
     columns: Sequence[str]
     cells: Sequence[Sequence[float | None]]
@@ -100,7 +96,7 @@ class HeatMap:
         """The row of the chart's table that stands for a cell."""
         return self.row_of(line, column) if self.row_of else line * len(self.columns) + column
 
-    def svg(self, size: Size) -> str:
+    def svg(self, size: Size, label: str) -> str:
         """Draw it; an empty text when no cell has a value."""
         high = self.high
         if high is None:
@@ -130,4 +126,4 @@ class HeatMap:
             svg_text(left + wide * (index + 0.5), size.height - 6, self.columns[index], "tick", "middle")
             for index in range(0, len(self.columns), every)
         ]
-        return svg_element(size, self.title, self.description, parts)
+        return svg_element(size, label, parts)

@@ -15,11 +15,9 @@ from crm_platform.metrics.engagement_monthly.table import EngagementMonthly
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.period import Period
-from crm_platform.serving.pages.published import PublishedFigures, Row
-from crm_platform.serving.pages.tiles import How, Source, Tile, TileWords
+from crm_platform.serving.pages.published import PublishedFigures, Row, open_month
+from crm_platform.serving.pages.tiles import How, Source, Tile, TileWords, of_one_row
 from crm_platform.serving.pages.view import View
-
-_MONTHS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ def judged_campaigns(view: View, rows: Sequence[Row], sums: Sums) -> list[Tile]:
     before = replace(sums, period=sums.period.previous())
     has_before = is_range and bool(before.of("campaigns"))
     ids = "" if is_range else ",".join(row["campaign_id"] for row in rows)
-    months = view.published.rows("engagement_monthly")[-_MONTHS:]
+    months = view.published.months("engagement_monthly")
 
     def figure(words: TileWords, kind: numbers.Kind, column: str, how: How, told: str) -> Tile:
         """`column`, `how`: where a reader finds it; `told`: the same as a column of engagement_monthly."""
@@ -142,7 +140,7 @@ def judged_campaigns(view: View, rows: Sequence[Row], sums: Sums) -> list[Tile]:
             coverage=None if is_unknown else coverage,
             is_provisional=is_unknown or (coverage or 0) < WELL_COVERED or any(not row["is_settled"] for row in rows),
             spark=[one[told] for one in months] if is_range else [],
-            spark_open=len(months) - 1 if months and months[-1]["is_provisional"] else None,
+            spark_open=open_month(months),
             has_history=is_range,
         )
 
@@ -186,22 +184,16 @@ REPLY_RATE_SETTLED = TileWords(
 
 def settled_rate(view: View, words: TileWords, rate: str) -> Tile:
     """A rate of the settled campaigns of 30 days: `rate` is its column by month."""
-    row = view.published.one("executive_summary")
-    months = view.published.rows("engagement_monthly")[-_MONTHS:]
-    column = f"{rate}_30d"
-    return Tile(
-        words=words,
-        kind="rate",
-        value=row.get(column),
-        previous=row.get(f"{column}_previous"),
-        source=Source("kpi.executive_summary", column),
-        good="up",
+    months = view.published.months("engagement_monthly")
+    return of_one_row(
+        view,
+        words,
+        "executive_summary",
+        f"{rate}_30d",
         window=view._("settled campaigns of the last 30 full days, against the 30 before"),
         base=view._("messages delivered"),
-        coverage=row.get("coverage"),
-        is_provisional=bool(row.get("is_provisional", True)),
         spark=[one[rate] for one in months],
-        spark_open=len(months) - 1 if months and months[-1]["is_provisional"] else None,
+        spark_open=open_month(months),
         tag=view._("30 d"),
     )
 
@@ -219,21 +211,19 @@ ACTIVE_CAMPAIGNS = TileWords(
 
 def active_campaigns(view: View) -> Tile:
     """Campaigns that are active or in progress now."""
-    row = view.published.one("executive_summary")
-    months = view.published.rows("engagement_monthly")[-_MONTHS:]
-    return Tile(
-        words=ACTIVE_CAMPAIGNS,
-        kind="count",
-        value=row.get("active_campaigns"),
-        previous=row.get("active_campaigns_previous"),
-        source=Source("kpi.executive_summary", "active_campaigns"),
-        good="neither",
+    is_known = bool(view.published.one("executive_summary"))
+    months = view.published.months("engagement_monthly")
+    return of_one_row(
+        view,
+        ACTIVE_CAMPAIGNS,
+        "executive_summary",
+        "active_campaigns",
         window=view._("now, against the end of the day 7 days ago"),
         base=view._("all campaigns the CRM lists"),
-        coverage=1.0 if row else None,
-        is_provisional=not row,
+        coverage=1.0 if is_known else None,
+        is_provisional=not is_known,
         spark=[one["campaigns"] for one in months],
-        spark_open=len(months) - 1 if months and months[-1]["is_provisional"] else None,
+        spark_open=open_month(months),
         tag=view._("now"),
     )
 

@@ -141,12 +141,6 @@ def _sentence(view: View, rows: Sequence[Row], figures: Sequence[Tile]) -> str:
 
 
 def _funnel(view: View, sums: campaign_tiles.Sums) -> Chart:
-    title = view._("How far do campaigns get?")
-    subtitle = view.ngettext(
-        "Recipients of the one campaign counted above",
-        "Recipients, counted once a campaign, over the {n} campaigns counted above",
-        sums.of("campaigns") or 0,
-    )
     steps = (
         ("total_recipients", view._("Recipients"), None),
         ("delivered", view._("Delivered"), "delivery_rate"),
@@ -168,8 +162,12 @@ def _funnel(view: View, sums: campaign_tiles.Sums) -> Chart:
     ]
     return Chart(
         name="funnel",
-        title=title,
-        subtitle=subtitle,
+        title=view._("How far do campaigns get?"),
+        subtitle=view.ngettext(
+            "Recipients of the one campaign counted above",
+            "Recipients, counted once a campaign, over the {n} campaigns counted above",
+            sums.of("campaigns") or 0,
+        ),
         note=view._("delivered in % of recipients, read and replied in % of delivered"),
         table="kpi.campaign_performance",
         how="funnel",
@@ -180,7 +178,7 @@ def _funnel(view: View, sums: campaign_tiles.Sums) -> Chart:
             ChartColumn("share", view._("Share"), "rate"),
         ),
         rows=told,
-        drawing=BarChart(title=title, description=subtitle, bars=bars, row=48) if told[0]["people"] else None,
+        drawing=BarChart(bars=bars, row=48) if told[0]["people"] else None,
     )
 
 
@@ -194,18 +192,12 @@ def _send_times(view: View) -> Chart:
     else:
         weekday = view.language.weekday(best["weekday"])
         title = view._("Read most when sent on {weekday} at {hour}", weekday=weekday, hour=f"{best['hour']:02d}:00")
-    subtitle = view._(
-        "Read in % of delivered by weekday and hour of sending, over all campaigns; few messages are "
-        "drawn towards the mean of all"
-    )
     hours = sorted({row["hour"] for row in rows}) or [9]
     shown = range(min(hours), max(hours) + 1)
     numbered = {(row["weekday"], row["hour"]): number for number, row in enumerate(rows)}
     low = min((row["read_per_delivered_shrunk"] or 0 for row in rows), default=0)
 
     drawing = HeatMap(
-        title=title,
-        description=subtitle,
         rows=[view.language.weekday(number) for number in range(7)],
         columns=[f"{hour:02d}" for hour in shown],
         cells=[
@@ -218,7 +210,10 @@ def _send_times(view: View) -> Chart:
     return Chart(
         name="send_time",
         title=title,
-        subtitle=subtitle,
+        subtitle=view._(
+            "Read in % of delivered by weekday and hour of sending, over all campaigns; few messages are "
+            "drawn towards the mean of all"
+        ),
         note=view._("struck through: not enough data (fewer than 3 campaigns or 1,000 delivered)"),
         table="kpi.send_time_performance",
         key=("weekday", "hour"),

@@ -75,7 +75,8 @@ class Chart:
     """A chart.
 
     `table`: the published table its rows stand in by `key`; `drawing`: None where there is nothing to draw; `span`:
-    columns of the grid it takes; `height`: px.
+    columns of the grid it takes; `height`: px; `description`: what is said of the drawing to who cannot see it, where
+    that is not the subtitle.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Chart:
     span: int = 6
     height: int = 240
     note: str = ""
+    description: str = ""
     how: str = "cell"
     attributes: dict[str, str] = field(default_factory=dict)
     keys: Sequence[tuple[str, str]] = ()  # a legend: class and word
@@ -101,14 +103,19 @@ class Chart:
         return isinstance(self.drawing, HeatMap)
 
     @property
+    def label(self) -> str:
+        """What is said of the drawing to who cannot see it."""
+        return f"{self.title}{'' if self.title.endswith('?') else '.'} {self.description or self.subtitle}"
+
+    @property
     def wide(self) -> str:
         """Draw it for its columns of the grid."""
-        return self.drawing.svg(Size(WIDTHS[self.span], self.height)) if self.drawing else ""
+        return self.drawing.svg(Size(WIDTHS[self.span], self.height), self.label) if self.drawing else ""
 
     @property
     def narrow(self) -> str:
         """Draw it for a phone."""
-        return self.drawing.svg(Size(NARROW, min(self.height, 220))) if self.drawing else ""
+        return self.drawing.svg(Size(NARROW, min(self.height, 220)), self.label) if self.drawing else ""
 
     def key_of(self, row: dict[str, Any]) -> str:
         """The key of a row as `data-key` says it."""

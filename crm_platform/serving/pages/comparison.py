@@ -43,7 +43,7 @@ def comparison(view: View, rows: Sequence[Row]) -> list[Chart]:
     drawn = []
     for rate, tile in RATES.items():
         ordered = sorted(rows, key=lambda row: (row[rate] is None, -(row[rate] or 0)))
-        title, subtitle = view.title(tile), view._("Share with its 95 % interval")
+        title = view.title(tile)
         bars = [
             Bar(campaign_name(row), row[rate], view.value("rate", row[rate]), row[f"{rate}_low"], row[f"{rate}_high"])
             for row in ordered
@@ -52,7 +52,7 @@ def comparison(view: View, rows: Sequence[Row]) -> list[Chart]:
             Chart(
                 name=f"compare_{tile.name}",
                 title=title,
-                subtitle=subtitle,
+                subtitle=view._("Share with its 95 % interval"),
                 table="kpi.campaign_performance",
                 key=("campaign_id",),
                 columns=(
@@ -62,7 +62,7 @@ def comparison(view: View, rows: Sequence[Row]) -> list[Chart]:
                     ChartColumn(f"{rate}_high", view._("At most"), "rate"),
                 ),
                 rows=ordered,
-                drawing=BarChart(title=title, description=subtitle, bars=bars),
+                drawing=BarChart(bars=bars),
                 span=4,
             )
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from crm_platform.languages import N_
 from crm_platform.schemas import WELL_COVERED
@@ -16,11 +16,9 @@ from crm_platform.serving.pages import daily, numbers
 from crm_platform.serving.pages.bars import Bar, BarChart
 from crm_platform.serving.pages.chart import Chart, ChartColumn, label
 from crm_platform.serving.pages.published import total
-from crm_platform.serving.pages.tiles import Source, Tile, TileWords
+from crm_platform.serving.pages.tiles import Source, Tile, TileWords, of_one_row
 from crm_platform.serving.pages.trends import ColumnChart, Line
 from crm_platform.serving.pages.view import Chip, View
-
-_MONTHS: Final = 12
 
 
 def segment_of(view: View) -> dict[str, Any]:
@@ -61,38 +59,35 @@ TOTAL_CONTACTS = TileWords(
 
 def total_contacts(view: View, segment: dict[str, Any]) -> Tile:
     """Contacts now, of all or of a segment."""
-    row = view.published.one("executive_summary")
-    shown = view.period.shown()
-    daily = view.published.by_day("contact_growth_daily", shown)
     if segment:
+        everyone = view.published.one("executive_summary").get("total_contacts") or 0
+        key = (("field", segment["field"]), ("value", segment["value"]))
         return Tile(
             words=TOTAL_CONTACTS,
             kind="count",
             value=segment.get("contacts"),
-            source=Source(
-                "kpi.contacts_by_segment", "contacts", key=(("field", segment["field"]), ("value", segment["value"]))
-            ),
+            source=Source("kpi.contacts_by_segment", "contacts", key=key),
             good="up",
             window=view._("now"),
-            base=view.ngettext("1 contact in all", "{n} contacts in all", row.get("total_contacts") or 0),
+            base=view.ngettext("1 contact in all", "{n} contacts in all", everyone),
             coverage=segment.get("coverage"),
             is_provisional=bool(segment.get("is_provisional", True)),
             has_history=False,
             tag=view._("now"),
         )
-    latest = daily[-1] if daily else {}
-    return Tile(
-        words=TOTAL_CONTACTS,
-        kind="count",
-        value=row.get("total_contacts"),
-        previous=row.get("total_contacts_previous"),
-        source=Source("kpi.executive_summary", "total_contacts"),
-        good="up",
+    shown = view.period.shown()
+    daily_rows = view.published.by_day("contact_growth_daily", shown)
+    coverage = daily_rows[-1].get("coverage") if daily_rows else None
+    return of_one_row(
+        view,
+        TOTAL_CONTACTS,
+        "executive_summary",
+        "total_contacts",
         window=view._("now, against the end of the day 7 days ago"),
         base=view._("all contacts present"),
-        coverage=latest.get("coverage"),
-        is_provisional=(latest.get("coverage") or 0) < WELL_COVERED,
-        spark=[one.get("total_contacts") for one in daily],
+        coverage=coverage,
+        is_provisional=(coverage or 0) < WELL_COVERED,
+        spark=[one.get("total_contacts") for one in daily_rows],
         spark_open=view.period.open_from(shown),
         tag=view._("now"),
     )
@@ -114,25 +109,26 @@ GROWTH = TileWords(
 
 def growth(view: View) -> Tile:
     """Growth of the last complete month."""
-    row = view.published.one("executive_summary")
-    months = view.published.rows("contact_growth_monthly")
-    whole = [one for one in months if not one["is_partial"]]
-    last = whole[-1] if whole else {}
-    return Tile(
-        words=GROWTH,
+    whole = [one for one in view.published.rows("contact_growth_monthly") if not one["is_partial"]]
+    told: dict[str, Any] = {"coverage": None}
+    if whole:
+        last = whole[-1]
+        month = numbers.month(view.language, last["month"])
+        told = {
+            "window": view._("{month}, against the month before", month=month),
+            "base": view._("contacts at the start of the month: {n}", n=view.count(last["opening"])),
+            "coverage": last["coverage"],
+            "tag": numbers.month(view.language, last["month"], year=False),
+        }
+    return of_one_row(
+        view,
+        GROWTH,
+        "executive_summary",
+        "monthly_growth_rate",
         kind="growth",
-        value=row.get("monthly_growth_rate"),
-        previous=row.get("monthly_growth_rate_previous"),
-        source=Source("kpi.executive_summary", "monthly_growth_rate"),
-        good="up",
-        window=view._("{month}, against the month before", month=numbers.month(view.language, last["month"]))
-        if last
-        else "",
-        base=view._("contacts at the start of the month: {n}", n=view.count(last["opening"])) if last else "",
-        coverage=last.get("coverage"),
-        is_provisional=(last.get("coverage") or 0) < WELL_COVERED,
-        spark=[one["monthly_growth_rate"] for one in whole[-_MONTHS:]],
-        tag=numbers.month(view.language, last["month"], year=False) if last else "",
+        is_provisional=(told["coverage"] or 0) < WELL_COVERED,
+        spark=[one["monthly_growth_rate"] for one in whole[-12:]],
+        **told,
     )
 
 
@@ -177,14 +173,12 @@ def _joined(view: View) -> int | None:
 
 def monthly(view: View) -> Chart:
     """Contacts at the end of each month."""
-    months = view.published.rows("contact_growth_monthly")[-_MONTHS:]
-    title = view._("Is the audience growing?")
-    subtitle = view._("Contacts at the end of each month; growth against its start above")
+    months = view.published.months("contact_growth_monthly")
     growth = [one["monthly_growth_rate"] for one in months]
     return Chart(
         name="contacts_monthly",
-        title=title,
-        subtitle=subtitle,
+        title=view._("Is the audience growing?"),
+        subtitle=view._("Contacts at the end of each month; growth against its start above"),
         table="kpi.contact_growth_monthly",
         key=("month",),
         columns=(
@@ -197,8 +191,6 @@ def monthly(view: View) -> Chart:
         ),
         rows=months,
         drawing=ColumnChart(
-            title=title,
-            description=subtitle,
             names=[numbers.month(view.language, one["month"], year=False) for one in months],
             stacks=[Line(view._("contacts"), [one["closing"] for one in months])],
             words=partial(numbers.short_count, view.language),
@@ -230,7 +222,7 @@ def new_by_day(view: View) -> Chart:
         return chart
     # Translators: so many new contacts, and when: 12 in the last 7 days
     told = view.ngettext("1 {when}", "{n} {when}", joined, when=view.when)
-    return replace(chart, subtitle=f"{chart.subtitle}; {told}")
+    return replace(chart, subtitle=f"{chart.subtitle}; {told}", description=chart.subtitle)
 
 
 def by_segment(view: View) -> list[Chart]:
@@ -265,22 +257,19 @@ def by_country(view: View) -> Chart:
         key=("region",),
         rows=view.published.rows("contacts_by_country"),
         columns=(ChartColumn("region", view._("Country"), "region"),),
-        chosen="",
     )
 
 
 def _ranked(
     view: View,
     *,
-    name: str,
-    title: str,
-    subtitle: str,
-    table: str,
     key: tuple[str, ...],
     rows: list[dict[str, Any]],
     columns: tuple[ChartColumn, ...],
-    chosen: str,
+    chosen: str = "",
+    **chart: Any,  # noqa: ANN401
 ) -> Chart:
+    """Contacts by the last column of a key, most first. `chosen`: a value to point out; `chart`: see Chart."""
     ordered = sorted(rows, key=lambda row: (-row["contacts"], row[key[-1]]))
     bars = [
         Bar(
@@ -292,10 +281,6 @@ def _ranked(
         for row in ordered[:8]
     ]
     return Chart(
-        name=name,
-        title=title,
-        subtitle=subtitle,
-        table=table,
         key=key,
         columns=(
             *columns,
@@ -304,5 +289,6 @@ def _ranked(
             ChartColumn("active_30d", view._("Active in 30 d"), "count"),
         ),
         rows=ordered,
-        drawing=BarChart(title=title, description=subtitle, bars=bars),
+        drawing=BarChart(bars=bars),
+        **chart,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.chart import Chart, ChartColumn
@@ -30,16 +30,16 @@ def daily_lines(
     lines: Sequence[Series],
     columns: Sequence[ChartColumn],
     *,
-    title: str,
-    subtitle: str,
     words: NumberFormat,
     scale: Literal["zero", "time"] = "zero",
     rule: Rule | None = None,
     top: float | None = None,
-    span: int = 6,
-    height: int = 240,
+    **chart: Any,  # noqa: ANN401
 ) -> Chart:
-    """Columns of a daily table as lines, the chosen days shaded. `columns`: what the table beneath tells of a day."""
+    """Columns of a daily table as lines, the chosen days shaded.
+
+    `columns`: what the table beneath tells of a day; `chart`: what else a Chart says of itself.
+    """
     days, rows = _daily(view, table)
     notes = []
     if scale == "time":
@@ -47,8 +47,6 @@ def daily_lines(
     if len(days) > view.period.length + 1:
         notes.append(view._("shaded: the chosen days"))
     drawing = LineChart(
-        title=title,
-        description=rule.name if rule else subtitle,
         days=days,
         lines=[Line(said, [row.get(column) for row in rows], look) for column, said, look in lines],
         words=words,
@@ -60,9 +58,8 @@ def daily_lines(
         whole=False,
         top=top,
     )
-    return _daily_chart(
-        view, name, table, columns, drawing, subtitle=subtitle, rows=rows, notes=notes, span=span, height=height
-    )
+    chart["description"] = rule.name if rule else ""
+    return _daily_chart(view, name, table, columns, drawing, rows=rows, notes=notes, **chart)
 
 
 def daily_columns(
@@ -72,16 +69,12 @@ def daily_columns(
     stacks: Sequence[Series],
     columns: Sequence[ChartColumn],
     *,
-    title: str,
-    subtitle: str,
     is_hollow: bool = True,
-    height: int = 240,
+    **chart: Any,  # noqa: ANN401
 ) -> Chart:
-    """Columns of a daily table, stacked. `is_hollow`: days that are not over are drawn so."""
+    """Columns of a daily table, stacked. `is_hollow`: days that are not over are drawn so; `chart`: as for lines."""
     days, rows = _daily(view, table)
     drawing = ColumnChart(
-        title=title,
-        description=subtitle,
         names=[numbers.day(view.language, day) for day in days],
         stacks=[Line(said, [row.get(column) for row in rows], look) for column, said, look in stacks],
         words=partial(numbers.short_count, view.language),
@@ -89,7 +82,7 @@ def daily_columns(
         days=days,
     )
     keys = [(look, said) for _, said, look in stacks] if len(stacks) > 1 else []
-    return _daily_chart(view, name, table, columns, drawing, subtitle=subtitle, rows=rows, height=height, keys=keys)
+    return _daily_chart(view, name, table, columns, drawing, rows=rows, keys=keys, **chart)
 
 
 def _daily(view: View, table: str) -> tuple[list[dt.date], list[Row]]:
@@ -106,30 +99,23 @@ def _daily_chart(
     columns: Sequence[ChartColumn],
     drawing: LineChart | ColumnChart,
     *,
-    subtitle: str,
     rows: Sequence[Row],
-    height: int,
-    span: int = 6,
     notes: Sequence[str] = (),
-    keys: Sequence[tuple[str, str]] = (),
+    **chart: Any,  # noqa: ANN401
 ) -> Chart:
     if drawing.open_from is not None:
         notes = [*notes, view._("hollow: day not complete")]
     days, period = [row["day"] for row in rows], view.period
     return Chart(
         name=name,
-        title=drawing.title,
-        subtitle=subtitle,
         note=" · ".join(notes),
         table=f"kpi.{table}",
         key=("day",),
         columns=(ChartColumn("day", view._("Day"), "day"), *columns),
         rows=rows,
-        keys=keys,
         drawing=drawing if any(len(row) > 1 for row in rows) else None,
-        span=span,
-        height=height,
         chosen=(days.index(period.start), days.index(period.end)) if len(days) > period.length else None,
+        **chart,
     )
 
 

@@ -13,11 +13,11 @@ from crm_platform.languages import N_
 from crm_platform.serving.pages import campaign_tiles, contacts, daily, numbers, replies
 from crm_platform.serving.pages.chart import Chart, ChartColumn
 from crm_platform.serving.pages.period import RANGES
+from crm_platform.serving.pages.published import open_month
 from crm_platform.serving.pages.tiles import Tile
 from crm_platform.serving.pages.trends import Line, LineChart
 from crm_platform.serving.pages.view import Content, View
 
-_MONTHS: Final = 12
 _CHANGES: Final[Mapping[str, str]] = {
     # Translators: {name} is a figure, such as: Answer rate
     "better": N_("{name} got better: {value}, was {before}."),
@@ -100,15 +100,13 @@ def _changes(view: View, figures: list[Tile]) -> Sequence[tuple[str, bool, str, 
 
 
 def _engagement(view: View) -> Chart:
-    months = view.published.rows("engagement_monthly")[-_MONTHS:]
-    title = view._("Do people read and answer campaigns?")
-    subtitle = view._(
-        "Read and replied, in % of messages delivered, by month of sending; all campaigns with a consistent report"
-    )
+    months = view.published.months("engagement_monthly")
     return Chart(
         name="engagement",
-        title=title,
-        subtitle=subtitle,
+        title=view._("Do people read and answer campaigns?"),
+        subtitle=view._(
+            "Read and replied, in % of messages delivered, by month of sending; all campaigns with a consistent report"
+        ),
         table="kpi.engagement_monthly",
         key=("month",),
         columns=(
@@ -122,8 +120,6 @@ def _engagement(view: View) -> Chart:
         ),
         rows=months,
         drawing=LineChart(
-            title=title,
-            description=subtitle,
             days=[one["month"] for one in months],
             lines=[
                 Line(view._("read"), [one["read_per_delivered"] for one in months], "first"),
@@ -131,7 +127,7 @@ def _engagement(view: View) -> Chart:
             ],
             words=numbers.axis_percent,
             day_words=lambda day: numbers.month(view.language, day, year=False),
-            open_from=len(months) - 1 if months and months[-1]["is_provisional"] else None,
+            open_from=open_month(months),
             whole=False,
         ),
     )

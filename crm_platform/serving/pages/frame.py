@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -140,11 +140,10 @@ class Frame:
     async def answer(self, request: Request, *, page: str, default: str, build: Build) -> Response:
         """Answer a page: at once when it is kept, else drawn in a thread."""
         published, broken = self.published(request)
-        now = moment(request)
         if published is None:
-            return self._without_figures(request, page=page, broken=broken)
+            return _without_figures(request, page=page, broken=broken)
         view = self.view(request, published, page=page, default=default)
-        status = view.status(now, broken=broken, pause=self._pauses.now(view.settings, now=now))
+        status = self._status(request, view, broken)
         key = (
             published.opened.snapshot.id,
             page,
@@ -188,23 +187,20 @@ class Frame:
         """Answer the page behind a figure. Raises NotFound and InvalidRequest for a figure that is not there."""
         published, broken = self.published(request)
         if published is None:
-            return self._without_figures(request, page="receipt", broken=broken)
+            return _without_figures(request, page="receipt", broken=broken)
         view = self.view(request, published, page="receipt", default="7d")
-        body = _filled(
-            "receipt.html",
-            view,
-            status=view.status(
-                moment(request), broken=broken, pause=self._pauses.now(view.settings, now=moment(request))
-            ),
-            broken=broken,
-            behind=behind(view),
-        )
-        return HTMLResponse(body)
+        status = self._status(request, view, broken)
+        return HTMLResponse(_filled("receipt.html", view, status=status, broken=broken, behind=behind(view)))
 
-    def _without_figures(self, request: Request, *, page: str, broken: str) -> Response:
-        # With an empty name the page looks for the first snapshot by itself.
-        status, here = 503 if broken else 200, request.url.path
-        return bare_page(request, "empty.html", status=status, page=page, here=here, broken=broken, snapshot="")
+    def _status(self, request: Request, view: View, broken: str) -> Status:
+        now: dt.datetime = request.app.state.now()
+        return view.status(now, broken=broken, pause=self._pauses.now(view.settings, now=now))
+
+
+def _without_figures(request: Request, *, page: str, broken: str) -> Response:
+    # With an empty name the page looks for the first snapshot by itself.
+    status, here = 503 if broken else 200, request.url.path
+    return bare_page(request, "empty.html", status=status, page=page, here=here, broken=broken, snapshot="")
 
 
 def _filled(template: str, view: View, *, status: Status, broken: str, **values: object) -> str:
@@ -275,12 +271,6 @@ def _html(request: Request, packed: bytes) -> Response:
     if "gzip" in request.headers.get("accept-encoding", ""):
         return HTMLResponse(packed, headers=headers | {"Content-Encoding": "gzip"})
     return HTMLResponse(gzip.decompress(packed), headers=headers)
-
-
-def moment(request: Request) -> dt.datetime:
-    """Now; `app.state.now`, a function, stands in for the clock in tests."""
-    clock: Callable[[], dt.datetime] | None = getattr(request.app.state, "now", None)
-    return clock() if clock else dt.datetime.now(dt.UTC)
 
 
 def preferences(request: Request) -> Response:

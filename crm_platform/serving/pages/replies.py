@@ -13,7 +13,7 @@ from typing import Final
 from crm_platform.languages import N_
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.period import read_period
-from crm_platform.serving.pages.tiles import Ranged, Source, Tile, TileWords
+from crm_platform.serving.pages.tiles import Source, Tile, TileWords, of_one_row, over_days
 from crm_platform.serving.pages.view import View
 
 _MOVED: Final[Mapping[str, str]] = {
@@ -74,7 +74,7 @@ def first_response(view: View, within: Tile) -> Tile:
         view.ngettext("; 1 conversation got none", "; {n} conversations got none", missed) if missed else ""
     )
     source = Source("core.response_waits", "response_seconds", "median")
-    figure = ranged(view).figure(FIRST_RESPONSE, *_FIRST_RESPONSE, source, base=base + _left_out(view))
+    figure = over_days(view, FIRST_RESPONSE, *_FIRST_RESPONSE, source, base=base + _left_out(view))
     if figure.value is None:
         return figure
     verdict = _MET if figure.value <= view.settings.first_response_target_seconds else _OVER
@@ -119,7 +119,7 @@ def within_target(view: View) -> Tile:
     """Share of first waits answered within the target."""
     source = Source("core.response_waits", "response_seconds", "within")
     column = "first_within_target_rate"
-    return ranged(view).figure(WITHIN_TARGET, "response_times_daily", column, source, base=_decided(view))
+    return over_days(view, WITHIN_TARGET, "response_times_daily", column, source, base=_decided(view))
 
 
 ANSWER_RATE = TileWords(
@@ -144,7 +144,7 @@ ANSWER_RATE = TileWords(
 def answer_rate(view: View) -> Tile:
     """Answered / (answered + missed)."""
     source = Source("kpi.response_times_daily", "first_answered_waits,missed_waits", "share")
-    return ranged(view).figure(ANSWER_RATE, "response_times_daily", "answer_rate", source, base=_decided(view))
+    return over_days(view, ANSWER_RATE, "response_times_daily", "answer_rate", source, base=_decided(view))
 
 
 MISSED = TileWords(
@@ -193,16 +193,12 @@ OPEN_WAITS = TileWords(
 
 def open_waits(view: View) -> Tile:
     """Chats that wait now, beside the end of the day a week ago: another time of day, so neither better nor worse."""
-    row = view.published.one("executive_summary")
-    now = view.published.one("backlog_now")
-    shown = view.period.shown()
-    return Tile(
-        words=OPEN_WAITS,
-        kind="count",
-        value=row.get("open_waits"),
-        previous=row.get("open_waits_previous"),
-        source=Source("kpi.executive_summary", "open_waits"),
-        good="neither",
+    now, shown = view.published.one("backlog_now"), view.period.shown()
+    return of_one_row(
+        view,
+        OPEN_WAITS,
+        "executive_summary",
+        "open_waits",
         window=view._("now, against the end of the day 7 days ago"),
         base=view._("all chats, as far as each is known"),
         coverage=now.get("coverage"),
@@ -229,17 +225,13 @@ WINDOWS = TileWords(
 
 def windows(view: View) -> Tile:
     """Chats that wait now and lose their window within two hours."""
-    row = view.published.one("backlog_now")
-    return Tile(
-        words=WINDOWS,
-        kind="count",
-        value=row.get("windows_expiring_2h"),
-        source=Source("kpi.backlog_now", "windows_expiring_2h"),
-        good="down",
+    return of_one_row(
+        view,
+        WINDOWS,
+        "backlog_now",
+        "windows_expiring_2h",
         window=view._("now"),
         base=view._("all chats, as far as each is known"),
-        coverage=row.get("coverage"),
-        is_provisional=bool(row.get("is_provisional", True)),
         has_history=False,
     )
 
@@ -264,13 +256,7 @@ def resolved(view: View) -> Tile:
     """Conversations resolved. More of them is only better when as many came in, so it is called neither."""
     source = Source("kpi.chats_resolved_daily", "resolved", "sum")
     base = view._("conversations that were resolved on these days")
-    return ranged(view).figure(RESOLVED, "chats_resolved_daily", "resolved", source, base=base)
-
-
-def ranged(view: View) -> Ranged:
-    """Figures over the chosen days."""
-    zone = view._("days by {zone} time", zone=view.published.zone.key)
-    return Ranged(view.published, view.period, window=f"{view.window}; {zone}")
+    return over_days(view, RESOLVED, "chats_resolved_daily", "resolved", source, base=base)
 
 
 def first_waits(view: View) -> tuple[int, int]:

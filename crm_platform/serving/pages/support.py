@@ -110,16 +110,14 @@ def _spread(view: View) -> Chart:
     counts = [*answered, view.published.value("response_times_daily", "missed_waits", view.period) or 0]
     names = [*_bands(view, edges), view.pgettext("waits", "missed")]
     looks = [*("first" if edge <= target else "third" for edge in edges), "third", "second"]
-    title = view._("How are first replies spread?")
-    subtitle = view._("Conversations by the time to their first reply, {window}", window=view.window)
     rows = [{"band": name, "conversations": count} for name, count in zip(names, counts, strict=True)]
     bars = [
         Bar(name, count, view.count(count), look=look) for name, count, look in zip(names, counts, looks, strict=True)
     ]
     return Chart(
         name="spread",
-        title=title,
-        subtitle=subtitle,
+        title=view._("How are first replies spread?"),
+        subtitle=view._("Conversations by the time to their first reply, {window}", window=view.window),
         table="core.response_waits",
         how="bands",
         attributes={"data-from": str(view.period.start), "data-to": str(view.period.end)},
@@ -136,7 +134,7 @@ def _spread(view: View) -> Chart:
             ("third", view._("later")),
             ("second", view.pgettext("waits", "missed")),
         ),
-        drawing=BarChart(title=title, description=subtitle, bars=bars, row=26) if any(counts) else None,
+        drawing=BarChart(bars=bars, row=26) if any(counts) else None,
     )
 
 
@@ -212,44 +210,39 @@ def _ages(view: View) -> Chart:
     age = "{{ seconds_between('waiting_since', as_of) }}"
     counts = view.published.bands("backlog_now", "open_waits", age, _AGES)
     names = _bands(view, _AGES)
-    title = view._("How long have those who wait now waited?")
-    subtitle = view._(
-        "Chats waiting now, by the age of the oldest message without a reply; the 24-hour window runs from the newest"
-    )
     bars = [
         Bar(name, count, view.count(count), look="first" if number < 5 else "second")
         for number, (name, count) in enumerate(zip(names, counts, strict=True))
     ]
     return Chart(
         name="ages",
-        title=title,
-        subtitle=subtitle,
+        title=view._("How long have those who wait now waited?"),
+        subtitle=view._(
+            "Chats waiting now, by the age of the oldest message without a reply; the 24-hour window runs from the "
+            "newest"
+        ),
         table="core.response_waits",
         how="ages",
         key=("band",),
         columns=(ChartColumn("band", view._("Time"), "text"), ChartColumn("chats", view._("Chats"), "count")),
         rows=[{"band": name, "chats": count} for name, count in zip(names, counts, strict=True)],
-        drawing=BarChart(title=title, description=subtitle, bars=bars) if any(counts) else None,
+        drawing=BarChart(bars=bars) if any(counts) else None,
     )
 
 
 def _volume(view: View) -> Chart:
     rows = view.published.rows("message_volume_hourly")
-    title = view._("When do customers write?")
-    subtitle = view._("Messages from contacts by weekday and hour, last 84 full days")
     inbound = {(row["weekday"], row["hour"]): row["inbound"] for row in rows}
 
     drawing = HeatMap(
-        title=title,
-        description=subtitle,
         rows=[view.language.weekday(number) for number in range(7)],
         columns=[f"{hour:02d}" for hour in range(24)],
         cells=[[inbound.get((weekday, hour)) for hour in range(24)] for weekday in range(7)],
     )
     return Chart(
         name="volume",
-        title=title,
-        subtitle=subtitle,
+        title=view._("When do customers write?"),
+        subtitle=view._("Messages from contacts by weekday and hour, last 84 full days"),
         table="kpi.message_volume_hourly",
         key=("weekday", "hour"),
         columns=(

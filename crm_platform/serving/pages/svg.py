@@ -3,10 +3,10 @@
 What belongs here: what charts by day (trends.py) and ranked bars and heat maps (bars.py) share. What does not: data,
 words, colours (static/pages.css holds those, by class, because the pages' content policy allows no inline style).
 
-A chart describes what is drawn; its `svg` gives the element as text, `role="img"` with a title and a description. The
-numbers themselves stand in the table under each chart. A drawing is made once wide and once narrow, and CSS shows the
-one that fits: text keeps its size on a phone. Altair and vl-convert took 45 to 95 ms for one such line chart, these
-take under 1 ms.
+A drawing describes what is drawn; its `svg` gives the element as text, `role="img"` with a label. The numbers
+themselves stand in the table under each chart. A drawing is made once wide and once narrow, and CSS shows the one that
+fits: text keeps its size on a phone. Altair and vl-convert took 45 to 95 ms for one such line chart, these take under 1
+ms.
 
 Shapes that stand for a row of the chart's table carry `data-row`; a chart by day carries `data-x0`, `data-step` and
 `data-rows` instead, so that the pointer and the keys find the nearest day (static/pages.js).
@@ -35,12 +35,11 @@ class Size:
         return self.width < 480
 
 
-def svg_element(size: Size, title: str, description: str, parts: Sequence[str], attributes: str = "") -> str:
-    """Put parts into a drawing's element, with its title and description."""
-    told = f"{title}{'' if title.endswith('?') else '.'} {description}"
+def svg_element(size: Size, label: str, parts: Sequence[str], attributes: str = "") -> str:
+    """Put parts into a drawing's element. `label`: what is said of it to who cannot see it."""
     return (
         f'<svg class="chart" viewBox="0 0 {size.width} {size.height}" width="{size.width}" height="{size.height}" '
-        f'role="img" aria-label="{escape(told)}"{attributes}>{"".join(parts)}</svg>'
+        f'role="img" aria-label="{escape(label)}"{attributes}>{"".join(parts)}</svg>'
     )
 
 

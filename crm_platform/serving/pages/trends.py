@@ -123,8 +123,6 @@ class LineChart:
     `band`: numbers of the first and last day of the chosen range, shaded when more than that is drawn.
     """
 
-    title: str
-    description: str
     days: Sequence[dt.date]
     lines: Sequence[Line]
     words: NumberFormat
@@ -143,7 +141,7 @@ class LineChart:
             return self.band
         return None
 
-    def svg(self, size: Size) -> str:
+    def svg(self, size: Size, label: str) -> str:
         """Draw it; an empty text when there is nothing to draw."""
         ticks = self.ticks
         if not ticks:
@@ -177,7 +175,7 @@ class LineChart:
         parts += self._names(plane)
         pointer = f' data-x0="{x(0):.1f}" data-step="{step:.3f}" data-rows="{count}" data-top="{plane.top}" '
         pointer += f'data-bottom="{plane.bottom}"'
-        return svg_element(size, self.title, self.description, parts, pointer)
+        return svg_element(size, label, parts, pointer)
 
     @property
     def ticks(self) -> list[float]:
@@ -237,8 +235,6 @@ class ColumnChart:
     drawing, only so many of the last columns.
     """
 
-    title: str
-    description: str
     names: Sequence[str]
     stacks: Sequence[Line]
     words: NumberFormat
@@ -247,7 +243,7 @@ class ColumnChart:
     days: Sequence[dt.date] | None = None
     narrow: int | None = None
 
-    def svg(self, size: Size) -> str:
+    def svg(self, size: Size, label: str) -> str:
         """Draw it; an empty text when there are no columns."""
         if not self.names:
             return ""
@@ -276,7 +272,7 @@ class ColumnChart:
             parts.append(svg_text(x(index), size.height - 6, self.names[index], "tick", "middle"))
         pointer = f' data-x0="{x(first):.1f}" data-step="{step:.3f}" data-rows="{len(shown)}" '
         pointer += f'data-row-from="{first}" data-top="{plane.top}" data-bottom="{plane.bottom}"'
-        return svg_element(size, self.title, self.description, parts, pointer)
+        return svg_element(size, label, parts, pointer)
 
     def ticks(self, shown: range | None = None) -> list[float]:
         """Levels from 0 that hold the columns, or some of them."""

@@ -104,15 +104,13 @@ def of(chart: str, look: str) -> list[ET.Element]:
 def test_a_line_is_broken_where_a_day_is_missing_and_open_at_the_end():
     days = [dt.date(2026, 11, 1) + dt.timedelta(days=number) for number in range(6)]
     chart = LineChart(
-        title="A & B",
-        description="<d>",
         days=days,
         lines=[Line("x", [1, 2, None, 4, 5, 6])],
         words=str,
         day_words=str,
         rule=Rule("target", 3),
         open_from=5,
-    ).svg(Size(500, 200))
+    ).svg(Size(500, 200), "A & B. <d>")
     assert svg(chart).get("role") == "img"
     assert svg(chart).get("aria-label") == "A & B. <d>"
     whole = [one for one in of(chart, "line") if "open" not in one.get("class", "")]
@@ -124,8 +122,8 @@ def test_a_line_is_broken_where_a_day_is_missing_and_open_at_the_end():
 
 def test_columns_begin_at_zero_and_stack():
     parts = [Line("a", [1, 0, None]), Line("b", [1, 4, 2])]
-    drawing = ColumnChart(title="t", description="d", names=["x", "y", "z"], stacks=parts, words=str)
-    chart = drawing.svg(Size(400, 200))
+    drawing = ColumnChart(names=["x", "y", "z"], stacks=parts, words=str)
+    chart = drawing.svg(Size(400, 200), "t")
     bars = of(chart, "bar")
     assert len(bars) == 4
     feet = {round(float(one.get("y", 0)) + float(one.get("height", 0)), 1) for one in bars}
@@ -137,18 +135,18 @@ def test_columns_begin_at_zero_and_stack():
 def test_nothing_is_drawn_of_nothing():
     days, line, empty = [TODAY], Line("x", [None]), [[None] * 3]
     drawings = (
-        BarChart(title="", description="", bars=[]),
-        HeatMap(title="", description="", rows=["a"], columns=list("xyz"), cells=empty),
-        LineChart(title="", description="", days=days, lines=[line], words=str, day_words=str),
-        ColumnChart(title="", description="", names=[], stacks=[], words=str),
+        BarChart(bars=[]),
+        HeatMap(rows=["a"], columns=list("xyz"), cells=empty),
+        LineChart(days=days, lines=[line], words=str, day_words=str),
+        ColumnChart(names=[], stacks=[], words=str),
     )
-    assert [drawing.svg(Size(300, 90)) for drawing in drawings] == [""] * 4
+    assert [drawing.svg(Size(300, 90), "t") for drawing in drawings] == [""] * 4
     assert spark_line([None, 1]) == ""
 
 
 def test_long_names_are_cut_and_intervals_drawn():
     bars = [Bar("n" * 300, 0.5, "50 %", 0.4, 0.6), Bar("<b>", None, "–")]
-    chart = BarChart(title="t", description="d", bars=bars).svg(Size(326, 100))
+    chart = BarChart(bars=bars).svg(Size(326, 100), "t")
     assert "…" in chart
     assert len(of(chart, "interval")) == 1
     assert "<b>" not in chart
