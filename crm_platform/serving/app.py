@@ -36,10 +36,6 @@ _MOST_KEPT = 64 << 20  # bytes of answers of the KPI API
 _FAST = 5  # of gzip's levels: 9 takes three times as long for two per cent
 
 
-def _utc_now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 def names_for(settings: Settings, *, host: str) -> Sequence[str] | None:
     """The names that a server on `host` answers to, None for any.
 
@@ -55,7 +51,9 @@ def names_for(settings: Settings, *, host: str) -> Sequence[str] | None:
     return own_names(host, settings.serve_hosts)
 
 
-def create_app(settings: Settings, *, host: str = "127.0.0.1", now: Callable[[], dt.datetime] = _utc_now) -> Starlette:
+def create_app(
+    settings: Settings, *, host: str = "127.0.0.1", now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+) -> Starlette:
     """Build the app that a server on `host` runs.
 
     For every route there are `app.state.settings` and `app.state.snapshots`, and `request.state.visitor`, whose role

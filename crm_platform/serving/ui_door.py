@@ -43,10 +43,6 @@ _GRAPHQL_TYPES: Final = frozenset({"application/json", "application/graphql"})  
 _OURS: Final = frozenset({"/login", "/logout", "/preferences"})
 
 
-def _utc_now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 def require_login(settings: Settings, *, host: str) -> None:
     """Raise FixConfiguration when a UI on `host` would stand open to others."""
     if settings.admin_secret is None and not is_loopback(host):
@@ -56,7 +52,9 @@ def require_login(settings: Settings, *, host: str) -> None:
         )
 
 
-def behind_door(ui: ASGIApp, settings: Settings, *, host: str, now: Callable[[], dt.datetime] = _utc_now) -> Starlette:
+def behind_door(
+    ui: ASGIApp, settings: Settings, *, host: str, now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+) -> Starlette:
     """The UI's app, guarded. `now`: gives an aware time. Raises FixConfiguration when it would stand open to others."""
     require_login(settings, host=host)
     secret = settings.admin_secret

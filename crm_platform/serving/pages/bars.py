@@ -5,7 +5,7 @@ What belongs here: their geometry. What does not: charts along a line of days (t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -40,11 +40,6 @@ class BarChart:
     bars: Sequence[Bar]
     row: int = 30
 
-    @property
-    def most(self) -> float:
-        """Where the axis ends: the longest bar or interval; 1 when all are 0."""
-        return max((bar.high if bar.high is not None else bar.value or 0 for bar in self.bars), default=0) or 1
-
     def svg(self, size: Size, label: str) -> str:
         """Draw it as high as its bars ask for; an empty text when there are none."""
         if not self.bars:
@@ -53,7 +48,8 @@ class BarChart:
         row = 44 if narrow else self.row
         names = 0.0 if narrow else min(width * 0.36, max(len(bar.name) for bar in self.bars) * (LETTER + 0.4) + 12)
         room = width - names - max(len(bar.text) for bar in self.bars) * (LETTER + 0.2) - 12
-        most = self.most
+        # The axis ends with the longest bar or interval.
+        most = max(bar.high if bar.high is not None else bar.value or 0 for bar in self.bars) or 1
         parts = []
         for index, bar in enumerate(self.bars):
             y = row * index + (20 if narrow else 7)
@@ -73,32 +69,27 @@ class BarChart:
         return svg_element(Size(width, row * len(self.bars) + 4), label, parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a heat map. `row`: of the chart's table; `is_thin`: too little is behind it."""
+
+    value: float
+    row: int
+    is_thin: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatMap:
-    """Shade each cell in nine steps of one hue. `marks`: cells with too little behind them, struck through.
-
-    `row_of`: the row of the chart's table that stands for a cell; by default row by row.
-    """
+    """Shade each cell in nine steps of one hue, from `low` to the largest value; strike through those that are thin."""
 
     rows: Sequence[str]
     columns: Sequence[str]
-    cells: Sequence[Sequence[float | None]]
-    marks: Sequence[Sequence[bool]] | None = None
+    cells: Sequence[Sequence[Cell | None]]
     low: float = 0.0
-    row_of: Callable[[int, int], int] | None = None
-
-    @property
-    def high(self) -> float | None:
-        """The darkest cell; None when no cell has a value."""
-        return max((value for line in self.cells for value in line if value is not None), default=None)
-
-    def row(self, line: int, column: int) -> int:
-        """The row of the chart's table that stands for a cell."""
-        return self.row_of(line, column) if self.row_of else line * len(self.columns) + column
 
     def svg(self, size: Size, label: str) -> str:
         """Draw it; an empty text when no cell has a value."""
-        high = self.high
+        high = max((cell.value for line in self.cells for cell in line if cell), default=None)
         if high is None:
             return ""
         left = max(len(name) for name in self.rows) * LETTER + 10
@@ -107,18 +98,16 @@ class HeatMap:
         for line, name in enumerate(self.rows):
             parts.append(svg_text(left - 8, tall * line + tall / 2 + 4, name, "tick", "end"))
             for column in range(len(self.columns)):
-                value = self.cells[line][column]
+                cell = self.cells[line][column]
                 x, y = left + wide * column, tall * line
                 box = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{wide - 2:.1f}" height="{tall - 2:.1f}" rx="2"'
-                if value is None:
+                if cell is None:
                     parts.append(f'<rect class="heat none" {box}/>')
                     continue
-                number = self.row(line, column)
-                level = 0 if high <= self.low else min(8, int((value - self.low) / (high - self.low) * 8.999))
-                few = self.marks is not None and self.marks[line][column]
-                look = f"heat h{max(0, level)}{' thin' if few else ''}"
-                parts.append(f'<rect class="{look}" data-row="{number}" {box}/>')
-                if few:
+                level = 0 if high <= self.low else min(8, int((cell.value - self.low) / (high - self.low) * 8.999))
+                look = f"heat h{max(0, level)}{' thin' if cell.is_thin else ''}"
+                parts.append(f'<rect class="{look}" data-row="{cell.row}" {box}/>')
+                if cell.is_thin:
                     stroke = f"M{x + 2:.1f} {y + tall - 2:.1f}L{x + wide - 2:.1f} {y + 2:.1f}"
                     parts.append(f'<path class="few" d="{stroke}"/>')
         every = 3 if len(self.columns) > 12 else 1

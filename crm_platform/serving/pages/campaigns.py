@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from crm_platform.errors import FixConfiguration
 from crm_platform.languages import ENGLISH, N_
 from crm_platform.serving.pages import campaign_tiles, ranking
-from crm_platform.serving.pages.bars import Bar, BarChart, HeatMap
-from crm_platform.serving.pages.chart import Chart, ChartColumn
+from crm_platform.serving.pages.bars import Bar, BarChart
+from crm_platform.serving.pages.chart import Chart, ChartColumn, week_map
 from crm_platform.serving.pages.comparison import comparison, verdict
 from crm_platform.serving.pages.costs import Cost, read_costs
 from crm_platform.serving.pages.period import BadAddress, Period
@@ -184,7 +184,6 @@ def _funnel(view: View, sums: campaign_tiles.Sums) -> Chart:
 
 def _send_times(view: View) -> Chart:
     rows = view.published.rows("send_time_performance")
-    cells = {(row["weekday"], row["hour"]): row for row in rows}
     enough = [row for row in rows if row["enough_data"] and row["read_per_delivered_shrunk"] is not None]
     best = max(enough, key=lambda row: row["read_per_delivered_shrunk"], default=None)
     if best is None:
@@ -192,21 +191,7 @@ def _send_times(view: View) -> Chart:
     else:
         weekday = view.language.weekday(best["weekday"])
         title = view._("Read most when sent on {weekday} at {hour}", weekday=weekday, hour=f"{best['hour']:02d}:00")
-    hours = sorted({row["hour"] for row in rows}) or [9]
-    shown = range(min(hours), max(hours) + 1)
-    numbered = {(row["weekday"], row["hour"]): number for number, row in enumerate(rows)}
     low = min((row["read_per_delivered_shrunk"] or 0 for row in rows), default=0)
-
-    drawing = HeatMap(
-        rows=[view.language.weekday(number) for number in range(7)],
-        columns=[f"{hour:02d}" for hour in shown],
-        cells=[
-            [cells.get((weekday, hour), {}).get("read_per_delivered_shrunk") for hour in shown] for weekday in range(7)
-        ],
-        marks=[[not cells.get((weekday, hour), {}).get("enough_data") for hour in shown] for weekday in range(7)],
-        low=low,
-        row_of=lambda line, column: numbered.get((line, shown[column]), 0),
-    )
     return Chart(
         name="send_time",
         title=title,
@@ -228,6 +213,6 @@ def _send_times(view: View) -> Chart:
             ChartColumn("enough_data", view._("Enough data"), "flag"),
         ),
         rows=rows,
-        drawing=drawing,
+        drawing=week_map(view.language, rows, "read_per_delivered_shrunk", low=low),
         height=230,
     )

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from crm_platform.languages import Language
 from crm_platform.publish.csv_writer import csv_document
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.bars import BarChart, HeatMap
+from crm_platform.serving.pages.bars import BarChart, Cell, HeatMap
 from crm_platform.serving.pages.column_words import ABSENT_WORDS
 from crm_platform.serving.pages.svg import Size
 from crm_platform.serving.pages.trends import ColumnChart, LineChart
@@ -160,6 +160,25 @@ class Chart:
         """Its rows as CSV: published names, plain values."""
         names = [column.name for column in self.columns]
         return csv_document(names, ([row.get(name) for name in names] for row in self.rows))
+
+
+def week_map(language: Language, rows: Sequence[dict[str, Any]], column: str, *, low: float = 0.0) -> HeatMap:
+    """A column of a table by weekday and hour, over the hours that it has; rows without enough data are thin."""
+    numbered = {(row["weekday"], row["hour"]): (number, row) for number, row in enumerate(rows)}
+
+    def cell(weekday: int, hour: int) -> Cell | None:
+        number, row = numbered.get((weekday, hour), (0, {}))
+        value = row.get(column)
+        return None if value is None else Cell(value, number, is_thin=not row.get("enough_data", True))
+
+    hours = sorted({row["hour"] for row in rows}) or [9]
+    shown = range(min(hours), max(hours) + 1)
+    return HeatMap(
+        rows=[language.weekday(number) for number in range(7)],
+        columns=[f"{hour:02d}" for hour in shown],
+        cells=[[cell(weekday, hour) for hour in shown] for weekday in range(7)],
+        low=low,
+    )
 
 
 def label(language: Language, value: str) -> str:

@@ -10,8 +10,8 @@ import itertools
 from typing import Final
 
 from crm_platform.serving.pages import daily, numbers, replies
-from crm_platform.serving.pages.bars import Bar, BarChart, HeatMap
-from crm_platform.serving.pages.chart import Chart, ChartColumn
+from crm_platform.serving.pages.bars import Bar, BarChart
+from crm_platform.serving.pages.chart import Chart, ChartColumn, week_map
 from crm_platform.serving.pages.published import Row, total
 from crm_platform.serving.pages.view import Content, View
 
@@ -232,13 +232,6 @@ def _ages(view: View) -> Chart:
 
 def _volume(view: View) -> Chart:
     rows = view.published.rows("message_volume_hourly")
-    inbound = {(row["weekday"], row["hour"]): row["inbound"] for row in rows}
-
-    drawing = HeatMap(
-        rows=[view.language.weekday(number) for number in range(7)],
-        columns=[f"{hour:02d}" for hour in range(24)],
-        cells=[[inbound.get((weekday, hour)) for hour in range(24)] for weekday in range(7)],
-    )
     return Chart(
         name="volume",
         title=view._("When do customers write?"),
@@ -253,7 +246,7 @@ def _volume(view: View) -> Chart:
             ChartColumn("templates", view._("Templates"), "count"),
         ),
         rows=rows,
-        drawing=drawing if any(inbound.values()) else None,
+        drawing=week_map(view.language, rows, "inbound") if any(row["inbound"] for row in rows) else None,
         span=12,
         height=238,
     )

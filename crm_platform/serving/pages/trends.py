@@ -66,21 +66,17 @@ def _runs(values: Sequence[float | None]) -> list[list[int]]:
 def _day_ticks(days: Sequence[dt.date], size: Size) -> list[int]:
     """Which days are named: the first of months when there are many, else Mondays, else every few days."""
     most = 5 if size.is_narrow else max(4, int(size.width / 90))
-    every = [
-        [index for index, day in enumerate(days) if day.day == 1],
-        [index for index, day in enumerate(days) if day.weekday() == 0],
-    ]
-    mondays = every[1]
+    firsts = [index for index, day in enumerate(days) if day.day == 1]
+    mondays = [index for index, day in enumerate(days) if day.weekday() == 0]
     if len(days) <= most:
         return list(range(len(days)))
     if 2 <= len(mondays) <= most:
         return mondays
     if len(mondays) > most and len(mondays) // 2 <= most:
         return mondays[::2]
-    if 2 <= len(every[0]) <= most:
-        return every[0]
-    step = math.ceil(len(days) / most)
-    return list(range(0, len(days), step))
+    if 2 <= len(firsts) <= most:
+        return firsts
+    return list(range(0, len(days), math.ceil(len(days) / most)))
 
 
 class _Plane:
@@ -134,16 +130,9 @@ class LineChart:
     whole: bool = True
     top: float | None = None
 
-    @property
-    def shaded(self) -> tuple[int, int] | None:
-        """The band, where more than it and today is drawn."""
-        if self.band and (self.band[0] > 0 or self.band[1] < len(self.days) - 2):
-            return self.band
-        return None
-
     def svg(self, size: Size, label: str) -> str:
         """Draw it; an empty text when there is nothing to draw."""
-        ticks = self.ticks
+        ticks = self._ticks()
         if not ticks:
             return ""
         left = max(len(self.words(tick)) for tick in ticks) * LETTER + 12
@@ -156,9 +145,9 @@ class LineChart:
             return plane.left + (step * index if count > 1 else (plane.right - plane.left) / 2)
 
         parts = []
-        if self.shaded:
-            start = max(plane.left, x(self.shaded[0]) - step / 2)
-            width = min(plane.right, x(self.shaded[1]) + step / 2) - start
+        if self.band and (self.band[0] > 0 or self.band[1] < count - 2):  # more than it and today is drawn
+            start = max(plane.left, x(self.band[0]) - step / 2)
+            width = min(plane.right, x(self.band[1]) + step / 2) - start
             parts.append(
                 f'<rect class="band" x="{start:.1f}" y="{plane.top}" width="{width:.1f}" '
                 f'height="{plane.bottom - plane.top:.1f}"/>'
@@ -177,8 +166,7 @@ class LineChart:
         pointer += f'data-bottom="{plane.bottom}"'
         return svg_element(size, label, parts, pointer)
 
-    @property
-    def ticks(self) -> list[float]:
+    def _ticks(self) -> list[float]:
         """Levels that hold every line and the rule; none when there is nothing to draw."""
         known = [value for line in self.lines for value in line.values if value is not None]
         if self.rule is not None:
@@ -249,7 +237,7 @@ class ColumnChart:
             return ""
         first = max(0, len(self.names) - self.narrow) if self.narrow and size.is_narrow else 0
         shown = range(first, len(self.names))
-        ticks = self.ticks(shown)
+        ticks = nice_ticks(max(self._total(index) for index in shown), about=3)
         left = max(len(self.words(tick)) for tick in ticks) * LETTER + 12
         plane = _Plane(size, ticks, scale="zero", right=4, left=left)
         step = (plane.right - plane.left) / len(shown)
@@ -273,10 +261,6 @@ class ColumnChart:
         pointer = f' data-x0="{x(first):.1f}" data-step="{step:.3f}" data-rows="{len(shown)}" '
         pointer += f'data-row-from="{first}" data-top="{plane.top}" data-bottom="{plane.bottom}"'
         return svg_element(size, label, parts, pointer)
-
-    def ticks(self, shown: range | None = None) -> list[float]:
-        """Levels from 0 that hold the columns, or some of them."""
-        return nice_ticks(max((self._total(index) for index in shown or range(len(self.names))), default=0), about=3)
 
     def _total(self, index: int) -> float:
         return sum(line.values[index] or 0 for line in self.stacks)
