@@ -1,9 +1,9 @@
 """Core tables: what KPIs are made of, by the words of docs/definitions.md. A table is two files of its name.
 
-What belongs here: of each table the declaration (`conversations.py`) and the SQL that fills it (`conversations.sql`).
-Those without SQL are filled by a build's freeze. A column that is not published is marked so, a table too
-(`is_published`); a column that a figure is computed from is published. What does not: figures (metrics/), running the
-SQL (models/).
+What belongs here: of each table the declaration (`conversations.py`: its columns, and what readers call them and its
+rows) and the SQL that fills it (`conversations.sql`). Those without SQL are filled by a build's freeze. A column that
+is not published is marked so, a table too (`is_published`); a column that a figure is computed from is published. What
+does not: figures (metrics/), running the SQL (models/).
 """
 
 from crm_platform.core.agent_aliases import AgentAliases

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crm_platform.languages import N_
 from crm_platform.schemas.base import CoreTable, text
 
 
@@ -11,4 +12,6 @@ class AgentAliases(CoreTable):
     key = ("alias",)
 
     alias = text("E-mail address or agent id, as it came.")
-    agent = text("The identifier figures use: an e-mail address where one is known to be the same operator's.")
+    agent = text(
+        "The identifier figures use: an e-mail address where one is known to be the same operator's.", label=N_("Agent")
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crm_platform.languages import N_
 from crm_platform.schemas.base import CoreTable, integer, text, timestamp
 
 
@@ -19,6 +20,6 @@ class CampaignReports(CoreTable):
     replied = integer("Replied.", nullable=True)
     failed = integer("Failed.", nullable=True)
     delivery_rate = text("The API's own text.", nullable=True)
-    read_rate = text("The API's own text.", nullable=True)
-    reply_rate = text("The API's own text.", nullable=True)
+    read_rate = text("The API's own text.", nullable=True, label=N_("Read rate as the CRM writes it"))
+    reply_rate = text("The API's own text.", nullable=True, label=N_("Reply rate as the CRM writes it"))
     fetch_id = integer("Request that brought this content.")

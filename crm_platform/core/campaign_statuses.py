@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crm_platform.languages import NN_
 from crm_platform.schemas.base import CoreTable, flag, integer, text, timestamp
 
 
@@ -9,6 +10,7 @@ class CampaignStatuses(CoreTable):
     """Every status that a campaign was seen in by the cut."""
 
     key = ("campaign_id", "observed_at")
+    row_words = NN_("1 campaign", "{n} campaigns")
     fetches = ("select fetch_id from behind",)
 
     campaign_id = text("The campaign.")

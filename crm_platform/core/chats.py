@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crm_platform.languages import N_
 from crm_platform.schemas.base import CoreTable, count, flag, text, timestamp
 
 
@@ -11,7 +12,7 @@ class Chats(CoreTable):
     key = ("chat_id",)
     is_by_chat = True
 
-    chat_id = text("The chat.", published="chat")
+    chat_id = text("The chat.", published="chat", label=N_("Chat"))
     known_until = timestamp(
         "Start of its last newest-page request by the cut: what is said of it is as of then.", nullable=True
     )
@@ -22,6 +23,8 @@ class Chats(CoreTable):
         "Messages that the CRM counts and that two readings of the whole list, a day apart, did not bring."
     )
     oldest_counted_at = timestamp("Its oldest counted message.", nullable=True, published="no")
-    last_inbound_at = timestamp("Its newest counted inbound message.", nullable=True)
+    last_inbound_at = timestamp(
+        "Its newest counted inbound message.", nullable=True, label=N_("Last message of the customer")
+    )
     history_remainder = count("Messages known to exist and not stored.", published="no")
     remainder_until = timestamp("Up to when these may be dated.", nullable=True, published="no")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crm_platform.core.requests import VISIT
+from crm_platform.languages import N_, NN_
 from crm_platform.schemas.base import CoreTable, count, date, flag, integer, seconds, text, timestamp
 
 
@@ -10,6 +11,7 @@ class Conversations(CoreTable):
     """Conversations: a silence longer than the gap starts a new one."""
 
     key = ("chat_id", "first_message_id")
+    row_words = NN_("1 conversation", "{n} conversations")
     fetches = (
         """
         select unnest([messages.first_fetch_id, messages.fetch_id]) as fetch_id
@@ -24,20 +26,24 @@ class Conversations(CoreTable):
     rules = ("started_at <= ended_at",)
 
     chat_id = text("The chat.", published="chat")
-    first_message_id = text("Its first message.", published="message")
+    first_message_id = text("Its first message.", published="message", label=N_("First message"))
     conversation_number = integer("For display: older history may still arrive.", minimum=1)
-    started_at = timestamp("Its first message's time.")
-    ended_at = timestamp("Its last message's time.")
+    # Translators: when a conversation did
+    started_at = timestamp("Its first message's time.", label=N_("Began"))
+    ended_at = timestamp("Its last message's time.", label=N_("Ended"))
     inbound_messages = count("Messages from the contact.")
     replies = count("Replies.")
     templates = count("Templates.")
     initiated_by = text("Who wrote first.", allowed=("contact", "business"))
     is_over = flag("Silent for longer than the gap, as far as is known.")
     is_left_truncated = flag("The oldest stored conversation of a chat whose history is not yet whole.")
-    resolved_at = timestamp("When it was resolved.", nullable=True)
-    resolved_by = text("How it was resolved.", nullable=True, allowed=("operator", "quiet"))
+    resolved_at = timestamp("When it was resolved.", nullable=True, label=N_("Resolved"))
+    # Translators: how a conversation was resolved: marked as done, or ended answered
+    resolved_by = text("How it was resolved.", nullable=True, allowed=("operator", "quiet"), label=N_("How"))
     state = text("The first that applies.", allowed=("resolved", "waiting", "active", "missed", "quiet"))
-    resolution_seconds = seconds("First inbound to resolved_at; NULL if negative or without inbound.")
+    resolution_seconds = seconds(
+        "First inbound to resolved_at; NULL if negative or without inbound.", label=N_("Time to the end")
+    )
     resolved_day = date("Local day of resolved_at.", nullable=True)
     ended_day = date("Local day of ended_at.")
     marker = text("Who marked it as done.", nullable=True, published="no")

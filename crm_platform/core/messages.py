@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crm_platform.languages import N_, NN_, NP_
 from crm_platform.schemas.base import CoreTable, count, flag, integer, text, timestamp
 
 
@@ -9,13 +10,15 @@ class Messages(CoreTable):
     """Every stored message, with its place in its chat and conversation."""
 
     key = ("chat_id", "message_id")
+    row_words = NN_("1 message", "{n} messages")
     fetches = ("select unnest([first_fetch_id, fetch_id]) as fetch_id from behind",)
     is_by_chat = True
     rules = ("is_counted == False or position >= 1", "is_counted == False or conversation_number >= 1")
 
     chat_id = text("The chat.", published="chat")
-    message_id = text("The message.", published="message")
-    timestamp = timestamp("When it was sent.")
+    message_id = text("The message.", published="message", label=N_("Message"))
+    # Translators: when a message was sent
+    timestamp = timestamp("When it was sent.", label=NP_("message", "Sent"))
     direction = text("inbound or outbound.", allowed=("inbound", "outbound"))
     type = text("text, image, document, audio, video, template, or what else came.", nullable=True)
     status = text("sent, delivered, read, received or failed: the furthest seen.", nullable=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crm_platform.core.requests import VISIT, of_message
+from crm_platform.languages import N_, NN_
 from crm_platform.schemas.base import CoreTable, date, flag, integer, seconds, text, timestamp
 
 
@@ -10,22 +11,34 @@ class ResponseWaits(CoreTable):
     """Waits for a reply: from the oldest unanswered message to the next reply."""
 
     key = ("chat_id", "opening_message_id")
+    # Translators: what a figure is made of, as in: Made of 12 messages
+    row_words = NN_("1 wait of a customer", "{n} waits of customers")
     fetches = (of_message("opening_message_id"), of_message("closing_message_id"), VISIT)
     is_by_chat = True
     rules = ("answered_at >= waiting_since",)
 
     chat_id = text("The chat.", published="chat")
     first_message_id = text("First message of its conversation.", published="message")
-    opening_message_id = text("The inbound message it opens at.", published="message")
+    opening_message_id = text(
+        "The inbound message it opens at.", published="message", label=N_("First unanswered message")
+    )
     closing_message_id = text("The reply that closes it.", nullable=True, published="message")
-    waiting_since = timestamp("When it opened.")
-    answered_at = timestamp("When the reply came.", nullable=True)
-    response_seconds = seconds("How long it took.")
-    business_response_seconds = seconds("The part inside business hours; NULL when none are kept.")
-    is_first = flag("The first wait of its conversation.")
-    state = text("What became of it.", allowed=("answered", "open", "missed", "trailing"))
-    is_left_truncated = flag("Its conversation is the oldest stored of a chat whose history is not yet whole.")
+    waiting_since = timestamp("When it opened.", label=N_("Waiting since"))
+    # Translators: when a wait was answered
+    answered_at = timestamp("When the reply came.", nullable=True, label=N_("Answered"))
+    # Translators: how long a reply took
+    response_seconds = seconds("How long it took.", label=N_("Took"))
+    business_response_seconds = seconds(
+        "The part inside business hours; NULL when none are kept.", label=N_("Took, in business hours")
+    )
+    # Translators: of a wait: whether it is
+    is_first = flag("The first wait of its conversation.", label=N_("First of its conversation"))
+    state = text("What became of it.", allowed=("answered", "open", "missed", "trailing"), label=N_("Outcome"))
+    is_left_truncated = flag(
+        "Its conversation is the oldest stored of a chat whose history is not yet whole.",
+        label=N_("Beginning not known"),
+    )
     day = date("Local day of waiting_since.")
     conversation_number = integer("Conversation of the chat.", minimum=1, published="no")
-    conversation_ended_at = timestamp("When its conversation ended.")
+    conversation_ended_at = timestamp("When its conversation ended.", label=N_("Conversation ended"))
     known_until = timestamp("The chat is known until then.", nullable=True)

@@ -30,11 +30,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import pyarrow as pa
 
+from crm_platform.languages import N_, NN_
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandera.pandas as pandera
 
+    from crm_platform.languages import Words
     from crm_platform.schemas.figures import Figure
 
 
@@ -73,7 +76,8 @@ class Column:
 
     `stays_raw`: never read out of the raw layer (numbers, names, text). `published`: as it stands, without what looks
     like a person's, as the pseudonym of a chat or a message, or not at all. `is_told`: an instant that the CRM named;
-    all others are read off our own clock. `figure`: how it is computed, of a column that is a figure.
+    all others are read off our own clock. `label`: what readers call it; one declaration says it for every column of
+    that name. `figure`: how it is computed, of a column that is a figure.
     """
 
     type: Type
@@ -87,6 +91,7 @@ class Column:
     stays_raw: bool = False
     published: Published = "plain"
     is_told: bool = False
+    label: Words | None = None
     figure: Figure | None = None
 
     @property
@@ -147,12 +152,12 @@ def date(description: str, **options: Any) -> Column:  # noqa: ANN401
 
 def weekday() -> Column:
     """Declare a local weekday."""
-    return integer("Local weekday, 0 = Monday.", minimum=0, maximum=6)
+    return integer("Local weekday, 0 = Monday.", minimum=0, maximum=6, label=N_("Weekday"))
 
 
 def hour_of_day() -> Column:
     """Declare a local hour."""
-    return integer("Local hour.", minimum=0, maximum=23)
+    return integer("Local hour.", minimum=0, maximum=23, label=N_("Hour"))
 
 
 def json(description: str, **options: Any) -> Column:  # noqa: ANN401
@@ -178,12 +183,16 @@ TABLES: dict[str, type[Table]] = {}
 
 
 class Table:
-    """Base of every declared table; a subclass with a `key` is a table and is registered under its full name."""
+    """Base of every declared table; a subclass with a `key` is a table and is registered under its full name.
+
+    `row_words`: what readers call one of its rows, and so many.
+    """
 
     schema: ClassVar[str]
     table: ClassVar[str]
     key: ClassVar[tuple[str, ...]]
     rules: ClassVar[tuple[str, ...]] = ()
+    row_words: ClassVar[tuple[str, str]] = NN_("1 row", "{n} rows")
     columns: ClassVar[Mapping[str, Column]] = {}
 
     def __init_subclass__(cls) -> None:

@@ -17,10 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crm_platform.schemas import base
 from crm_platform.schemas.base import Column, Table
+
+if TYPE_CHECKING:
+    from crm_platform.languages import Words
 
 Good = Literal["up", "down", "neither"]
 
@@ -34,8 +37,9 @@ class Rows:
 
     `source`: the published table whose rows they are; in `by`, `day`, `where`, `joins` and `extra` its row is `r`.
     `by`: for each key column of the figure's table the expression that says where a row counts; `day`: the local day
-    that it belongs to, where `by` does not say it. `joins`: more tables. `extra`: more columns, by name. `key`: what
-    names a row among them, unless the source's own key does. `lists`: columns that a receipt lists where an expression
+    that it belongs to, where `by` does not say it. `joins`: more tables. `extra`: more columns, by name; `labels`: what
+    readers call those that no table declares. `key`: what names a row among them, unless the source's own key does.
+    `lists`: columns that a receipt lists where an expression
     names none, as a count does. `is_each`: one row is one figure, so that expressions are no aggregates. `is_stock`: a
     row counts on every day that it stands, so that days do not add up. In a table with a `table.sql`, which says itself
     where a row counts, texts may name the figure's own row `k`.
@@ -46,6 +50,7 @@ class Rows:
     where: str = ""
     joins: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, Words] = field(default_factory=dict)
     day: str = ""
     key: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
@@ -180,8 +185,15 @@ class Figure:
 _OWN: Final = frozenset(Figure.__dataclass_fields__) - {"rows", "value", "where"}
 
 
-def windowed(column: Column, description: str, where: str, **options: Any) -> Column:  # noqa: ANN401 - options of Figure
+def windowed(
+    column: Column,
+    description: str,
+    where: str,
+    *,
+    label: Words | None = None,
+    **options: Any,  # noqa: ANN401 - options of Figure
+) -> Column:
     """Declare the figure of another table over the rows that a condition on `r` picks, wherever they count there."""
     assert column.figure is not None, "only a figure has rows"
     figure = replace(column.figure, rows=column.figure.rows.narrowed(where), watch=None, **options)
-    return replace(column, description=description, figure=figure)
+    return replace(column, description=description, label=label, figure=figure)

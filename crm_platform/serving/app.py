@@ -21,7 +21,7 @@ from crm_platform.serving import health, kpi_api, login, metrics, pages, static
 from crm_platform.serving.access import Door
 from crm_platform.serving.bounds import Bounds
 from crm_platform.serving.caching import Kept
-from crm_platform.serving.guard import Forwarded, Gate, Headers, Names, harden, own_names
+from crm_platform.serving.guard import AccessControl, Forwarded, Headers, Names, harden, own_names
 from crm_platform.serving.problems import on_bug, on_refusal, on_trouble
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.settings import is_loopback
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 
 _MOST_KEPT = 64 << 20  # bytes of answers of the KPI API
 _FAST = 5  # of gzip's levels: 9 takes three times as long for two per cent
-
-
-def _utc_now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
 
 
 def names_for(settings: Settings, *, host: str) -> Sequence[str] | None:
@@ -55,7 +51,9 @@ def names_for(settings: Settings, *, host: str) -> Sequence[str] | None:
     return own_names(host, settings.serve_hosts)
 
 
-def create_app(settings: Settings, *, host: str = "127.0.0.1", now: Callable[[], dt.datetime] = _utc_now) -> Starlette:
+def create_app(
+    settings: Settings, *, host: str = "127.0.0.1", now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+) -> Starlette:
     """Build the app that a server on `host` runs.
 
     For every route there are `app.state.settings` and `app.state.snapshots`, and `request.state.visitor`, whose role
@@ -65,7 +63,7 @@ def create_app(settings: Settings, *, host: str = "127.0.0.1", now: Callable[[],
     door = Door.of(settings)
     snapshots = Snapshots(settings)
     audit = Audit(settings.audit_dir, now=now)
-    measured = metrics.Metrics(snapshots, now=now)
+    measured = metrics.AppMetrics(snapshots, now=now)
 
     def on_any_bug(request: Request, problem: Exception) -> Response:
         # Starlette answers to a bug outside of all middleware.
@@ -88,7 +86,7 @@ def create_app(settings: Settings, *, host: str = "127.0.0.1", now: Callable[[],
             Middleware(Headers, door=door),
             Middleware(Bounds),
             Middleware(Names, names=names),
-            Middleware(Gate, door=door, audit=audit),
+            Middleware(AccessControl, door=door, audit=audit),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=_FAST),
         ],
         exception_handlers={HTTPException: on_refusal, CrmPlatformError: on_trouble, Exception: on_any_bug},

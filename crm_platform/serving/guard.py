@@ -4,7 +4,8 @@ What belongs here: ASGI middleware that the dashboards and the Dagster UI share.
 (access.py), how large a request may be (bounds.py), routes.
 
 From outside to inside: Forwarded (who a believed proxy speaks for), Headers (every answer is told how a browser may
-treat it), Names (the Host header, against DNS rebinding), Gate (roles, requests forged by other sites, the audit log).
+treat it), Names (the Host header, against DNS rebinding), AccessControl (roles, requests forged by other sites, the
+audit log).
 
 WebSockets pass the same checks; whoever may not open one is refused without a word, which is all that browsers tell.
 """
@@ -172,7 +173,7 @@ class Names:
             await answer(Request(scope), refused)(scope, receive, send)
 
 
-class Gate:
+class AccessControl:
     """Lets in who may see what they ask for; writes down what leaves the house.
 
     `needed`: the least role of a path, None for anybody.

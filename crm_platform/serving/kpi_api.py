@@ -28,7 +28,7 @@ from crm_platform.receipts import moved_since, receipt
 from crm_platform.schemas import KpiTable
 from crm_platform.serving import openapi
 from crm_platform.serving.caching import Kept, KeptAnswer, is_known, tag
-from crm_platform.serving.queries import MOST_ROWS, Question, ask, find_table, kpi_tables, read_limit
+from crm_platform.serving.queries import MOST_ROWS, TableQuery, find_table, kpi_tables, parse_query, read_limit
 from crm_platform.serving.refusals import Refused
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _software() -> str:
 class _Answer:
     """A page of rows and what is said beside it. `following`: the address of the next page, None on the last."""
 
-    question: Question
+    query: TableQuery
     found: OpenSnapshot
     rows: pa.Table
     total: int
@@ -135,8 +135,8 @@ class _Answer:
     def json(self) -> bytes:
         manifest = self.found.manifest
         document = {
-            "table": self.question.table.full_name(),
-            "definition_version": self.question.table.version,
+            "table": self.query.table.full_name(),
+            "definition_version": self.query.table.version,
             "snapshot": self.found.snapshot.id,
             "as_of": self.found.as_of,
             "timezone": manifest.timezone,
@@ -160,8 +160,8 @@ class _Answer:
             if pa.types.is_timestamp(field.type):
                 rows = rows.set_column(place, field.name, rows.column(place).cast(pa.timestamp("us", "UTC")))
         about = {
-            "table": self.question.table.full_name(),
-            "definition_version": str(self.question.table.version),
+            "table": self.query.table.full_name(),
+            "definition_version": str(self.query.table.version),
             "snapshot": self.found.snapshot.id,
             "as_of": self.found.as_of,
         }
@@ -211,17 +211,17 @@ def _range(text: str) -> tuple[str, float]:
         return media_type, 0.0
 
 
-def _read(question: Question, found: OpenSnapshot, parameters: list[tuple[str, str]]) -> _Answer:
-    offset = question.offset(snapshot=found.snapshot.id)
-    (summary,) = found.rows(question.summary(), question.values)
-    rows = found.query(question.select(offset), question.values)
+def _read(query: TableQuery, found: OpenSnapshot, parameters: list[tuple[str, str]]) -> _Answer:
+    offset = query.offset(snapshot=found.snapshot.id)
+    (summary,) = found.rows(query.summary(), query.values)
+    rows = found.query(query.select(offset), query.values)
     following = None
     if offset + rows.num_rows < summary["total"] and rows.num_rows:
-        cursor = question.cursor_to(offset + rows.num_rows, snapshot=found.snapshot.id)
+        cursor = query.cursor_to(offset + rows.num_rows, snapshot=found.snapshot.id)
         kept = [(name, text) for name, text in parameters if name != "cursor"]
-        following = f"/api/v1/kpis/{quote(question.table.table)}?{urlencode([*kept, ('cursor', cursor)])}"
+        following = f"/api/v1/kpis/{quote(query.table.table)}?{urlencode([*kept, ('cursor', cursor)])}"
     return _Answer(
-        question=question,
+        query=query,
         found=found,
         rows=rows,
         total=summary["total"],
@@ -234,13 +234,13 @@ def _read(question: Question, found: OpenSnapshot, parameters: list[tuple[str, s
 def _table(request: Request) -> Response:
     table = find_table(request.path_params["table"])
     parameters = request.query_params.multi_items()
-    question = ask(table, parameters)
+    query = parse_query(table, parameters)
     form = _form(request)
     found = _snapshot(request)
     if table.full_name() not in found.manifest.tables:
         hint = "It was declared after the last build: run `crm build`."
         raise Refused(503, "not_published", f"{table.full_name()} is not published yet.", hint=hint)
-    etag = tag(found.snapshot.id, _software(), form, question.identity, str(question.limit), question.cursor or "")
+    etag = tag(found.snapshot.id, _software(), form, query.identity, str(query.limit), query.cursor or "")
     headers = {"ETag": etag, **_CACHING}
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)
@@ -249,15 +249,15 @@ def _table(request: Request) -> Response:
     kept: Kept = request.app.state.kept
     known = kept.get(key)
     if known is None:
-        known = _answer(question, found, parameters, form=form)
+        known = _answer(query, found, parameters, form=form)
         kept.put(key, known)
     return Response(known.body, media_type=_FORMS[form], headers={**headers, **known.headers})
 
 
-def _answer(question: Question, found: OpenSnapshot, parameters: list[tuple[str, str]], *, form: str) -> KeptAnswer:
-    table = question.table
+def _answer(query: TableQuery, found: OpenSnapshot, parameters: list[tuple[str, str]], *, form: str) -> KeptAnswer:
+    table = query.table
     try:
-        answer = _read(question, found, parameters)
+        answer = _read(query, found, parameters)
     except duckdb.BinderException:
         message = f"The published {table.full_name()} lacks a column that this version declares."
         raise Refused(503, "not_published", message, hint="Run `crm build`.") from None

@@ -6,7 +6,7 @@ other sites forge (guard.py looks at every one).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote
 
 from starlette.concurrency import run_in_threadpool
@@ -84,16 +84,15 @@ async def _log_in(request: Request) -> Response:
     name = state.door.log_in(visitor.role)
     state.audit.write("login", role=visitor.role.name.lower(), client=request.client.host if request.client else None)
     response = RedirectResponse(onwards, 303)
-    response.set_cookie(
-        request.app.state.door.cookie(request.url.scheme),
-        name,
-        max_age=int(LONGEST_SESSION),
-        path="/",
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="strict",
-    )
+    response.set_cookie(**_cookie(request), value=name, max_age=int(LONGEST_SESSION))
     return response
+
+
+def _cookie(request: Request) -> dict[str, Any]:
+    """The session's cookie: its name, and how a browser is to treat it."""
+    scheme = request.url.scheme
+    key = request.app.state.door.cookie(scheme)
+    return {"key": key, "path": "/", "secure": scheme == "https", "httponly": True, "samesite": "strict"}
 
 
 def _forget(request: Request) -> None:
@@ -107,13 +106,7 @@ async def _log_out(request: Request) -> Response:
     visitor = request.state.visitor
     request.app.state.audit.write("logout", role=visitor.role.name.lower(), by=visitor.came_by)
     response = RedirectResponse("/login", 303)
-    response.delete_cookie(
-        request.app.state.door.cookie(request.url.scheme),
-        path="/",
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="strict",
-    )
+    response.delete_cookie(**_cookie(request))
     return response
 
 

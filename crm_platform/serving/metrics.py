@@ -87,7 +87,7 @@ def _gauge(name: str, description: str, value: float) -> Metric:
     return GaugeMetricFamily(name, description, value=float(value))
 
 
-class Metrics:
+class AppMetrics:
     """Everything that is measured in one app."""
 
     def __init__(self, snapshots: Snapshots, *, now: Callable[[], dt.datetime]) -> None:
@@ -105,7 +105,7 @@ class Metrics:
 class Measured:
     """Counts and times every request, by the route that answers it."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: AppMetrics) -> None:
         self._app = app
         self._metrics = metrics
 

@@ -1,34 +1,25 @@
 """The KPI API's OpenAPI 3.1 document, from the declared tables.
 
-What belongs here: describing what kpi_api.py answers. What does not: answering; other languages' types (tools/).
+What belongs here: describing what kpi_api.py is asked. What does not: the shapes of answers (openapi_schemas.py),
+answering; other languages' types (tools/).
 """
 
 from __future__ import annotations
 
 import functools
 import json
-from typing import Any, Final
+from typing import Final
 
 from crm_platform.models.generate import pooled
 from crm_platform.publish import published_columns
 from crm_platform.receipts import figure_columns
 from crm_platform.schemas import Column, KpiTable, Type
+from crm_platform.serving.openapi_schemas import TYPES, Json, reference, schema_name, schemas
 from crm_platform.serving.queries import DEFAULT_LIMIT, MOST_ROWS, RANGED, kpi_tables
-
-Json = dict[str, Any]
 
 _VERSION: Final = "1.1.0"
 AUDIT_LINES: Final = 100
 MOST_AUDIT_LINES: Final = 10_000
-_TYPES: Final[dict[Type, Json]] = {
-    Type.TEXT: {"type": "string"},
-    Type.JSON: {"type": "string"},
-    Type.INTEGER: {"type": "integer", "format": "int64"},
-    Type.FLOAT: {"type": "number", "format": "double"},
-    Type.BOOLEAN: {"type": "boolean"},
-    Type.TIMESTAMP: {"type": "string", "format": "date-time"},
-    Type.DATE: {"type": "string", "format": "date"},
-}
 # A query may name a month for its first day, and an instant without its zone.
 _ASKED: Final[dict[Type, Json]] = {
     Type.DATE: {"type": "string", "pattern": r"^[0-9]{4}-(0[1-9]|1[0-2])(-[0-9]{2})?$", "examples": ["2026-11-20"]},
@@ -80,7 +71,7 @@ def document() -> Json:
             "parameters": _parameters(),
             "headers": _headers(),
             "responses": _responses(),
-            "schemas": {**_schemas(), **{_name(table): _row(table) for table in tables.values()}},
+            "schemas": schemas(tables.values()),
         },
     }
 
@@ -95,43 +86,34 @@ def _text(_tables: tuple[type[KpiTable], ...]) -> str:
     return json.dumps(document(), ensure_ascii=False, indent=1) + "\n"
 
 
-def _name(table: type[KpiTable]) -> str:
-    return table.__name__
-
-
-def _reference(kind: str, name: str) -> Json:
-    return {"$ref": f"#/components/{kind}/{name}"}
-
-
 # Operations.
 
 
 def _operation(table: type[KpiTable]) -> Json:
-    row = {"type": "array", "items": _reference("schemas", _name(table))}
+    row = {"type": "array", "items": reference("schemas", schema_name(table))}
     answer = {
-        "allOf": [_reference("schemas", "Answer"), {"type": "object", "properties": {"rows": row}}],
+        "allOf": [reference("schemas", "Answer"), {"type": "object", "properties": {"rows": row}}],
     }
-    headers = [*_headers()]
     return {
         "operationId": table.table,
         "summary": f"kpi.{table.table}",
         "description": f"{table.description()} Key: {', '.join(table.key) or 'one row'}.",
         "tags": [table.pillar],
         "parameters": [
-            *(_reference("parameters", name) for name in ("columns", "order", "limit", "cursor", "format")),
+            *(reference("parameters", name) for name in ("columns", "order", "limit", "cursor", "format")),
             *_filters(table),
         ],
         "responses": {
             "200": {
                 "description": "Rows that match.",
-                "headers": {name: _reference("headers", name) for name in headers},
+                "headers": {name: reference("headers", name) for name in _headers()},
                 "content": {
                     "application/json": {"schema": answer},
                     "text/csv": {"schema": {"type": "string"}},
                     "application/vnd.apache.arrow.stream": {"schema": {"type": "string", "format": "binary"}},
                 },
             },
-            **{status: _reference("responses", name) for status, name in _REFUSALS.items()},
+            **_refusals("304", "400", "401", "403", "406", "409", "503"),
         },
     }
 
@@ -141,23 +123,35 @@ _REFUSALS: Final = {
     "400": "BadRequest",
     "401": "NotLoggedIn",
     "403": "RoleTooLow",
+    "404": "NoSuchFigure",
     "406": "NotAcceptable",
     "409": "CursorOutdated",
     "503": "NothingPublished",
 }
 
 
+def _refusals(*statuses: str) -> Json:
+    return {status: reference("responses", _REFUSALS[status]) for status in statuses}
+
+
+def _as_json(description: str, schema: str, *, has_tag: bool = True) -> Json:
+    """An answer that has one form."""
+    tag = {"headers": {"ETag": reference("headers", "ETag")}} if has_tag else {}
+    content = {"application/json": {"schema": reference("schemas", schema)}}
+    return {"200": {"description": description, **tag, "content": content}}
+
+
 def _filters(table: type[KpiTable]) -> list[Json]:
     """What keeps rows of a table; the columns that every KPI has are described once, in the components."""
     return [
-        _reference("parameters", one["name"]) if name in KpiTable.columns else one
+        reference("parameters", one["name"]) if name in KpiTable.columns else one
         for name, column in published_columns(table).items()
         for one in _filters_by(name, column)
     ]
 
 
 def _filters_by(name: str, column: Column) -> list[Json]:
-    schema = _ASKED.get(column.type, _TYPES[column.type])
+    schema = _ASKED.get(column.type, TYPES[column.type])
     about = f"Keep rows whose {name} is one of these. {column.description}"
     many = {"schema": {"type": "array", "items": schema}, "style": "form", "explode": True}
     found = [{"name": name, "in": "query", "description": about, **many}]
@@ -177,7 +171,7 @@ def _receipt_operation(table: type[KpiTable]) -> Json:
             "in": "query",
             "required": not is_pooled,
             "description": f"Of the figure's row. {column.description}",
-            "schema": _ASKED.get(column.type, _TYPES[column.type]),
+            "schema": _ASKED.get(column.type, TYPES[column.type]),
         }
         for name, column in table.columns.items()
         if name in table.key
@@ -197,16 +191,8 @@ def _receipt_operation(table: type[KpiTable]) -> Json:
         "operationId": f"{table.table}_receipt",
         "summary": f"What one figure of kpi.{table.table} is made of, and why it moved",
         "tags": [table.pillar],
-        "parameters": [*key, figure, _reference("parameters", "receipt_limit")],
-        "responses": {
-            "200": {
-                "description": "The receipt.",
-                "headers": {"ETag": _reference("headers", "ETag")},
-                "content": {"application/json": {"schema": _reference("schemas", "Receipt")}},
-            },
-            "404": _reference("responses", "NoSuchFigure"),
-            **{one: _reference("responses", _REFUSALS[one]) for one in ("304", "400", "401", "403", "503")},
-        },
+        "parameters": [*key, figure, reference("parameters", "receipt_limit")],
+        "responses": _as_json("The receipt.", "Receipt") | _refusals("404", "304", "400", "401", "403", "503"),
     }
 
 
@@ -214,13 +200,10 @@ def _audit_operation() -> Json:
     return {
         "operationId": "audit",
         "summary": "The newest lines of the audit log; for admins",
-        "parameters": [_reference("parameters", "audit_limit")],
+        "parameters": [reference("parameters", "audit_limit")],
         "responses": {
-            "200": {
-                "description": "What left the house, and who came in, newest first.",
-                "content": {"application/json": {"schema": _reference("schemas", "AuditLog")}},
-            },
-            **{one: _reference("responses", _REFUSALS[one]) for one in ("400", "401", "403")},
+            **_as_json("What left the house, and who came in, newest first.", "AuditLog", has_tag=False),
+            **_refusals("400", "401", "403"),
         },
     }
 
@@ -229,14 +212,7 @@ def _list_operation() -> Json:
     return {
         "operationId": "list_kpis",
         "summary": "Every KPI table, its columns and its coverage",
-        "responses": {
-            "200": {
-                "description": "The tables.",
-                "headers": {"ETag": _reference("headers", "ETag")},
-                "content": {"application/json": {"schema": _reference("schemas", "TableList")}},
-            },
-            **{one: _reference("responses", _REFUSALS[one]) for one in ("304", "401", "403", "503")},
-        },
+        "responses": _as_json("The tables.", "TableList") | _refusals("304", "401", "403", "503"),
     }
 
 
@@ -246,7 +222,7 @@ def _self_operation() -> Json:
         "summary": "This document",
         "responses": {
             "200": {"description": "OpenAPI 3.1.", "content": {"application/json": {"schema": {"type": "object"}}}},
-            **{one: _reference("responses", _REFUSALS[one]) for one in ("304", "401", "403")},
+            **_refusals("304", "401", "403"),
         },
     }
 
@@ -312,7 +288,7 @@ def _headers() -> Json:
 
 
 def _responses() -> Json:
-    refusal = {"application/json": {"schema": _reference("schemas", "Problem")}}
+    refusal = {"application/json": {"schema": reference("schemas", "Problem")}}
     words = {
         "BadRequest": "A parameter is wrong; the message names it, the hint says what to write.",
         "NotLoggedIn": "No secret, or a wrong one.",
@@ -326,187 +302,3 @@ def _responses() -> Json:
         "NotModified": {"description": "The answer that If-None-Match names still stands."},
         **{name: {"description": description, "content": refusal} for name, description in words.items()},
     }
-
-
-def _nullable(schema: Json) -> Json:
-    return {**schema, "type": [schema["type"], "null"]}
-
-
-def _object(properties: Json, description: str) -> Json:
-    return {"type": "object", "description": description, "required": list(properties), "properties": properties}
-
-
-def _schemas() -> Json:
-    text, whole = {"type": "string"}, {"type": "integer", "minimum": 0}
-    snapshot = {
-        "snapshot": {**text, "description": "Id of the snapshot."},
-        "as_of": {**text, "format": "date-time", "description": "Its cut: nothing later counts."},
-        "timezone": {**text, "description": "Days, months, weekdays and hours are local to this zone."},
-        "is_sandbox": {"type": "boolean", "description": "The data is made up."},
-    }
-    coverage: Json = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
-    return {
-        "Problem": _object(
-            {
-                "error": _object(
-                    {
-                        "code": {**text, "description": "A word for programs."},
-                        "message": {**text, "description": "What is wrong."},
-                        "hint": {**text, "description": "What to do instead."},
-                    },
-                    "Why there is no answer.",
-                )
-            },
-            "A refusal.",
-        ),
-        "Answer": _object(
-            {
-                "table": {**text, "description": "Full name of the table."},
-                "definition_version": {"type": "integer", "description": "Version of its definition."},
-                **snapshot,
-                "coverage": {**coverage, "description": "Smallest coverage of the rows that match; null: not known."},
-                "provisional_rows": {**whole, "description": "How many rows that match are provisional."},
-                "total_rows": {**whole, "description": "Rows that match, on all pages."},
-                "next": {"type": ["string", "null"], "description": "Address of the next page."},
-                "rows": {"type": "array", "items": {"type": "object"}},
-            },
-            "A page of rows, and what they come from.",
-        ),
-        "Column": _object(
-            {
-                "name": text,
-                "type": {**text, "enum": [one.value for one in Type]},
-                "unit": {"type": ["string", "null"]},
-                "nullable": {"type": "boolean"},
-                "description": text,
-            },
-            "A column.",
-        ),
-        "Table": _object(
-            {
-                "table": text,
-                "description": text,
-                "pillar": text,
-                "key": {"type": "array", "items": text},
-                "period": {"type": ["string", "null"], "description": "The column of a row's day or month."},
-                "definition_version": {"type": "integer"},
-                "is_published": {"type": "boolean"},
-                "rows": whole,
-                "coverage": coverage,
-                "provisional_rows": whole,
-                "columns": {"type": "array", "items": _reference("schemas", "Column")},
-                "links": _object({"json": text, "csv": text, "arrow": text}, "Where its rows are."),
-            },
-            "A KPI table.",
-        ),
-        **_receipt_schemas(),
-        "AuditLog": _object(
-            {
-                "lines": {
-                    "type": "array",
-                    "items": {"type": "object", "description": "Time, event, and what is known."},
-                },
-                "unreadable_lines": {
-                    "type": "integer",
-                    "minimum": 0,
-                    "description": "Lines between these that a full disk or a crash has torn.",
-                },
-            },
-            "Lines of the audit log.",
-        ),
-        "TableList": _object(
-            {**snapshot, "tables": {"type": "array", "items": _reference("schemas", "Table")}}, "Every KPI table."
-        ),
-    }
-
-
-def _receipt_schemas() -> Json:
-    text, whole = {"type": "string"}, {"type": "integer", "minimum": 0}
-    moment = {**text, "format": "date-time"}
-    value: Json = {"type": ["number", "string", "boolean", "null"]}
-    key = {"type": "object", "description": "The key of its row."}
-    rows = {"type": "array", "items": {"type": "object"}}
-    figure = {"table": text, "key": key, "column": text}
-    return {
-        "Receipt": _object(
-            {
-                **figure,
-                "value": value,
-                "unit": _nullable(text),
-                "meaning": {**text, "description": "The column's definition."},
-                "table_meaning": {**text, "description": "The table's definition."},
-                "definition_version": whole,
-                "computed": {**_nullable(text), "description": "How it follows from the rows, as SQL over `behind`."},
-                "sql": {**_nullable(text), "description": "The SELECT that filled the table."},
-                "snapshot": text,
-                "as_of": moment,
-                "coverage": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
-                "is_provisional": {"type": "boolean"},
-                "source": {**_nullable(text), "description": "The published table of the rows behind it."},
-                "row_key": {"type": "array", "items": text},
-                "used": {"type": "array", "items": text},
-                "row_count": {**whole, "description": "Rows behind it."},
-                "rows": {**rows, "description": "Their keys and used values; ids are pseudonyms."},
-                "recomputed": {**value, "description": "The figure, computed again from just these rows."},
-                "taken_from": {"type": "array", "items": _object(figure, "A figure that this one is taken from.")},
-                "fetched": _object(
-                    {
-                        "requests": whole,
-                        "first_at": _nullable(moment),
-                        "last_at": _nullable(moment),
-                        "by_operation": {"type": "object"},
-                        "listed": rows,
-                    },
-                    "The requests that the rows came from.",
-                ),
-                "digest": {**text, "description": "SHA-256: equal inputs give equal digests."},
-                "agrees": {"type": ["boolean", "null"], "description": "Whether the rows give the published value."},
-                "moved": {
-                    "description": "How it moved since an earlier kept snapshot; null when it has not.",
-                    "oneOf": [_reference("schemas", "Movement"), {"type": "null"}],
-                },
-            },
-            "What one figure is made of.",
-        ),
-        "Movement": _object(
-            {
-                **figure,
-                "then": value,
-                "now": value,
-                "earlier": {**text, "description": "Id of the earlier snapshot."},
-                "earlier_as_of": moment,
-                "current": text,
-                "current_as_of": moment,
-                "added": whole,
-                "removed": whole,
-                "changed": whole,
-                "rows": rows,
-                "reasons": {
-                    "type": "array",
-                    "items": _object({"kind": text, "words": text, "rows": whole}, "Why, and of how many rows."),
-                },
-                "has_moved": {"type": "boolean"},
-            },
-            "One figure in two snapshots.",
-        ),
-    }
-
-
-def _row(table: type[KpiTable]) -> Json:
-    return {
-        "type": "object",
-        "description": f"{table.description()} A row has every column, unless `columns` names some.",
-        "additionalProperties": False,
-        "properties": {name: _property(column) for name, column in published_columns(table).items()},
-    }
-
-
-def _property(column: Column) -> Json:
-    schema = _TYPES[column.type]
-    unit = {"x-unit": column.unit} if column.unit else {}
-    bounds = {
-        word: bound for word, bound in (("minimum", column.minimum), ("maximum", column.maximum)) if bound is not None
-    }
-    allowed = {"enum": [*column.allowed, *([None] if column.nullable else [])]} if column.allowed else {}
-    described = {**schema, **bounds, **allowed, "description": column.description, **unit}
-    return _nullable(described) if column.nullable else described

@@ -30,8 +30,8 @@ _LARGEST: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of one table. `identity`: the same for the same question, whatever its page and form."""
+class TableQuery:
+    """What is asked of one table. `identity`: the same for the same query, whatever its page and form."""
 
     table: type[KpiTable]
     columns: tuple[str, ...]
@@ -65,7 +65,7 @@ class Question:
         return base64.urlsafe_b64encode(f"{offset}.{self._seal(snapshot)}".encode()).decode().rstrip("=")
 
     def offset(self, *, snapshot: str) -> int:
-        """Where the asked page begins. Raises Refused when its cursor belongs to another snapshot or question."""
+        """Where the asked page begins. Raises Refused when its cursor belongs to another snapshot or query."""
         if self.cursor is None:
             return 0
         try:
@@ -99,7 +99,7 @@ def find_table(name: str) -> type[KpiTable]:
     return tables[bare]
 
 
-def ask(table: type[KpiTable], parameters: Iterable[tuple[str, str]]) -> Question:
+def parse_query(table: type[KpiTable], parameters: Iterable[tuple[str, str]]) -> TableQuery:
     """Read a query string. Raises Refused (400) that says which parameter is wrong and what to write.
 
     A column's name keeps rows that equal the value, or one of the values when it is repeated; `day_from` and `day_to`
@@ -128,7 +128,7 @@ def ask(table: type[KpiTable], parameters: Iterable[tuple[str, str]]) -> Questio
     chosen = _columns(table, controls.get("columns"))
     order = _order(table, controls.get("order"))
     values = tuple(value for _, some in conditions for value in some)
-    return Question(
+    return TableQuery(
         table=table,
         columns=chosen,
         conditions=tuple(condition for condition, _ in conditions),

@@ -25,7 +25,7 @@ from crm_platform.publish.audit import Audit
 from crm_platform.serving import login, static
 from crm_platform.serving.access import Door, Role
 from crm_platform.serving.bounds import LONGEST_ADDRESS, Bounds
-from crm_platform.serving.guard import Forwarded, Gate, Headers, Names, own_names
+from crm_platform.serving.guard import AccessControl, Forwarded, Headers, Names, own_names
 from crm_platform.serving.pages.frame import preferences
 from crm_platform.serving.problems import answer, on_bug, on_refusal, on_trouble
 from crm_platform.serving.refusals import Refused
@@ -43,10 +43,6 @@ _GRAPHQL_TYPES: Final = frozenset({"application/json", "application/graphql"})  
 _OURS: Final = frozenset({"/login", "/logout", "/preferences"})
 
 
-def _utc_now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 def require_login(settings: Settings, *, host: str) -> None:
     """Raise FixConfiguration when a UI on `host` would stand open to others."""
     if settings.admin_secret is None and not is_loopback(host):
@@ -56,7 +52,9 @@ def require_login(settings: Settings, *, host: str) -> None:
         )
 
 
-def behind_door(ui: ASGIApp, settings: Settings, *, host: str, now: Callable[[], dt.datetime] = _utc_now) -> Starlette:
+def behind_door(
+    ui: ASGIApp, settings: Settings, *, host: str, now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+) -> Starlette:
     """The UI's app, guarded. `now`: gives an aware time. Raises FixConfiguration when it would stand open to others."""
     require_login(settings, host=host)
     secret = settings.admin_secret
@@ -75,7 +73,7 @@ def behind_door(ui: ASGIApp, settings: Settings, *, host: str, now: Callable[[],
             Middleware(Bounds, longest_parameter=LONGEST_ADDRESS, longest_body=_LONGEST_BODY),
             # Without a login there is nothing but the name to tell friend from foe: no other one is taken then.
             Middleware(Names, names=own_names(host, () if door.is_open else settings.serve_hosts)),
-            Middleware(Gate, door=door, audit=audit, needed=_needed),
+            Middleware(AccessControl, door=door, audit=audit, needed=_needed),
             Middleware(OwnPages),
         ],
         exception_handlers={HTTPException: on_refusal, CrmPlatformError: on_trouble, Exception: on_bug},

@@ -42,7 +42,9 @@ class EveningWaitsDaily(KpiTable):
     evening_waits = EVENING.count(
         "Waits that began at eleven or later.", watch=Watched(title="Evening waits", final="at once")
     )
-    slow_share = EVENING.rate("Of them, those answered after an hour or more.", "response_seconds >= 3600", good="down")
+    slow_share = EVENING.rate(
+        "Of them, those answered after an hour or more.", "response_seconds >= 3600", good="down", label="Answered late"
+    )
 '''
 
 
@@ -116,4 +118,6 @@ def test_the_figures_page_and_the_dictionary_explain_it(said):
     status, page = said["figures"]
     assert status == 200
     assert "Waits that began at eleven or later" in page
+    assert "<dt>Evening waits</dt>" in page
+    assert "<dt>Answered late</dt>" in page
     assert "Of them, those answered after an hour or more." in said["dictionary"]

@@ -159,7 +159,7 @@ def test_a_wrong_name_is_told_the_right_ones_with_the_look_of_the_house(root: Pa
 def test_a_bug_gets_a_page_with_a_way_back(root: Path, monkeypatch: pytest.MonkeyPatch):
     client = client_of(root)
     client.get("/support")  # read once, so that only drawing can fail
-    monkeypatch.setattr("crm_platform.serving.pages.frame.View.status", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("crm_platform.serving.pages.view.View.status", lambda *_, **__: 1 / 0)
     answer = client.get("/support", headers={**PAGE, "accept-language": "sw"})
     assert answer.status_code == 500
     assert Language("sw").gettext(TOLD["internal_error"][0]) in answer.text

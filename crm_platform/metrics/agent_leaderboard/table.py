@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crm_platform.core import Assignments, ResponseWaits, Work
+from crm_platform.languages import N_
 from crm_platform.schemas.base import KpiTable, integer, text
 from crm_platform.schemas.figures import Rows
 
@@ -46,10 +47,12 @@ class AgentLeaderboard(KpiTable):
     rules = ("window_days == 7 or window_days == 30",)
 
     agent = text("The staff identifier; (unassigned) for work of nobody.")
-    window_days = integer("Length of the window in complete local days.")
-    chats_assigned = ASSIGNED.count("Assignments to the agent.")
+    window_days = integer("Length of the window in complete local days.", label=N_("Days"))
+    chats_assigned = ASSIGNED.count("Assignments to the agent.", label=N_("Chats assigned"))
     chats_resolved = WORK.count(
-        "Conversations resolved, credited to the marker, else the assignee.", "kind = 'resolution'"
+        "Conversations resolved, credited to the marker, else the assignee.",
+        "kind = 'resolution'",
+        label=N_("Chats resolved"),
     )
     replies = WORK.count("Replies, credited to the sender, else the assignee.", "kind = 'reply'")
     first_response_seconds_median = FIRST_RESPONSES.median(
@@ -62,7 +65,8 @@ class AgentLeaderboard(KpiTable):
         over="count(*){filter}",
         grain=("window_days",),
         uses=("done_at", "agent"),
+        label=N_("Replies that name who wrote them"),
     )
     first_responses = FIRST_RESPONSES.count(
-        "First answered waits that the agent's reply closed: what the median is over."
+        "First answered waits that the agent's reply closed: what the median is over.", label=N_("First replies")
     )

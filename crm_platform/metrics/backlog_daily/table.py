@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_platform.core import ResponseWaits
-from crm_platform.languages import N_
+from crm_platform.languages import N_, NN_
 from crm_platform.metrics.rows import MESSAGE_DAYS
 from crm_platform.schemas.base import KpiTable, date
 from crm_platform.schemas.figures import Rows, Watched
@@ -30,6 +30,7 @@ class BacklogDaily(KpiTable):
     """Waits that stood open at the end of each local day."""
 
     key = ("day",)
+    row_words = NN_("1 day", "{n} days")
     pillar = "operations"
     period = "day"
     keys = MESSAGE_DAYS
@@ -40,10 +41,12 @@ class BacklogDaily(KpiTable):
         "Waits begun, not answered, and not given up by the day's end.",
         good="down",
         watch=Watched(title=N_("The backlog at the end of the day"), final="at once"),
+        label=N_("Chats waiting at the end of the day"),
     )
     oldest_wait_seconds = STANDING.seconds(
         "Age of the oldest of them at the day's end.",
         "max({{ seconds_between('waiting_since', 'day_end') }}){filter}",
         uses=("waiting_since",),
         good="down",
+        label=N_("Longest wait at the end of the day"),
     )

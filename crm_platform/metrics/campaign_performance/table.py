@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crm_platform.core import Campaigns
+from crm_platform.languages import N_, NN_
 from crm_platform.schemas.base import Column, KpiTable, text
 from crm_platform.schemas.figures import Rows
 
@@ -21,6 +22,7 @@ CAMPAIGN = Rows(
         "has_report": "reports.campaign_id is not null",
         **{name: f"reports.{name}" for name in (*COUNTS, *TEXTS)},
     },
+    labels={"recipients": N_("Recipients")},
     is_each=True,
 )
 
@@ -38,9 +40,9 @@ def _rate(part: str, of: str, **options: Any) -> Column:  # noqa: ANN401
     )
 
 
-def _bound(end: str, part: str, of: str) -> Column:
+def _bound(end: str, part: str, of: str, **options: Any) -> Column:  # noqa: ANN401
     sign = {"Lower": -1, "Upper": 1}[end]
-    return CAMPAIGN.share(f"{end} Wilson 95 % bound.", f"{{{{ wilson('{part}', '{of}', {sign}) }}}}")
+    return CAMPAIGN.share(f"{end} Wilson 95 % bound.", f"{{{{ wilson('{part}', '{of}', {sign}) }}}}", **options)
 
 
 # How far a rate of ours lies from the API's text beyond its rounding; -1 stands for a text that did not come, or that
@@ -61,6 +63,7 @@ class CampaignPerformance(KpiTable):
     """Campaigns and what their newest report says of them; impossible reports are shown and flagged."""
 
     key = ("campaign_id",)
+    row_words = NN_("1 campaign", "{n} campaigns")
     pillar = "engagement"
     seen = CAMPAIGN.share("", "case when is_report_current then 1e0 else 0e0 end").figure
     rules = (
@@ -87,36 +90,42 @@ class CampaignPerformance(KpiTable):
     sent_at = CAMPAIGN.timestamp(
         "When it was sent, by the best that is known; NULL for a draft.", "sent_at", nullable=True
     )
-    total_recipients = _reported("Recipients: the report's, else the campaign's.", "recipients")
-    delivered = _reported("Delivered.", "delivered")
-    read = _reported("Read.", "read")
-    replied = _reported("Replied.", "replied")
-    failed = _reported("Failed.", "failed", good="down")
+    total_recipients = _reported("Recipients: the report's, else the campaign's.", "recipients", label=N_("Recipients"))
+    # Translators: messages of a campaign; so are the next ones
+    delivered = _reported("Delivered.", "delivered", label=N_("Delivered"))
+    read = _reported("Read.", "read", label=N_("Read"))
+    replied = _reported("Replied.", "replied", label=N_("Replied"))
+    failed = _reported("Failed.", "failed", good="down", label=N_("Failed"))
     in_flight = _reported(
-        "total_recipients − delivered − failed; NULL beyond a trillion.", "{{ in_flight('recipients') }}"
+        "total_recipients − delivered − failed; NULL beyond a trillion.",
+        "{{ in_flight('recipients') }}",
+        # Translators: messages of a campaign
+        label=N_("Under way"),
     )
-    delivery_rate = _rate("delivered", "recipients")
-    read_per_delivered = _rate("read", "delivered")
-    reply_per_delivered = _rate("replied", "delivered")
-    read_per_recipient = _rate("read", "recipients")
-    reply_per_recipient = _rate("replied", "recipients")
-    delivery_rate_low = _bound("Lower", "delivered", "recipients")
-    delivery_rate_high = _bound("Upper", "delivered", "recipients")
-    read_per_delivered_low = _bound("Lower", "read", "delivered")
-    read_per_delivered_high = _bound("Upper", "read", "delivered")
-    reply_per_delivered_low = _bound("Lower", "replied", "delivered")
-    reply_per_delivered_high = _bound("Upper", "replied", "delivered")
+    delivery_rate = _rate("delivered", "recipients", label=N_("Delivery rate"))
+    read_per_delivered = _rate("read", "delivered", label=N_("Read rate"))
+    reply_per_delivered = _rate("replied", "delivered", label=N_("Reply rate"))
+    read_per_recipient = _rate("read", "recipients", label=N_("Read, of all recipients"))
+    reply_per_recipient = _rate("replied", "recipients", label=N_("Replied, of all recipients"))
+    delivery_rate_low = _bound("Lower", "delivered", "recipients", label=N_("Delivery rate, at least"))
+    delivery_rate_high = _bound("Upper", "delivered", "recipients", label=N_("Delivery rate, at most"))
+    read_per_delivered_low = _bound("Lower", "read", "delivered", label=N_("Read rate, at least"))
+    read_per_delivered_high = _bound("Upper", "read", "delivered", label=N_("Read rate, at most"))
+    reply_per_delivered_low = _bound("Lower", "replied", "delivered", label=N_("Reply rate, at least"))
+    reply_per_delivered_high = _bound("Upper", "replied", "delivered", label=N_("Reply rate, at most"))
     is_consistent = CAMPAIGN.flag(
         "read ≤ delivered ≤ total, replied ≤ delivered, delivered + failed ≤ total, none negative or over a trillion.",
         "case when has_report then {{ funnel_narrows('recipients') }} end",
         uses=("recipients", *COUNTS),
         nullable=True,
+        label=N_("Report does not contradict itself"),
     )
     is_settled = CAMPAIGN.flag(
         "Completed or failed, and sent at least 72 h before the cut.",
         """coalesce(
             status in ('completed', 'failed') and {{ seconds_between('sent_at', as_of) }} >= 72 * 3600, false
         )""",
+        label=N_("Settled"),
     )
     api_rate_gap = CAMPAIGN.number(
         "Largest difference between our rates and the API's texts beyond their rounding.",
@@ -125,4 +134,5 @@ class CampaignPerformance(KpiTable):
         minimum=0,
         unit="percentage points",
         good="down",
+        label=N_("CRM's own rate differs by"),
     )

@@ -6,7 +6,7 @@ table.sql fills it: a running sum over the days, because each contact stands on 
 from __future__ import annotations
 
 from crm_platform.core import ContactPresence, ContactSweeps
-from crm_platform.languages import N_
+from crm_platform.languages import N_, NN_
 from crm_platform.schemas.base import KpiTable, date
 from crm_platform.schemas.figures import Rows, Watched
 
@@ -27,17 +27,19 @@ class ContactGrowthDaily(KpiTable):
     """Contacts at the end of each local day, and how they came and went."""
 
     key = ("day",)
+    row_words = NN_("1 day", "{n} days")
     version = 2
     pillar = "growth"
     period = "day"
     rules = ("is_estimated or net_growth == new_contacts - gone_contacts",)
 
     day = date("Local day.")
-    total_contacts = THERE.count("Contacts present at its end.", good="up")
+    total_contacts = THERE.count("Contacts present at its end.", good="up", label=N_("Contacts"))
     new_contacts = CAME.count(
         "Presences that began.",
         good="up",
         watch=Watched(title=N_("The number of new contacts"), final="at once", either=True),
+        label=N_("New"),
     )
     gone_contacts = WENT.count(
         "Presences that ended; NULL on estimated days.",
@@ -45,11 +47,19 @@ class ContactGrowthDaily(KpiTable):
         nullable=True,
         good="down",
         watch=Watched(title=N_("The number of contacts gone"), final="at once"),
+        # Translators: contacts who left the list
+        label=N_("Gone"),
     )
     net_growth = MOVED.integer(
         "new_contacts − gone_contacts.",
         """count(*) filter (where from_day = (select day from k))
         - count(*) filter (where to_day = (select day from k) and not (select is_estimated from k))""",
         good="up",
+        label=N_("New less gone"),
     )
-    is_estimated = SWEEPS.flag("Before the first complete sweep, from creation times alone.", "count(*) = 0")
+    is_estimated = SWEEPS.flag(
+        "Before the first complete sweep, from creation times alone.",
+        "count(*) = 0",
+        # Translators: whether the time of a coming or going is
+        label=N_("Estimated"),
+    )

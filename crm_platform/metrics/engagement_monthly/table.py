@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from crm_platform.languages import N_
 from crm_platform.metrics.rows import JUDGED, REPORT_COVERAGE
 from crm_platform.schemas.base import KpiTable, date
 
@@ -20,7 +21,7 @@ class EngagementMonthly(KpiTable):
     rules = ("read <= delivered", "replied <= delivered", "delivered + failed <= total_recipients")
 
     month = date("First day of the local month of sent_at.", unit="local month")
-    campaigns = CAMPAIGNS.count("Campaigns.")
+    campaigns = CAMPAIGNS.count("Campaigns.", label=N_("Campaigns"))
     total_recipients = CAMPAIGNS.sum("Recipients.", "total_recipients")
     delivered = CAMPAIGNS.sum("Delivered.", "delivered")
     read = CAMPAIGNS.sum("Read.", "read")

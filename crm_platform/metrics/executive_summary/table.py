@@ -5,7 +5,10 @@ Windows are complete local days before the cut's day; figures come from the pool
 
 from __future__ import annotations
 
+from typing import Any
+
 from crm_platform.core import Campaigns, CampaignStatuses, Contacts
+from crm_platform.languages import N_
 from crm_platform.metrics.backlog_daily.table import BacklogDaily
 from crm_platform.metrics.backlog_now.table import BacklogNow
 from crm_platform.metrics.campaign_performance.table import CampaignPerformance
@@ -45,16 +48,18 @@ def _settled(first: int, until: int) -> Rows:
     )
 
 
-def _rate(description: str, rows: Rows, part: str) -> Column:
+def _rate(description: str, rows: Rows, part: str, **options: Any) -> Column:  # noqa: ANN401 - options of Figure
     # No bounds: an inconsistent report gives an impossible rate, which is shown and flagged.
-    return rows.number(description, f"sum({part} * 1e0)", over="sum(delivered * 1e0)", nullable=True, good="up")
+    return rows.number(
+        description, f"sum({part} * 1e0)", over="sum(delivered * 1e0)", nullable=True, good="up", **options
+    )
 
 
-def _first_response(description: str, where: str, **options: str) -> Column:
+def _first_response(description: str, where: str, **options: Any) -> Column:  # noqa: ANN401
     return windowed(ResponseTimesDaily.first_response_seconds_median, description, where, **options)
 
 
-def _answer_rate(description: str, where: str, **options: str) -> Column:
+def _answer_rate(description: str, where: str, **options: Any) -> Column:  # noqa: ANN401
     return windowed(ResponseTimesDaily.answer_rate, description, where, **options)
 
 
@@ -85,28 +90,43 @@ class ExecutiveSummary(KpiTable):
     monthly_growth_rate_previous = MONTH_BEFORE.number(
         "Of the month before.", "max(monthly_growth_rate)", nullable=True, minimum=-1
     )
-    active_campaigns = CAMPAIGNS.count("Campaigns active or in progress.", RUNNING)
+    active_campaigns = CAMPAIGNS.count("Campaigns active or in progress.", RUNNING, label=N_("Active campaigns"))
     active_campaigns_previous = STATUSES_BEFORE.counted(
         "… at the end of the local day 7 days before the cut's.",
         f"case when count(*) > 0 then count(*) filter (where {RUNNING}) end",
         nullable=True,
     )
     read_per_delivered_30d = _rate(
-        "Settled campaigns sent in the last 30 complete local days.", _settled(30, 0), "read"
+        "Settled campaigns sent in the last 30 complete local days.",
+        _settled(30, 0),
+        "read",
+        label=N_("Read rate, settled, 30 days"),
     )
     read_per_delivered_30d_previous = _rate("… in the 30 days before.", _settled(60, 30), "read")
     reply_per_delivered_30d = _rate(
-        "Settled campaigns sent in the last 30 complete local days.", _settled(30, 0), "replied"
+        "Settled campaigns sent in the last 30 complete local days.",
+        _settled(30, 0),
+        "replied",
+        label=N_("Reply rate, settled, 30 days"),
     )
     reply_per_delivered_30d_previous = _rate("… in the 30 days before.", _settled(60, 30), "replied")
     first_response_seconds_median_7d = _first_response(
-        "Over first answered waits of the last 7 complete local days.", LAST_WEEK
+        "Over first answered waits of the last 7 complete local days.",
+        LAST_WEEK,
+        label=N_("First response time, 7 days"),
     )
     first_response_seconds_median_7d_previous = _first_response("… of the 7 days before.", WEEK_BEFORE, given=IS_LONG)
-    answer_rate_7d = _answer_rate("First waits answered / answered or missed, last 7 complete local days.", LAST_WEEK)
+    answer_rate_7d = _answer_rate(
+        "First waits answered / answered or missed, last 7 complete local days.",
+        LAST_WEEK,
+        label=N_("Answer rate, 7 days"),
+    )
     answer_rate_7d_previous = _answer_rate("… in the 7 days before.", WEEK_BEFORE, given=IS_LONG)
     chats_resolved_7d = Rows(ChatsResolvedDaily, where=LAST_WEEK).sum(
-        "Conversations resolved in the last 7 complete local days.", "resolved", empty="0"
+        "Conversations resolved in the last 7 complete local days.",
+        "resolved",
+        empty="0",
+        label=N_("Chats resolved, 7 days"),
     )
     chats_resolved_7d_previous = Rows(ChatsResolvedDaily, where=WEEK_BEFORE).sum(
         "… in the 7 days before.", "resolved", nullable=True, given=IS_LONG

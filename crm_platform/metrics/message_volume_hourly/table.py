@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crm_platform.core import Messages
+from crm_platform.languages import N_
 from crm_platform.schemas.base import KpiTable, hour_of_day, weekday
 from crm_platform.schemas.figures import Rows
 
@@ -25,6 +26,6 @@ class MessageVolumeHourly(KpiTable):
 
     weekday = weekday()
     hour = hour_of_day()
-    inbound = RECENT.count("Messages from contacts.", "direction = 'inbound'")
-    replies = RECENT.count("Replies.", "is_reply")
-    templates = RECENT.count("Templates.", "is_template")
+    inbound = RECENT.count("Messages from contacts.", "direction = 'inbound'", label=N_("Messages from contacts"))
+    replies = RECENT.count("Replies.", "is_reply", label=N_("Replies"))
+    templates = RECENT.count("Templates.", "is_template", label=N_("Templates"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_platform.core import ResponseWaits
-from crm_platform.languages import N_
+from crm_platform.languages import N_, NP_
 from crm_platform.metrics.rows import MESSAGE_DAYS
 from crm_platform.schemas.base import KpiTable, date
 from crm_platform.schemas.figures import Rows, Watched
@@ -20,6 +20,8 @@ WAITS = Rows(
             when 'open' then {{ seconds_between('r.waiting_since', 'r.known_until') }}
         end"""
     },
+    # Translators: how long a wait goes on by now
+    labels={"lasted": N_("Lasted so far")},
     lists=("state",),
 )
 ANSWERED = "state = 'answered'"
@@ -43,19 +45,37 @@ class ResponseTimesDaily(KpiTable):
     )
 
     day = date("Local day of waiting_since.")
-    left_truncated_waits = TRUNCATED.count("Waits of left-truncated conversations: not in any other figure of the row.")
-    waits = WAITS.count(
-        "Waits that began.", watch=Watched(title=N_("The number of waits for a reply"), final="at once", either=True)
+    left_truncated_waits = TRUNCATED.count(
+        "Waits of left-truncated conversations: not in any other figure of the row.",
+        label=N_("Waits whose beginning is not known"),
     )
-    first_waits = WAITS.count("First waits of their conversation.", "is_first")
-    answered_waits = WAITS.count("Waits that a reply closed.", ANSWERED)
-    first_answered_waits = WAITS.count("First waits that a reply closed.", FIRST_ANSWERED)
-    open_waits = WAITS.count("Waits without a reply whose conversation is not over.", "state = 'open'", good="down")
+    waits = WAITS.count(
+        "Waits that began.",
+        watch=Watched(title=N_("The number of waits for a reply"), final="at once", either=True),
+        label=N_("Waits"),
+    )
+    first_waits = WAITS.count(
+        "First waits of their conversation.", "is_first", label=N_("First waits of conversations")
+    )
+    answered_waits = WAITS.count("Waits that a reply closed.", ANSWERED, label=N_("Waits answered"))
+    first_answered_waits = WAITS.count("First waits that a reply closed.", FIRST_ANSWERED, label=N_("First replies"))
+    open_waits = WAITS.count(
+        "Waits without a reply whose conversation is not over.",
+        "state = 'open'",
+        good="down",
+        label=N_("Chats waiting"),
+    )
     missed_waits = WAITS.count(
-        "First waits without a reply whose conversation is over.", "state = 'missed'", good="down"
+        "First waits without a reply whose conversation is over.",
+        "state = 'missed'",
+        good="down",
+        label=NP_("waits", "Missed"),
     )
     trailing_waits = WAITS.count(
-        "Later waits without a reply whose conversation is over: mostly thanks.", "state = 'trailing'"
+        "Later waits without a reply whose conversation is over: mostly thanks.",
+        "state = 'trailing'",
+        # Translators: waits that a last word of the customer left open, mostly a thank-you
+        label=N_("Thanks and the like"),
     )
     answer_rate = WAITS.rate(
         "first_answered_waits / (first_answered_waits + missed_waits).",
@@ -65,10 +85,21 @@ class ResponseTimesDaily(KpiTable):
         watch=Watched(
             title=N_("The share of conversations answered"), final="after the gap", sample="first_answered_waits"
         ),
+        label=N_("Answer rate"),
     )
-    response_seconds_median = WAITS.median("Median over answered waits.", "response_seconds", ANSWERED, good="down")
-    response_seconds_p90 = WAITS.p90("90th percentile over answered waits.", "response_seconds", ANSWERED, good="down")
-    response_seconds_mean = WAITS.mean("Mean over answered waits.", "response_seconds", ANSWERED, good="down")
+    response_seconds_median = WAITS.median(
+        "Median over answered waits.", "response_seconds", ANSWERED, good="down", label=N_("Response time, median")
+    )
+    response_seconds_p90 = WAITS.p90(
+        "90th percentile over answered waits.",
+        "response_seconds",
+        ANSWERED,
+        good="down",
+        label=N_("Response time, 9 of 10 within"),
+    )
+    response_seconds_mean = WAITS.mean(
+        "Mean over answered waits.", "response_seconds", ANSWERED, good="down", label=N_("Response time, mean")
+    )
     first_response_seconds_median = WAITS.median(
         "Median over first answered waits.",
         "response_seconds",
@@ -80,18 +111,28 @@ class ResponseTimesDaily(KpiTable):
             sample="first_answered_waits",
             target="first_response_target_seconds",
         ),
+        label=N_("First response time"),
     )
     first_response_seconds_p90 = WAITS.p90(
-        "90th percentile over first answered waits.", "response_seconds", FIRST_ANSWERED, good="down"
+        "90th percentile over first answered waits.",
+        "response_seconds",
+        FIRST_ANSWERED,
+        good="down",
+        label=N_("First response, 9 of 10 within"),
     )
     first_response_seconds_mean = WAITS.mean(
-        "Mean over first answered waits.", "response_seconds", FIRST_ANSWERED, good="down"
+        "Mean over first answered waits.",
+        "response_seconds",
+        FIRST_ANSWERED,
+        good="down",
+        label=N_("First response, mean"),
     )
     business_first_response_seconds_median = WAITS.median(
         "Median of the business seconds of first answered waits.",
         "business_response_seconds",
         FIRST_ANSWERED,
         good="down",
+        label=N_("First response time in business hours"),
     )
     first_within_target_rate = WAITS.rate(
         "First waits answered within CRM_FIRST_RESPONSE_TARGET_MINUTES / (first_answered_waits + missed_waits).",
@@ -104,6 +145,7 @@ class ResponseTimesDaily(KpiTable):
             sample="first_answered_waits",
             target="first_response_target_share",
         ),
+        label=N_("Answered within the target"),
     )
     first_response_seconds_median_censored = WAITS.seconds(
         "Kaplan-Meier median over first waits: open ones censored, missed ones never answered.",
@@ -112,4 +154,5 @@ class ResponseTimesDaily(KpiTable):
         file="survival",
         uses=("state", "lasted"),
         good="down",
+        label=N_("First response time with those who still wait"),
     )

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from crm_platform.languages import N_
 from crm_platform.metrics.rows import JUDGED, REPORT_COVERAGE
 from crm_platform.schemas.base import KpiTable, hour_of_day, weekday
 
 WEEKDAY, HOUR = "{{ weekday(local_day('r.sent_at')) }}", "{{ local_hour('r.sent_at') }}"
-CAMPAIGNS = replace(JUDGED, by={"weekday": WEEKDAY, "hour": HOUR}, extra={"cell_weekday": WEEKDAY, "cell_hour": HOUR})
+CAMPAIGNS = replace(
+    JUDGED,
+    by={"weekday": WEEKDAY, "hour": HOUR},
+    extra={"cell_weekday": WEEKDAY, "cell_hour": HOUR},
+    labels={
+        # Translators: the weekday on which a campaign was sent
+        "cell_weekday": N_("Sent on"),
+        # Translators: the hour at which a campaign was sent
+        "cell_hour": N_("Sent at"),
+    },
+)
 
 
 class SendTimePerformance(KpiTable):
@@ -34,6 +45,7 @@ class SendTimePerformance(KpiTable):
         grain=(),
         uses=("cell_weekday", "cell_hour", "delivered", "read", "replied"),
         good="up",
+        label=N_("Read rate, drawn towards the mean"),
     )
     reply_per_delivered_shrunk = CAMPAIGNS.share(
         "replied / delivered, drawn in the same way.",
@@ -42,7 +54,8 @@ class SendTimePerformance(KpiTable):
         grain=(),
         uses=("cell_weekday", "cell_hour", "delivered", "read", "replied"),
         good="up",
+        label=N_("Reply rate, drawn towards the mean"),
     )
     enough_data = CAMPAIGNS.flag(
-        "At least 3 campaigns and 1,000 delivered.", "count(*) >= 3 and sum(delivered) >= 1000"
+        "At least 3 campaigns and 1,000 delivered.", "count(*) >= 3 and sum(delivered) >= 1000", label=N_("Enough data")
     )

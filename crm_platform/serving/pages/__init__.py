@@ -16,8 +16,10 @@ from starlette.routing import Route
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.serving.pages import campaigns, executive, support
 from crm_platform.serving.pages.chart import Chart
-from crm_platform.serving.pages.frame import Build, Frame, View, preferences
+from crm_platform.serving.pages.figures import explain
+from crm_platform.serving.pages.frame import Frame, preferences
 from crm_platform.serving.pages.period import BadAddress
+from crm_platform.serving.pages.view import Build, View
 from crm_platform.serving.refusals import Refused
 
 if TYPE_CHECKING:
@@ -43,9 +45,6 @@ def routes() -> list[BaseRoute]:
         name = request.url.path.strip("/")
         build, default = BUILDS[name]
         return await frame.answer(request, page=name, default=default, build=build)
-
-    def figures(request: Request) -> Response:
-        return frame.explain(request)
 
     def receipt(request: Request) -> Response:
         try:
@@ -88,7 +87,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/", home),
         *(Route(f"/{name}", page) for name in BUILDS),
-        Route("/figures", figures),
+        Route("/figures", explain),
         Route("/receipt", receipt),
         Route("/preferences", preferences),
         Route("/state.json", state),

@@ -1,7 +1,7 @@
 """A chart with the table it is drawn from.
 
-What belongs here: the pair of drawing and rows, and the rows as HTML and CSV. What does not: geometry (charts.py),
-which charts a page has (executive.py, campaigns.py, support.py).
+What belongs here: the pair of drawing and rows, and the rows as HTML and CSV. What does not: geometry (svg.py,
+trends.py, bars.py), which charts a page has (executive.py, campaigns.py, support.py).
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from typing import Any, Final, Literal
 from crm_platform.languages import Language
 from crm_platform.publish.csv_writer import csv_document
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.charts import Drawing, HeatMap, Size
+from crm_platform.serving.pages.bars import BarChart, Cell, HeatMap
 from crm_platform.serving.pages.column_words import ABSENT_WORDS
+from crm_platform.serving.pages.svg import Size
+from crm_platform.serving.pages.trends import ColumnChart, LineChart
 
+Drawing = LineChart | ColumnChart | BarChart | HeatMap
 CellKind = Literal[
     "count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour", "flag", "label", "region",
     "amount",
@@ -29,7 +32,7 @@ WIDTHS: Final = {12: 1150, 8: 744, 6: 544, 4: 344}  # px inside so many columns 
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ChartColumn:
     """A column of a chart's table: the published name, its heading, how it is written."""
 
     name: str
@@ -72,7 +75,8 @@ class Chart:
     """A chart.
 
     `table`: the published table its rows stand in by `key`; `drawing`: None where there is nothing to draw; `span`:
-    columns of the grid it takes; `height`: px.
+    columns of the grid it takes; `height`: px; `description`: what is said of the drawing to who cannot see it, where
+    that is not the subtitle.
     """
 
     name: str
@@ -80,12 +84,13 @@ class Chart:
     subtitle: str
     table: str
     key: Sequence[str]
-    columns: Sequence[Column]
+    columns: Sequence[ChartColumn]
     rows: Sequence[dict[str, Any]]
     drawing: Drawing | None = None
     span: int = 6
     height: int = 240
     note: str = ""
+    description: str = ""
     how: str = "cell"
     attributes: dict[str, str] = field(default_factory=dict)
     keys: Sequence[tuple[str, str]] = ()  # a legend: class and word
@@ -98,20 +103,25 @@ class Chart:
         return isinstance(self.drawing, HeatMap)
 
     @property
+    def label(self) -> str:
+        """What is said of the drawing to who cannot see it."""
+        return f"{self.title}{'' if self.title.endswith('?') else '.'} {self.description or self.subtitle}"
+
+    @property
     def wide(self) -> str:
         """Draw it for its columns of the grid."""
-        return self.drawing.svg(Size(WIDTHS[self.span], self.height)) if self.drawing else ""
+        return self.drawing.svg(Size(WIDTHS[self.span], self.height), self.label) if self.drawing else ""
 
     @property
     def narrow(self) -> str:
         """Draw it for a phone."""
-        return self.drawing.svg(Size(NARROW, min(self.height, 220))) if self.drawing else ""
+        return self.drawing.svg(Size(NARROW, min(self.height, 220)), self.label) if self.drawing else ""
 
     def key_of(self, row: dict[str, Any]) -> str:
         """The key of a row as `data-key` says it."""
         return ",".join(f"{name}={plain(row.get(name))}" for name in self.key)
 
-    def bar(self, column: Column, row: dict[str, Any]) -> str:
+    def bar(self, column: ChartColumn, row: dict[str, Any]) -> str:
         """Draw a cell's bar, 72 by 8 px."""
         most = max((one.get(column.name) or 0 for one in self.rows), default=0)
         width = 72 * (row.get(column.name) or 0) / most if most else 0
@@ -150,6 +160,25 @@ class Chart:
         """Its rows as CSV: published names, plain values."""
         names = [column.name for column in self.columns]
         return csv_document(names, ([row.get(name) for name in names] for row in self.rows))
+
+
+def week_map(language: Language, rows: Sequence[dict[str, Any]], column: str, *, low: float = 0.0) -> HeatMap:
+    """A column of a table by weekday and hour, over the hours that it has; rows without enough data are thin."""
+    numbered = {(row["weekday"], row["hour"]): (number, row) for number, row in enumerate(rows)}
+
+    def cell(weekday: int, hour: int) -> Cell | None:
+        number, row = numbered.get((weekday, hour), (0, {}))
+        value = row.get(column)
+        return None if value is None else Cell(value, number, is_thin=not row.get("enough_data", True))
+
+    hours = sorted({row["hour"] for row in rows}) or [9]
+    shown = range(min(hours), max(hours) + 1)
+    return HeatMap(
+        rows=[language.weekday(number) for number in range(7)],
+        columns=[f"{hour:02d}" for hour in shown],
+        cells=[[cell(weekday, hour) for hour in shown] for weekday in range(7)],
+        low=low,
+    )
 
 
 def label(language: Language, value: str) -> str:

@@ -92,8 +92,7 @@ class Period:
     def bounds(self, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
         """Its first instant and the one just after it, in UTC without a zone, as published tables hold instants."""
         first, after = (
-            dt.datetime.combine(day, dt.time(), zone).astimezone(dt.UTC).replace(tzinfo=None)
-            for day in (self.start, self.end + dt.timedelta(days=1))
+            dt.datetime.combine(day, dt.time(), zone).astimezone(dt.UTC).replace(tzinfo=None) for day in self.span
         )
         return first, after
 

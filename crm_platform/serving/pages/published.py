@@ -76,6 +76,10 @@ class PublishedFigures:
         found: list[Row] = self._remembered(name, lambda: [_short(row) for row in self.opened.rows(sql)])
         return found
 
+    def months(self, table: str) -> list[Row]:
+        """The last twelve rows of a table by month."""
+        return self.rows(table)[-12:]
+
     def one(self, table: str) -> Row:
         """The row of a table that has one; empty when it has none."""
         return next(iter(self.rows(table)), {})
@@ -164,6 +168,11 @@ def _short(row: Row) -> Row:
         if isinstance(value, str) and len(value) > LONGEST:
             row[name] = short(value)
     return row
+
+
+def open_month(months: Sequence[Row]) -> int | None:
+    """Number of the last of these months when it is provisional; None when it is not."""
+    return len(months) - 1 if months and months[-1]["is_provisional"] else None
 
 
 def total(rows: Iterable[Row], column: str) -> int | None:

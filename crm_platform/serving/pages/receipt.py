@@ -19,40 +19,17 @@ from crm_platform.receipts.reasons import REASONS
 from crm_platform.schemas import Column, Type
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.chart import country, label, yes_or_no
-from crm_platform.serving.pages.column_words import VALUE_WORDS, column_words, row_words
+from crm_platform.serving.pages.column_words import VALUE_WORDS, column_words
 from crm_platform.serving.pages.published import short
+from crm_platform.serving.pages.tiles import TILES, TileWords, receipt_href
 from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
-    from crm_platform.serving.pages.frame import View
+    from crm_platform.serving.pages.view import View
 
 ROWS: Final = 50
 """So many rows the page lists; the API gives all."""
 
-# Figures that a page shows as a tile go by its name and its definition.
-_TILES: Final[Mapping[tuple[str, str], str]] = {
-    ("kpi.response_times_daily", "first_response_seconds_median"): "first_response",
-    ("kpi.response_times_daily", "first_within_target_rate"): "within_target",
-    ("kpi.response_times_daily", "answer_rate"): "answer_rate",
-    ("kpi.response_times_daily", "trailing_waits"): "trailing",
-    ("kpi.chats_resolved_daily", "resolved"): "resolved",
-    ("kpi.backlog_now", "open_waits"): "open_waits",
-    ("kpi.backlog_now", "windows_expiring_2h"): "windows",
-    ("kpi.contact_growth_monthly", "monthly_growth_rate"): "growth",
-    ("kpi.contacts_by_segment", "contacts"): "total_contacts",
-    ("kpi.contacts_by_segment", "active_30d"): "active_30d",
-    ("kpi.contacts_by_country", "contacts"): "total_contacts",
-    ("kpi.contacts_by_country", "active_30d"): "active_30d",
-    ("kpi.executive_summary", "first_response_seconds_median_7d"): "first_response",
-    ("kpi.executive_summary", "answer_rate_7d"): "answer_rate",
-    ("kpi.executive_summary", "chats_resolved_7d"): "resolved",
-    ("kpi.executive_summary", "open_waits"): "open_waits",
-    ("kpi.executive_summary", "total_contacts"): "total_contacts",
-    ("kpi.executive_summary", "monthly_growth_rate"): "growth",
-    ("kpi.executive_summary", "active_campaigns"): "active_campaigns",
-    ("kpi.executive_summary", "read_per_delivered_30d"): "read_rate_settled",
-    ("kpi.executive_summary", "reply_per_delivered_30d"): "reply_rate_settled",
-}
 # When a row behind a figure began: it stands first, also where it does not decide the figure.
 _BEGAN: Final[Mapping[str, str]] = {
     "core.response_waits": "waiting_since",
@@ -124,7 +101,7 @@ def behind(view: View) -> ReceiptPage:
     began = _BEGAN.get(found.source or "")
     used = [name for name in found.used if name not in found.row_key]
     columns = tuple(dict.fromkeys([*([began] if began else []), *used, *found.row_key]))
-    tile = _TILES.get((found.table, column.removesuffix(_PREVIOUS)))
+    tile = tile_of(found.table, column)
     unit = TABLES[found.table].columns[column]
     return ReceiptPage(
         receipt=found,
@@ -132,7 +109,7 @@ def behind(view: View) -> ReceiptPage:
         of=_key(view, found.key),
         amount=_cell(view, column, unit, found.value),
         meaning=view.meaning(tile) if tile else "",
-        made_of=view.ngettext(*row_words(found.source.partition(".")[2]), found.row_count) if found.source else "",
+        made_of=view.ngettext(*TABLES[found.source].row_words, found.row_count) if found.source else "",
         columns=tuple(view._(column_words(name)) for name in columns),
         rows=tuple(
             tuple(_cell(view, name, _declared(found.source, name), row[name]) for name in columns)
@@ -159,17 +136,17 @@ def _naming(found: Receipt) -> str:
     return " ".join(["crm explain", table, *key, f"--column {found.column}", "--privileged"])
 
 
+def tile_of(table: str, column: str) -> TileWords | None:
+    """What is said of a figure that a page shows as a tile."""
+    figure = f"{table}.{column.removesuffix(_PREVIOUS)}"
+    return next((tile for tile in TILES if figure in tile.columns), None)
+
+
 def figure_name(view: View, table: str, column: str) -> str:
     """A figure as its tile calls it, else as its column is called."""
-    bare = column.removesuffix(_PREVIOUS)
-    tile = _TILES.get((table, bare))
+    bare, tile = column.removesuffix(_PREVIOUS), tile_of(table, column)
     name = view.title(tile) if tile else view._(column_words(bare))
     return view._("{name}, the time before", name=name) if bare != column else name
-
-
-def receipt_href(table: str, column: str, key: Mapping[str, object]) -> str:
-    """Address of a figure's page."""
-    return "/receipt?" + urlencode({"table": table, "column": column, **{name: str(key[name]) for name in key}})
 
 
 def _with_beginnings(view: View, found: Receipt, began: str | None) -> list[Mapping[str, object]]:

@@ -1,6 +1,7 @@
 """The support page: how fast are replies, who waits, who answers?
 
-What belongs here: its sentence, figures and charts. What does not: those that other pages show too (shared.py).
+What belongs here: its sentence, figures and charts. What does not: tiles and sentences about replies (replies.py),
+charts that other pages show too (daily.py).
 """
 
 from __future__ import annotations
@@ -8,12 +9,11 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
-from crm_platform.serving.pages import numbers, shared
-from crm_platform.serving.pages.chart import Chart, Column
-from crm_platform.serving.pages.charts import Bar, BarChart, HeatMap
-from crm_platform.serving.pages.frame import Content, View
+from crm_platform.serving.pages import daily, numbers, replies
+from crm_platform.serving.pages.bars import Bar, BarChart
+from crm_platform.serving.pages.chart import Chart, ChartColumn, week_map
 from crm_platform.serving.pages.published import Row, total
-from crm_platform.serving.pages.tiles import Source, Tile
+from crm_platform.serving.pages.view import Content, View
 
 # Seconds: where the bands of response times and of ages end; the target is put between the first.
 _BANDS: Final = (60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0)
@@ -23,15 +23,15 @@ _AGES: Final = (900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 22 * 3600.0, 24 * 3600.0
 
 def build(view: View) -> Content:
     """Build the page."""
-    within = shared.within_target(view)
-    response = shared.first_response(view, within)
-    figures = [response, within, shared.answer_rate(view), shared.open_waits(view), _windows(view)]
+    within = replies.within_target(view)
+    response = replies.first_response(view, within)
+    figures = [response, within, replies.answer_rate(view), replies.open_waits(view), replies.windows(view)]
     drawn = [
-        shared.response_trend(view, span=8, with_p90=True),
+        daily.response_trend(view, span=8, with_p90=True),
         _within(view),
         _spread(view),
         _outcomes(view),
-        shared.resolved_trend(view),
+        daily.resolved_trend(view),
         _resolution(view),
         _backlog(view),
         _ages(view),
@@ -39,7 +39,9 @@ def build(view: View) -> Content:
         _agents(view),
     ]
     return Content(
-        sentence=f"{shared.say_first_response(view, response, within)}.{_say_worst(view)} {shared.say_waiting(view)}.",
+        sentence=(
+            f"{replies.say_first_response(view, response, within)}.{_say_worst(view)} {replies.say_waiting(view)}."
+        ),
         figures=figures,
         charts={chart.name: chart for chart in drawn},
     )
@@ -47,7 +49,7 @@ def build(view: View) -> Content:
 
 def _say_worst(view: View) -> str:
     """Name the weekday on which chats are missed at least twice as often as on all days together, if there is one."""
-    days = [day for day in view.period.shown(least=shared.LEAST_DAYS) if day < view.period.today]
+    days = [day for day in view.period.shown(least=daily.LEAST_DAYS) if day < view.period.today]
     rows = view.published.by_day("response_times_daily", days)
     worst, share = None, 2 * _missed_share(rows)
     for weekday in range(7):
@@ -67,32 +69,16 @@ def _missed_share(rows: list[Row]) -> float:
     return missed / (answered + missed) if missed else 0.0
 
 
-def _windows(view: View) -> Tile:
-    row = view.published.one("backlog_now")
-    return Tile(
-        name="windows",
-        kind="count",
-        value=row.get("windows_expiring_2h"),
-        source=Source("kpi.backlog_now", "windows_expiring_2h"),
-        good="down",
-        window=view._("now"),
-        base=view._("all chats, as far as each is known"),
-        coverage=row.get("coverage"),
-        is_provisional=bool(row.get("is_provisional", True)),
-        has_history=False,
-    )
-
-
 def _within(view: View) -> Chart:
     within = view._("Within target")
-    return shared.daily_lines(
+    return daily.daily_lines(
         view,
         "within_target",
         "response_times_daily",
         (("first_within_target_rate", within, "first"),),
         (
-            Column("first_within_target_rate", within, "rate"),
-            Column("answer_rate", view._("Answer rate"), "rate"),
+            ChartColumn("first_within_target_rate", within, "rate"),
+            ChartColumn("answer_rate", view._("Answer rate"), "rate"),
         ),
         title=view._("Are replies in time?"),
         subtitle=view._(
@@ -124,24 +110,22 @@ def _spread(view: View) -> Chart:
     counts = [*answered, view.published.value("response_times_daily", "missed_waits", view.period) or 0]
     names = [*_bands(view, edges), view.pgettext("waits", "missed")]
     looks = [*("first" if edge <= target else "third" for edge in edges), "third", "second"]
-    title = view._("How are first replies spread?")
-    subtitle = view._("Conversations by the time to their first reply, {window}", window=view.window)
     rows = [{"band": name, "conversations": count} for name, count in zip(names, counts, strict=True)]
     bars = [
         Bar(name, count, view.count(count), look=look) for name, count, look in zip(names, counts, looks, strict=True)
     ]
     return Chart(
         name="spread",
-        title=title,
-        subtitle=subtitle,
+        title=view._("How are first replies spread?"),
+        subtitle=view._("Conversations by the time to their first reply, {window}", window=view.window),
         table="core.response_waits",
         how="bands",
         attributes={"data-from": str(view.period.start), "data-to": str(view.period.end)},
         key=("band",),
         columns=(
             # Translators: how long it took to the first reply
-            Column("band", view._("Time"), "text"),
-            Column("conversations", view._("Conversations"), "count"),
+            ChartColumn("band", view._("Time"), "text"),
+            ChartColumn("conversations", view._("Conversations"), "count"),
         ),
         rows=rows,
         keys=(
@@ -150,14 +134,14 @@ def _spread(view: View) -> Chart:
             ("third", view._("later")),
             ("second", view.pgettext("waits", "missed")),
         ),
-        drawing=BarChart(title=title, description=subtitle, bars=bars, row=26) if any(counts) else None,
+        drawing=BarChart(bars=bars, row=26) if any(counts) else None,
     )
 
 
 def _outcomes(view: View) -> Chart:
     answered, trailing = view.pgettext("waits", "answered"), view._("thanks and the like")
     waiting, missed = view.pgettext("waits", "still waiting"), view.pgettext("waits", "missed")
-    return shared.daily_columns(
+    return daily.daily_columns(
         view,
         "outcomes",
         "response_times_daily",
@@ -168,13 +152,13 @@ def _outcomes(view: View) -> Chart:
             ("missed_waits", missed, "second"),
         ),
         (
-            Column("waits", view._("Waits"), "count"),
-            Column("answered_waits", view.pgettext("waits", "Answered"), "count"),
+            ChartColumn("waits", view._("Waits"), "count"),
+            ChartColumn("answered_waits", view.pgettext("waits", "Answered"), "count"),
             # Translators: waits that a last word of the customer left open
-            Column("trailing_waits", view._("Thanks"), "count"),
+            ChartColumn("trailing_waits", view._("Thanks"), "count"),
             # Translators: waits that go on
-            Column("open_waits", view._("Waiting"), "count"),
-            Column("missed_waits", view._("Missed"), "count"),
+            ChartColumn("open_waits", view._("Waiting"), "count"),
+            ChartColumn("missed_waits", view._("Missed"), "count"),
         ),
         title=view._("What became of the waits?"),
         subtitle=view._(
@@ -187,14 +171,14 @@ def _outcomes(view: View) -> Chart:
 
 def _resolution(view: View) -> Chart:
     median = view._("Median")
-    return shared.daily_lines(
+    return daily.daily_lines(
         view,
         "resolution",
         "chats_resolved_daily",
         (("resolution_seconds_median", median, "first"),),
         (
-            Column("resolution_seconds_median", median, "seconds"),
-            Column("resolved", view.pgettext("heading", "Chats resolved"), "count"),
+            ChartColumn("resolution_seconds_median", median, "seconds"),
+            ChartColumn("resolved", view.pgettext("heading", "Chats resolved"), "count"),
         ),
         title=view._("How long until a chat is resolved?"),
         subtitle=view._("From the first message to the end, median over the conversations resolved that day"),
@@ -207,14 +191,14 @@ def _resolution(view: View) -> Chart:
 def _backlog(view: View) -> Chart:
     # Translators: chats that still wait at the end of a day
     left = view._("Left at the end")
-    return shared.daily_columns(
+    return daily.daily_columns(
         view,
         "backlog",
         "backlog_daily",
         (("open_waits_at_end", left, "first"),),
         (
-            Column("open_waits_at_end", left, "count"),
-            Column("oldest_wait_seconds", view._("Oldest wait"), "seconds"),
+            ChartColumn("open_waits_at_end", left, "count"),
+            ChartColumn("oldest_wait_seconds", view._("Oldest wait"), "seconds"),
         ),
         title=view._("How many are left at the end of the day?"),
         subtitle=view._("Chats waiting at the end of each day"),
@@ -226,55 +210,43 @@ def _ages(view: View) -> Chart:
     age = "{{ seconds_between('waiting_since', as_of) }}"
     counts = view.published.bands("backlog_now", "open_waits", age, _AGES)
     names = _bands(view, _AGES)
-    title = view._("How long have those who wait now waited?")
-    subtitle = view._(
-        "Chats waiting now, by the age of the oldest message without a reply; the 24-hour window runs from the newest"
-    )
     bars = [
         Bar(name, count, view.count(count), look="first" if number < 5 else "second")
         for number, (name, count) in enumerate(zip(names, counts, strict=True))
     ]
     return Chart(
         name="ages",
-        title=title,
-        subtitle=subtitle,
+        title=view._("How long have those who wait now waited?"),
+        subtitle=view._(
+            "Chats waiting now, by the age of the oldest message without a reply; the 24-hour window runs from the "
+            "newest"
+        ),
         table="core.response_waits",
         how="ages",
         key=("band",),
-        columns=(Column("band", view._("Time"), "text"), Column("chats", view._("Chats"), "count")),
+        columns=(ChartColumn("band", view._("Time"), "text"), ChartColumn("chats", view._("Chats"), "count")),
         rows=[{"band": name, "chats": count} for name, count in zip(names, counts, strict=True)],
-        drawing=BarChart(title=title, description=subtitle, bars=bars) if any(counts) else None,
+        drawing=BarChart(bars=bars) if any(counts) else None,
     )
 
 
 def _volume(view: View) -> Chart:
     rows = view.published.rows("message_volume_hourly")
-    title = view._("When do customers write?")
-    subtitle = view._("Messages from contacts by weekday and hour, last 84 full days")
-    inbound = {(row["weekday"], row["hour"]): row["inbound"] for row in rows}
-
-    drawing = HeatMap(
-        title=title,
-        description=subtitle,
-        rows=[view.language.weekday(number) for number in range(7)],
-        columns=[f"{hour:02d}" for hour in range(24)],
-        cells=[[inbound.get((weekday, hour)) for hour in range(24)] for weekday in range(7)],
-    )
     return Chart(
         name="volume",
-        title=title,
-        subtitle=subtitle,
+        title=view._("When do customers write?"),
+        subtitle=view._("Messages from contacts by weekday and hour, last 84 full days"),
         table="kpi.message_volume_hourly",
         key=("weekday", "hour"),
         columns=(
-            Column("weekday", view._("Weekday"), "weekday"),
-            Column("hour", view._("Hour"), "hour"),
-            Column("inbound", view._("From contacts"), "count"),
-            Column("replies", view._("Replies"), "count"),
-            Column("templates", view._("Templates"), "count"),
+            ChartColumn("weekday", view._("Weekday"), "weekday"),
+            ChartColumn("hour", view._("Hour"), "hour"),
+            ChartColumn("inbound", view._("From contacts"), "count"),
+            ChartColumn("replies", view._("Replies"), "count"),
+            ChartColumn("templates", view._("Templates"), "count"),
         ),
         rows=rows,
-        drawing=drawing if any(inbound.values()) else None,
+        drawing=week_map(view.language, rows, "inbound") if any(row["inbound"] for row in rows) else None,
         span=12,
         height=238,
     )
@@ -313,12 +285,12 @@ def _agents(view: View) -> Chart:
         table="kpi.agent_leaderboard",
         key=("agent", "window_days"),
         columns=(
-            Column("agent", view._("Agent"), "label"),
-            Column("replies", view._("Replies"), "count", bar=True),
-            Column("first_response_seconds_median", view._("First response, median"), "seconds"),
+            ChartColumn("agent", view._("Agent"), "label"),
+            ChartColumn("replies", view._("Replies"), "count", bar=True),
+            ChartColumn("first_response_seconds_median", view._("First response, median"), "seconds"),
             # Translators: how many first replies the median is made of
-            Column("first_responses", view._("Over first replies"), "count"),
-            *(Column(name, heading, "count") for name, heading in deeds if any(row[name] for row in named)),
+            ChartColumn("first_responses", view._("Over first replies"), "count"),
+            *(ChartColumn(name, heading, "count") for name, heading in deeds if any(row[name] for row in named)),
         ),
         rows=rows,
         span=12,

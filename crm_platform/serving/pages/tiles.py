@@ -1,8 +1,8 @@
 """A figure on a page: its value, where it comes from, what it was before, and whether that is better.
 
-What belongs here: figures over a range of days, each with its source, so that a reader (and a test) can find it in the
-published tables. What does not: HTML (templates/), what a figure is called and
-means (figure_words.py).
+What belongs here: what a tile is, and what is said of it, each with its source, so that a reader (and a test) can find
+it in the published tables. What does not: HTML (templates/), the tiles themselves: those of replies.py, contacts.py and
+campaign_tiles.py, or of the page that alone shows one.
 """
 
 from __future__ import annotations
@@ -11,35 +11,26 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlencode
 
-from crm_platform.languages import N_
+from crm_platform.languages import N_, Words
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.schemas.figures import Good
-from crm_platform.serving.pages import charts, numbers
-from crm_platform.serving.pages.period import Period
-from crm_platform.serving.pages.published import PublishedFigures
+from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages.trends import spark_line
 from crm_platform.tables import TABLES
 
+if TYPE_CHECKING:
+    from crm_platform.serving.pages.view import View
+
+Subject = Literal["support", "contacts", "campaigns"]
 How = Literal["cell", "sum", "share", "median", "within", "count", "ratio", "return"]
 
 
 # Less than half a point of a rate, or a hundredth of anything else, is called no change.
 _LEAST_POINTS: Final = 0.005
 _LEAST_PART: Final = 0.01
-
-
-# What coverage is a share of, by figure or by its table, where that is not messages.
-_SEEN_OF: Final = {
-    "open_waits": "now",
-    "windows": "now",
-    "total_contacts": "contacts",
-    "growth": "contacts",
-    "active_campaigns": "campaigns",
-    "kpi.campaign_performance": "reports",
-    "read_rate_settled": "least",
-    "reply_rate_settled": "least",
-}
 
 
 SEEN_WORDS: Final[Mapping[str, str]] = {
@@ -50,6 +41,30 @@ SEEN_WORDS: Final[Mapping[str, str]] = {
     "least": N_("{share}, the smallest of the shares of messages, contacts and reports that are fetched"),
     "reports": N_("{share} of the campaigns have a report that is newer than their last change"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class TileWords:
+    """What is said of a tile, in the terms of docs/definitions.md; the page of all figures says it, too.
+
+    `name`: stands in addresses; `{target}` in words is the first response target. `columns`: figures of tables that a
+    receipt calls and explains so; `seen_of`: what its coverage is a share of: a key of SEEN_WORDS.
+    """
+
+    name: str
+    subject: Subject
+    title: Words
+    meaning: str
+    use: str
+    columns: tuple[str, ...] = ()
+    seen_of: str = "messages"
+
+    def __post_init__(self) -> None:
+        TILES.append(self)
+
+
+TILES: Final[list[TileWords]] = []
+"""What is said of each tile, in the order of their declaration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +95,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One figure. `name`: that of FIGURE_WORDS; `window`: which days, in words; `base`: n and of what, in words."""
+    """One figure. `window`: which days, in words; `base`: n and of what, in words."""
 
-    name: str
+    words: TileWords
     kind: numbers.Kind
     value: float | None
     source: Source
@@ -113,11 +128,6 @@ class Tile:
         return "better" if rises == (self.good == "up") else "worse"
 
     @property
-    def seen_of(self) -> str:
-        """What its coverage is a share of: a key of SEEN_WORDS."""
-        return _SEEN_OF.get(self.name) or _SEEN_OF.get(self.source.table, "messages")
-
-    @property
     def rises(self) -> bool:
         """Whether it went up."""
         return self.value is not None and self.previous is not None and self.value > self.previous
@@ -125,42 +135,63 @@ class Tile:
     @property
     def spark_svg(self) -> str:
         """Its spark line; of durations, which go from minutes to days, on a logarithmic scale."""
-        return charts.spark_line(self.spark, open_from=self.spark_open, is_log=self.kind == "seconds")
+        return spark_line(self.spark, open_from=self.spark_open, is_log=self.kind == "seconds")
 
 
-class Ranged:
-    """Figures over a range of days and the range before."""
+def over_days(view: View, words: TileWords, table: str, column: str, source: Source, *, base: str = "") -> Tile:
+    """A figure of a daily table over the rows of the chosen days; the spark line shows the column day by day.
 
-    def __init__(self, published: PublishedFigures, period: Period, *, window: str) -> None:
-        self.published, self.period, self.before = published, period, period.previous()
-        self.window = window
+    A count of a day that is not over is not compared with those of whole days.
+    """
+    published, period, before = view.published, view.period, view.period.previous()
+    kind, good = _declared(table, column)
+    days_before = published.by_day(table, before.days)
+    is_compared = all(days_before) and not (kind == "count" and period.holds_today)
+    seen = published.coverage(period)
+    first, after = period.span
+    zone = view._("days by {zone} time", zone=published.zone.key)
+    return Tile(
+        words=words,
+        kind=kind,
+        value=published.value(table, column, period),
+        # A range before that reaches past the first known day is no fair comparison.
+        previous=published.value(table, column, before) if days_before and is_compared else None,
+        source=replace(source, start=period.start, end=period.end),
+        good=good,
+        window=f"{view.window}; {zone}",
+        base=base,
+        coverage=seen,
+        is_provisional=seen is None or seen < WELL_COVERED or period.holds_today,
+        spark=[row.get(column) for row in published.by_day(table, period.days)],
+        spark_open=period.open_from(period.days),
+        receipt=Source(f"kpi.{table}", column, key=(("day_from", str(first)), ("day_to", str(after)))),
+    )
 
-    def figure(self, name: str, table: str, column: str, source: Source, *, base: str = "") -> Tile:
-        """A figure of a daily table over the rows of the range; the spark line shows the column day by day.
 
-        A count of a day that is not over is not compared with those of whole days.
-        """
-        declared = TABLES[f"kpi.{table}"].columns[column]
-        assert declared.figure is not None, f"{table}.{column} declares no rows"
-        days, rows = self.period.days, self.published.by_day(table, self.period.days)
-        before = self.published.by_day(table, self.before.days)
-        kind: numbers.Kind = "seconds" if declared.unit == "s" else "rate" if declared.is_share else "count"
-        is_compared = all(before) and not (kind == "count" and self.period.holds_today)
-        seen = self.published.coverage(self.period)
-        first, after = self.period.span
-        return Tile(
-            name=name,
-            kind=kind,
-            value=self.published.value(table, column, self.period),
-            # A range before that reaches past the first known day is no fair comparison.
-            previous=self.published.value(table, column, self.before) if before and is_compared else None,
-            source=replace(source, start=self.period.start, end=self.period.end),
-            good=declared.figure.good,
-            window=self.window,
-            base=base,
-            coverage=seen,
-            is_provisional=seen is None or seen < WELL_COVERED or self.period.holds_today,
-            spark=[row.get(column) for row in rows],
-            spark_open=self.period.open_from(days),
-            receipt=Source(f"kpi.{table}", column, key=(("day_from", str(first)), ("day_to", str(after)))),
-        )
+def of_one_row(view: View, words: TileWords, table: str, column: str, **told: Any) -> Tile:  # noqa: ANN401
+    """A figure of a table of one row, and the one before where the table has it. `told`: what else the tile says."""
+    row = view.published.one(table)
+    kind, good = _declared(table, column)
+    told = {"coverage": row.get("coverage"), "is_provisional": bool(row.get("is_provisional", True)), **told}
+    return Tile(
+        words=words,
+        kind=told.pop("kind", kind),
+        value=row.get(column),
+        previous=row.get(f"{column}_previous"),
+        source=Source(f"kpi.{table}", column),
+        good=good,
+        **told,
+    )
+
+
+def _declared(table: str, column: str) -> tuple[numbers.Kind, Good]:
+    """What kind of value a figure is, and whether more of it is better."""
+    declared = TABLES[f"kpi.{table}"].columns[column]
+    assert declared.figure is not None, f"{table}.{column} declares no rows"
+    kind: numbers.Kind = "seconds" if declared.unit == "s" else "rate" if declared.is_share else "count"
+    return kind, declared.figure.good
+
+
+def receipt_href(table: str, column: str, key: Mapping[str, object]) -> str:
+    """Address of a figure's page."""
+    return "/receipt?" + urlencode({"table": table, "column": column, **{name: str(key[name]) for name in key}})

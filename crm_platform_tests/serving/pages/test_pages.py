@@ -12,7 +12,7 @@ import pytest
 
 from crm_platform.api import SqliteGate
 from crm_platform.serving.pages import BUILDS
-from crm_platform.serving.pages.campaigns import difference
+from crm_platform.serving.pages.comparison import difference
 from crm_platform.serving.static import FOLDER, static_url
 from crm_platform.settings import Settings
 from crm_platform_tests.models.worlds import World

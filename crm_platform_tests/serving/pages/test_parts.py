@@ -10,11 +10,13 @@ import pytest
 
 from crm_platform.errors import FixConfiguration
 from crm_platform.languages import ENGLISH, Language
-from crm_platform.serving.pages import charts, numbers
+from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages.bars import Bar, BarChart, HeatMap
 from crm_platform.serving.pages.chart import country
-from crm_platform.serving.pages.charts import Bar, Line, Rule, Size
 from crm_platform.serving.pages.costs import parse_costs
 from crm_platform.serving.pages.period import read_period
+from crm_platform.serving.pages.svg import Size
+from crm_platform.serving.pages.trends import ColumnChart, Line, LineChart, Rule, nice_ticks, spark_line
 
 TODAY = dt.date(2026, 11, 22)
 
@@ -101,16 +103,14 @@ def of(chart: str, look: str) -> list[ET.Element]:
 
 def test_a_line_is_broken_where_a_day_is_missing_and_open_at_the_end():
     days = [dt.date(2026, 11, 1) + dt.timedelta(days=number) for number in range(6)]
-    chart = charts.LineChart(
-        title="A & B",
-        description="<d>",
+    chart = LineChart(
         days=days,
         lines=[Line("x", [1, 2, None, 4, 5, 6])],
         words=str,
         day_words=str,
         rule=Rule("target", 3),
         open_from=5,
-    ).svg(Size(500, 200))
+    ).svg(Size(500, 200), "A & B. <d>")
     assert svg(chart).get("role") == "img"
     assert svg(chart).get("aria-label") == "A & B. <d>"
     whole = [one for one in of(chart, "line") if "open" not in one.get("class", "")]
@@ -122,8 +122,8 @@ def test_a_line_is_broken_where_a_day_is_missing_and_open_at_the_end():
 
 def test_columns_begin_at_zero_and_stack():
     parts = [Line("a", [1, 0, None]), Line("b", [1, 4, 2])]
-    drawing = charts.ColumnChart(title="t", description="d", names=["x", "y", "z"], stacks=parts, words=str)
-    chart = drawing.svg(Size(400, 200))
+    drawing = ColumnChart(names=["x", "y", "z"], stacks=parts, words=str)
+    chart = drawing.svg(Size(400, 200), "t")
     bars = of(chart, "bar")
     assert len(bars) == 4
     feet = {round(float(one.get("y", 0)) + float(one.get("height", 0)), 1) for one in bars}
@@ -135,28 +135,28 @@ def test_columns_begin_at_zero_and_stack():
 def test_nothing_is_drawn_of_nothing():
     days, line, empty = [TODAY], Line("x", [None]), [[None] * 3]
     drawings = (
-        charts.BarChart(title="", description="", bars=[]),
-        charts.HeatMap(title="", description="", rows=["a"], columns=list("xyz"), cells=empty),
-        charts.LineChart(title="", description="", days=days, lines=[line], words=str, day_words=str),
-        charts.ColumnChart(title="", description="", names=[], stacks=[], words=str),
+        BarChart(bars=[]),
+        HeatMap(rows=["a"], columns=list("xyz"), cells=empty),
+        LineChart(days=days, lines=[line], words=str, day_words=str),
+        ColumnChart(names=[], stacks=[], words=str),
     )
-    assert [drawing.svg(Size(300, 90)) for drawing in drawings] == [""] * 4
-    assert charts.spark_line([None, 1]) == ""
+    assert [drawing.svg(Size(300, 90), "t") for drawing in drawings] == [""] * 4
+    assert spark_line([None, 1]) == ""
 
 
 def test_long_names_are_cut_and_intervals_drawn():
     bars = [Bar("n" * 300, 0.5, "50 %", 0.4, 0.6), Bar("<b>", None, "–")]
-    chart = charts.BarChart(title="t", description="d", bars=bars).svg(Size(326, 100))
+    chart = BarChart(bars=bars).svg(Size(326, 100), "t")
     assert "…" in chart
     assert len(of(chart, "interval")) == 1
     assert "<b>" not in chart
 
 
 def test_ticks_are_round():
-    assert charts.nice_ticks(6) == [0, 2, 4, 6]
-    assert charts.nice_ticks(0) == [0, 1]
-    assert charts.nice_ticks(0.8, whole=False) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
-    assert charts.nice_ticks(2000, about=3) == [0, 1000, 2000]
+    assert nice_ticks(6) == [0, 2, 4, 6]
+    assert nice_ticks(0) == [0, 1]
+    assert nice_ticks(0.8, whole=False) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
+    assert nice_ticks(2000, about=3) == [0, 1000, 2000]
 
 
 @pytest.mark.parametrize(

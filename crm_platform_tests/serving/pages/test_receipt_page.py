@@ -14,7 +14,7 @@ from crm_platform.models.generate import figures, used
 from crm_platform.receipts import figure_columns
 from crm_platform.receipts.reasons import REASONS
 from crm_platform.schemas import KpiTable
-from crm_platform.serving.pages.column_words import COLUMN_WORDS, ROW_WORDS, column_words, row_words
+from crm_platform.serving.pages.column_words import column_words, labels
 from crm_platform.serving.pages.receipt import REASON_WORDS
 from crm_platform.settings import Settings
 from crm_platform.tables import TABLES
@@ -152,20 +152,26 @@ def test_every_column_source_and_reason_has_words():
     cut = Cut(as_of=dt.datetime(2026, 11, 20, tzinfo=dt.UTC), rows={})
     words = vocabulary(dialect="duckdb", settings=Settings.model_construct(), cut=cut)
     declared = [figure for table in tables for figure in figures(table).values()]
-    assert {figure.rows.source.table for figure in declared} <= ROW_WORDS.keys()
+    assert [table for table in {figure.rows.source for figure in declared} if "row_words" not in vars(table)] == []
     columns = {
         name
         for figure in declared
         for name in (*(figure.rows.key or figure.rows.source.key), *used(figure, lambda text: expand(text, words)))
     }
     columns |= {name.removesuffix("_previous") for table in tables for name in figure_columns(table)}
-    assert columns <= COLUMN_WORDS.keys()
+    assert columns <= labels().keys()
     assert REASONS.keys() == REASON_WORDS.keys()
+
+
+def test_a_column_of_several_tables_is_named_once():
+    named = [name for table in TABLES.values() for name, column in table.columns.items() if column.label]
+    several = {name for name in named if named.count(name) > 1}
+    assert several == {"weekday", "hour"}, "these two are declared in one function, which all tables call"
 
 
 def test_what_nobody_has_put_into_words_is_told_all_the_same():
     assert column_words("chats_reopened") == "Chats reopened"
-    assert row_words("reopenings") == ("1 row", "{n} rows")
+    assert KpiTable.row_words == ("1 row", "{n} rows")
 
 
 def test_rows_begin_with_when_and_campaigns_go_by_their_names(site: Site):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from crm_platform.serving.pages.numbers import Kind
+from crm_platform.serving.pages.replies import MISSED
 from crm_platform.serving.pages.tiles import Source, Tile
 from crm_platform.settings import Settings
 from crm_platform_tests.models.worlds import World
@@ -142,7 +143,7 @@ def test_both_languages_know_the_sentences(saturdays: Site):
 )
 def test_a_change_too_small_to_speak_of_is_none(kind: Kind, before: float, now: float, trend: str):
     good = "up" if kind == "rate" else "down"
-    figure = Tile(name="x", kind=kind, value=now, previous=before, source=Source("kpi.x", "x"), good=good)
+    figure = Tile(words=MISSED, kind=kind, value=now, previous=before, source=Source("kpi.x", "x"), good=good)
     assert figure.trend == trend
 
 

@@ -1,0 +1,118 @@
+"""Charts of rows side by side, as SVG: ranked bars, heat maps.
+
+What belongs here: their geometry. What does not: charts along a line of days (trends.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from crm_platform.serving.pages.svg import LETTER, Size, svg_element, svg_text
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A ranked bar. `low`, `high`: an interval drawn over it; `text`: what stands at its end."""
+
+    name: str
+    value: float | None
+    text: str
+    low: float | None = None
+    high: float | None = None
+    look: str = "first"
+
+
+def _name(y: float, words: str, width: float) -> str:
+    """Write a name at the left edge; one that is too long is cut, whatever the font, and whole in its tool tip."""
+    most = max(3, int(width / LETTER))
+    if len(words) <= most:
+        return svg_text(0, y, words, "name plain")
+    cut = svg_text(0, 12, words[: most - 1].rstrip() + "…", "name plain")
+    return f'<svg y="{y - 12:.1f}" width="{width:.1f}" height="16"><title>{escape(words)}</title>{cut}</svg>'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarChart:
+    """Ranked bars from 0, one below the other; so many px apart. A narrow drawing has the name above its bar."""
+
+    bars: Sequence[Bar]
+    row: int = 30
+
+    def svg(self, size: Size, label: str) -> str:
+        """Draw it as high as its bars ask for; an empty text when there are none."""
+        if not self.bars:
+            return ""
+        narrow, width = size.is_narrow, size.width
+        row = 44 if narrow else self.row
+        names = 0.0 if narrow else min(width * 0.36, max(len(bar.name) for bar in self.bars) * (LETTER + 0.4) + 12)
+        room = width - names - max(len(bar.text) for bar in self.bars) * (LETTER + 0.2) - 12
+        # The axis ends with the longest bar or interval.
+        most = max(bar.high if bar.high is not None else bar.value or 0 for bar in self.bars) or 1
+        parts = []
+        for index, bar in enumerate(self.bars):
+            y = row * index + (20 if narrow else 7)
+            parts.append(_name(y - 6, bar.name, width) if narrow else _name(y + 12, bar.name, names - 8))
+            long = room * min(1.0, (bar.value or 0) / most)
+            box = f'x="{names:.1f}" y="{y:.1f}"'
+            parts.append(f'<rect class="track" data-row="{index}" {box} width="{room:.1f}" height="16"/>')
+            if bar.value is not None:
+                parts.append(f'<rect class="bar {bar.look}" {box} width="{max(1.0, long):.1f}" height="16"/>')
+            if bar.low is not None and bar.high is not None:
+                low, high = names + room * min(1.0, bar.low / most), names + room * min(1.0, bar.high / most)
+                parts.append(
+                    f'<path class="interval" d="M{low:.1f} {y + 8:.1f}H{high:.1f}'
+                    f'M{low:.1f} {y + 4:.1f}v8M{high:.1f} {y + 4:.1f}v8"/>'
+                )
+            parts.append(svg_text(names + room + 8, y + 12, bar.text, "label"))
+        return svg_element(Size(width, row * len(self.bars) + 4), label, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a heat map. `row`: of the chart's table; `is_thin`: too little is behind it."""
+
+    value: float
+    row: int
+    is_thin: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMap:
+    """Shade each cell in nine steps of one hue, from `low` to the largest value; strike through those that are thin."""
+
+    rows: Sequence[str]
+    columns: Sequence[str]
+    cells: Sequence[Sequence[Cell | None]]
+    low: float = 0.0
+
+    def svg(self, size: Size, label: str) -> str:
+        """Draw it; an empty text when no cell has a value."""
+        high = max((cell.value for line in self.cells for cell in line if cell), default=None)
+        if high is None:
+            return ""
+        left = max(len(name) for name in self.rows) * LETTER + 10
+        wide, tall = (size.width - left) / len(self.columns), (size.height - 22) / len(self.rows)
+        parts: list[str] = []
+        for line, name in enumerate(self.rows):
+            parts.append(svg_text(left - 8, tall * line + tall / 2 + 4, name, "tick", "end"))
+            for column in range(len(self.columns)):
+                cell = self.cells[line][column]
+                x, y = left + wide * column, tall * line
+                box = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{wide - 2:.1f}" height="{tall - 2:.1f}" rx="2"'
+                if cell is None:
+                    parts.append(f'<rect class="heat none" {box}/>')
+                    continue
+                level = 0 if high <= self.low else min(8, int((cell.value - self.low) / (high - self.low) * 8.999))
+                look = f"heat h{max(0, level)}{' thin' if cell.is_thin else ''}"
+                parts.append(f'<rect class="{look}" data-row="{cell.row}" {box}/>')
+                if cell.is_thin:
+                    stroke = f"M{x + 2:.1f} {y + tall - 2:.1f}L{x + wide - 2:.1f} {y + 2:.1f}"
+                    parts.append(f'<path class="few" d="{stroke}"/>')
+        every = 3 if len(self.columns) > 12 else 1
+        parts += [
+            svg_text(left + wide * (index + 0.5), size.height - 6, self.columns[index], "tick", "middle")
+            for index in range(0, len(self.columns), every)
+        ]
+        return svg_element(size, label, parts)
