@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,29 +23,33 @@ from crm_platform.settings import current_settings
 from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from crm_platform.receipts import Movement, Receipt
+    from crm_platform.receipts import Moved, Movement, Receipt
     from crm_platform.settings import Settings
 
 _ROWS: Final = 20  # shown where --rows does not say
+_MOVED_ROWS: Final = 10  # of those that moved
 
 
 @click.command()
-@click.argument("table")
+@click.argument("table", required=False)
 @click.option("--column", help="A figure of the table: show its receipt.")
 @click.option("--key", "keys", multiple=True, metavar="NAME=VALUE", help="A key column of the figure's row.")
 @click.option("--day", help="The same as --key day=…, such as 2026-11-20.")
 @click.option("--month", help="The same as --key month=…, such as 2026-11.")
 @click.option("--from", "from_", help="First day of a range, of the tables by day whose rows can be pooled.")
 @click.option("--to", help="The day after its last one.")
-@click.option("--since", help="Compare with this kept snapshot, or `yesterday`; unset: the newest that differs.")
+@click.option(
+    "--since", help="Compare with a kept snapshot: its id, a time, or `yesterday`; unset: the newest that differs."
+)
+@click.option("--moved", "is_about_all", is_flag=True, help="List every figure that moved since an earlier snapshot.")
 @click.option("--rows", "limit", type=Whole(0, 1_000_000_000), help=f"Rows to show; unset: {_ROWS}, all with --json.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.option("--privileged", is_flag=True, help="Name the chats behind the rows; written to the audit log.")
 def explain(
     *,
-    table: str,
+    table: str | None,
     column: str | None,
     keys: tuple[str, ...],
     day: str | None,
@@ -52,12 +57,24 @@ def explain(
     from_: str | None,
     to: str | None,
     since: str | None,
+    is_about_all: bool,
     limit: int | None,
     as_json: bool,
     privileged: bool,
 ) -> None:
-    """Show what a table means and its SQL; with --column, what a published figure is made of and why it moved."""
-    declared = find_table(table)
+    """Show what a table means and its SQL; with --column, what a published figure is made of and why it moved.
+
+    With --moved, which figures moved since an earlier snapshot, of one table or of all.
+    """
+    if table is None and not is_about_all:
+        raise click.UsageError("name a table, such as response_times_daily, or use --moved")
+    declared = None if table is None else find_table(table)
+    if is_about_all:
+        if column or keys or day or month or from_ or to or privileged:
+            raise click.UsageError("--moved lists all figures: with it go a table, --since, --rows and --json alone")
+        _show_moved(declared, since=since, limit=limit, as_json=as_json)
+        return
+    assert declared is not None
     if column is None:
         if keys or day or month or from_ or to or since or as_json or privileged or limit is not None:
             raise click.UsageError("these options are about one figure: name it with --column")
@@ -101,6 +118,46 @@ def _show_definition(declared: type[Table]) -> None:
         )
 
 
+def _show_moved(declared: type[Table] | None, *, since: str | None, limit: int | None, as_json: bool) -> None:
+    """A line for each figure that moved: in how many rows, and its last one."""
+    from crm_platform.receipts import all_moved_since, opened
+
+    settings = current_settings()
+    with opened(published_snapshot(settings).path) as snapshot:
+        try:
+            earlier, found = all_moved_since(settings, snapshot, since=since)
+        except NotFound as problem:
+            raise click.UsageError(str(problem)) from None
+    found = [one for one in found if declared is None or one.table == declared.full_name()]
+    if as_json:
+        document = {"earlier": earlier.id, "earlier_as_of": earlier.as_of.isoformat()}
+        click.echo(json.dumps({**document, "moved": [one.to_dict() for one in found[:limit]]}, ensure_ascii=False))
+        return
+    figures: dict[tuple[str, str], list[Moved]] = {}
+    for one in found:
+        figures.setdefault((one.table, one.column), []).append(one)
+    as_of = earlier.as_of.astimezone(settings.zone)
+    click.echo(f"compared with snapshot {earlier.id}, as of {as_of:%Y-%m-%d %H:%M:%S} ({settings.timezone})")
+    if not figures:
+        click.echo("no figure that both have moved")
+        return
+    rows = [
+        [
+            table,
+            column,
+            len(moves),
+            ", ".join(f"{name} {value}" for name, value in moves[-1].key.items()) or "its one row",
+            figure(ENGLISH, TABLES[table].columns[column], moves[-1].then),
+            figure(ENGLISH, TABLES[table].columns[column], moves[-1].now),
+        ]
+        for (table, column), moves in figures.items()
+    ]
+    shown = rows[:limit]
+    title = f"figures, {len(rows) - len(shown):,} more with --rows" if len(shown) < len(rows) else "figures"
+    write_rows(["table", "column", "rows", "the last of them", "then", "now"], shown, form="table", title=title)
+    click.echo("why: crm explain TABLE --column COLUMN --key NAME=VALUE --since " + earlier.id)
+
+
 def _show_receipt(
     declared: type[Table],
     column: str,
@@ -137,9 +194,11 @@ def _show_receipt(
     _show_rows(found, names)
     for line in _origin_lines(found):
         click.echo(line)
+    click.echo(f"\nSQL that filled {found.table}\n\n{found.sql}")
     for line in _movement_lines(movement, found, settings):
         click.echo(line)
-    click.echo(f"\nSQL that filled {found.table}\n\n{found.sql}")
+    if movement is not None and movement.rows:
+        _show_moved_rows(movement)
 
 
 # Words.
@@ -208,7 +267,27 @@ def _movement_lines(movement: Movement | None, found: Receipt, settings: Setting
         return
     as_of = movement.earlier_as_of.astimezone(settings.zone)
     was = "the same" if not movement.has_moved else _words(found, movement.then)
-    yield f"\nin snapshot {movement.earlier}, as of {as_of:%Y-%m-%d %H:%M:%S}, it was {was}"
+    coverage = "" if movement.coverage_then is None else f", at a coverage of {movement.coverage_then:.1%}"
+    yield f"\nin snapshot {movement.earlier}, as of {as_of:%Y-%m-%d %H:%M:%S}, it was {was}{coverage}"
     yield f"  rows: {movement.added:,} came, {movement.removed:,} went, {movement.changed:,} changed"
     for reason in movement.reasons:
         yield f"  {reason.words}" + (f": {reason.rows:,} rows" if reason.rows else "")
+
+
+def _show_moved_rows(movement: Movement) -> None:
+    """The first rows that came, went or changed, each with what was used of it then and now."""
+    shown = movement.rows[:_MOVED_ROWS]
+    keys = [name for name in shown[0] if name not in ("what", "reason", "then", "now")]
+    rows = [
+        [one["what"], one["reason"], *(one[name] for name in keys), _used(one["then"]), _used(one["now"])]
+        for one in shown
+    ]
+    more = movement.added + movement.removed + movement.changed - len(shown)
+    title = f"rows that moved, {more:,} more with --json" if more else "rows that moved"
+    write_rows(["what", "reason", *keys, "then", "now"], rows, form="table", title=title)
+
+
+def _used(values: object) -> str:
+    if not isinstance(values, Mapping):
+        return "–"
+    return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -8,17 +8,20 @@ snapshots alone.
 
 from crm_platform.receipts.behind import OpenedSnapshot, opened
 from crm_platform.receipts.keys import figure_columns
-from crm_platform.receipts.moved import Movement, Reason, moved_since, why
+from crm_platform.receipts.moved import Moved, Movement, Reason, all_moved_since, moved, moved_since, why
 from crm_platform.receipts.receipt import Fetched, Receipt, Taken, receipt
 
 __all__ = [
     "Fetched",
+    "Moved",
     "Movement",
     "OpenedSnapshot",
     "Reason",
     "Receipt",
     "Taken",
+    "all_moved_since",
     "figure_columns",
+    "moved",
     "moved_since",
     "opened",
     "receipt",

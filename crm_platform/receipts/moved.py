@@ -19,15 +19,18 @@ from crm_platform.errors import GiveUp, NotFound
 from crm_platform.publish import kept
 from crm_platform.publish.retention import created_at
 from crm_platform.receipts.behind import OpenedSnapshot, SnapshotReader, is_same, opened
-from crm_platform.receipts.keys import check_column, find_kpi, typed
+from crm_platform.receipts.keys import check_column, figure_columns, find_kpi, typed
 from crm_platform.receipts.reasons import REASONS, SnapshotPair, differences
 from crm_platform.receipts.receipt import ROWS, jsonable_fields
+from crm_platform.schemas import KpiTable
+from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
 
+    from crm_platform.publish import Manifest
     from crm_platform.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -45,12 +48,28 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """A figure that differs between two snapshots."""
+
+    table: str
+    key: Mapping[str, object]
+    column: str
+    then: object
+    now: object
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON writes it."""
+        return jsonable_fields(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Movement:
     """One figure in two snapshots.
 
-    `then`, `now`: its values, None where it had no row; `earlier`, `current`: the snapshots' ids, with their cuts
-    (aware UTC). `added`, `removed`, `changed`: how many rows behind it differ; `rows` lists the first of them: `what`
-    happened to it, its `reason`, its key, and its used values `then` and `now`.
+    `then`, `now`: its values, None where it had no row; `coverage_then`, `coverage_now`: the coverage of these rows
+    (0 to 1, None where not known). `earlier`, `current`: the snapshots' ids, with their cuts (aware UTC). `added`,
+    `removed`, `changed`: how many rows behind it differ; `rows` lists the first of them: `what` happened to it, its
+    `reason`, its key, and its used values `then` and `now`.
     """
 
     table: str
@@ -67,6 +86,8 @@ class Movement:
     changed: int
     rows: tuple[Mapping[str, object], ...]
     reasons: tuple[Reason, ...]
+    coverage_then: float | None = None
+    coverage_now: float | None = None
 
     @property
     def has_moved(self) -> bool:
@@ -127,7 +148,52 @@ def why(
         changed=happened["changed"],
         rows=tuple(one.to_row() for one in differing[:limit]),
         reasons=tuple(reasons),
+        coverage_then=old["coverage"] if old else None,
+        coverage_now=row["coverage"] if row else None,
     )
+
+
+def moved(
+    current: OpenedSnapshot | duckdb.DuckDBPyConnection, earlier: OpenedSnapshot | duckdb.DuckDBPyConnection
+) -> list[Moved]:
+    """Every figure that both snapshots have and that differs, in the order of the tables and their keys.
+
+    Compares the KPI tables alone; `why` tells the reason of one. Raises GiveUp when a snapshot is from before there
+    were receipts.
+    """
+    now, then = SnapshotReader.of(current), SnapshotReader.of(earlier)
+    found: list[Moved] = []
+    for name, table in TABLES.items():
+        if not issubclass(table, KpiTable) or name not in now.manifest.tables or name not in then.manifest.tables:
+            continue
+        order = f" order by {', '.join(table.key)}" if table.key else ""
+        before = {tuple(map(row.get, table.key)): row for row in then.query(f"select * from {name}").to_pylist()}
+        for row in now.query(f"select * from {name}{order}").to_pylist():
+            if (old := before.get(tuple(map(row.get, table.key)))) is None:
+                continue
+            key = MappingProxyType({part: row[part] for part in table.key})
+            found += [
+                Moved(name, key, column, old[column], row[column])
+                for column in figure_columns(table)
+                if column in old and not is_same(old[column], row[column])
+            ]
+    return found
+
+
+def all_moved_since(
+    settings: Settings, current: OpenedSnapshot | duckdb.DuckDBPyConnection, *, since: str | None = None
+) -> tuple[Manifest, list[Moved]]:
+    """`moved`, against a kept snapshot: its manifest, and what moved.
+
+    `since`: as in `moved_since`; None: the newest that is kept. Raises NotFound when there is none.
+    """
+    now = SnapshotReader.of(current)
+    earlier = [path for path in kept(settings) if path.name < now.manifest.id]
+    if not earlier:
+        raise NotFound("no earlier snapshot is kept yet")
+    path = earlier[0] if since is None else _named(since, earlier, now, settings)[0]
+    with opened(path) as then:
+        return SnapshotReader.of(then).manifest, moved(current, then)
 
 
 def moved_since(
@@ -142,9 +208,10 @@ def moved_since(
 ) -> Movement | None:
     """`why`, against a kept snapshot.
 
-    `since`: the beginning of its id, or `yesterday` (the last one made before the local day of the current one); None:
-    the newest one of an earlier or the same cut where the figure differs; the answer is None when there is none. Raises
-    NotFound when no such snapshot is kept. One that is broken is passed over with a word in the log.
+    `since`: the beginning of its id, `yesterday` (the last one made before the local day of the current one), or a time
+    (the last one made by then, local where it names no zone); None: the newest one of an earlier or the same cut where
+    the figure differs; the answer is None when there is none. Raises NotFound when no such snapshot is kept. One that
+    is broken is passed over with a word in the log.
     """
     now = SnapshotReader.of(current)
     earlier = [path for path in kept(settings) if path.name < now.manifest.id]
@@ -189,5 +256,10 @@ def _named(word: str, earlier: Sequence[Path], now: SnapshotReader, settings: Se
         raise NotFound("no snapshot of an earlier day is kept yet; the last of each day is")
     if found := [path for path in earlier if path.name.startswith(word)][:1]:
         return found
+    with contextlib.suppress(ValueError):
+        at = dt.datetime.fromisoformat(word)
+        at = at if at.tzinfo else at.replace(tzinfo=settings.zone)
+        if found := [path for path in earlier if (made := created_at(path.name)) is not None and made <= at]:
+            return found
     known = ", ".join(path.name for path in earlier[:_LISTED])
     raise NotFound(f"no earlier snapshot {word!r} is kept: there is {known or 'none yet'}")

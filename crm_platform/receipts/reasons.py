@@ -161,7 +161,7 @@ def _reasons_of_chats(pair: SnapshotPair, line: Lineage, differing: Sequence[_Di
     chats = sorted({str(key[place]) for key, _, _ in differing})
     standing, old_standing = _chats(pair.now, chats), _chats(pair.then, chats)
     is_of_contacts = line.source in _CONTACTS
-    evidence = {} if is_of_contacts else _message_evidence(pair, chats)
+    evidence = {} if is_of_contacts else _message_evidence(pair, old_standing, chats)
     gap = dt.timedelta(hours=float((pair.now.manifest.settings or {}).get("conversation_gap_hours", 24)))
     reasons = []
     for key, old, new in differing:
@@ -203,8 +203,14 @@ def _chats(asked: SnapshotReader, chats: Sequence[str]) -> dict[str, Row]:
     return {row["chat_id"]: row for row in found.to_pylist()}
 
 
-def _message_evidence(pair: SnapshotPair, chats: Sequence[str]) -> dict[str, list[tuple[dt.datetime, str]]]:
-    """Messages of these chats that came or changed since, by chat, each with its time and the reason it gives."""
+def _message_evidence(
+    pair: SnapshotPair, standing: Mapping[str, Row], chats: Sequence[str]
+) -> dict[str, list[tuple[dt.datetime, str]]]:
+    """Messages of these chats that came or changed since, by chat, each with its time and the reason it gives.
+
+    `standing`: what the earlier snapshot knew of the chats. A message older than its reading of a chat came late from
+    the CRM only where that reading was whole; else it is history that was read since.
+    """
 
     def messages(asked: SnapshotReader) -> dict[tuple[str, str], Row]:
         found = asked.query(
@@ -223,6 +229,9 @@ def _message_evidence(pair: SnapshotPair, chats: Sequence[str]) -> dict[str, lis
         old = known.get(key)
         if old is None:
             kind = "late" if row["timestamp"] <= cut else "new"
+            chat = standing.get(key[0])
+            if chat and chat["known_until"] and not chat["is_history_whole"] and row["timestamp"] < chat["known_until"]:
+                kind = "history"
         elif (row["status"], row["is_reply"]) != (old["status"], old["is_reply"]):
             kind = "status"
         else:

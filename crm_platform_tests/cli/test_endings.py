@@ -133,7 +133,7 @@ def test_a_run_that_fails_on_a_full_disk_says_so_whatever_its_reason_says(idle, 
     def failed(*_: object, **__: object) -> None:
         raise GiveUp("the run 5a97dc75 failed (OperationalError)")
 
-    monkeypatch.setattr(status_module, "published_snapshot", failed)
+    monkeypatch.setattr(kpi_module, "published_snapshot", failed)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     assert run("kpi").err.endswith("is full: make room, then run it again\n")
 

@@ -247,6 +247,9 @@ def test_explain_leads_from_a_summary_to_what_it_is_taken_from(call):
         (("backlog_now", "--column", "open_waits", "--key", "day"), "write name=value"),
         (("backlog_now", "--column", "open_waits", "--since", "1999"), "no earlier snapshot '1999' is kept"),
         (("backlog_now", "--column", "open_waits", "--since", "yesterday"), "no snapshot of an earlier day"),
+        ((), "name a table"),
+        (("backlog_now", "--moved", "--day", "2026-11-20"), "--moved lists all figures"),
+        (("--moved", "--since", "1999"), "no earlier snapshot"),
     ],
 )
 def test_explain_says_what_to_write_instead(call, arguments, words):

@@ -20,7 +20,7 @@ import duckdb
 from crm_platform import core
 from crm_platform.api import FUTURE_TOLERANCE
 from crm_platform.ingest.batch import region_of
-from crm_platform.ingest.presence import SweptList, Verdict, judge, known_before
+from crm_platform.ingest.presence import SweepVerdict, SweptList, judge, known_before
 from crm_platform.models import build_order, build_within, dependencies, freeze
 from crm_platform.schemas import Table, live_tables, ops, raw
 from crm_platform.settings import Settings
@@ -171,7 +171,7 @@ class World:
             for chat_id in sorted(chat_ids):
                 self.add(raw.ContactSightings, chat_id=chat_id, sweep_id=number, at=at, is_present=is_present)
 
-    def _judged(self, listing: SweptList) -> Verdict:
+    def _judged(self, listing: SweptList) -> SweepVerdict:
         """What ingest makes of a sweep, by what it would have stored before."""
         session = _sweeps()
         session.connection.begin()

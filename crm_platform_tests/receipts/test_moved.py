@@ -9,7 +9,7 @@ import pytest
 from crm_platform.errors import GiveUp, NotFound
 from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.publish import purge, read_manifest
-from crm_platform.receipts import Movement, moved_since, why
+from crm_platform.receipts import Movement, all_moved_since, moved, moved_since, why
 from crm_platform.schemas import ops, raw
 from crm_platform_tests.receipts.desk import CUT, DAY, Desk, at, fetch_ids
 
@@ -154,6 +154,39 @@ def test_a_row_that_only_one_snapshot_has_is_no_error(desk):
     assert (movement.then, movement.now) == (None, 0)
 
 
+def test_what_moved_is_found_by_comparing_tables(desk):
+    one_chat(desk)
+    before = desk.open()
+    assert moved(before, before) == []
+    desk.question_and_answer(OTHER, at(11), 300, visited=LATER - dt.timedelta(minutes=5))
+    found = {(one.table, one.column): one for one in moved(desk.open(LATER), before)}
+    one = found["kpi.response_times_daily", "response_seconds_median"]
+    assert one.to_dict() == {
+        "table": "kpi.response_times_daily",
+        "key": {"day": "2026-11-18"},
+        "column": "response_seconds_median",
+        "then": 60.0,
+        "now": 180.0,
+    }
+    assert ("kpi.response_times_daily", "missed_waits") not in found
+    assert ("kpi.response_times_daily", "as_of") not in found
+
+
+def test_messages_that_a_later_reading_of_the_history_brought_did_not_come_late(desk):
+    one_chat(desk)
+    one = desk.world.rows[ops.CrawlState][0]
+    one["is_history_whole"] = False
+    before = desk.open()
+    one["is_history_whole"] = True
+    chat = one["chat_id"]
+    desk.question_and_answer(chat, at(5), 300, visited=LATER - dt.timedelta(minutes=5))
+    for row in desk.world.rows[ops.CrawlState]:
+        row["is_history_whole"] = True
+    movement = compared(desk, before, "waits")
+    assert movement.added >= 1
+    assert reasons(movement).keys() == {"history"}
+
+
 def test_older_history(desk):
     one_chat(desk)
     desk.world.rows[ops.CrawlState][0]["is_history_whole"] = False
@@ -205,6 +238,12 @@ def test_yesterday_is_the_last_snapshot_before_today(desk):
     movement = moved_since(desk.settings, current, "response_times_daily", {"day": DAY}, "waits", since="yesterday")
     assert movement is not None
     assert movement.earlier == last.id
+    assert movement.coverage_then is not None
+    noon = (CUT - dt.timedelta(hours=11)).isoformat()
+    assert moved_since(desk.settings, current, "response_times_daily", {"day": DAY}, "waits", since=noon) == movement
+    earlier, found = all_moved_since(desk.settings, current, since=last.id)
+    assert earlier.id == last.id
+    assert {one.table for one in found} >= {"kpi.backlog_now"}
 
 
 def test_a_snapshot_from_before_receipts_is_passed_over(desk):
