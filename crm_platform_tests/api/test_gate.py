@@ -78,6 +78,7 @@ def test_without_a_limit_it_is_open(tmp_path):
     assert make(tmp_path, Clock(), per_minute=None).opens_at() is None
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), per_minute=st.integers(1, 7), day=st.sampled_from([None, 9, 30]))
 def test_no_rolling_window_is_ever_over_the_limit(tmp_path_factory, seed, per_minute, day):

@@ -133,6 +133,7 @@ def test_a_kpi_is_one_declaration(monkeypatch):
     assert dg.AssetKey(["kpi", "chats_ever"]) in graph.get(dg.AssetKey(["published", "snapshot"])).parent_keys
 
 
+@pytest.mark.slow
 def test_everything_loads_with_no_network_and_no_environment(tmp_path):
     program = """
 import importlib, pathlib, pkgutil, socket

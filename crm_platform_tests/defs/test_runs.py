@@ -178,6 +178,7 @@ def test_a_second_refresh_says_who_holds_it(refreshed):
     assert "crm refresh (process" in refused.value.holder
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_refresh_as_it_ends_any_command(refreshed):
     class Interrupted(Listener):
         def progress(self, progress) -> None:

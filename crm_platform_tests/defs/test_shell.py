@@ -451,6 +451,7 @@ def test_build_computes_without_dagster_and_publishes_only_if_it_may(call, stock
     assert current(stocked) == before
 
 
+@pytest.mark.slow
 def test_build_publishes_no_breach(call, stocked, monkeypatch):
     before = current(stocked)
     monkeypatch.setattr(BacklogNow, "rules", ("open_waits < 0",))
@@ -473,6 +474,7 @@ def odd_field(stocked):
     notes_path(stocked).unlink()
 
 
+@pytest.mark.slow
 def test_what_warns_in_dagster_warns_at_the_shell(call, stocked, odd_field, monkeypatch):
     """Kind 10, field case 15: a check that warned was seen in Dagster alone."""
     told = "raw.messages\tdrift\twarns\tnew in the last 7 days: mood"

@@ -156,6 +156,7 @@ def test_what_looked_dated_in_the_past_under_a_clock_ahead_is_flagged_again(tmp_
     assert len(crm.rows("from raw.messages where is_future_dated")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_dated", [True, False])
 def test_a_clock_that_went_back_is_refused_by_the_crms_word_and_stores_nothing(tmp_path, is_dated):
     crm = world(tmp_path, contacts=12, days=8)

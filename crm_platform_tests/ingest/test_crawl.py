@@ -20,6 +20,7 @@ def test_without_a_quota_one_tick_fetches_everything(tmp_path):
     assert_whole(crm)
 
 
+@pytest.mark.slow
 def test_a_crawl_keeps_the_limit_as_the_server_counts_it(tmp_path):
     crm = world(tmp_path, contacts=200, limits={"requests_per_minute": 20, "requests_per_day": 2000})
     crm.crawl(minutes=8)
@@ -92,6 +93,7 @@ def test_the_days_allowance_ends_the_run_green_and_the_next_goes_on(tmp_path):
     assert crm.sandbox.stats().most_in_24h <= 100
 
 
+@pytest.mark.slow
 def test_an_event_brings_its_chat_forward_within_a_minute(tmp_path):
     crm = world(tmp_path, limits={"requests_per_minute": 12})
     crm.crawl(minutes=12)

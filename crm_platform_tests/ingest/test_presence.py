@@ -257,7 +257,7 @@ def test_sweeps_of_a_version_that_did_not_judge(tmp_path):
     assert crm.present() == ALL - {"c000"}
 
 
-@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 40))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 40))])
 def test_nobody_vanishes_without_two_sweeps_or_a_person(seed: int, tmp_path):
     """Random histories: who leaves was missed by a sweep that is not odd, or has a second one, or a person's word."""
     rng = random.Random(f"presence {seed}")
@@ -392,6 +392,7 @@ def test_a_refresh_on_a_list_with_another_key_misses_nobody(tmp_path):
         assert present(crm) == 60
 
 
+@pytest.mark.slow
 def test_a_refresh_on_a_total_that_is_off_by_five_is_complete(tmp_path):
     """Field case 13: three sweeps a refresh, and "the contact list kept moving"."""
     crm = world(tmp_path)

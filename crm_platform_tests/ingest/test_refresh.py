@@ -161,6 +161,7 @@ def test_time_moves_and_statuses_follow(tmp_path):
     assert len(crm.rows("from raw.campaign_statuses where is_change")) > 0
 
 
+@pytest.mark.slow
 def test_killed_between_any_two_requests_the_next_run_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr("crm_platform.ingest.recorder.BATCH_ROWS", 50)
     crm = world(tmp_path, contacts=20, days=30)

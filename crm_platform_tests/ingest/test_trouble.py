@@ -110,6 +110,7 @@ def test_pauses_grow_to_a_day_and_no_clock_makes_them_longer(tmp_path):
     assert not troubles.is_resting("list_messages", "d", at=at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -170,6 +171,7 @@ def test_a_page_of_contacts_that_is_never_answered_is_missed_and_the_others_are_
     assert (sweep["is_complete"], sweep["seen_contacts"], sweep["reported_total"]) == (False, 230, 330)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [r"/crm/chat\?", r"/crm/campaign\?", r"/crm/setting/custom-field"])
 @pytest.mark.parametrize("status", [403, pytest.param(500, marks=pytest.mark.slow)])
 def test_a_list_that_cannot_be_had_ends_nothing_else(tmp_path, path, status):
@@ -184,6 +186,7 @@ def test_a_list_that_cannot_be_had_ends_nothing_else(tmp_path, path, status):
     assert asked.total() < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", [r"/crm/campaign\?", pytest.param(r"/crm/setting/custom-field\?", marks=pytest.mark.slow)]
 )
@@ -298,6 +301,7 @@ def test_a_run_that_keeps_nothing_of_what_it_read_is_not_a_good_one(tmp_path):
     assert len(crm.rows("from ops.crawl_state where is_history_whole")) == 60, "chats that are known were visited"
 
 
+@pytest.mark.slow
 def test_short_pages_capped_pages_and_a_total_too_high(tmp_path):
     """Field cases 7, 8, 13 at once, through the whole ingest."""
     crm = world(tmp_path, contacts=230)
@@ -378,6 +382,7 @@ def test_one_run_at_a_high_rate_of_faults_gets_everything(tmp_path, seed):
     assert never["asked"] <= 3
 
 
+@pytest.mark.slow
 def test_a_page_is_left_out_for_its_own_failures_alone(tmp_path, monkeypatch):
     """Failures of the newest page between two of a history's page tell nothing of that page."""
     monkeypatch.setattr("crm_platform.ingest.recorder.BATCH_ROWS", 1)

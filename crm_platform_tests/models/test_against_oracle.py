@@ -48,6 +48,7 @@ def test_every_cell_agrees_in_small_worlds(contacts: int, campaigns: int, tmp_pa
     assert disagreements(random_facts(7, contacts=contacts, campaigns=campaigns), tmp_path) == {}
 
 
+@pytest.mark.slow
 def test_every_cell_agrees_in_a_larger_world(tmp_path: Path):
     facts = random_facts(77, contacts=150, days=300, messages_per_chat=20, campaigns=80)
     assert disagreements(facts, tmp_path) == {}

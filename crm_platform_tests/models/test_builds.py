@@ -226,6 +226,7 @@ def test_templates_speak_what_every_engine_speaks(new_world: Worlds):
         assert [word for word in foreign if word in text.lower()] == [], where
 
 
+@pytest.mark.slow
 def test_a_new_kpi_is_one_declaration(new_world: Worlds):
     messages = Rows(core.Messages, by={"day": "{{ local_day('r.timestamp') }}"}, where="r.is_counted")
     try:

@@ -143,6 +143,7 @@ def test_only_changed_chats_are_computed_again(new_world: Worlds):
     assert states == ["open", "open", "answered", "open"]
 
 
+@pytest.mark.slow
 def test_a_message_dated_ahead_counts_when_its_time_has_come(new_world: Worlds):
     world = some_world(new_world)
     world.message("chat-1", "m2", NOW + 2 * MINUTE, "outbound")
@@ -197,6 +198,7 @@ def test_a_build_that_was_given_up_is_made_up_for(new_world: Worlds):
     assert differing(world, NOW) == {}
 
 
+@pytest.mark.slow
 def test_a_table_built_before_what_it_reads_keeps_nothing(new_world: Worlds):
     world = some_world(new_world)
     world.message("chat-0", "m2", NOW - 3 * HOUR, "outbound")

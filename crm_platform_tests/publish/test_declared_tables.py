@@ -73,6 +73,7 @@ def test_no_id_of_a_person_is_published_as_it_stands(table):
             assert column.published == "message", name
 
 
+@pytest.mark.slow
 def test_an_empty_warehouse_is_built_validated_and_published(tmp_path: Path):
     settings = Settings(data_dir=tmp_path)
     live = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)

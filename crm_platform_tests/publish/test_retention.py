@@ -63,6 +63,7 @@ def test_a_clock_that_runs_ahead_for_a_run_costs_one_day_at_most(build):
     assert ids(build) == [made[-1], right, ahead], "one goes after the other, until three are left"
 
 
+@pytest.mark.slow
 def test_a_purge_by_a_clock_that_was_never_set_removes_nothing(build):
     for age in range(5):
         build.publish(at=NOW - age * DAY)

@@ -92,6 +92,7 @@ def test_the_rows_behind_a_figure_give_the_figure(seed: int, tmp_path: Path):
     assert disagreements(random_facts(seed), tmp_path, rows=4) == []
 
 
+@pytest.mark.slow
 def test_an_empty_world_has_receipts_too(tmp_path: Path):
     assert disagreements(random_facts(7, contacts=0, campaigns=0), tmp_path, rows=4) == []
 

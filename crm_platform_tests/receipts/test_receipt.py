@@ -126,6 +126,7 @@ def test_a_figure_without_lineage_still_has_its_definition(snapshot, monkeypatch
 # The digest.
 
 
+@pytest.mark.slow
 def test_equal_inputs_give_equal_digests_whatever_their_order_and_whenever_built(desk):
     three_chats(desk)
     first = median_of(desk).digest

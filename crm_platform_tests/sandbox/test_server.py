@@ -75,6 +75,7 @@ def test_time_runs_at_the_speed_asked_for():
             assert time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 def test_a_million_contacts_start_at_once_and_stay_small():
     with running_sandbox(contacts=1_000_000) as crm:
         user, system = Path(f"/proc/{crm.pid}/stat").read_text().rpartition(")")[2].split()[11:13]

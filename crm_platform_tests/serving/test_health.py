@@ -88,6 +88,7 @@ def test_an_old_snapshot_is_not_well_but_is_shown(root: Path, mode: str, grey: f
     assert client.get(RESPONSES).status_code == 200
 
 
+@pytest.mark.slow
 def test_when_the_newest_snapshot_is_broken_the_last_good_one_goes_on(root: Path):
     client = client_of(root)
     good = client.get(RESPONSES).json()["snapshot"]

@@ -162,6 +162,7 @@ def test_a_long_pause_that_the_crm_asked_for_is_said_with_its_reason(tmp_path):
     assert "may not be asked" not in shown.get("/support").text
 
 
+@pytest.mark.slow
 def test_too_little_coverage_is_provisional_everywhere(tmp_path):
     world = busy(tmp_path)
     lost = {NOW.date() - dt.timedelta(days=day): 500.0 for day in range(20)}
@@ -171,6 +172,7 @@ def test_too_little_coverage_is_provisional_everywhere(tmp_path):
     assert 'class="figure provisional"' in behind
 
 
+@pytest.mark.slow
 def test_a_new_snapshot_is_shown_by_the_next_request(tmp_path):
     world = World(tmp_path, Settings(data_dir=tmp_path))
     world.sweep(NOW - HOUR, ["a", "b"])
