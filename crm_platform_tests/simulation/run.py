@@ -414,9 +414,8 @@ class Simulation:
                 complete += bool(outcomes) and not remaining
             if complete == 2:
                 return
-            if (
-                remaining or not outcomes or is_misread
-            ):  # what remains of a misread list is not judged, so a chat may rest
+            # What remains of a misread list is not judged, so a chat may rest.
+            if remaining or not outcomes or is_misread:
                 self.rest()
         self.broken.append(f"I1: even in quiet something remains: {remaining}")
 
