@@ -115,7 +115,7 @@ def _began(context: dg.RunFailureSensorContext) -> dt.datetime:
 
 
 def _telling(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
-    """Two sensors: one on failure, one on success, over every job of this code location."""
+    """One on failure, one on success, over every job of this code location."""
 
     @dg.run_failure_sensor(
         name="failed_runs",
@@ -156,7 +156,7 @@ def _telling(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
 
 
 def _watching(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
-    """One sensor, which starts no run: judging takes a moment, and a run would take seconds."""
+    """They start no run: judging takes a moment, and a run would take seconds."""
 
     @dg.sensor(
         minimum_interval_seconds=WATCH_EVERY,

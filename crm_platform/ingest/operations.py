@@ -1,6 +1,6 @@
 """What people did to the CRM through this platform, and the requests it took.
 
-What belongs here: recording an operation after it succeeded (or may have). What does not: doing it (api/, actions/).
+What belongs here: recording an operation after it succeeded (or may have). What does not: doing it (cli/).
 """
 
 from __future__ import annotations

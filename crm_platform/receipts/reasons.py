@@ -35,7 +35,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "other": "rows differ for a reason that the two snapshots do not tell",
     }
 )
-"""Every kind of reason, in words; the first that fits counts."""
+"""Every kind of reason, in words. A row counts under the first that fits; `definition` and `settings` hold for all."""
 
 _MOST_TAKEN: Final = 40  # so many of the figures that a figure is taken from are looked into
 _CAMPAIGNS: Final = frozenset({core.Campaigns, core.CampaignStatuses})

@@ -66,7 +66,7 @@ class CrawlState(OpsTable):
     reported_total = count("Messages in the chat by that request.", nullable=True)
     newest_run = count("Records read without a gap from the newest end.")
     read_from_oldest = count("Records read without a gap from the oldest end.")
-    is_history_whole = flag("Both ends met: nothing older is missing.")
+    is_history_whole = flag("All of it was read: as many records are held as the list has, but for `unreachable`.")
     proven_total = count("Total when the history was last proven whole.", nullable=True)
     failed_at = timestamp("Last time every try of a visit failed; NULL since the last success.", nullable=True)
     failure = text("Why.", nullable=True)
