@@ -474,7 +474,6 @@ def odd_field(stocked):
     notes_path(stocked).unlink()
 
 
-@pytest.mark.slow
 def test_what_warns_in_dagster_warns_at_the_shell(call, stocked, odd_field, monkeypatch):
     """Kind 10, field case 15: a check that warned was seen in Dagster alone."""
     told = "raw.messages\tdrift\twarns\tnew in the last 7 days: mood"

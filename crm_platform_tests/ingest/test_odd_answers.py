@@ -83,7 +83,6 @@ def is_messages(path: str) -> bool:
     return path.endswith("/messages")
 
 
-@pytest.mark.slow
 def test_odd_dates_size_nothing_and_stop_nothing(tmp_path):
     """Field cases 1 to 4: far dates of messages, contacts, campaigns; each was one that stopped everything for good."""
     far = ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "0001-01-03T00:00:00Z", "1970-01-01T00:00:00Z", -1]

@@ -110,7 +110,6 @@ def test_pauses_grow_to_a_day_and_no_clock_makes_them_longer(tmp_path):
     assert not troubles.is_resting("list_messages", "d", at=at)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

@@ -14,6 +14,8 @@ import pytest
 
 import crm_platform
 
+pytestmark = pytest.mark.slow  # a copy of the package, built and published
+
 PACKAGE = Path(crm_platform.__file__).parent
 TABLE = '''"""kpi.evening_waits_daily: its figures, and the waits that they are computed from."""
 
