@@ -241,9 +241,10 @@ def test_yesterday_is_the_last_snapshot_before_today(desk):
     assert movement.coverage_then is not None
     noon = (CUT - dt.timedelta(hours=11)).isoformat()
     assert moved_since(desk.settings, current, "response_times_daily", {"day": DAY}, "waits", since=noon) == movement
-    earlier, found = all_moved_since(desk.settings, current, since=last.id)
+    desk.question_and_answer(OTHER, at(11), 300, visited=CUT - dt.timedelta(minutes=5))
+    earlier, found = all_moved_since(desk.settings, desk.open(CUT + dt.timedelta(minutes=1)), since=last.id)
     assert earlier.id == last.id
-    assert {one.table for one in found} >= {"kpi.backlog_now"}
+    assert ("kpi.response_times_daily", "waits") in {(one.table, one.column) for one in found}
 
 
 def test_a_snapshot_from_before_receipts_is_passed_over(desk):
