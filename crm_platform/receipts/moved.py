@@ -188,7 +188,7 @@ def all_moved_since(
     `since`: as in `moved_since`; None: the newest that is kept. Raises NotFound when there is none.
     """
     now = SnapshotReader.of(current)
-    earlier = [path for path in kept(settings) if path.name < now.manifest.id]
+    earlier = _earlier(settings, now)
     if not earlier:
         raise NotFound("no earlier snapshot is kept yet")
     path = earlier[0] if since is None else _named(since, earlier, now, settings)[0]
@@ -214,7 +214,7 @@ def moved_since(
     is broken is passed over with a word in the log.
     """
     now = SnapshotReader.of(current)
-    earlier = [path for path in kept(settings) if path.name < now.manifest.id]
+    earlier = _earlier(settings, now)
     if since is not None:
         *better, last = _named(since, earlier, now, settings)
         for path in better:
@@ -235,6 +235,11 @@ def moved_since(
             if not is_same(old[column] if old else None, value):
                 return why(current, then, table, key, column, limit=limit)
     return None
+
+
+def _earlier(settings: Settings, now: SnapshotReader) -> list[Path]:
+    """The kept snapshots that were made before this one, the newest first."""
+    return [path for path in kept(settings) if path.name < now.manifest.id]
 
 
 @contextlib.contextmanager
