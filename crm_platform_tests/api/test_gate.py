@@ -686,7 +686,7 @@ for thread in threads: thread.join()
 
 def test_real_processes_and_threads_share_one_limit(tmp_path):
     """Two processes of three threads, one killed on the way, at 100 times the speed of life."""
-    zero, speed, limit, seconds = time.time(), 100.0, 8, 300.0
+    zero, speed, limit, seconds = time.time(), 100.0, 8, 150.0
     path = tmp_path / "gate.sqlite"
 
     def start() -> subprocess.Popen[str]:
@@ -694,7 +694,7 @@ def test_real_processes_and_threads_share_one_limit(tmp_path):
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     first, second = start(), start()
-    time.sleep(1.6)
+    time.sleep(0.8)
     first.send_signal(signal.SIGKILL)
     third = start()
     told = [holder.communicate(timeout=60) for holder in (first, second, third)]

@@ -296,6 +296,7 @@ class Large(httpx.BaseTransport):
         return httpx.Response(self.status, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(bomb(31)))
 
 
+@pytest.mark.slow
 def test_an_answer_too_large_is_not_asked_for_again():
     """Field case 66."""
     large = Large(200)

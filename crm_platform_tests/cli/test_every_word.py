@@ -68,6 +68,8 @@ USUAL = {
 }
 MILD = {"to": "+254712345678", "whatsapp_number": "+254712345678", "operator_email": "a@example.com"}
 
+SLOW_COMMANDS = {("dev",), ("doctor",), ("adopt",), ("demo",)}
+
 
 def commands() -> Iterator[tuple[str, ...]]:
     for name in COMMANDS:
@@ -107,7 +109,13 @@ def line(words: tuple[str, ...], param: click.Parameter, value: str | None) -> l
     return [*words, *options, *arguments]
 
 
-@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(words, marks=[pytest.mark.slow] if words in SLOW_COMMANDS else [], id=" ".join(words))
+        for words in commands()
+    ],
+)
 def test_no_word_ends_in_a_traceback(words, idle):
     tried = [list(words)]
     for param in found(words).params:

@@ -125,6 +125,7 @@ def test_nothing_of_it_goes_on_when_it_is_ended(play, how, stays):
     assert [is_running(pid) for pid in children] == [False] * 3
 
 
+@pytest.mark.slow
 def test_the_pages_and_the_dagster_ui_are_up_before_the_first_request(play):
     """Kind 15: until then nobody fetches."""
     ui, pages = free_ports(2)
@@ -153,6 +154,7 @@ def test_other_ports_are_known_throughout(play):
     assert "next: what" not in said.replace("next: what dev", ""), "nobody is sent to a refresh that begins by itself"
 
 
+@pytest.mark.slow
 def test_an_address_of_the_pages_that_was_set_stays(play):
     ui, pages = free_ports(2)
     begun = play("--port", str(ui), "--dashboards-port", str(pages), CRM_SERVE_URL="https://kpi.example.com")
@@ -165,7 +167,7 @@ def test_once_needs_no_pages_and_ends_with_the_kpis(play):
     assert begun.process.wait(30) == 0
 
 
-@pytest.mark.parametrize("once", [True, False])
+@pytest.mark.parametrize("once", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_it_ends_as_the_refresh_does(play, once):
     ui, pages = free_ports(2)
     begun = play(*(["--once"] * once), "--port", str(ui), "--dashboards-port", str(pages), PLAY_CODE="75")

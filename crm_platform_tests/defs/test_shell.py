@@ -474,6 +474,7 @@ def odd_field(stocked):
     notes_path(stocked).unlink()
 
 
+@pytest.mark.slow
 def test_what_warns_in_dagster_warns_at_the_shell(call, stocked, odd_field, monkeypatch):
     """Kind 10, field case 15: a check that warned was seen in Dagster alone."""
     told = "raw.messages\tdrift\twarns\tnew in the last 7 days: mood"
@@ -530,6 +531,7 @@ def test_a_cut_that_is_none_is_a_wrong_command_line(call, command):
     assert "without an offset" in result.output
 
 
+@pytest.mark.slow
 def test_dev_says_that_its_port_is_taken(call):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

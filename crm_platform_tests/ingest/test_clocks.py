@@ -84,13 +84,14 @@ def of_our_clock(crm: World) -> dict[str, dt.datetime]:
     return newest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("by", "is_dated"),
     [
         (30 * DAY, True),
-        pytest.param(dt.timedelta(hours=2), True, marks=pytest.mark.slow),
-        pytest.param(4000 * DAY, True, marks=pytest.mark.slow),
-        pytest.param(30 * DAY, False, marks=pytest.mark.slow),
+        (dt.timedelta(hours=2), True),
+        (4000 * DAY, True),
+        (30 * DAY, False),
     ],
 )
 def test_after_a_run_with_a_clock_ahead_the_next_one_goes_on_as_if_nothing_had_been(tmp_path, by, is_dated):
@@ -128,6 +129,7 @@ def test_a_later_visit_wins_over_what_a_clock_ahead_stored(tmp_path):
     assert not crm.rows("from raw.contacts where name = 'as it was'")
 
 
+@pytest.mark.slow
 def test_who_was_deleted_after_a_sweep_with_a_clock_ahead_is_gone(tmp_path):
     """The newest sweep says who is there, and sweeps go by their ids."""
     crm = world(tmp_path, contacts=12, days=8)
@@ -170,7 +172,7 @@ def test_a_clock_that_went_back_is_refused_by_the_crms_word_and_stores_nothing(t
     assert_whole(crm)
 
 
-@pytest.mark.parametrize("year", [1970, 2000, 2019])
+@pytest.mark.parametrize("year", [1970, *(pytest.param(year, marks=pytest.mark.slow) for year in (2000, 2019))])
 def test_a_clock_that_was_never_set_is_refused_before_a_request(tmp_path, year):
     crm = world(tmp_path, contacts=12, days=8)
     by = dt.datetime(year, 1, 1, 0, 5, tzinfo=dt.UTC) - crm.time()
@@ -202,6 +204,7 @@ def test_small_steps_are_left_alone(tmp_path):
     assert_whole(crm)
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_set_back_in_the_middle_ends_the_run_and_the_next_goes_on(tmp_path):
     crm = world(tmp_path, contacts=12, days=8, limits={"requests_per_minute": 60})
     step = {"by": 30 * DAY}

@@ -41,7 +41,7 @@ def test_contacts_alone_say_nothing_of_messages(tmp_path):
     assert found.requests is None
 
 
-@pytest.mark.parametrize("requests", [25, 45])
+@pytest.mark.parametrize("requests", [25, pytest.param(45, marks=pytest.mark.slow)])
 def test_a_part_is_estimated_from_the_chats_that_were_visited(tmp_path, requests):
     crm = world(tmp_path, limits=LIMITS, contacts=60)
     crm.crawl(requests=requests)

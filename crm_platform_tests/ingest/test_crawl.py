@@ -32,6 +32,7 @@ def test_a_crawl_keeps_the_limit_as_the_server_counts_it(tmp_path):
     assert crm.sandbox.stats().most_in_24h <= 2000
 
 
+@pytest.mark.slow
 def test_a_cold_start_sees_every_chat_before_it_deepens(tmp_path):
     crm = world(tmp_path, contacts=100, limits={"requests_per_minute": 30})
     outcome = {one.table: one for one in crm.crawl(requests=112)}[raw.Messages]

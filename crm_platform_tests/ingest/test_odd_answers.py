@@ -199,6 +199,7 @@ def test_empty_chats_in_any_spelling_are_read_once(tmp_path, empty):
     assert len(world.rows("select distinct chat_id from raw.messages")) >= 3
 
 
+@pytest.mark.slow
 def test_a_report_that_only_says_when_it_was_made_is_the_same(tmp_path):
     """Field case 27: a report with `generated_at` was a new snapshot at each fetch; and volatile fields elsewhere."""
     clock = iter(range(10**6))

@@ -96,6 +96,7 @@ def life(seed: int, *, per_minute: int | None, per_day: int | None) -> Life:
 LIMITS = st.sampled_from([(None, None), (5, None), (60, None), (None, 300), (10, 300), (60, 5_000)])
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10_000), limits=LIMITS)
 def test_no_window_goes_over_its_limit_and_nobody_gone_is_planned(seed: int, limits: tuple[int | None, int | None]):
@@ -132,7 +133,7 @@ def test_same_calls_same_answers(limits: tuple[int | None, int | None]):
 
 
 @pytest.mark.parametrize("limits", [(60, None), (60, 1_000), (None, None)])
-@pytest.mark.parametrize("stop", [0, 1, 40])
+@pytest.mark.parametrize("stop", [0, pytest.param(1, marks=pytest.mark.slow), 40])
 def test_a_restart_changes_no_later_answer(limits: tuple[int | None, int | None], stop: int):
     one = life(5, per_minute=limits[0], per_day=limits[1])
     one.begin()

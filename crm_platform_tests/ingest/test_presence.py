@@ -330,6 +330,7 @@ def emptied(body: dict[str, Any]) -> None:
     body["data"], body["pagination"]["total"] = [], 0
 
 
+@pytest.mark.slow
 def test_a_refresh_on_an_empty_list_goes_on_and_says_so(tmp_path):
     """Field case 11: everybody was gone, and nothing remained."""
     crm = world(tmp_path)

@@ -269,6 +269,7 @@ def test_a_crm_that_goes_down_is_soon_left_alone(tmp_path):
     assert sum({id(outcome.metrics): outcome.requests for outcome in outcomes}.values()) < 150
 
 
+@pytest.mark.slow
 def test_in_a_lull_what_came_is_committed_and_whoever_watches_is_told(tmp_path, monkeypatch):
     """Kind 15: while the limit lets nothing through, figures can be made of all that came."""
     monkeypatch.setattr(workers, "LULL_SECONDS", 0.02)

@@ -55,7 +55,7 @@ def by_table(outcomes):
     ("status", "body"),
     [
         (403, REFUSED),
-        (200, {"success": False, "message": "archived"}),
+        pytest.param(200, {"success": False, "message": "archived"}, marks=pytest.mark.slow),
         pytest.param(500, {"success": False}, marks=pytest.mark.slow),
         pytest.param(401, {"success": False, "developer_message": "no"}, marks=pytest.mark.slow),
         pytest.param(200, {"success": True, "data": {"messages": "none"}}, marks=pytest.mark.slow),
@@ -110,6 +110,7 @@ def test_pauses_grow_to_a_day_and_no_clock_makes_them_longer(tmp_path):
     assert not troubles.is_resting("list_messages", "d", at=at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -233,8 +234,8 @@ def test_a_key_that_is_refused_everywhere_ends_the_run(tmp_path):
     "run",
     [
         lambda crm: crm.crawl(requests=2),
-        lambda crm: crm.crawl(minutes=2),
-        lambda crm: crm.refresh(tables=[raw.CampaignReports]),
+        pytest.param(lambda crm: crm.crawl(minutes=2), marks=pytest.mark.slow),
+        pytest.param(lambda crm: crm.refresh(tables=[raw.CampaignReports]), marks=pytest.mark.slow),
     ],
     ids=["two requests", "two minutes", "two reports"],
 )
@@ -256,6 +257,7 @@ def test_a_run_that_asks_for_little_tells_a_refused_key_too(tmp_path, run):
     assert not crm.rows("from ops.troubles where over_at is null"), "it is the key's trouble, not theirs"
 
 
+@pytest.mark.slow
 def test_two_chats_that_are_refused_for_themselves_end_no_run(tmp_path):
     crm = world(tmp_path, limits={"requests_per_minute": 60})
     crm.refresh()
@@ -287,6 +289,7 @@ def test_a_crawl_that_got_nothing_says_so(tmp_path, rule, problem):
         crm.crawl(minutes=5)
 
 
+@pytest.mark.slow
 def test_a_run_that_keeps_nothing_of_what_it_read_is_not_a_good_one(tmp_path):
     """Field cases 12, 21."""
     crm = world(tmp_path)
@@ -455,8 +458,15 @@ def test_a_page_is_left_out_for_no_failure_of_a_page_before_it(tmp_path, monkeyp
 CAMPAIGNS = {"success": True, "count": 40, "data": [{"campaign_id": f"k{n}", "status": "completed"} for n in range(40)]}
 
 
-@pytest.mark.parametrize("status", [403, 500])
-@pytest.mark.parametrize("kind", ["report", "messages"])
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("report", 403),
+        pytest.param("report", 500, marks=pytest.mark.slow),
+        pytest.param("messages", 403, marks=pytest.mark.slow),
+        ("messages", 500),
+    ],
+)
 def test_a_kind_that_is_refused_altogether_ends_no_crawl(tmp_path, kind, status):
     """Field cases 5 and 6: with every report refused, crawl after crawl ended before it had read a contact."""
     crm = world(tmp_path, contacts=30)

@@ -257,6 +257,7 @@ def test_a_missing_chat_is_a_failure_of_the_visit_and_no_more():
     assert visit.state.known_until is None
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     steps=st.lists(

@@ -16,7 +16,7 @@ from crm_platform_tests.oracle.worlds import random_facts
 # Midnight that does not exist, or comes twice; half an hour; a day that was skipped.
 ODD_ZONES = (
     "Australia/Lord_Howe",
-    "Pacific/Apia",
+    pytest.param("Pacific/Apia", marks=pytest.mark.slow),
     pytest.param("America/Havana", marks=pytest.mark.slow),
     pytest.param("America/Santiago", marks=pytest.mark.slow),
 )
@@ -43,7 +43,10 @@ def test_every_cell_agrees_where_clocks_are_odd(zone: str, tmp_path: Path):
     assert disagreements(random_facts(len(zone), timezone=zone, contacts=6, days=400), tmp_path) == {}
 
 
-@pytest.mark.parametrize(("contacts", "campaigns"), [(0, 0), (0, 12), (8, 0), (2, 1)])
+@pytest.mark.parametrize(
+    ("contacts", "campaigns"),
+    [(0, 0), pytest.param(0, 12, marks=pytest.mark.slow), pytest.param(8, 0, marks=pytest.mark.slow), (2, 1)],
+)
 def test_every_cell_agrees_in_small_worlds(contacts: int, campaigns: int, tmp_path: Path):
     assert disagreements(random_facts(7, contacts=contacts, campaigns=campaigns), tmp_path) == {}
 

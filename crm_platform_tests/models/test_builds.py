@@ -180,6 +180,7 @@ def test_a_breach_names_table_column_rule_and_count_and_no_value(new_world: Worl
     ]
 
 
+@pytest.mark.slow
 def test_frames_and_sql_agree_on_what_is_a_breach(new_world: Worlds):
     """Every rule of every KPI table, asked both ways on the same rows."""
     world = new_world()

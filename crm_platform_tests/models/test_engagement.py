@@ -95,6 +95,7 @@ def test_a_report_that_lacks_a_figure_is_neither_consistent_nor_a_breach(new_wor
     assert world.tables["kpi.engagement_monthly"] == []
 
 
+@pytest.mark.slow
 def test_a_cut_in_the_past_sees_the_report_and_status_of_then(new_world: Worlds):
     world = new_world()
     then = NOW - 5 * DAY

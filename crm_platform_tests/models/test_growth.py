@@ -213,6 +213,7 @@ def test_a_list_counts_in_each_of_its_values(new_world: Worlds):
     assert {row["definition_version"] for row in rows.values()} == {2}
 
 
+@pytest.mark.slow
 def test_odd_dates_of_earlier_versions_size_no_table(new_world: Worlds):
     """Field cases 2 and 4: rows that no upgrade has moved hurt nobody either."""
     world = new_world(segment_fields=())

@@ -35,6 +35,7 @@ def test_the_last_of_each_local_day_is_kept_for_a_while(build):
     assert ids(build) == [made[2], made[5]]
 
 
+@pytest.mark.slow
 def test_the_newest_are_kept_however_old(build):
     made = [build.publish(at=NOW - age * DAY).id for age in (9, 8, 7)]
     assert purge(build.settings, now=NOW + 99 * DAY, keep_days=1, keep_at_least=2) == [made[0]]

@@ -199,6 +199,7 @@ def test_who_writes_the_database_knows_the_parquet_files_alone(build, monkeypatc
         assert secret not in seen
 
 
+@pytest.mark.slow
 def test_a_publisher_that_is_killed_takes_the_writer_with_it(tmp_path):
     endless = "select sum(i) from range(10000000000000) as numbers(i)"
     job = {"file": str(tmp_path / "a.duckdb"), "config": {}, "tables": [[endless]]}

@@ -100,6 +100,7 @@ def test_a_connection_alone_is_enough(snapshot):
     assert found == receipt(snapshot, "response_times_daily", {"day": DAY}, "waits")
 
 
+@pytest.mark.slow
 def test_what_the_app_has_open_can_be_asked(desk):
     three_chats(desk)
     desk.publish()

@@ -55,6 +55,7 @@ def test_the_truth_streams_and_the_clock_can_be_set(crm):
     assert crm.stats()["by_route"]["create_contact"] == 1
 
 
+@pytest.mark.slow
 def test_drops_delays_and_a_running_clock():
     with running_sandbox(contacts=10, days=5, fault_rate=1, faults="drop", latency=30, speed=3600) as crm:
         started = time.monotonic()
@@ -66,6 +67,7 @@ def test_drops_delays_and_a_running_clock():
             assert http.post("/sandbox/clock", json={"advance": 1}).status_code == 422
 
 
+@pytest.mark.slow
 def test_time_runs_at_the_speed_asked_for():
     at_first = max(one["created_at"] for one in Desk().truth("campaign"))
     # A campaign every four days, and a second is eleven and a half.
@@ -108,7 +110,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_2():
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [(), ("--port", "0")])
+@pytest.mark.parametrize("arguments", [pytest.param((), marks=pytest.mark.slow), ("--port", "0")])
 def test_what_comes_next_is_told_for_the_port_it_is_on(arguments):
     """Kind 15: `crm refresh` asks where CRM_SANDBOX_PORT says."""
     with socket.create_server(("127.0.0.1", 0)) as probe:

@@ -494,7 +494,7 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
     monkeypatch.setattr("crm_platform.publish.audit.os.write", full)
 
 
-@pytest.mark.parametrize("after", [0, 20])
+@pytest.mark.parametrize("after", [0, pytest.param(20, marks=pytest.mark.slow)])
 def test_what_a_full_disk_does_not_write_down_does_not_leave_and_the_log_heals(tmp_path: Path, after: int):
     """Field case 64."""
     publish_rows(load_settings(data_dir=tmp_path))

@@ -33,6 +33,7 @@ def test_it_says_where_it_listens_and_ends_when_told(tmp_path: Path, ending: sig
             httpx.get(address)
 
 
+@pytest.mark.slow
 def test_with_a_secret_it_serves_others_too(tmp_path: Path):
     with running_server(tmp_path, "--host", "0.0.0.0", **SECRETS) as running:
         assert "log in as viewer, analyst, admin" in running.words
@@ -45,6 +46,7 @@ def test_with_a_secret_it_serves_others_too(tmp_path: Path):
         assert "strict-transport-security" in answer.headers  # a proxy on this machine is believed
 
 
+@pytest.mark.slow
 def test_without_a_secret_it_does_not_leave_this_machine(tmp_path: Path):
     done = subprocess.run(
         [*SERVE, "--host", "0.0.0.0", "--port", "0"],

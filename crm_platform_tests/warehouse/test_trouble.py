@@ -49,7 +49,7 @@ def held(path: Path, how: str) -> Iterator[int]:
         holder.communicate("\n")
 
 
-@pytest.mark.parametrize("how", ["ro", "rw"])
+@pytest.mark.parametrize("how", ["ro", pytest.param("rw", marks=pytest.mark.slow)])
 def test_who_holds_the_file_without_our_lock_is_named(path: Path, how: str) -> None:
     """Field case 29."""
     with held(path, how) as pid, pytest.raises(Busy, match="another program holds") as busy, store_at(path).writing():
