@@ -24,8 +24,10 @@ from crm_platform.core.conversation_spans import ConversationSpans
 from crm_platform.core.conversations import Conversations
 from crm_platform.core.coverage_daily import CoverageDaily
 from crm_platform.core.coverage_sources import CoverageSources
+from crm_platform.core.done_marks import DoneMarks
 from crm_platform.core.fetches import Fetches
 from crm_platform.core.messages import Messages
+from crm_platform.core.reply_credit import ReplyCredit
 from crm_platform.core.response_waits import ResponseWaits
 from crm_platform.core.work import Work
 
@@ -48,8 +50,10 @@ __all__ = [
     "Conversations",
     "CoverageDaily",
     "CoverageSources",
+    "DoneMarks",
     "Fetches",
     "Messages",
+    "ReplyCredit",
     "ResponseWaits",
     "Work",
 ]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FIGURE_SETTINGS = (
     "timezone",
     "conversation_gap_hours",
+    "after_done_minutes",
+    "silent_types",
     "business_hours",
     "holidays",
     "first_response_target_minutes",
@@ -40,6 +42,9 @@ FIGURE_SETTINGS = (
 
 CALENDAR_DAYS = 100
 """The calendar reaches at least so far back: the longest window of a figure is 84 days."""
+
+DAYS_AHEAD = 2
+"""Business hours reach so much further: 24 hours from now are asked about."""
 
 CALENDAR_START = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 """No figure goes further back, whatever a broken clock wrote: nothing older is believed."""
@@ -94,7 +99,7 @@ def freeze(
         contents: dict[type[Table], Iterable[Mapping[str, object]]] = {
             ops.ExpectedUnseen: _expected(expected_unseen, cut.astimezone(settings.zone).date()),
             core.Calendar: _calendar(days, settings),
-            core.BusinessHours: _business_hours(days, settings),
+            core.BusinessHours: _business_hours([*days, *_days_after(days[-1], DAYS_AHEAD)], settings),
             ops.Builds: [
                 {
                     "as_of": cut,
@@ -266,6 +271,10 @@ def _days(session: DuckDbSession, settings: Settings, cut: dt.datetime) -> list[
     if oldest is not None:
         first = min(first, max(oldest.replace(tzinfo=dt.UTC), CALENDAR_START).astimezone(settings.zone).date())
     return [first + dt.timedelta(days=number) for number in range((today - first).days + 1)]
+
+
+def _days_after(day: dt.date, number: int) -> list[dt.date]:
+    return [day + dt.timedelta(days=ahead) for ahead in range(1, number + 1)]
 
 
 def _at(day: dt.date, minute: int, settings: Settings) -> dt.datetime:

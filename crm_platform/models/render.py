@@ -154,10 +154,13 @@ def _values(settings: Settings, as_of: dt.datetime) -> dict[str, object]:
         "previous_month": previous_month,
         "month_before_previous": (previous_month - dt.timedelta(days=1)).replace(day=1),
         "gap_seconds": f"{gap.total_seconds()!r}e0",
+        "after_done_seconds": f"{settings.after_done_minutes * 60.0!r}e0",
+        "end_of_time": dt.datetime(2200, 1, 1, tzinfo=dt.UTC),
         "target_seconds": f"{settings.first_response_target_seconds!r}e0",
         "business_hours": settings.open_hours is not None,
         "segment_fields": tuple(dict.fromkeys(settings.segment_fields)),
         "automation_senders": settings.automation_senders,
+        "silent_types": tuple(kind.casefold() for kind in settings.silent_types),
     }
 
 

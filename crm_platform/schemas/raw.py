@@ -181,7 +181,11 @@ class Messages(Record):
     direction = text("inbound or outbound.", allowed=("inbound", "outbound"))
     type = text("text, image, document, audio, video, template; a new value is kept.", nullable=True)
     status = text("sent, delivered, read, received or failed; never moves backwards.", nullable=True, merge="status")
-    sender = text("Who sent it, where the API says so.", nullable=True)
+    sender = text("Who sent it, where the API says so, as it came.", nullable=True)
+    sender_key = text("Its sender, normalised.", nullable=True)
+    is_opt_out = flag("Inbound, and its text is one of CRM_OPT_OUT_WORDS.", nullable=True)
+    opt_out_word = text("The word of CRM_OPT_OUT_WORDS that it is.", nullable=True)
+    duplicate_of = text("The chat in which the same message is kept; NULL for the one that is kept.", nullable=True)
     content = text("The text.", nullable=True, stays_raw=True)
 
 
@@ -194,7 +198,8 @@ class OperatorEvents(RawTable):
     event_id = text("Key of the event.")
     kind = text("What was done.", allowed=("assigned", "done", "contact_deleted"))
     chat_id = text("The chat.", published="chat")
-    agent = text("The operator's e-mail address or id: the assignee, or who marked it.", nullable=True)
+    agent = text("The operator's e-mail address or id, as it came: the assignee, or who marked it.", nullable=True)
+    agent_key = text("The same, normalised.", nullable=True)
     at = timestamp("When.")
     source = text("platform (done here) or event (a webhook said so).", allowed=("platform", "event"))
     note = text("Resolution notes.", nullable=True, stays_raw=True)

@@ -131,6 +131,13 @@ class Settings(BaseSettings):
     )
 
     conversation_gap_hours: Hours = Field(24, description="A longer silence starts a new conversation.")
+    after_done_minutes: Minutes = Field(
+        30, description="Later than so long after a mark as done, a message starts a new conversation."
+    )
+    silent_types: TextList = Field(
+        ("reaction", "system", "note", "call", "revoked", "unsupported"),
+        description="Types of messages that stand in no figure: nobody asks or answers by them.",
+    )
     business_hours: Annotated[str, AfterValidator(_readable_hours)] = Field(
         "Mon-Fri 08:00-17:00", description="Opening hours for business response times."
     )
