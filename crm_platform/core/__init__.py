@@ -8,6 +8,7 @@ does not: figures (metrics/), running the SQL (models/).
 
 from crm_platform.core.agent_aliases import AgentAliases
 from crm_platform.core.agent_pairs import AgentPairs
+from crm_platform.core.agent_teams import AgentTeams
 from crm_platform.core.assignments import Assignments
 from crm_platform.core.business_hours import BusinessHours
 from crm_platform.core.calendar import Calendar
@@ -16,6 +17,8 @@ from crm_platform.core.campaign_statuses import CampaignStatuses
 from crm_platform.core.campaigns import Campaigns
 from crm_platform.core.chat_quarantine import ChatQuarantine
 from crm_platform.core.chats import Chats
+from crm_platform.core.contact_days import ContactDays
+from crm_platform.core.contact_groups import ContactGroups
 from crm_platform.core.contact_presence import ContactPresence
 from crm_platform.core.contact_segments import ContactSegments
 from crm_platform.core.contact_sweeps import ContactSweeps
@@ -27,6 +30,7 @@ from crm_platform.core.coverage_sources import CoverageSources
 from crm_platform.core.done_marks import DoneMarks
 from crm_platform.core.fetches import Fetches
 from crm_platform.core.messages import Messages
+from crm_platform.core.rejected_opt_outs import RejectedOptOuts
 from crm_platform.core.reply_credit import ReplyCredit
 from crm_platform.core.response_waits import ResponseWaits
 from crm_platform.core.work import Work
@@ -34,6 +38,7 @@ from crm_platform.core.work import Work
 __all__ = [
     "AgentAliases",
     "AgentPairs",
+    "AgentTeams",
     "Assignments",
     "BusinessHours",
     "Calendar",
@@ -42,6 +47,8 @@ __all__ = [
     "Campaigns",
     "ChatQuarantine",
     "Chats",
+    "ContactDays",
+    "ContactGroups",
     "ContactPresence",
     "ContactSegments",
     "ContactSweeps",
@@ -53,6 +60,7 @@ __all__ = [
     "DoneMarks",
     "Fetches",
     "Messages",
+    "RejectedOptOuts",
     "ReplyCredit",
     "ResponseWaits",
     "Work",

@@ -4,7 +4,7 @@ with numbered as (
         events.chat_id as chat_id,
         row_number() over (partition by events.chat_id order by events."at", events.event_id) as number,
         events."at" as assigned_at,
-        lead(events."at") over (partition by events.chat_id order by events."at", events.event_id) as next_at,
+        lead({{ nullable('events."at"') }}) over (partition by events.chat_id order by events."at", events.event_id) as next_at,
         coalesce(nullif(events.agent_key, ''), nullif(events.agent, '')) as assignee,
         events.fetch_id as fetch_id
     from raw.operator_events as events

@@ -22,6 +22,7 @@ class ConversationSpans(CoreTable):
     inbound_messages = count("Messages from the contact.")
     replies = count("Replies.")
     templates = count("Templates.")
+    messages = count("All of its messages but templates.")
     last_inbound_position = count("Place of its last inbound message in the chat; 0 without one.")
     initiated_by = text("Who wrote first.", allowed=("contact", "business"))
     origin = text("Origin of its first inbound message.", nullable=True, allowed=("campaign", "organic"))

@@ -13,6 +13,7 @@ with spans as (
         count(*) filter (where direction = 'inbound') as inbound_messages,
         count(*) filter (where is_reply) as replies,
         count(*) filter (where is_template) as templates,
+        count(*) filter (where not is_template) as messages,
         count(*) filter (where opens_after_done) > 0 as opens_after_done
     from core.messages
     where is_counted
@@ -52,6 +53,7 @@ select
     inbound_messages,
     replies,
     templates,
+    messages,
     case when first_direction = 'inbound' then 'contact' else 'business' end as initiated_by,
     origin,
     opens_after_done and first_direction = 'inbound' as reopened,

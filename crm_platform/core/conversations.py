@@ -34,6 +34,8 @@ class Conversations(CoreTable):
     inbound_messages = count("Messages from the contact.")
     replies = count("Replies.")
     templates = count("Templates.")
+    messages = count("All of its messages but templates.", label=N_("Messages"))
+    duration_seconds = seconds("From its first message to its last.", label=N_("Duration"))
     initiated_by = text("Who wrote first.", allowed=("contact", "business"))
     origin = text(
         "Origin of its first inbound message; NULL without one.",

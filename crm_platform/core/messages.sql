@@ -11,13 +11,16 @@ with stored as (
         not is_future_dated and timestamp <= {{ as_of }} as is_timely,
         {{ is_one_of("lower(coalesce(type, ''))", silent_types) }} as is_silent,
         duplicate_of is not null as is_duplicate,
-        direction = 'inbound' and coalesce(is_opt_out, false) as is_opt_out,
+        direction = 'inbound' and coalesce(is_opt_out, false)
+            and words.value is null and rejected.value is null as is_opt_out,
         direction = 'outbound' and coalesce(type, '') = 'template' as is_template,
         direction = 'outbound' and coalesce(status, '') <> 'failed'
             and not {{ is_one_of("coalesce(nullif(sender_key, ''), sender, '')", automation_senders) }} as is_from_us,
         first_fetch_id,
         fetch_id
     from raw.messages
+    left join core.rejected_opt_outs as words on words.kind = 'word' and words.value = opt_out_word
+    left join core.rejected_opt_outs as rejected on rejected.kind = 'message' and rejected.value = message_id
 ),
 judged as (
     select

@@ -98,6 +98,8 @@ def freeze(
         days = _days(session, settings, cut)
         contents: dict[type[Table], Iterable[Mapping[str, object]]] = {
             ops.ExpectedUnseen: _expected(expected_unseen, cut.astimezone(settings.zone).date()),
+            core.AgentTeams: [],
+            core.RejectedOptOuts: [],
             core.Calendar: _calendar(days, settings),
             core.BusinessHours: _business_hours([*days, *_days_after(days[-1], DAYS_AHEAD)], settings),
             ops.Builds: [

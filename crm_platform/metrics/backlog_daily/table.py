@@ -9,7 +9,8 @@ from crm_platform.schemas.base import KpiTable, date
 from crm_platform.schemas.figures import Rows, Watched
 
 DAY_END = "case when days.day = {{ cut_day }} then {{ as_of }} else days.ends_at end"
-# A wait may stand from its first day to that of its answer, of the mark that ended it, or of the time its conversation is given up.
+# A wait may stand from its first day to that of its answer, of the mark that ended it, or of the time its conversation
+# is given up.
 STANDING = Rows(
     ResponseWaits,
     by={"day": "days.day"},
