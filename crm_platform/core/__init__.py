@@ -16,6 +16,7 @@ from crm_platform.core.campaign_statuses import CampaignStatuses
 from crm_platform.core.campaigns import Campaigns
 from crm_platform.core.chat_quarantine import ChatQuarantine
 from crm_platform.core.chats import Chats
+from crm_platform.core.clock import Clock
 from crm_platform.core.contact_presence import ContactPresence
 from crm_platform.core.contact_segments import ContactSegments
 from crm_platform.core.contact_sweeps import ContactSweeps
@@ -40,6 +41,7 @@ __all__ = [
     "Campaigns",
     "ChatQuarantine",
     "Chats",
+    "Clock",
     "ContactPresence",
     "ContactSegments",
     "ContactSweeps",
