@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from crm_platform.languages import NN_
 from crm_platform.schemas.base import CoreTable, integer, timestamp
 
 
@@ -14,7 +13,6 @@ class Clock(CoreTable):
     """
 
     key = ("from_at",)
-    row_words = NN_("1 offset of local clocks", "{n} offsets of local clocks")
     rules = ("from_at < until_at",)
 
     from_at = timestamp("First instant of the stretch.")
