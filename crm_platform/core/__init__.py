@@ -19,6 +19,7 @@ from crm_platform.core.chat_quarantine import ChatQuarantine
 from crm_platform.core.chats import Chats
 from crm_platform.core.contact_days import ContactDays
 from crm_platform.core.contact_groups import ContactGroups
+from crm_platform.core.clock import Clock
 from crm_platform.core.contact_presence import ContactPresence
 from crm_platform.core.contact_segments import ContactSegments
 from crm_platform.core.contact_sweeps import ContactSweeps
@@ -49,6 +50,7 @@ __all__ = [
     "Chats",
     "ContactDays",
     "ContactGroups",
+    "Clock",
     "ContactPresence",
     "ContactSegments",
     "ContactSweeps",
