@@ -1,5 +1,10 @@
 -- Every stored message, its place in its chat and the conversation it belongs to.
-with stored as (
+with {% if automation_senders -%}
+bots as (
+    select distinct agent from core.agent_aliases where {{ is_one_of("alias", automation_senders) }}
+),
+{% endif -%}
+stored as (
     select
         chat_id,
         message_id,
@@ -15,10 +20,14 @@ with stored as (
             and words.value is null and rejected.value is null as is_opt_out,
         direction = 'outbound' and coalesce(type, '') = 'template' as is_template,
         direction = 'outbound' and coalesce(status, '') <> 'failed'
-            and not {{ is_one_of("coalesce(nullif(sender_key, ''), sender, '')", automation_senders) }} as is_from_us,
+            {%- if automation_senders %} and bots.agent is null{% endif %} as is_from_us,
         first_fetch_id,
         fetch_id
     from raw.messages
+    {%- if automation_senders %}
+    left join core.agent_aliases as senders on senders.alias = coalesce(nullif(sender_key, ''), nullif(sender, ''))
+    left join bots on bots.agent = senders.agent
+    {%- endif %}
     left join core.rejected_opt_outs as words on words.kind = 'word' and words.value = opt_out_word
     left join core.rejected_opt_outs as rejected on rejected.kind = 'message' and rejected.value = message_id
 ),
