@@ -49,7 +49,7 @@ def rows(store: DuckDbWarehouse, table: type[Table]) -> list[dict[str, object]]:
 
 def test_stored_instants_that_are_not_believed_are_moved_once(world):
     """Field cases 2, 3 and 4: what an earlier version stored hurts nobody."""
-    upgrade(world.live, now=NOW)
+    upgrade(world.live, world.settings, now=NOW)
     kept = rows(world.live, raw.Messages)
     assert sorted(one["timestamp"].replace(tzinfo=dt.UTC) for one in kept) == sorted([*NEAR, NOW])
     quarantined = {one["target"]: one for one in rows(world.live, ops.Quarantine)}
@@ -73,17 +73,17 @@ def test_stored_instants_that_are_not_believed_are_moved_once(world):
     assert rows(world.live, raw.CampaignReports)[0]["content_hash"] != "of old"
     # Once: what is stored later is this version's own doing.
     before = [rows(world.live, table) for table in (ops.Quarantine, raw.Contacts, raw.Messages)]
-    upgrade(world.live, now=NOW + dt.timedelta(days=9000))
+    upgrade(world.live, world.settings, now=NOW + dt.timedelta(days=9000))
     assert [rows(world.live, table) for table in (ops.Quarantine, raw.Contacts, raw.Messages)] == before
     with world.live.writing() as session:
         session.execute("delete from ops.meta")
-    upgrade(world.live, now=NOW)
+    upgrade(world.live, world.settings, now=NOW)
     assert [rows(world.live, table) for table in (ops.Quarantine, raw.Contacts, raw.Messages)] == before
 
 
 def test_an_incremental_build_notices_the_chats_that_changed(world):
     freeze(world.models, world.live, settings=world.settings, as_of=None, now=NOW, expected_unseen=None)
-    upgrade(world.live, now=NOW)
+    upgrade(world.live, world.settings, now=NOW)
     later = NOW + dt.timedelta(minutes=1)
     changed = freeze(world.models, world.live, settings=world.settings, as_of=None, now=later, expected_unseen=None)
     assert changed.changed_chats in (len(FAR) + 1, changed.chats)
@@ -94,14 +94,14 @@ def test_a_warehouse_of_an_earlier_version_is_upgraded_when_it_is_opened(world):
         session.execute("drop table ops.meta")
     opened = open_warehouse(world.settings)
     assert len(rows(opened, ops.Quarantine)) >= 4
-    assert {(one["name"], one["value"]) for one in rows(opened, ops.Meta)} == {("crm", "(sandbox)"), ("rows", "1")}
+    assert {(one["name"], one["value"]) for one in rows(opened, ops.Meta)} >= {("crm", "(sandbox)"), ("rows", "2")}
 
 
 def test_a_clock_that_has_gone_back_moves_nothing(world):
     """A variant of field case 65: the upgrade believes the newest request more than a clock that is behind it."""
     world.fetch("list_messages", "chat0", FETCHED)
     world.store()
-    upgrade(world.live, now=dt.datetime(1990, 1, 1, tzinfo=dt.UTC))
+    upgrade(world.live, world.settings, now=dt.datetime(1990, 1, 1, tzinfo=dt.UTC))
     assert len(rows(world.live, raw.Messages)) >= 3
 
 
