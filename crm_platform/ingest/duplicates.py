@@ -60,7 +60,7 @@ _WRONG: Final = f"""
         select distinct chat_id from raw.messages semi join suspects using (message_id, timestamp, direction)
     ),
     held as (
-        select chat_id, message_id, timestamp, direction, first_fetched_at
+        select chat_id, message_id, timestamp, direction, first_fetched_at, duplicate_of
         from raw.messages
         semi join chats using (chat_id)
     ),
@@ -88,34 +88,42 @@ _WRONG: Final = f"""
         select reached.chat_id, links.other from reached join links on links.chat_id = reached.other
     ),
     families as (select chat_id, min(other) as family from reached group by chat_id),
-    ranked as (
-        select
-            shared.chat_id,
-            families.family,
-            row_number() over (
-                order by present.chat_id is null, min(shared.first_fetched_at) desc, shared.chat_id
-            ) as place
+    copies as (
+        select shared.*, families.family
         from shared
         join families on families.chat_id = shared.chat_id
-        left join ({raw.CONTACTS_PRESENT}) as present on present.chat_id = shared.chat_id
-        group by shared.chat_id, families.family, present.chat_id
+        qualify count(*) over (partition by family, message_id, timestamp, direction) > 1
+    ),
+    ranked as (
+        select
+            copies.chat_id,
+            row_number() over (
+                order by present.chat_id is null, min(copies.first_fetched_at) desc, copies.chat_id
+            ) as place
+        from copies
+        left join ({raw.CONTACTS_PRESENT}) as present on present.chat_id = copies.chat_id
+        group by copies.chat_id, present.chat_id
     ),
     kept as (
         select
-            shared.chat_id,
-            shared.message_id,
-            first_value(shared.chat_id) over (
-                partition by ranked.family, shared.message_id, shared.timestamp, shared.direction
+            copies.chat_id,
+            copies.message_id,
+            copies.duplicate_of,
+            first_value(copies.chat_id) over (
+                partition by copies.family, copies.message_id, copies.timestamp, copies.direction
                 order by ranked.place
             ) as kept_in
-        from shared
-        join ranked on ranked.chat_id = shared.chat_id
+        from copies
+        join ranked on ranked.chat_id = copies.chat_id
     )
-    select messages.chat_id, messages.message_id, nullif(kept.kept_in, messages.chat_id) as duplicate_of
-    from raw.messages as messages
-    left join kept on kept.chat_id = messages.chat_id and kept.message_id = messages.message_id
-    where (messages.duplicate_of is not null or kept.kept_in is not null)
-        and messages.duplicate_of is distinct from nullif(kept.kept_in, messages.chat_id)
+    select chat_id, message_id, nullif(kept_in, chat_id) as duplicate_of
+    from kept
+    where duplicate_of is distinct from nullif(kept_in, chat_id)
+    union all
+    select chat_id, message_id, null as duplicate_of
+    from raw.messages
+    anti join kept using (chat_id, message_id)
+    where duplicate_of is not null
 """
 """Copies that are noted otherwise than they should be. `?`: the newest request that was decided on."""
 
