@@ -119,7 +119,11 @@ def _lines(table: type[Table], *, messages: str, known: str) -> str:
         source = f"({messages})"
         parts.append(f"timestamp <= {known}")  # dated ahead of the cut it does not count yet
     # Twice: the engine joins the columns' hashes by exclusive or, so the same change in two rows would cancel out.
-    return f"select chat_id, hash(hash({', '.join(parts)})) as line from {source}"
+    lines = f"select chat_id, hash(hash({', '.join(parts)})) as line from {source}"
+    if table is raw.Messages:  # a message that is kept in another chat is a line of that one, too
+        kept = "'kept', duplicate_of, chat_id, message_id"
+        lines += f" union all select duplicate_of, hash(hash({kept})) from {source} where duplicate_of is not null"
+    return lines
 
 
 def changed_chats(since: int) -> str:

@@ -32,6 +32,12 @@ SANDBOX_NAME = "(sandbox)"
 NOT_IN_USE: Final = ("warehouse_url", "redis_url", "webhook_secret")
 """Settings that nothing reads yet."""
 
+OPT_OUT_WORDS: Final = (
+    *("stop", "stopp", "unsubscribe", "cancel", "end", "quit", "opt out", "remove me"),
+    *("acha", "sitaki", "ondoa", "nitoe", "usinitumie", "jiondoe"),
+)
+"""What people write to opt out, in English and Swahili."""
+
 _SECRETS = (
     "api_key",
     "pseudonym_key",
@@ -152,7 +158,13 @@ class Settings(BaseSettings):
     segment_fields: Annotated[TextList, AfterValidator(values.custom_fields)] = Field(
         ("Segment", "VIP"), description="Custom fields contacts are counted by."
     )
-    automation_senders: TextList = Field((), description="Senders that are bots: their messages are no replies.")
+    automation_senders: Annotated[TextList, AfterValidator(values.staff)] = Field(
+        (), description="Senders that are bots: their messages are no replies. Compared without case."
+    )
+    opt_out_words: Annotated[TextList, AfterValidator(values.opt_out_words)] = Field(
+        OPT_OUT_WORDS,
+        description="An inbound text that is just one of these is an opt-out, whatever its case and punctuation.",
+    )
     message_text: Literal["keep", "drop"] = Field("keep", description="Whether raw messages keep their text.")
 
     warehouse_url: Annotated[str, AfterValidator(addresses.warehouse)] | None = Field(

@@ -24,6 +24,7 @@ from crm_platform.ingest.presence import SweepVerdict, SweptList, judge, known_b
 from crm_platform.models import build_order, build_within, dependencies, freeze
 from crm_platform.schemas import Table, live_tables, ops, raw
 from crm_platform.settings import Settings
+from crm_platform.spellings import staff_key
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform.warehouse.duckdb import DuckDbSession
 from crm_platform_tests.oracle.facts import Facts
@@ -110,6 +111,8 @@ class World:
                 "is_future_dated": False,
                 "type": "text",
                 "status": "read" if direction == "outbound" else "received",
+                "sender_key": staff_key(values.get("sender")),
+                "is_opt_out": values.get("opt_out_word") is not None,
                 **provenance(LONG_AGO),
                 **values,
             },
@@ -123,6 +126,7 @@ class World:
             kind=kind,
             chat_id=chat_id,
             agent=agent,
+            agent_key=staff_key(agent),
             at=at,
             source="platform",
         )
