@@ -12,7 +12,7 @@ ROOT = Path(crm_platform.__file__).parent
 
 # Each package imports only what stands in an earlier row, and itself.
 LAYERS = (
-    {"errors", "languages", "scrub"},
+    {"errors", "languages", "scrub", "spellings"},
     {"settings"},
     {"schemas"},
     {"api", "warehouse", "sandbox"},

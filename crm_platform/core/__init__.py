@@ -7,7 +7,7 @@ does not: figures (metrics/), running the SQL (models/).
 """
 
 from crm_platform.core.agent_aliases import AgentAliases
-from crm_platform.core.agent_pairs import AgentPairs
+from crm_platform.core.agent_teams import AgentTeams
 from crm_platform.core.assignments import Assignments
 from crm_platform.core.business_hours import BusinessHours
 from crm_platform.core.calendar import Calendar
@@ -24,14 +24,17 @@ from crm_platform.core.conversation_spans import ConversationSpans
 from crm_platform.core.conversations import Conversations
 from crm_platform.core.coverage_daily import CoverageDaily
 from crm_platform.core.coverage_sources import CoverageSources
+from crm_platform.core.excluded_contacts import ExcludedContacts
 from crm_platform.core.fetches import Fetches
 from crm_platform.core.messages import Messages
+from crm_platform.core.notes import Notes
+from crm_platform.core.rejected_opt_outs import RejectedOptOuts
 from crm_platform.core.response_waits import ResponseWaits
 from crm_platform.core.work import Work
 
 __all__ = [
     "AgentAliases",
-    "AgentPairs",
+    "AgentTeams",
     "Assignments",
     "BusinessHours",
     "Calendar",
@@ -48,8 +51,11 @@ __all__ = [
     "Conversations",
     "CoverageDaily",
     "CoverageSources",
+    "ExcludedContacts",
     "Fetches",
     "Messages",
+    "Notes",
+    "RejectedOptOuts",
     "ResponseWaits",
     "Work",
 ]

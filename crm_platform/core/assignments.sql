@@ -7,5 +7,5 @@ select
     aliases.agent as agent,
     events.fetch_id as fetch_id
 from raw.operator_events as events
-left join core.agent_aliases as aliases on aliases.alias = events.agent
+left join core.agent_aliases as aliases on aliases.alias = lower(trim(events.agent))
 where events.kind = 'assigned'

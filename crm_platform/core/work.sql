@@ -41,6 +41,6 @@ select
 from placed
 left join assignments
     on assignments.chat_id = placed.chat_id and assignments.number = placed.last_number
-left join core.agent_aliases as own_alias on own_alias.alias = placed.own
-left join core.agent_aliases as assignee_alias on assignee_alias.alias = assignments.assignee
+left join core.agent_aliases as own_alias on own_alias.alias = lower(trim(placed.own))
+left join core.agent_aliases as assignee_alias on assignee_alias.alias = lower(trim(assignments.assignee))
 where placed.is_work = 1

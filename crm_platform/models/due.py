@@ -25,9 +25,9 @@ def holds(session: Session, *tables: type[Table]) -> bool:
 def last_change(session: Session) -> dt.datetime | None:
     """When what a figure is made of last changed: start of the request that brought the newest row or version.
 
-    Aware UTC; None before the first fetch.
+    Or when something was corrected or noted by hand. Aware UTC; None before the first fetch.
     """
-    if not holds(session, raw.OperatorEvents):
+    if not holds(session, raw.OperatorEvents, raw.AgentCorrections, raw.OptOutRejections, raw.Notes):
         return None
     newest = first_row(
         session,
@@ -40,6 +40,9 @@ def last_change(session: Session) -> dt.datetime | None:
             union all select max("at") from {raw.ContactSightings.full_name()}
             union all select max(counted_at) from {raw.ContactSweeps.full_name()} where accepted_by is not null
             union all select max("at") from {raw.OperatorEvents.full_name()}
+            union all select max("at") from {raw.AgentCorrections.full_name()}
+            union all select max("at") from {raw.OptOutRejections.full_name()}
+            union all select max(greatest("at", removed_at)) from {raw.Notes.full_name()}
         ) as changes
         """,
     )["changed_at"]

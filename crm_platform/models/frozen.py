@@ -1,22 +1,31 @@
 """Freezing: what was known by a cut, read out of the live warehouse once, so that a build computes beside the crawl.
 
 What belongs here: which rows are known by a cut, and the calendar. What does not: any figure, telling which chats have
-changed (incremental.py). The live lock is held for the copying alone; of messages, nine rows in ten, only those of
-changed chats are copied. Numbers, names and texts (`stays_raw`) are never read out.
+changed (incremental.py), who of the staff is who (staff.py), who is left out (exclusion.py). The live lock is held for
+the copying alone; of messages, nine rows in ten, only those of changed chats are copied. Numbers, names and texts
+(`stays_raw`) are never read out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from crm_platform import core
 from crm_platform.errors import FixConfiguration
+from crm_platform.models.corrections import REJECTED_OPT_OUTS
 from crm_platform.models.cut import Cut
+from crm_platform.models.exclusion import exclusion
 from crm_platform.models.incremental import basis_of, changed_chats, note_changes
+from crm_platform.models.staff import Staff, staff
+from crm_platform.models.teams import read_teams, teams_of
 from crm_platform.schemas import RawTable, Table, live_tables, ops, raw
+from crm_platform.spellings import staff_key
 from crm_platform.tables import TABLES
 from crm_platform.warehouse import claim
 
@@ -43,9 +52,6 @@ CALENDAR_DAYS = 100
 
 CALENDAR_START = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 """No figure goes further back, whatever a broken clock wrote: nothing older is believed."""
-
-# Names that a message may bear its operator's identifiers under (one of them became `sender`).
-AGENT_FIELDS = ("operator_email", "agentId", "agent_id", "operator_id", "agent_email")
 
 
 def freeze(
@@ -77,6 +83,10 @@ def freeze(
         for noted in (ops.Builds, ops.ChatInputs, ops.BuiltTables):
             session.create(noted)
         known = f"timestamp '{cut:%Y-%m-%d %H:%M:%S.%f}'"
+        excluded = exclusion(session, settings, cut=cut, source="live.").chat_ids
+        rows[core.ExcludedContacts.full_name()] = _fill(
+            session, core.ExcludedContacts, ({"chat_id": chat_id} for chat_id in excluded)
+        )
         for table in TABLES.values():
             if issubclass(table, RawTable) and table is not raw.Messages:
                 rows[table.full_name()] = session.replace(table, _known_rows(table, known))
@@ -85,10 +95,13 @@ def freeze(
         )
         rows[ops.CrawlState.full_name()] = session.replace(ops.CrawlState, _crawl_state(known))
         rows[core.ChatQuarantine.full_name()] = session.replace(core.ChatQuarantine, _chat_quarantine(known))
-        rows[core.AgentPairs.full_name()] = session.replace(core.AgentPairs, _agent_pairs(known))
+        rows[core.RejectedOptOuts.full_name()] = session.replace(core.RejectedOptOuts, REJECTED_OPT_OUTS)
+        known_staff = staff(session, cut=cut, source="live.")
+        rows |= _fill_staff(session, known_staff, settings)
         messages = _known_rows(raw.Messages, known)
         basis = basis_of(session, figures=figures)
-        changes = note_changes(session, messages=messages, known=known, basis=basis, full=full)
+        with _spellings(session, known_staff):
+            changes = note_changes(session, messages=messages, meanings=_meanings(known), basis=basis, full=full)
         rows[raw.Messages.full_name()] = _messages(session, messages, changes)
         days = _days(session, settings, cut)
         contents: dict[type[Table], Iterable[Mapping[str, object]]] = {
@@ -107,6 +120,7 @@ def freeze(
                     "is_full": changes.is_full,
                     "chats": changes.chats,
                     "changed_chats": changes.changed_chats,
+                    "excluded_contacts": len(excluded),
                 }
             ],
         }
@@ -180,11 +194,22 @@ def _known_rows(table: type[RawTable], known: str) -> str:
     if table is raw.ContactSightings:
         # A sighting is known when its sweep has ended.
         joins = f"join live.raw.contact_sweeps as s on s.sweep_id = t.sweep_id and s.ended_at <= {known}"
+    if table is raw.Notes:
+        # What was taken away after the cut still stands.
+        own |= {
+            name: f"case when t.removed_at <= {known} then t.{name} end as {name}"
+            for name in ("removed_at", "removed_by")
+        }
     return f"""
         select {", ".join(own.values())}
         from live.{table.full_name()} as t {joins}
-        where t."{table.seen_at}" <= {known}
+        where t."{table.seen_at}" <= {known} {f"and {_included('t.chat_id')}" if "chat_id" in table.columns else ""}
     """
+
+
+def _included(chat_id: str) -> str:
+    """SQL: it is not of a contact that is left out on purpose."""
+    return f"coalesce({chat_id}, '') not in (select chat_id from {core.ExcludedContacts.full_name()})"
 
 
 def _crawl_state(known: str) -> str:
@@ -218,7 +243,7 @@ def _crawl_state(known: str) -> str:
         from live.ops.crawl_state as s
         left join visits as v on v.target = s.chat_id
         left join deepened as d on d.chat_id = s.chat_id
-        where s.known_until <= {known} or v.known_until is not null
+        where (s.known_until <= {known} or v.known_until is not null) and {_included("s.chat_id")}
     """
 
 
@@ -227,19 +252,39 @@ def _chat_quarantine(known: str) -> str:
         select target as chat_id, count(*) as records
         from live.ops.quarantine
         where operation = 'list_messages' and target is not null and first_fetched_at <= {known}
+            and {_included("target")}
         group by target
     """
 
 
-def _agent_pairs(known: str) -> str:
-    """SELECT identifiers of operators that stood on one message."""
-    pairs = " union all ".join(
-        f"""select trim(json_extract_string(extra, '$.{name}')) as alias, sender as agent
-        from live.raw.messages
-        where first_fetched_at <= {known} and sender is not null and contains(extra, '"{name}"')"""
-        for name in AGENT_FIELDS
-    )
-    return f"select distinct alias, agent from ({pairs}) as pairs where alias <> '' and alias <> agent"
+def _fill_staff(session: DuckDbSession, known: Staff, settings: Settings) -> dict[str, int]:
+    """Fill the tables of staff; returns their rows."""
+    contents: dict[type[Table], Iterable[Mapping[str, object]]] = {
+        core.AgentAliases: ({"alias": alias, "agent": agent} for alias, agent in known.names.items()),
+        core.AgentTeams: (
+            {"agent": agent, "team": team} for agent, team in teams_of(known, read_teams(settings.root)).items()
+        ),
+    }
+    return {table.full_name(): _fill(session, table, content) for table, content in contents.items()}
+
+
+@contextlib.contextmanager
+def _spellings(session: DuckDbSession, known: Staff) -> Iterator[None]:
+    """Let SQL ask for an agent by an identifier as it came: `spellings` (spelling, agent)."""
+    spellings = sorted(known.spellings)
+    columns = {"spelling": spellings, "agent": [known.names[staff_key(spelling) or ""] for spelling in spellings]}
+    session.connection.register("spellings", pa.table(columns, pa.schema(dict.fromkeys(columns, pa.string()))))
+    yield
+    session.connection.unregister("spellings")
+
+
+def _meanings(known: str) -> dict[type[Table], tuple[str, ...]]:
+    """What the rows of a chat mean besides what they say: a message dated ahead does not count yet, whose it is."""
+    agent = "(select max(agent) from spellings where spelling = {})"
+    return {
+        raw.Messages: (f"timestamp <= {known}", agent.format("sender")),
+        raw.OperatorEvents: (agent.format("agent"),),
+    }
 
 
 def _expected(expected_unseen: Mapping[dt.date, float] | None, today: dt.date) -> list[dict[str, object]]:

@@ -145,6 +145,10 @@ class Settings(BaseSettings):
         ("Segment", "VIP"), description="Custom fields contacts are counted by."
     )
     automation_senders: TextList = Field((), description="Senders that are bots: their messages are no replies.")
+    exclude_contacts: Path | None = Field(
+        None,
+        description="A file of numbers or chat ids, one a line, of people who are in no figure: staff, test phones.",
+    )
     message_text: Literal["keep", "drop"] = Field("keep", description="Whether raw messages keep their text.")
 
     warehouse_url: Annotated[str, AfterValidator(addresses.warehouse)] | None = Field(

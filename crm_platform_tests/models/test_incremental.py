@@ -233,6 +233,7 @@ def test_tables_by_chat_follow_from_their_chats_rows_alone():
     """What they read has rows by chat, or never changes for a day once it is there; and no time but the cut counts."""
     assert [table.full_name() for table in chat_inputs()] == [
         "core.chat_quarantine",
+        "core.excluded_contacts",
         "ops.crawl_state",
         "raw.contacts",
         "raw.messages",
