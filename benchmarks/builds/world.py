@@ -152,7 +152,9 @@ class World:
             "direction": "inbound" if is_inbound else "outbound",
             "type": "template" if is_template else "text",
             "status": "received" if is_inbound else self._rng.choice(("delivered", "read", "read", "failed")),
-            "sender": None if is_inbound else self._rng.choice(AGENTS),
+            "sender": (sender := None if is_inbound else self._rng.choice(AGENTS)),
+            "sender_key": sender,
+            "is_opt_out": False,
             "content": "Habari, naomba msaada na oda yangu tafadhali.",
             **_provenance(max(at, self.now - dt.timedelta(days=DAYS)) + dt.timedelta(seconds=20)),
         }
@@ -163,7 +165,8 @@ class World:
                 "event_id": f"event-{number:06}",
                 "kind": self._rng.choice(("assigned", "done")),
                 "chat_id": self._rng.choice(self._chats),
-                "agent": self._rng.choice(AGENTS),
+                "agent": (agent := self._rng.choice(AGENTS)),
+                "agent_key": agent,
                 "at": start + (self.now - start) * self._rng.random(),
                 "source": "platform",
             }

@@ -210,7 +210,9 @@ def _talks(session: DuckDbSession) -> None:
                 when chance(talk * 100 + turn, 'status') < 0.01 then 'failed'
                 else 'read'
             end as status,
-            if(turn % 2 = 0, NULL, sender) as sender,
+            if(turn % 2 = 0, NULL, talks.sender) as sender,
+            if(turn % 2 = 0, NULL, talks.sender) as sender_key,
+            false as is_opt_out,
             'Habari, naomba msaada na oda yangu.' as content,
             greatest("timestamp", getvariable('now') - interval 60 days) + interval 90 seconds as first_fetched_at,
             first_fetched_at as fetched_at,
@@ -229,7 +231,8 @@ def _work(session: DuckDbSession) -> None:
         session,
         raw.OperatorEvents,
         """
-        select kind || talk as event_id, kind, chat_id, sender as agent, began_at + pause as "at", 'platform' as source
+        select kind || talk as event_id, kind, chat_id, sender as agent, sender as agent_key,
+            began_at + pause as "at", 'platform' as source
         from talks, (values ('assigned', interval 1 minute, 0.5), ('done', interval 90 minutes, 0.33))
             as kinds(kind, pause, share)
         where sender is not null and chance(talk, kind) < share and began_at + pause < getvariable('now')

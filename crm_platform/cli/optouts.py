@@ -57,9 +57,7 @@ def _decide(what: str, *, is_rejected: bool) -> None:
 
     settings = current_settings()
     language = spoken(settings.language)
-    kind, count = reject_opt_out(open_warehouse(settings), what, is_rejected=is_rejected, **by_hand())
-    if kind == "message":
-        count = 1
+    _kind, count = reject_opt_out(open_warehouse(settings), what, is_rejected=is_rejected, **by_hand())
     if is_rejected:
         words = language.ngettext(
             "1 message is no opt-out from now on; the next build shows it",

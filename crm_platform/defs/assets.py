@@ -177,7 +177,7 @@ def model_assets() -> dg.AssetsDefinition:
                 began = time.monotonic()
                 existing_store(settings)  # one that is not there is not made: figures of nothing would mislead
                 source = live.existing()
-                upgrade(source, now=now)
+                upgrade(source, settings, now=now)
                 unseen = expected_unseen(settings, source, as_of=as_of or now)
                 cut = modelling.freeze(
                     store, source, settings=settings, as_of=as_of, now=now, expected_unseen=unseen, full=config.full

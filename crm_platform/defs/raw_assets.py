@@ -146,7 +146,7 @@ def raw_tables(
         if words := lost_warehouse(settings):
             context.log.warning(words)
         store = live.prepared()
-        upgrade(store, now=utc_now())
+        upgrade(store, settings, now=utc_now())
         tables = [table for table in raw.FETCHED if asset_key(table) in context.selected_asset_keys]
         missing = set(tables)
         narrator = _Narrator(context, reporter)

@@ -16,6 +16,7 @@ from crm_platform.models.noted import failing, noted
 from crm_platform.models.staff import staff
 from crm_platform.models.teams import FILE, read_teams
 from crm_platform.schemas import raw
+from crm_platform.spellings import staff_key
 from crm_platform.warehouse import DuckDbWarehouse
 
 if TYPE_CHECKING:
@@ -88,21 +89,15 @@ def senders(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     with _store(settings).reading() as session:
         if not holds(session, raw.Messages):
             return
-        # Compared as people write them, reported as the messages have them.
-        found = session.query(
-            f"select distinct sender from {raw.Messages.full_name()}"
-            " where direction = 'outbound' and list_contains(?, lower(trim(sender)))",
-            ([_plain(sender) for sender in settings.automation_senders],),
-        )["sender"].to_pylist()
-    spelt = {_plain(sender): sender for sender in found}
-    unseen = [sender for sender in settings.automation_senders if sender not in found]
+        # By what was sent, not by its key: a warehouse of an earlier version has none yet.
+        sent = session.query(f"select distinct sender from {raw.Messages.full_name()} where direction = 'outbound'")[
+            "sender"
+        ].to_pylist()
+    unseen = [sender for sender in settings.automation_senders if sender not in set(map(staff_key, sent))]
     for sender in unseen:
-        other = spelt.get(_plain(sender))
-        hint = f"messages are from {other}" if other else "no message is from there; correct it, or take it out"
-        yield Finding("senders", "note", f"CRM_AUTOMATION_SENDERS names {sender}, never seen: {hint}")
+        words = (
+            f"CRM_AUTOMATION_SENDERS names {sender}, never seen: no message is from there; correct it, or take it out"
+        )
+        yield Finding("senders", "note", words)
     if not unseen:
         yield Finding("senders", "ok", f"all {len(settings.automation_senders)} automation senders have sent messages")
-
-
-def _plain(sender: str) -> str:
-    return sender.strip().lower()

@@ -21,7 +21,9 @@ import phonenumbers
 import pyarrow as pa
 
 from crm_platform.api import FUTURE_TOLERANCE
+from crm_platform.ingest.opt_outs import OptOutWords
 from crm_platform.schemas import Table, ops, raw
+from crm_platform.spellings import staff_key
 from crm_platform.warehouse import Written
 
 if TYPE_CHECKING:
@@ -96,9 +98,12 @@ def region_of(number: str | None) -> str | None:
 
 
 class Batch:
-    """Rows on their way into the warehouse, by table; of a key that comes twice the merge keeps the newest version."""
+    """Rows on their way into the warehouse, by table; of a key that comes twice the merge keeps the newest version.
 
-    def __init__(self, *, keep_text: bool = True) -> None:
+    `keep_text`: whether messages keep their text. `opt_out_words`: as the settings have them.
+    """
+
+    def __init__(self, *, keep_text: bool = True, opt_out_words: tuple[str, ...] = ()) -> None:
         self.rows: dict[type[Table], list[Row]] = {}
         self._messages: dict[str, list[object]] = {name: [] for name in raw.Messages.columns if name not in _OF_A_PAGE}
         self._pages: list[tuple[int, str, datetime, int]] = []  # messages, chat, start and id of the request
@@ -108,6 +113,7 @@ class Batch:
         self._drift_at = datetime.min.replace(tzinfo=UTC)
         self._reports_seen_again: list[tuple[datetime, int, str | None, str, datetime]] = []
         self._keep_text = keep_text
+        self._opt_out_words = OptOutWords(opt_out_words)
         self.bytes = 0  # of texts on their way, near enough: a letter beyond ASCII counts as one
 
     def __len__(self) -> int:
@@ -158,6 +164,12 @@ class Batch:
         for name in ("message_id", "timestamp", "timestamp_was_naive", "direction", "type", "status", "sender"):
             columns[name].extend(map(attrgetter(name), records))
         columns["is_future_dated"].extend([message.timestamp > latest for message in records])
+        columns["sender_key"].extend([staff_key(message.sender) for message in records])
+        word_of = self._opt_out_words.word_of
+        words = [word_of(message.content) if message.direction == "inbound" else None for message in records]
+        columns["is_opt_out"].extend([word is not None for word in words])
+        columns["opt_out_word"].extend(words)
+        columns["duplicate_of"].extend([None] * count)
         texts = [message.content if self._keep_text else None for message in records]
         extras = [_json(message.extra) if message.extra else None for message in records]
         columns["content"].extend(texts)

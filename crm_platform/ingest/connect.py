@@ -50,7 +50,7 @@ def open_warehouse(settings: Settings) -> DuckDbWarehouse:
     warehouse = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
     warehouse.prepare(live_tables())
     claim(warehouse, settings)
-    upgrade(warehouse, now=utc_now())
+    upgrade(warehouse, settings, now=utc_now())
     return warehouse
 
 

@@ -19,6 +19,7 @@ from crm_platform.errors import CrmPlatformError, FixConfiguration, QuotaSpent, 
 from crm_platform.ingest.accounts import Outcome, Progress
 from crm_platform.ingest.chat_steps import HISTORY_PAGES
 from crm_platform.ingest.due import DueFetches
+from crm_platform.ingest.duplicates import decide_duplicates
 from crm_platform.ingest.events import EventReader
 from crm_platform.ingest.failures import MOST_TRIES, OF_ONE_OBJECT
 from crm_platform.ingest.planner import HISTORY_SHARE, Plan
@@ -46,6 +47,9 @@ TICK = timedelta(minutes=1)
 
 SLOTS_RETURN = timedelta(seconds=61)
 """After so long the gate has every slot of a tick back: a minute, and a second for who reads the clock how."""
+
+DECIDE_EVERY = timedelta(minutes=15)
+"""How often a crawl that goes on looks for messages that stand in two chats: builds run beside it."""
 
 WHOLE_LIST = "the list"
 """What cannot be had where no page of it is to blame."""
@@ -87,8 +91,12 @@ def crawl(
         ticks = _Ticks(crawler, settings, EventReader(warehouse, since=started_at))
         until = None if minutes is None else started_at + timedelta(minutes=minutes)
         problem: CrmPlatformError | None = None
+        decided_at = started_at
         while True:
             tick_at = now()
+            if tick_at - decided_at >= DECIDE_EVERY:
+                decide_duplicates(warehouse, at=tick_at)
+                decided_at = tick_at
             left = None if requests is None else requests - crawler.recorder.requests
             problem, pause = None, 0.0
             try:

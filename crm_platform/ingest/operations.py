@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from crm_platform.ingest.batch import Batch
 from crm_platform.ingest.connect import open_warehouse
+from crm_platform.ingest.duplicates import decide_within
 from crm_platform.schemas import raw
+from crm_platform.spellings import staff_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +52,7 @@ def record_operation(
             "kind": kind,
             "chat_id": chat_id,
             "agent": operator_email,
+            "agent_key": staff_key(operator_email),
             "at": done_by.started_at,
             "source": "platform",
             "note": note,
@@ -57,4 +60,8 @@ def record_operation(
         },
     )
     batch.requests(fetches)
-    batch.commit(open_warehouse(settings))
+    warehouse = open_warehouse(settings)
+    batch.commit(warehouse)
+    if kind == "contact_deleted":  # what is kept in its chat is kept in one that is there
+        with warehouse.writing() as session:
+            decide_within(session, at=done_by.finished_at)

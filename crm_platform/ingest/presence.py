@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from crm_platform.errors import GiveUp
+from crm_platform.ingest.duplicates import decide_within
 from crm_platform.schemas import raw
 
 if TYPE_CHECKING:
@@ -34,23 +35,8 @@ SAME_WITHIN = 0.05
 MANY = 20
 """So few may go missing at once, unless that is more than half."""
 
-# Contacts as they stood at the newest sweep that noticed them. Whom a sweep missed that does not count is missing for
-# the next one that does, unless it sees them: until then they are there.
-# A contact deleted here since then is absent: if it comes back, that is noticed.
-PRESENT = f"""
-    select sightings.chat_id as chat_id
-    from (
-        select chat_id, sweep_id, is_present, "at",
-            row_number() over (partition by chat_id order by sweep_id desc) as newest
-        from raw.contact_sightings
-    ) as sightings
-    left join (
-        select chat_id, max("at") as deleted_at from raw.operator_events where kind = 'contact_deleted' group by chat_id
-    ) as deletions on deletions.chat_id = sightings.chat_id
-    where sightings.newest = 1
-        and (sightings.is_present or sightings.sweep_id > {raw.ContactSweeps.LAST_COUNTED})
-        and (deletions.deleted_at is null or deletions.deleted_at <= sightings."at")
-"""
+PRESENT = raw.CONTACTS_PRESENT
+"""Contacts that are there."""
 
 # Contacts that one sweep missed, whether it counts or not: their newest sighting up to it says so.
 _MISSED_BY = """
@@ -291,4 +277,5 @@ def accept_sweep(warehouse: Warehouse, sweep_id: int, *, by: str, at: datetime) 
         before = _ids(session, PRESENT)
         row = {name: sweep.row[name] for name in raw.ContactSweeps.columns}
         session.merge(raw.ContactSweeps, raw.ContactSweeps.rows([row | {"counted_at": at, "accepted_by": by}]))
+        decide_within(session, at=at)  # what is kept in a chat that is gone is kept in one that is there
         return len(before - _ids(session, PRESENT))

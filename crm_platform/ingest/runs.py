@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crm_platform.api import Allowance, CrmClient, Fetch
-from crm_platform.errors import GiveUp
+from crm_platform.errors import CrmPlatformError, GiveUp
 from crm_platform.ingest.accounts import Progress
 from crm_platform.ingest.batch import Batch
 from crm_platform.ingest.clocks import settle
 from crm_platform.ingest.connect import CRAWLER_RESERVE, FetchLog, open_client
 from crm_platform.ingest.crawler import Crawler
+from crm_platform.ingest.duplicates import decide_duplicates
 from crm_platform.ingest.planner_store import PlannerStore
 from crm_platform.ingest.trouble import TroubleRegister, missed
 from crm_platform.warehouse import claim, lease, lease_file
@@ -45,7 +46,7 @@ def open_crawler(
     wait_seconds: float,
     on_wait: Callable[[str], None] | None,
 ) -> Iterator[Crawler]:
-    """Be the only crawler, connected to the CRM whose data this is."""
+    """Be the only crawler, connected to the CRM whose data this is. What came is decided on before it is closed."""
     claim(warehouse, settings)
     fetch_log = FetchLog()
     connect = connect or (lambda on_fetch: open_client(settings, reserve=CRAWLER_RESERVE, on_fetch=on_fetch))
@@ -60,18 +61,24 @@ def open_crawler(
         for trouble in troubles:
             if troubles.is_resting(trouble.operation, trouble.target, at=now()):
                 planner_store.planner.rest(trouble.target, until=trouble.retry_at)
-        yield Crawler(
+        crawler = Crawler(
             client,
             warehouse,
             fetch_log=fetch_log,
             planner_store=planner_store,
             troubles=troubles,
-            batch=Batch(keep_text=settings.message_text == "keep"),
+            batch=Batch(keep_text=settings.message_text == "keep", opt_out_words=settings.opt_out_words),
             progress=progress,
             now=now,
             workers=workers,
             is_limited=rate_of(client.limits()) is not None,
         )
+        try:
+            yield crawler
+        except CrmPlatformError:
+            decide_duplicates(warehouse, at=now())  # what came before it was committed
+            raise
+        decide_duplicates(warehouse, at=now())
 
 
 def raise_if_nothing_was_kept(crawler: Crawler) -> None:

@@ -1,7 +1,8 @@
 """Rows that earlier versions stored, brought up to what this version keeps: once, when a warehouse is opened.
 
-What belongs here: one step a change of what raw tables hold, and the number that says which were taken. What does not:
-tables and columns that are new (the warehouse adds those itself), what is believed (api/instants.py).
+What belongs here: one step a change of what raw tables hold, the number that says which were taken, and what stored
+texts say by words that were changed in the settings since. What does not: tables and columns that are new (the
+warehouse adds those itself), what is believed (api/instants.py).
 
 Each step may be taken twice without harm, and all are taken in one transaction with the number.
 """
@@ -15,50 +16,57 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crm_platform.api import Believable, Rejected
 from crm_platform.ingest.batch import rejected_key, report_digest
-from crm_platform.schemas import RawTable, ops, raw
+from crm_platform.ingest.duplicates import decide_within
+from crm_platform.ingest.meta import OPT_OUT_WORDS, ROWS_VERSION, note, note_decided, noted
+from crm_platform.ingest.opt_outs import decide_again
+from crm_platform.schemas import RawTable, live_tables, ops, raw
+from crm_platform.spellings import staff_key
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from crm_platform.settings import Settings
     from crm_platform.warehouse import Session, Warehouse
 
 log = logging.getLogger(__name__)
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the rows that this version stores."""
-
-NAME: Final = "rows"
-"""Of the number in ops.meta."""
 
 OUT_OF_RANGE: Final = "timestamp out of range"
 
 
-def upgrade(warehouse: Warehouse, *, now: datetime) -> None:
+def upgrade(warehouse: Warehouse, settings: Settings, *, now: datetime) -> None:
     """Take the steps that the warehouse lacks; one that is up to date is only looked at."""
+    words = ",".join(settings.opt_out_words)
     with warehouse.reading() as session:
-        if _version(session) >= VERSION:
+        is_of_today = int(noted(session, ROWS_VERSION) or 0) >= VERSION
+        if is_of_today and noted(session, OPT_OUT_WORDS) == words:
             return
-    warehouse.prepare([ops.Meta])
+    warehouse.prepare(live_tables())
     with warehouse.writing() as session:
-        believed = Believable.at(max(now, _last_request(session) or now))
-        moved = _quarantine_messages(session, believed)
-        dropped = _drop_instants(session, raw.Contacts, believed, created_at=believed.created_before)
-        dropped += _drop_instants(
-            session, raw.Campaigns, believed, created_at=believed.created_before, scheduled_at=believed.until
-        )
-        _name_reports(session)
-        noted = {"name": NAME, "value": str(VERSION), "changed_at": now}
-        session.merge(ops.Meta, ops.Meta.rows([noted]))
+        if not is_of_today:
+            _take_steps(session, now=now)
+            note(session, ROWS_VERSION, str(VERSION), at=now)
+        if decide_again(session, settings.opt_out_words):
+            note_decided(session, at=now)
+        note(session, OPT_OUT_WORDS, words, at=now)
+
+
+def _take_steps(session: Session, *, now: datetime) -> None:
+    believed = Believable.at(max(now, _last_request(session) or now))
+    moved = _quarantine_messages(session, believed)
+    dropped = _drop_instants(session, raw.Contacts, believed, created_at=believed.created_before)
+    dropped += _drop_instants(
+        session, raw.Campaigns, believed, created_at=believed.created_before, scheduled_at=believed.until
+    )
+    _name_reports(session)
+    _spell_alike(session, raw.Messages, "sender", "sender_key")
+    _spell_alike(session, raw.OperatorEvents, "agent", "agent_key")
+    session.execute("update raw.messages set is_opt_out = false where is_opt_out is null")
+    decide_within(session, at=now)
     if moved or dropped:
         log.warning("%d stored messages and %d other records had dates that are not believed", moved, dropped)
-
-
-def _version(session: Session) -> int:
-    known = "select 1 as one from information_schema.tables where table_schema = 'ops' and table_name = 'meta'"
-    if session.query(known).num_rows == 0:
-        return 0
-    found = session.query("select value from ops.meta where name = ?", [NAME])["value"].to_pylist()
-    return int(found[0]) if found else 0
 
 
 def _last_request(session: Session) -> datetime | None:
@@ -122,6 +130,20 @@ def _name_reports(session: Session) -> None:
         row["content_hash"] = report_digest(row)
     if rows:
         session.merge(raw.CampaignReports, raw.CampaignReports.rows(rows))
+
+
+def _spell_alike(session: Session, table: type[RawTable], column: str, key: str) -> None:
+    """Give identifiers of staff the form that they are compared in."""
+    name = table.full_name()
+    found = session.query(f"select distinct {column} from {name} where {column} is not null")[column].to_pylist()
+    session.execute(
+        f"""
+        update {name} as t set {key} = spelt.key
+        from (select unnest(cast(? as varchar[])) as said, unnest(cast(? as varchar[])) as key) as spelt
+        where t.{column} = spelt.said and t.{key} is distinct from spelt.key
+        """,
+        [found, list(map(staff_key, found))],
+    )
 
 
 def _naive(moment: datetime) -> datetime:

@@ -129,11 +129,11 @@ def opt_out_words(session: Session) -> list[OptOutWord]:
 
 
 def reject_opt_out(warehouse: Warehouse, what: str, *, is_rejected: bool, by: str, at: dt.datetime) -> tuple[str, int]:
-    """Say that a word, or one message by its id, is no opt-out; or that it is one after all. Returns which of the two
-    it is (`word` or `message`), and how many messages that are opt-outs by their text it decides.
+    """Say that a word, or one message by its id, is no opt-out; or that it is one after all.
 
-    Raises GiveUp where it is neither a word that somebody opted out by nor the id of such a message.
-    """  # noqa: D205
+    Returns which of the two it is (`word` or `message`), and how many messages are meant. Raises GiveUp where it is
+    neither a word that somebody opted out by nor the id of such a message.
+    """
     with warehouse.writing() as session:
         word = plain_words(what)
         for kind, column, value in (("word", "opt_out_word", word), ("message", "message_id", what)):

@@ -25,9 +25,10 @@ def holds(session: Session, *tables: type[Table]) -> bool:
 def last_change(session: Session) -> dt.datetime | None:
     """When what a figure is made of last changed: start of the request that brought the newest row or version.
 
-    Or when something was corrected or noted by hand. Aware UTC; None before the first fetch.
+    Or when rows were decided anew without one, or something was corrected or noted by hand. Aware UTC; None before the
+    first fetch.
     """
-    if not holds(session, raw.OperatorEvents, raw.AgentCorrections, raw.OptOutRejections, raw.Notes):
+    if not holds(session, raw.OperatorEvents, raw.AgentCorrections, raw.OptOutRejections, raw.Notes, ops.Meta):
         return None
     newest = first_row(
         session,
@@ -43,6 +44,7 @@ def last_change(session: Session) -> dt.datetime | None:
             union all select max("at") from {raw.AgentCorrections.full_name()}
             union all select max("at") from {raw.OptOutRejections.full_name()}
             union all select max(greatest("at", removed_at)) from {raw.Notes.full_name()}
+            union all select max(changed_at) from {ops.Meta.full_name()} where name = '{ops.DECIDED_ANEW}'
         ) as changes
         """,
     )["changed_at"]

@@ -191,6 +191,18 @@ def _known_rows(table: type[RawTable], known: str) -> str:
         counted_at = f"case when {table.COUNTS} then coalesce(t.counted_at, t.ended_at) end"
         own["counted_at"] = f"case when {counted_at} <= {known} then {counted_at} end as counted_at"
         own["accepted_by"] = f"case when t.counted_at <= {known} then t.accepted_by end as accepted_by"
+    if table is raw.Messages:
+        # Where it is kept is told by the copies that were known then: one that came later can keep none.
+        own["duplicate_of"] = "nullif(kept.chat_id, t.chat_id) as duplicate_of"
+        joins = f"""left join (
+            select chat_id as copy, message_id, first_value(chat_id) over (
+                partition by message_id, coalesce(duplicate_of, chat_id)
+                order by duplicate_of is not null, first_fetched_at desc, chat_id
+            ) as chat_id
+            from live.raw.messages
+            where first_fetched_at <= {known}
+                and message_id in (select message_id from live.raw.messages where duplicate_of is not null)
+        ) as kept on kept.copy = t.chat_id and kept.message_id = t.message_id"""
     if table is raw.ContactSightings:
         # A sighting is known when its sweep has ended.
         joins = f"join live.raw.contact_sweeps as s on s.sweep_id = t.sweep_id and s.ended_at <= {known}"
@@ -270,19 +282,23 @@ def _fill_staff(session: DuckDbSession, known: Staff, settings: Settings) -> dic
 
 @contextlib.contextmanager
 def _spellings(session: DuckDbSession, known: Staff) -> Iterator[None]:
-    """Let SQL ask for an agent by an identifier as it came: `spellings` (spelling, agent)."""
+    """Let SQL ask for an agent by an identifier as it came: `spellings` (spelling, name)."""
     spellings = sorted(known.spellings)
-    columns = {"spelling": spellings, "agent": [known.names[staff_key(spelling) or ""] for spelling in spellings]}
+    columns = {"spelling": spellings, "name": [known.names[staff_key(spelling) or ""] for spelling in spellings]}
     session.connection.register("spellings", pa.table(columns, pa.schema(dict.fromkeys(columns, pa.string()))))
     yield
     session.connection.unregister("spellings")
 
 
 def _meanings(known: str) -> dict[type[Table], tuple[str, ...]]:
-    """What the rows of a chat mean besides what they say: a message dated ahead does not count yet, whose it is."""
-    agent = "(select max(agent) from spellings where spelling = {})"
+    """What rows mean besides what they say: that their time has come, whose they are, that they are no opt-outs."""
+    agent = "(select max(name) from spellings where spelling = {})"
+    rejected = f"(select value from {core.RejectedOptOuts.full_name()} where kind = '{{}}')"
+    is_rejected = (
+        f"is_opt_out and (opt_out_word in {rejected.format('word')} or message_id in {rejected.format('message')})"
+    )
     return {
-        raw.Messages: (f"timestamp <= {known}", agent.format("sender")),
+        raw.Messages: (f"timestamp <= {known}", agent.format("sender"), is_rejected),
         raw.OperatorEvents: (agent.format("agent"),),
     }
 

@@ -6,7 +6,7 @@ What does not: reading rows out of the live warehouse (frozen.py), running the S
 A table that `is_by_chat` follows, chat by chat, from the frozen rows of that chat. So a chat's frozen rows are
 digested; where the digest is the last build's, so are the chat's rows in every such table. It does not matter why or in
 which order anything came, what was changed or taken away, or whether the cut moved on or back: only what there is to
-compute from. What a row counts for is digested, too: whether its time has come, whose identifier its sender is. All
+compute from. What a row counts for is digested, too: whether its time has come, whose its sender is. All
 that decides a row besides (the templates, the settings, the engine) is the basis; with another one nothing is kept.
 
 Every build has a number. A chat notes the build that found it changed, a table the build it stands for: the chats that
@@ -126,7 +126,11 @@ def _lines(table: type[Table], *, messages: str, meanings: Mapping[type[Table], 
     if table is raw.Messages:
         source = f"({messages})"
     # Twice: the engine joins the columns' hashes by exclusive or, so the same change in two rows would cancel out.
-    return f"select chat_id, hash(hash({', '.join(parts)})) as line from {source}"
+    lines = f"select chat_id, hash(hash({', '.join(parts)})) as line from {source}"
+    if table is raw.Messages:  # a message that is kept in another chat is a line of that one, too
+        kept = "'kept', duplicate_of, chat_id, message_id"
+        lines += f" union all select duplicate_of, hash(hash({kept})) from {source} where duplicate_of is not null"
+    return lines
 
 
 def changed_chats(since: int) -> str:

@@ -42,8 +42,14 @@ class Sandbox:
         self.clock = clock
         days = options.days * DAY
         began = milliseconds(options.began) if options.began else milliseconds(options.start or clock.now()) - days
-        self.world = World(seed=options.seed, contacts=options.contacts, began=began, anchor=began + days)
         self.shapes = Shapes(options.shapes)
+        self.world = World(
+            seed=options.seed,
+            contacts=options.contacts,
+            began=began,
+            anchor=began + days,
+            merges_contacts=self.shapes.merges_contacts,
+        )
         self._faults = Faults(options.seed, rate=options.fault_rate, kinds=options.faults)
         per_minute, per_day = options.limits
         self._limit = RateLimit(per_minute=per_minute, per_day=per_day)

@@ -26,6 +26,7 @@ _REACTIONS_END: Final = SETTLES_AFTER + 4 * DAY  # after sending; a reply may wa
 _BETWEEN: Final = tuple(hours / SECOND for hours in reversed(lognormal(850, 1.35)))
 _HOT_ONE_IN: Final = 650  # contacts; resellers and drivers who write many times a day
 _SILENT_PERCENT: Final = 7  # contacts who never write
+_MERGED_ONE_IN: Final = 10  # chats whose messages stand in the next contact's chat, too, where contacts were merged
 
 
 def id_prefix(number: str) -> str:
@@ -36,15 +37,24 @@ def id_prefix(number: str) -> str:
 
 
 class Chat:
-    """Everything said in one chat up to a time that only moves forward."""
+    """Everything said in one chat up to a time that only moves forward; `merged`: a chat that it holds, too."""
 
     def __init__(
-        self, index: int, *, seed: int, prefix: str, begins: int, hours_between: float | None, campaigns: CampaignStore
+        self,
+        index: int,
+        *,
+        seed: int,
+        prefix: str,
+        begins: int,
+        hours_between: float | None,
+        campaigns: CampaignStore,
+        merged: Chat | None = None,
     ) -> None:
         self._index = index
         self._seed = seed
         self._prefix = prefix
         self._campaigns = campaigns
+        self._merged = merged
         talk = Talk(seed, prefix=prefix, begins=begins, hours_between=hours_between) if hours_between else ()
         self._talk = iter(talk)
         self._next = next(self._talk, None)
@@ -63,6 +73,10 @@ class Chat:
             upcoming = next(self._talk, None)
         self._next = upcoming
         found += [one for one in self._from_campaigns(until) if self.covered < one.at <= until]
+        if self._merged is not None:
+            had = len(self._merged.messages)
+            self._merged.extend(until)
+            found += self._merged.messages[had:]
         found.sort(key=lambda one: one[:2])
         self.messages += found
         self.covered = until
@@ -91,12 +105,19 @@ class ChatCache:
     _AHEAD: Final = 6 * HOUR  # a kept chat is made a little beyond now, so that time passing costs nothing
 
     def __init__(
-        self, seed: int, *, number: Callable[[int], str], begins: Callable[[int], int], campaigns: CampaignStore
+        self,
+        seed: int,
+        *,
+        number: Callable[[int], str],
+        begins: Callable[[int], int],
+        campaigns: CampaignStore,
+        merges: bool = False,
     ) -> None:
         self._seed = derive(seed, "chats")
         self._number = number
         self._begins = begins
         self._campaigns = campaigns
+        self._merges = merges
         self._kept: OrderedDict[int, Chat] = OrderedDict()
         self._messages = 0
 
@@ -112,15 +133,27 @@ class ChatCache:
         hot = 40 if (draw >> 10) % _HOT_ONE_IN == 0 else 1
         return max(_BETWEEN[(draw >> 32) % len(_BETWEEN)] / hot, 0.8)
 
+    def merged(self, index: int) -> list[tuple[int, int]]:
+        """The merges that a chat is in: whose messages are held, by which chat, too."""
+        if not self._merges or index >= EXTRA:
+            return []
+        return [(one, one + 1) for one in (index - 1, index) if one % _MERGED_ONE_IN == _MERGED_ONE_IN // 2]
+
+    def prefix(self, index: int) -> str:
+        """The beginning of the ids of a chat's own messages."""
+        return id_prefix(self._number(index))
+
     def make(self, index: int) -> Chat:
         """A fresh chat, not kept."""
+        merged = next((source for source, copy in self.merged(index) if copy == index), None)
         return Chat(
             index,
             seed=mix(self._seed ^ derive("chat", index)),
-            prefix=id_prefix(self._number(index)),
+            prefix=self.prefix(index),
             begins=self._begins(index),
             hours_between=self._hours_between(index),
             campaigns=self._campaigns,
+            merged=None if merged is None else self.make(merged),
         )
 
     def forget(self, index: int | None) -> None:
@@ -128,8 +161,10 @@ class ChatCache:
         if index is None:
             self._kept.clear()
             self._messages = 0
-        elif (chat := self._kept.pop(index, None)) is not None:
-            self._messages -= len(chat.messages)
+        else:
+            for one in {index, *(copy for _, copy in self.merged(index))}:
+                if (chat := self._kept.pop(one, None)) is not None:
+                    self._messages -= len(chat.messages)
 
     def get(self, index: int, now: int) -> Chat:
         """The chat, covering at least `now`."""

@@ -26,8 +26,12 @@ SHAPES: Final = {
     "upper": "enums in upper case",
     "unknown-fields": "fields that no document mentions",
     "broken": "a few records without key, usable timestamp or direction",
+    "agent-spellings": "operators' addresses in several spellings, by message",
+    "merged-contacts": "every tenth chat holds another chat's messages, too, as after contacts were merged",
 }
 ALL: Final = "all"
+_NOT_IN_ALL: Final = frozenset({"flat-messages", "nested-messages", "agent-spellings", "merged-contacts"})
+"""What goes with no other, and what is another world rather than another form of this one."""
 
 _ENUMS: Final = ("type", "direction", "status")
 _BROKEN_ONE_IN: Final = {"message": 173, "contact": 307, "campaign": 19}
@@ -47,6 +51,9 @@ _TIME_FORMS: Final[dict[str, Callable[[int, int], object]]] = {
     "naive": lambda at, _mark: clock_text(at),
 }
 
+# Ways to write an operator's address.
+_SPELLINGS: Final[tuple[Callable[[str], str], ...]] = (str, str.title, str.upper, " {} ".format)
+
 
 class Shapes:
     """The odd shapes that are switched on. `names`: keys of `SHAPES`, or `all` for every one that can go together."""
@@ -54,12 +61,12 @@ class Shapes:
     def __init__(self, names: Iterable[str]) -> None:
         self._on = set(names)
         if ALL in self._on:
-            self._on |= set(SHAPES) - {"flat-messages", "nested-messages"}
+            self._on |= set(SHAPES) - _NOT_IN_ALL
         self._forms = [form for name, form in _TIME_FORMS.items() if name in self._on]
         if len(self._forms) != 1:  # several at once: by record, some of them usual
             self._forms.append(lambda at, _mark: iso(at))
         self._changes_records = bool(
-            self._on - {"flat-messages", "nested-messages", "mixed-messages", "wrapped-reports"}
+            self._on - {"flat-messages", "nested-messages", "mixed-messages", "wrapped-reports", "merged-contacts"}
         )
 
     def nests_messages(self, chat_id: str) -> bool:
@@ -67,6 +74,11 @@ class Shapes:
         if "mixed-messages" in self._on:
             return zlib.crc32(chat_id.encode()) & 1 == 0
         return "flat-messages" not in self._on
+
+    @property
+    def merges_contacts(self) -> bool:
+        """Whether some chats hold the messages of another, too."""
+        return "merged-contacts" in self._on
 
     @property
     def wraps_reports(self) -> bool:
@@ -103,6 +115,8 @@ class Shapes:
             for name in _ENUMS:
                 if isinstance(value := shaped.get(name), str):
                     shaped[name] = value.upper()
+        if "agent-spellings" in self._on and isinstance(operator := shaped.get("operator_email"), str):
+            shaped["operator_email"] = _SPELLINGS[mark % len(_SPELLINGS)](operator)
         if "unknown-fields" in self._on:
             shaped["labels"] = ["new", "imported"][: mark % 3]
             shaped["_internal"] = {"shard": mark % 16, "score": 0.5, "note": None}

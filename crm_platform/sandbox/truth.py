@@ -4,7 +4,8 @@ What belongs here: every record as of a time, clean, in the contract's field nam
 messages). What does not: anything a client could not have seen. So contacts that are gone are left out with their
 messages, an empty text counts as absent (null), and records that are broken on purpose stand as kind `broken`, whole,
 with what is broken about them (`of`: contact, campaign or message; `field`: the field that is unusable). Messages of a
-contact whose record is broken cannot be found, nor the report of such a campaign, so they are left out too.
+contact whose record is broken cannot be found, nor the report of such a campaign, so they are left out too. A message
+that stands in two present chats, as after contacts were merged, says in `also_in` which is the other.
 
 Times are ISO 8601 in UTC with microseconds. An operator event: `event` (`assigned`, `done`), `chat_id`, `at`, and
 `operator_email` or `resolution_notes`.
@@ -57,4 +58,6 @@ def truth(world: World, shapes: Shapes, *, at: int) -> Iterator[Record]:
     for index in reachable:
         owner = world.people.ids.text(index)
         for record in world.every_message(index, at):
-            yield {**_checked(shapes, "message", record), "chat_id": owner}
+            other = world.also_in(index, str(record["message_id"]), at)
+            also = {} if other is None else {"also_in": world.people.ids.text(other)}
+            yield {**_checked(shapes, "message", record), "chat_id": owner, **also}

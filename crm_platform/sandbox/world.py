@@ -26,9 +26,10 @@ class World:
     """Everything, as of a time that each call names.
 
     `began`, `anchor`: when history begins, and when there are exactly `contacts` contacts; milliseconds.
+    `merges_contacts`: some chats hold the messages of another, too.
     """
 
-    def __init__(self, *, seed: int, contacts: int, began: int, anchor: int) -> None:
+    def __init__(self, *, seed: int, contacts: int, began: int, anchor: int, merges_contacts: bool = False) -> None:
         # Another beginning is another world: ids of two worlds must not be mistaken for each other.
         self._seed = derive(seed, contacts, began, anchor)
         self.began = began
@@ -42,6 +43,7 @@ class World:
             number=self._number,
             begins=lambda index: max(began, self.created_at(index)),
             campaigns=self.campaigns,
+            merges=merges_contacts,
         )
         self.operator_events: list[tuple[int, Record]] = []  # when, what; assignments and marks made through the API
         self._made: dict[int, tuple[Person, int]] = {}  # contacts made through the API, and when
@@ -134,6 +136,18 @@ class World:
         else:
             chosen = chat.messages[offset : min(offset + limit, total)]
         return total, self._message_records(index, chosen, now)
+
+    def also_in(self, index: int, message_id: str, at: int) -> int | None:
+        """The other present chat that holds this message of a chat, if any does."""
+        return next(
+            (
+                other
+                for source, copy in self.chats.merged(index)
+                for other in (source, copy)
+                if other != index and self.is_present(other, at) and message_id.startswith(self.chats.prefix(source))
+            ),
+            None,
+        )
 
     def every_message(self, index: int, at: int) -> list[Record]:
         """All of a chat up to a time, oldest first; nothing of it is kept."""

@@ -63,7 +63,7 @@ ARROW: dict[Type, pa.DataType] = {
     Type.JSON: pa.string(),
 }
 
-Merge = Literal["newest", "first", "status"]
+Merge = Literal["newest", "first", "status", "decided"]
 Published = Literal["plain", "masked", "chat", "message", "no"]
 
 WELL_COVERED: Final = 0.95
@@ -73,6 +73,8 @@ WELL_COVERED: Final = 0.95
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column. `merge`: which value a repeated key keeps: the newest version's, the first one, the furthest status.
+
+    `merge` of what is decided here, and not sent, is `decided`: the stored value stays.
 
     `stays_raw`: never read out of the raw layer (numbers, names, text). `published`: as it stands, without what looks
     like a person's, as the pseudonym of a chat or a message, or not at all. `is_told`: an instant that the CRM named;

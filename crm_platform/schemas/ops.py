@@ -117,9 +117,17 @@ class Meta(OpsTable):
 
     key = ("name",)
 
-    name = text("What: crm (whose data this is), rows (the version that its rows were brought up to).")
+    name = text(
+        "What: crm (whose data this is), rows (the version that its rows were brought up to), opt_out_words (what "
+        "texts were compared with), duplicates (the newest request that messages in two chats were decided on), "
+        "decided (when rows were last decided anew without a request)."
+    )
     value = text("Its value.")
     changed_at = timestamp("When it was last set.")
+
+
+DECIDED_ANEW: Final = "decided"
+"""Name in ops.meta: when rows were last decided anew, without a request."""
 
 
 class Drift(OpsTable):

@@ -109,6 +109,27 @@ class ContactSightings(RawTable):
     )
 
 
+CONTACTS_PRESENT: Final = f"""
+    select sightings.chat_id as chat_id
+    from (
+        select chat_id, sweep_id, is_present, "at",
+            row_number() over (partition by chat_id order by sweep_id desc) as newest
+        from raw.contact_sightings
+    ) as sightings
+    left join (
+        select chat_id, max("at") as deleted_at from raw.operator_events where kind = 'contact_deleted' group by chat_id
+    ) as deletions on deletions.chat_id = sightings.chat_id
+    where sightings.newest = 1
+        and (sightings.is_present or sightings.sweep_id > {ContactSweeps.LAST_COUNTED})
+        and (deletions.deleted_at is null or deletions.deleted_at <= sightings."at")
+"""
+"""SQL: contacts that are there, as they stood at the newest sweep that noticed them.
+
+Whom a sweep missed that does not count is missing for the next one that does, unless it sees them: until then they are
+there. A contact deleted here since then is absent: if it comes back, that is noticed.
+"""
+
+
 class CustomFields(Record):
     """Custom field definitions of the tenant."""
 
@@ -183,7 +204,16 @@ class Messages(Record):
     type = text("text, image, document, audio, video, template; a new value is kept.", nullable=True)
     status = text("sent, delivered, read, received or failed; never moves backwards.", nullable=True, merge="status")
     sender = text("Who sent it, where the API says so.", nullable=True)
+    sender_key = text("The form that senders are compared in: one spelling for all of its spellings.", nullable=True)
     content = text("The text.", nullable=True, stays_raw=True)
+    is_opt_out = flag("Inbound, and its text is one of CRM_OPT_OUT_WORDS; decided before a text is dropped.")
+    opt_out_word = text("Which of them.", nullable=True)
+    duplicate_of = text(
+        "The chat that the same message is kept in, as after contacts were merged; NULL for the one that is kept.",
+        nullable=True,
+        merge="decided",
+        published="chat",
+    )
 
 
 class OperatorEvents(RawTable):
@@ -196,6 +226,7 @@ class OperatorEvents(RawTable):
     kind = text("What was done.", allowed=("assigned", "done", "contact_deleted"))
     chat_id = text("The chat.", published="chat")
     agent = text("The operator's e-mail address or id: the assignee, or who marked it.", nullable=True)
+    agent_key = text("The form that operators are compared in: one spelling for all of its spellings.", nullable=True)
     at = timestamp("When.")
     source = text("platform (done here) or event (a webhook said so).", allowed=("platform", "event"))
     note = text("Resolution notes.", nullable=True, stays_raw=True)

@@ -21,11 +21,13 @@ from pydantic import BeforeValidator, SecretStr
 
 from crm_platform.errors import quoted
 from crm_platform.languages import languages
+from crm_platform.spellings import plain_words, staff_key
 
 _LEAST_SECRET = 16  # characters of a role's secret: more than anybody guesses over the network
 LONGEST = 65_536  # characters of a setting, bytes of a secret's file: a list of a thousand senders is half of it
 LONGEST_LIST = 1_000_000  # bytes of a file that people keep by hand: 50,000 numbers
 _MOST_FIELDS, _LONGEST_FIELD = 50, 200  # custom fields: each is a table's column of values, and a choice on a page
+_MOST_WORDS, _LONGEST_OPT_OUT = 200, 100  # what people write to opt out is short
 
 
 def number(least: float, most: float, *, or_none: bool = False) -> BeforeValidator:
@@ -63,6 +65,24 @@ def custom_fields(names: tuple[str, ...]) -> tuple[str, ...]:
             f"write at most {_MOST_FIELDS} names of custom fields, each of at most {_LONGEST_FIELD} characters"
         )
     return names
+
+
+def staff(identifiers: tuple[str, ...]) -> tuple[str, ...]:
+    """Read identifiers of staff, in the form that they are compared in."""
+    return tuple(dict.fromkeys(filter(None, map(staff_key, identifiers))))
+
+
+def opt_out_words(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Read what people write to opt out, in the form that messages are compared with; `none` alone: no word is one."""
+    plain = tuple(dict.fromkeys(map(plain_words, words)))
+    if plain == ("none",):
+        return ()
+    if len(plain) > _MOST_WORDS or not all(0 < len(word) <= _LONGEST_OPT_OUT for word in plain):
+        raise ValueError(
+            f"write at most {_MOST_WORDS} words or short phrases of letters and digits, each of at most"
+            f" {_LONGEST_OPT_OUT} characters, or none"
+        )
+    return plain
 
 
 def days(value: object) -> object:

@@ -31,6 +31,12 @@ SANDBOX_NAME = "(sandbox)"
 NOT_IN_USE: Final = ("warehouse_url", "redis_url", "webhook_secret")
 """Settings that nothing reads yet."""
 
+OPT_OUT_WORDS: Final = (
+    *("stop", "stopp", "unsubscribe", "cancel", "end", "quit", "opt out", "remove me"),
+    *("acha", "sitaki", "ondoa", "nitoe", "usinitumie", "jiondoe"),
+)
+"""What people write to opt out, in English and Swahili."""
+
 _SECRETS = (
     "api_key",
     "pseudonym_key",
@@ -144,7 +150,13 @@ class Settings(BaseSettings):
     segment_fields: Annotated[TextList, AfterValidator(values.custom_fields)] = Field(
         ("Segment", "VIP"), description="Custom fields contacts are counted by."
     )
-    automation_senders: TextList = Field((), description="Senders that are bots: their messages are no replies.")
+    automation_senders: Annotated[TextList, AfterValidator(values.staff)] = Field(
+        (), description="Senders that are bots: their messages are no replies. Compared without case."
+    )
+    opt_out_words: Annotated[TextList, AfterValidator(values.opt_out_words)] = Field(
+        OPT_OUT_WORDS,
+        description="An inbound text that is just one of these is an opt-out, whatever its case and punctuation.",
+    )
     exclude_contacts: Path | None = Field(
         None,
         description="A file of numbers or chat ids, one a line, of people who are in no figure: staff, test phones.",

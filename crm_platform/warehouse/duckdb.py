@@ -185,7 +185,7 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
     incoming, values, sets, differs, further = [], [], [], [], []
     for column_name, declared in table.columns.items():
         column = f'"{column_name}"'
-        if column_name in table.key:
+        if column_name in table.key or declared.merge == "decided":
             incoming.append(column)
         elif declared.merge == "first":
             incoming.append(f"min({column}) over (partition by {keys}) as {column}")

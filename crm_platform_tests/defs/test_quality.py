@@ -61,6 +61,19 @@ def test_messages_have_contacts(store):
     assert found.figures == {"messages": 2, "chats": 1}
 
 
+def test_a_message_in_two_chats_is_kept_in_one(store):
+    """Field case 20."""
+    fill(store, raw.Messages, message("a", 1), message("b", 1, duplicate_of="a"))
+    found = ask(store, raw_checks.duplicates)
+    assert found.passed
+    assert found.figures == {"copies": 1, "chats": 1, "kept_in_none": 0}
+    fill(store, raw.Messages, message("c", 1, duplicate_of="b"), message("c", 2, duplicate_of="nowhere"))
+    found = ask(store, raw_checks.duplicates)
+    assert not found.passed
+    assert found.figures == {"copies": 3, "chats": 2, "kept_in_none": 2}
+    assert found.summary.startswith("2 of 3 messages of 2 chats stand in another chat, too")
+
+
 def test_a_suspicious_sweep_waits(store):
     """Field case 11: nobody was told."""
     fine = {"is_complete": True, "rejected_contacts": 0, "is_suspicious": False, "counted_at": NOW}

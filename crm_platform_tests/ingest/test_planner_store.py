@@ -81,6 +81,7 @@ def test_an_odd_message_makes_no_list_of_days(settings, year):
         "timestamp": dt.datetime(year, 1, 3, tzinfo=dt.UTC),
         "timestamp_was_naive": False,
         "is_future_dated": False,
+        "is_opt_out": False,
         "direction": "inbound",
         "first_fetched_at": NOW,
         "fetched_at": NOW,

@@ -49,7 +49,7 @@ def rows(store: DuckDbWarehouse, table: type[Table]) -> list[dict[str, object]]:
 
 def test_stored_instants_that_are_not_believed_are_moved_once(world):
     """Field cases 2, 3 and 4: what an earlier version stored hurts nobody."""
-    upgrade(world.live, now=NOW)
+    upgrade(world.live, world.settings, now=NOW)
     kept = rows(world.live, raw.Messages)
     assert sorted(one["timestamp"].replace(tzinfo=dt.UTC) for one in kept) == sorted([*NEAR, NOW])
     quarantined = {one["target"]: one for one in rows(world.live, ops.Quarantine)}
@@ -73,17 +73,17 @@ def test_stored_instants_that_are_not_believed_are_moved_once(world):
     assert rows(world.live, raw.CampaignReports)[0]["content_hash"] != "of old"
     # Once: what is stored later is this version's own doing.
     before = [rows(world.live, table) for table in (ops.Quarantine, raw.Contacts, raw.Messages)]
-    upgrade(world.live, now=NOW + dt.timedelta(days=9000))
+    upgrade(world.live, world.settings, now=NOW + dt.timedelta(days=9000))
     assert [rows(world.live, table) for table in (ops.Quarantine, raw.Contacts, raw.Messages)] == before
     with world.live.writing() as session:
         session.execute("delete from ops.meta")
-    upgrade(world.live, now=NOW)
+    upgrade(world.live, world.settings, now=NOW)
     assert [rows(world.live, table) for table in (ops.Quarantine, raw.Contacts, raw.Messages)] == before
 
 
 def test_an_incremental_build_notices_the_chats_that_changed(world):
     freeze(world.models, world.live, settings=world.settings, as_of=None, now=NOW, expected_unseen=None)
-    upgrade(world.live, now=NOW)
+    upgrade(world.live, world.settings, now=NOW)
     later = NOW + dt.timedelta(minutes=1)
     changed = freeze(world.models, world.live, settings=world.settings, as_of=None, now=later, expected_unseen=None)
     assert changed.changed_chats in (len(FAR) + 1, changed.chats)
@@ -94,14 +94,46 @@ def test_a_warehouse_of_an_earlier_version_is_upgraded_when_it_is_opened(world):
         session.execute("drop table ops.meta")
     opened = open_warehouse(world.settings)
     assert len(rows(opened, ops.Quarantine)) >= 4
-    assert {(one["name"], one["value"]) for one in rows(opened, ops.Meta)} == {("crm", "(sandbox)"), ("rows", "1")}
+    assert {(one["name"], one["value"]) for one in rows(opened, ops.Meta)} >= {("crm", "(sandbox)"), ("rows", "2")}
+
+
+def test_what_is_derived_from_stored_rows_is_filled_in(tmp_path):
+    """Columns of this version: staff's keys, opt-outs by the texts that are kept, messages that stand in two chats."""
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    texts = {"a": "STOP!", "b": "Hi", "c": None}
+    for number, (name, content) in enumerate(texts.items()):
+        for chat in ("old", "new"):
+            later = provenance(FETCHED + dt.timedelta(hours=chat == "new"))
+            world.message(chat, name, NOW - dt.timedelta(hours=number), "inbound", content=content, **later)
+    world.message("old", "d", NOW, "outbound", content="stop", sender="Jane@Shop.example ", **provenance(FETCHED))
+    world.message("old", "e", NOW, "outbound", sender="JANE@shop.example", **provenance(FETCHED))
+    world.event("assigned", "old", FETCHED, agent="Jane@Shop.example")
+    world.store()
+    with world.live.writing() as session:  # as an earlier version left them
+        session.execute("drop table ops.meta")
+        for column in ("is_opt_out", "opt_out_word", "sender_key", "duplicate_of"):
+            session.execute(f"alter table raw.messages drop column {column}")
+        session.execute("alter table raw.operator_events drop column agent_key")
+    opened = open_warehouse(world.settings)
+    found = {(row["chat_id"], row["message_id"]): row for row in rows(opened, raw.Messages)}
+    assert {key[1] for key, row in found.items() if row["is_opt_out"]} == {"a"}
+    assert {row["is_opt_out"] for row in found.values()} == {True, False}
+    assert found["old", "a"]["opt_out_word"] == "stop"
+    assert {row["sender_key"] for row in found.values()} == {None, "jane@shop.example"}
+    assert found["old", "d"]["sender"] == "Jane@Shop.example ", "as it came"
+    assert {key for key, row in found.items() if row["duplicate_of"] == "new"} == {("old", name) for name in texts}
+    assert [row["agent_key"] for row in rows(opened, raw.OperatorEvents)] == ["jane@shop.example"]
+    before = rows(opened, raw.Messages)
+    with opened.writing() as session:
+        session.execute("drop table ops.meta")
+    assert rows(open_warehouse(world.settings), raw.Messages) == before, "twice does no harm"
 
 
 def test_a_clock_that_has_gone_back_moves_nothing(world):
     """A variant of field case 65: the upgrade believes the newest request more than a clock that is behind it."""
     world.fetch("list_messages", "chat0", FETCHED)
     world.store()
-    upgrade(world.live, now=dt.datetime(1990, 1, 1, tzinfo=dt.UTC))
+    upgrade(world.live, world.settings, now=dt.datetime(1990, 1, 1, tzinfo=dt.UTC))
     assert len(rows(world.live, raw.Messages)) >= 3
 
 

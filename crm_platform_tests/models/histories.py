@@ -53,6 +53,7 @@ class History:
             self._sweep,
             self._read_without_news,
             self._dated_ahead,
+            self._merged,
         )
         for happen in self._some(happenings, 0.3):
             happen()
@@ -161,6 +162,17 @@ class History:
         chat_id = self._rng.choice(self._chats())
         self._message(chat_id, self.now + 4 * MINUTE, self.now)
         self._message(chat_id, self.now + 4 * DAY, self.now, is_future_dated=True)
+
+    def _merged(self) -> None:
+        """A message turns out to stand in another chat, too, and is kept in either; or is kept where it is again."""
+        row, other = self._rng.choice(self.world.rows[raw.Messages]), self._rng.choice(self._chats())
+        if row.get("duplicate_of"):
+            row["duplicate_of"] = None
+        elif all(one["message_id"] != row["message_id"] for one in self._rows(raw.Messages, other)):
+            copy = row | provenance(self.now) | {"chat_id": other}
+            self.world.rows[raw.Messages].append(copy)
+            kept, one = self._rng.sample([row, copy], 2)
+            one["duplicate_of"] = kept["chat_id"]
 
     def _operator_event(self) -> None:
         """An event, at times told late; a deletion now and then."""

@@ -231,6 +231,29 @@ def test_what_is_corrected_by_hand_touches_the_chats_that_name_it(new_world: Wor
     assert differing(world, NOW) == {}
 
 
+def test_a_rejected_opt_out_touches_the_chats_that_have_it(new_world: Worlds):
+    world = some_world(new_world)
+    for number, word in enumerate(("stop", "stop", "end", None)):
+        world.message(f"chat-{number}", f"o{number}", NOW - HOUR, "inbound", opt_out_word=word)
+    again(world, full=True)
+    facts = [
+        ("word", "stop", True, 2),
+        ("message", "o2", True, 1),
+        ("message", "o0", True, 0),
+        ("word", "stop", False, 1),
+        ("message", "o3", True, 0),
+    ]
+    for number, (kind, value, is_rejected, changed) in enumerate(facts, start=1):
+        at = NOW - HOUR + number * MINUTE
+        world.add(raw.OptOutRejections, kind=kind, value=value, is_rejected=is_rejected, at=at, who="cli:somebody")
+        assert again(world)[0].changed_chats == changed, (kind, value)
+    with world.models.reading() as session:
+        rejected = session.query("select kind, value from core.rejected_opt_outs order by value").to_pylist()
+    assert [(row["kind"], row["value"]) for row in rejected] == [
+        (kind, f"o{n}") for n, kind in ((0, "message"), (2, "message"), (3, "message"))
+    ]
+
+
 def test_who_is_left_out_touches_their_chat_alone(new_world: Worlds):
     world = some_world(new_world)
     listed = world.folder / "left-out.txt"
@@ -244,6 +267,37 @@ def test_who_is_left_out_touches_their_chat_alone(new_world: Worlds):
             assert session.query("select * from core.response_waits").num_rows == waits
         build(world, world.models, now=NOW)
         assert differing(world, NOW) == {}
+
+
+def test_a_message_that_is_kept_elsewhere_changes_both_chats(new_world: Worlds):
+    world = some_world(new_world)
+    copy = world.rows[raw.Messages][0]  # they have one id in all chats
+    for kept_in in ("chat-1", "chat-2", None):
+        changed = {copy["chat_id"], copy.get("duplicate_of"), kept_in} - {None}
+        copy["duplicate_of"] = kept_in
+        cut, _ = again(world)
+        assert (cut.is_full, cut.changed_chats) == ((True, 4) if len(changed) > 2 else (False, 2))
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"),
+    [(1, {"a": None}), (2, {"a": "b", "b": None}), (3, {"a": "c", "b": "c", "c": None})],
+)
+def test_at_a_cut_a_message_is_kept_in_a_chat_that_held_it_by_then(new_world: Worlds, hours: int, expected: object):
+    """What keeps it now may have come later; then the copy that was stored last by then does."""
+    world = new_world()
+    for number, chat_id in enumerate("abc", start=1):
+        at = NOW - 9 * HOUR + number * HOUR
+        seen = {"first_fetched_at": at, "fetched_at": at}
+        world.message(chat_id, "m", NOW - 20 * HOUR, "inbound", duplicate_of=None if chat_id == "c" else "c", **seen)
+        world.message(chat_id, f"own {chat_id}", NOW - 20 * HOUR, "inbound", **seen)
+    world.store()
+    cut = NOW - 9 * HOUR + hours * HOUR
+    freeze(world.models, world.live, settings=world.settings, as_of=cut, now=NOW, expected_unseen=None)
+    with world.models.reading() as session:
+        rows = session.query("select chat_id, message_id, duplicate_of from raw.messages").to_pylist()
+    assert {row["chat_id"]: row["duplicate_of"] for row in rows if row["message_id"] == "m"} == expected
+    assert {row["duplicate_of"] for row in rows if row["message_id"] != "m"} == {None}
 
 
 def test_a_table_asked_for_twice_is_computed_anew(new_world: Worlds):

@@ -110,6 +110,8 @@ class World:
                 "is_future_dated": False,
                 "type": "text",
                 "status": "read" if direction == "outbound" else "received",
+                "sender_key": staff_key(values.get("sender")),
+                "is_opt_out": values.get("opt_out_word") is not None,
                 **provenance(LONG_AGO),
                 **values,
             },
@@ -123,6 +125,7 @@ class World:
             kind=kind,
             chat_id=chat_id,
             agent=agent,
+            agent_key=staff_key(agent),
             at=at,
             source="platform",
         )

@@ -282,3 +282,44 @@ def test_opening_hours(asked, opens):
 
     assert moment_of(next_opening(at(asked))) == moment_of(at(opens))
     assert HOUR == 3_600_000
+
+
+def test_some_contacts_opt_out_after_a_template(usual):
+    """The truth tells them by their text."""
+    texts = collections.Counter(one["content"] for one in usual["message"] if one["direction"] == "inbound")
+    assert texts["STOP"] > 20
+
+
+def test_merged_contacts_stand_in_two_chats():
+    desk = Desk(shapes=("merged-contacts",), contacts=60)
+    plain = {
+        (one["chat_id"], one["message_id"]) for one in Desk(contacts=60).sandbox.truth() if one["kind"] == "message"
+    }
+    desk.contacts()
+    for _ in range(2):
+        messages = [one for one in desk.sandbox.truth() if one["kind"] == "message"]
+        keys = {(one["chat_id"], one["message_id"]): one for one in messages}
+        assert len(keys) == len(messages)
+        copies = [one for one in messages if "also_in" in one]
+        assert len(copies) > 20
+        for one in copies:
+            other = keys[one["also_in"], one["message_id"]]
+            assert other == {**one, "chat_id": one["also_in"], "also_in": one["chat_id"]}
+        chat_id = copies[0]["chat_id"]
+        assert [one["message_id"] for one in desk.messages(chat_id, sort="oldest")] == [
+            key for chat, key in keys if chat == chat_id
+        ]
+        desk.advance(days=2)
+    assert plain <= set(keys), "nothing else is another"
+
+
+def test_operators_are_spelt_in_several_ways():
+    spelt = Desk(shapes=("agent-spellings",))
+    found = collections.defaultdict(set)
+    for contact in spelt.contacts():
+        for message in spelt.messages(contact["chat_id"]):
+            if operator := message.get("operator_email"):
+                found[operator.strip().lower()].add(operator)
+    true = {one["operator_email"] for one in spelt.sandbox.truth() if one.get("operator_email")}
+    assert set(found) == true
+    assert max(map(len, found.values())) == 4

@@ -1,0 +1,164 @@
+"""The same message in two chats, as after contacts were merged: where it is kept, so that it counts once.
+
+What belongs here: which chats hold one person's messages, which copy is kept, and when that is decided. What does not:
+what a copy counts for (core/), which copies a cut knew (models/frozen.py), merging the rows of one chat.
+
+Ids alone prove nothing: a CRM may number the messages of each chat from 1. So two chats are linked only when they share
+LINKING inbound messages: same id, instant and direction. Chats that are linked, directly or over others, are one
+family: whatever two of them share is the same message. It is kept in the chat that is there, then in the one whose
+first copy was stored later, then in the one whose id comes first by its bytes. A chat keeps all that it shares with
+those behind it, so that no conversation is torn in two.
+
+What is looked at: the messages that came or changed since the last decision, and all that are known to stand in two
+chats. Nothing else can change a decision. The request ids of the rows themselves say what came since, so a run that
+was killed is made good by the next one.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from crm_platform.ingest.clocks import CLOCK_SLACK
+from crm_platform.ingest.meta import DECIDED_UNTIL, note, note_decided, noted
+from crm_platform.schemas import raw
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from crm_platform.warehouse import Session, Warehouse
+
+LINKING: Final = 2
+"""Inbound messages that two chats must share."""
+
+MOST_COPIES: Final = 50
+"""Chats that a message may stand in: one that stands in more was never merged, but invented for each of them."""
+
+# A clock may go back a little between two runs, and its request ids with it: so much is looked at again.
+_LOOK_BACK: Final = CLOCK_SLACK // timedelta(microseconds=1) * 1024
+
+_NEWEST: Final = f"""
+    select greatest(
+        (select coalesce(max(fetch_id), 0) from {raw.Messages.full_name()}),
+        (select coalesce(max(sweep_id), 0) from {raw.ContactSweeps.full_name()})
+    ) as newest
+"""
+
+_WRONG: Final = f"""
+    with recursive
+    news as (
+        select distinct message_id from raw.messages where fetch_id > ? or duplicate_of is not null
+    ),
+    suspects as (
+        select message_id, timestamp, direction
+        from raw.messages
+        semi join news using (message_id)
+        group by message_id, timestamp, direction
+        having count(*) between 2 and {MOST_COPIES}
+    ),
+    chats as (
+        select distinct chat_id from raw.messages semi join suspects using (message_id, timestamp, direction)
+    ),
+    held as (
+        select chat_id, message_id, timestamp, direction, first_fetched_at, duplicate_of
+        from raw.messages
+        semi join chats using (chat_id)
+    ),
+    repeated as (
+        select message_id, timestamp, direction
+        from held
+        group by message_id, timestamp, direction
+        having count(*) between 2 and {MOST_COPIES}
+    ),
+    shared as (
+        select * from held semi join repeated using (message_id, timestamp, direction)
+    ),
+    links as (
+        select one.chat_id as chat_id, other.chat_id as other
+        from shared as one
+        join shared as other
+            on other.message_id = one.message_id and other.timestamp = one.timestamp and other.chat_id <> one.chat_id
+        where one.direction = 'inbound' and other.direction = 'inbound'
+        group by one.chat_id, other.chat_id
+        having count(*) >= {LINKING}
+    ),
+    reached(chat_id, other) as (
+        select chat_id, other from links
+        union
+        select reached.chat_id, links.other from reached join links on links.chat_id = reached.other
+    ),
+    families as (select chat_id, min(other) as family from reached group by chat_id),
+    copies as (
+        select shared.*, families.family
+        from shared
+        join families on families.chat_id = shared.chat_id
+        qualify count(*) over (partition by family, message_id, timestamp, direction) > 1
+    ),
+    ranked as (
+        select
+            copies.chat_id,
+            row_number() over (
+                order by present.chat_id is null, min(copies.first_fetched_at) desc, copies.chat_id
+            ) as place
+        from copies
+        left join ({raw.CONTACTS_PRESENT}) as present on present.chat_id = copies.chat_id
+        group by copies.chat_id, present.chat_id
+    ),
+    kept as (
+        select
+            copies.chat_id,
+            copies.message_id,
+            copies.duplicate_of,
+            first_value(copies.chat_id) over (
+                partition by copies.family, copies.message_id, copies.timestamp, copies.direction
+                order by ranked.place
+            ) as kept_in
+        from copies
+        join ranked on ranked.chat_id = copies.chat_id
+    )
+    select chat_id, message_id, nullif(kept_in, chat_id) as duplicate_of
+    from kept
+    where duplicate_of is distinct from nullif(kept_in, chat_id)
+    union all
+    select chat_id, message_id, null as duplicate_of
+    from raw.messages
+    anti join kept using (chat_id, message_id)
+    where duplicate_of is not null
+"""
+"""Copies that are noted otherwise than they should be. `?`: the newest request that was decided on."""
+
+_DECIDE: Final = """
+    update raw.messages as messages set duplicate_of = decided.duplicate_of
+    from (
+        select unnest(cast(? as varchar[])) as chat_id, unnest(cast(? as varchar[])) as message_id,
+            unnest(cast(? as varchar[])) as duplicate_of
+    ) as decided
+    where messages.chat_id = decided.chat_id and messages.message_id = decided.message_id
+"""
+
+
+def decide_duplicates(warehouse: Warehouse, *, at: datetime) -> int:
+    """Decide where messages that stand in several chats are kept, if any request brought something since it was done.
+
+    Returns how many copies are kept elsewhere than before.
+    """
+    with warehouse.reading() as session:
+        if noted(session, DECIDED_UNTIL) == str(_newest(session)):
+            return 0
+    with warehouse.writing() as session:
+        return decide_within(session, at=at)
+
+
+def decide_within(session: Session, *, at: datetime) -> int:
+    """Decide as a part of another transaction, also where no request brought anything."""
+    decided_until = int(noted(session, DECIDED_UNTIL) or 0)
+    changed = session.query(_WRONG, [decided_until - _LOOK_BACK])
+    if changed.num_rows:
+        session.execute(_DECIDE, [column.to_pylist() for column in changed.columns])
+        note_decided(session, at=at)
+    note(session, DECIDED_UNTIL, str(_newest(session)), at=at)
+    return int(changed.num_rows)
+
+
+def _newest(session: Session) -> int:
+    return int(session.query(_NEWEST)["newest"][0].as_py())

@@ -1,0 +1,44 @@
+"""What ingest notes of the warehouse itself, in `ops.meta`.
+
+What belongs here: the names of these notes, reading one, writing one. What does not: whose data it is
+(warehouse/owner.py), what is noted of chats and lists (batch.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from crm_platform.schemas import ops
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from crm_platform.warehouse import Session
+
+ROWS_VERSION: Final = "rows"
+"""The version of this platform that stored rows were brought up to."""
+
+OPT_OUT_WORDS: Final = "opt_out_words"
+"""The words that stored texts were compared with."""
+
+DECIDED_UNTIL: Final = "duplicates"
+"""The newest request that messages in two chats were decided on."""
+
+
+def noted(session: Session, name: str) -> str | None:
+    """Give the value of a note; None where there is none."""
+    known = "select 1 as one from information_schema.tables where table_schema = 'ops' and table_name = 'meta'"
+    if session.query(known).num_rows == 0:
+        return None
+    found = session.query("select value from ops.meta where name = ?", [name])["value"].to_pylist()
+    return str(found[0]) if found else None
+
+
+def note(session: Session, name: str, value: str, *, at: datetime) -> None:
+    """Set a note."""
+    session.merge(ops.Meta, ops.Meta.rows([{"name": name, "value": value, "changed_at": at}]))
+
+
+def note_decided(session: Session, *, at: datetime) -> None:
+    """Note that something of stored rows was decided anew, without a request: a build is due."""
+    note(session, ops.DECIDED_ANEW, at.isoformat(), at=at)
