@@ -51,6 +51,7 @@ _LEAST_ROOM: Final = 1_000_000
 # command → (module, one line of help); the module holds a click command of the command's name.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "adopt": ("crm_platform.cli.adopt", "Say that the CRM whose data this is has a new address."),
+    "agents": ("crm_platform.cli.agents", "List the agents, and say by hand which identifiers are one's."),
     "alerts": ("crm_platform.cli.alerts", "List problems, test the channels, judge KPIs, send the digest."),
     "build": ("crm_platform.cli.platform", "Compute every KPI anew from what is stored, and publish."),
     "campaigns": ("crm_platform.cli.campaigns", "List, report on, create, clone and trigger campaigns."),
@@ -65,6 +66,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "fields": ("crm_platform.cli.fields", "List, create and delete custom fields."),
     "kpi": ("crm_platform.cli.kpi", "Show published figures."),
     "notebook": ("crm_platform.cli.analysts", "Look at the published figures in a notebook."),
+    "notes": ("crm_platform.cli.notes", "Write down what happened on a day, for the charts."),
+    "optouts": ("crm_platform.cli.optouts", "List by which words contacts opted out, take a false one back."),
     "refresh": ("crm_platform.cli.platform", "Fetch, compute, publish."),
     "sandbox": ("crm_platform.cli.sandbox", "Run a made-up CRM on this machine."),
     "serve": ("crm_platform.cli.serve", "Serve the dashboards and the KPI API."),

@@ -4,12 +4,13 @@ What belongs here: reading a word of the command line into a value that no comma
 depends on data (which tables there are, which days), which the commands and the packages behind them check. Environment
 variables are bounded in settings/.
 
-A test walks all commands: a number is a `Whole` or an `Amount`, both with two bounds, a time an `Instant`, a path a
-`Place` or a `File`. Texts are bounded for all commands at once by `require_plain`.
+A test walks all commands: a number is a `Whole` or an `Amount`, both with two bounds, a time an `Instant`, a day a
+`Day`, a path a `Place` or a `File`. Texts are bounded for all commands at once by `require_plain`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import re
@@ -84,6 +85,24 @@ class Instant(click.ParamType[dt.datetime]):
         if moment.year not in _YEARS:
             self.fail(f"{quoted(value)} is not of the years {_YEARS[0]} to {_YEARS[-1]}", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=self._zone())
+
+
+class Day(click.ParamType[dt.date]):
+    """A day as ISO 8601, of this century or the next."""
+
+    name = "day"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
+        """Read one."""
+        if isinstance(value, dt.date):
+            return value
+        day = None
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value)):
+            with contextlib.suppress(ValueError):
+                day = dt.date.fromisoformat(str(value))
+        if day is None or day.year not in _YEARS:
+            self.fail(f"{quoted(value)} is no day such as 2026-11-20, of {_YEARS[0]} to {_YEARS[-1]}", param, ctx)
+        return day
 
 
 class Host(click.ParamType[str]):

@@ -257,6 +257,8 @@ def status_lines(settings: Settings, *, now: dt.datetime, language: Language = E
             if table.coverage is not None and name != CampaignPerformance.full_name()
         }
         yield _("coverage"), _covered(language, covered)
+        if left_out := manifest.excluded_contacts:
+            yield _("left out"), language.ngettext("1 contact, on purpose", "{n} contacts, on purpose", left_out)
     for work, holder in held.items():
         yield work, _("at work: {holder}", holder=holder)
     for note in failing(settings):

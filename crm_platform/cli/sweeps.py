@@ -5,14 +5,12 @@ What belongs here: the command line. What does not: what is suspicious, and what
 
 from __future__ import annotations
 
-import datetime as dt
-import getpass
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from crm_platform.cli.options import COUNT, Whole
-from crm_platform.cli.words import console, write_rows
+from crm_platform.cli.words import by_hand, console, write_rows
 from crm_platform.settings import current_settings
 
 if TYPE_CHECKING:
@@ -64,6 +62,5 @@ def accept(*, sweep_id: int) -> None:
     """Let a suspicious sweep count: everybody whom it missed is gone since then. `crm sweeps` says the ID."""
     from crm_platform.ingest import accept_sweep, open_warehouse
 
-    now = dt.datetime.now(dt.UTC)
-    gone = accept_sweep(open_warehouse(current_settings()), sweep_id, by=f"cli:{getpass.getuser()}", at=now)
+    gone = accept_sweep(open_warehouse(current_settings()), sweep_id, **by_hand())
     click.echo(f"sweep {sweep_id} counts: {gone:,} contacts are gone since then; the next build shows it")

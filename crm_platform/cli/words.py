@@ -1,18 +1,19 @@
 """Figures in words: shares, sizes, and tables for people or programs.
 
-What belongs here: how a value is written. What does not: where it comes from.
+What belongs here: how a value is written, and who is named as its writer. What does not: where it comes from.
 """
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
+import getpass
 import json
 import shutil
 import sys
 import textwrap
 import unicodedata
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import click
 
@@ -29,6 +30,18 @@ Form = Literal["table", "json", "csv"]
 # Characters, on a terminal: a longer cell is cut; a column with longer cells is wrapped, but never to fewer than these.
 _LONGEST = 120
 _LEAST = 20
+
+
+class ByHand(TypedDict):
+    """Who does something by hand, and when."""
+
+    by: str
+    at: dt.datetime
+
+
+def by_hand() -> ByHand:
+    """Name the person at this shell, as facts and the audit log do, and the time."""
+    return {"by": f"cli:{getpass.getuser()}", "at": dt.datetime.now(dt.UTC)}
 
 
 def console(*, stderr: bool = False) -> Console:

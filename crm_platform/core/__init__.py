@@ -7,7 +7,6 @@ does not: figures (metrics/), running the SQL (models/).
 """
 
 from crm_platform.core.agent_aliases import AgentAliases
-from crm_platform.core.agent_pairs import AgentPairs
 from crm_platform.core.agent_teams import AgentTeams
 from crm_platform.core.assignments import Assignments
 from crm_platform.core.business_hours import BusinessHours
@@ -29,8 +28,10 @@ from crm_platform.core.conversations import Conversations
 from crm_platform.core.coverage_daily import CoverageDaily
 from crm_platform.core.coverage_sources import CoverageSources
 from crm_platform.core.done_marks import DoneMarks
+from crm_platform.core.excluded_contacts import ExcludedContacts
 from crm_platform.core.fetches import Fetches
 from crm_platform.core.messages import Messages
+from crm_platform.core.notes import Notes
 from crm_platform.core.rejected_opt_outs import RejectedOptOuts
 from crm_platform.core.reply_credit import ReplyCredit
 from crm_platform.core.response_waits import ResponseWaits
@@ -38,7 +39,6 @@ from crm_platform.core.work import Work
 
 __all__ = [
     "AgentAliases",
-    "AgentPairs",
     "AgentTeams",
     "Assignments",
     "BusinessHours",
@@ -60,8 +60,10 @@ __all__ = [
     "CoverageDaily",
     "CoverageSources",
     "DoneMarks",
+    "ExcludedContacts",
     "Fetches",
     "Messages",
+    "Notes",
     "RejectedOptOuts",
     "ReplyCredit",
     "ResponseWaits",

@@ -1,4 +1,4 @@
-"""core.agent_aliases: its declaration; the SQL that fills it stands beside it."""
+"""core.agent_aliases: its declaration; a build's freeze fills it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ class AgentAliases(CoreTable):
 
     key = ("alias",)
 
-    alias = text("E-mail address or agent id, as it came.")
+    alias = text("E-mail address or agent id, normalised (NFKC, trimmed, case-folded).")
     agent = text(
-        "The identifier figures use: an e-mail address where one is known to be the same operator's.", label=N_("Agent")
+        "The identifier figures use, as it was last spelt: an e-mail address where one is the same operator's.",
+        label=N_("Agent"),
     )

@@ -48,6 +48,8 @@ _EXAMINATIONS: Final = (
     Examination("warehouse", files.warehouse),
     Examination("models", files.models),
     Examination("senders", figures.senders, "too many messages to look at now", "note"),
+    Examination("left out", figures.left_out),
+    Examination("teams", figures.teams, "too many messages to look at now", "note"),
     Examination("snapshot", files.snapshots),
     Examination("checks", figures.checks),
     Examination("Dagster", work.dagster, "its storage takes too long to open", "note"),

@@ -1,4 +1,4 @@
-"""What the figures depend on: the checks of the last run, and settings that name senders nobody has seen.
+"""What the figures depend on: the checks of the last run, and settings and files that name whom nobody has seen.
 
 What belongs here: looks into the stores and the checks' notes. What does not: the files themselves (files.py).
 """
@@ -11,7 +11,10 @@ from crm_platform.alerts.checks import one_line
 from crm_platform.doctor.finding import Finding
 from crm_platform.languages import ENGLISH
 from crm_platform.models.due import holds
+from crm_platform.models.exclusion import VARIABLE, exclusion, read_exclusion
 from crm_platform.models.noted import failing, noted
+from crm_platform.models.staff import staff
+from crm_platform.models.teams import FILE, read_teams
 from crm_platform.schemas import raw
 from crm_platform.spellings import staff_key
 from crm_platform.warehouse import DuckDbWarehouse
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from crm_platform.settings import Settings
 
 _PATIENCE: Final = 5.0  # seconds, for a file that one of ours writes to
+_MOST_NAMED: Final = 5  # of those that are misspelt
 
 
 def checks(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
@@ -37,12 +41,52 @@ def checks(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     yield Finding("checks", "note" if bad else "ok", f"{len(notes) - len(bad)} of {len(notes)} pass; asked {age} ago")
 
 
+def left_out(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
+    """Contacts that are left out on purpose: a line that means nobody is most likely misspelt."""
+    if settings.exclude_contacts is None:
+        return
+    read_exclusion(settings.exclude_contacts)  # what is wrong with it is said before anything is fetched, too
+    if not settings.warehouse_path.is_file():
+        return
+    with _store(settings).reading() as session:
+        if not holds(session, raw.Contacts):
+            return
+        found = exclusion(session, settings, cut=now)
+    if found.unknown:
+        lines = ", ".join(map(str, found.unknown[:_MOST_NAMED])) + ("…" if len(found.unknown) > _MOST_NAMED else "")
+        yield Finding("left out", "note", f"{VARIABLE} means no contact in line {lines}: correct it, or take it out")
+    else:
+        yield Finding("left out", "ok", f"{len(found.chat_ids)} contacts, by the {found.listed} lines of {VARIABLE}")
+
+
+def teams(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
+    """Teams of agents: who was never seen is most likely misspelt."""
+    members = read_teams(settings.root)
+    if not members or not settings.warehouse_path.is_file():
+        return
+    with _store(settings).reading() as session:
+        if not holds(session, raw.AgentCorrections):
+            return
+        known = staff(session, cut=now)
+    unseen = [member for key, member in members.items() if key not in known.names]
+    for member in unseen[:_MOST_NAMED]:
+        words = f"{FILE}, line {member.line}, names {member.agent}, never seen: `crm agents` lists who was"
+        yield Finding("teams", "note", words)
+    if len(unseen) > _MOST_NAMED:
+        yield Finding("teams", "note", f"{FILE} names {len(unseen) - _MOST_NAMED} more who were never seen")
+    if not unseen:
+        yield Finding("teams", "ok", f"every agent of {FILE} was seen")
+
+
+def _store(settings: Settings) -> DuckDbWarehouse:
+    return DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir, timeout=_PATIENCE)
+
+
 def senders(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     """Senders that are configured as bots: one that never sent a message is most likely misspelt."""
     if not settings.automation_senders or not settings.warehouse_path.is_file():
         return
-    store = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir, timeout=_PATIENCE)
-    with store.reading() as session:
+    with _store(settings).reading() as session:
         if not holds(session, raw.Messages):
             return
         # By what was sent, not by its key: a warehouse of an earlier version has none yet.

@@ -25,9 +25,10 @@ def holds(session: Session, *tables: type[Table]) -> bool:
 def last_change(session: Session) -> dt.datetime | None:
     """When what a figure is made of last changed: start of the request that brought the newest row or version.
 
-    Or when rows were decided anew without one. Aware UTC; None before the first fetch.
+    Or when rows were decided anew without one, or something was corrected or noted by hand. Aware UTC; None before the
+    first fetch.
     """
-    if not holds(session, raw.OperatorEvents, ops.Meta):
+    if not holds(session, raw.OperatorEvents, raw.AgentCorrections, raw.OptOutRejections, raw.Notes, ops.Meta):
         return None
     newest = first_row(
         session,
@@ -40,6 +41,9 @@ def last_change(session: Session) -> dt.datetime | None:
             union all select max("at") from {raw.ContactSightings.full_name()}
             union all select max(counted_at) from {raw.ContactSweeps.full_name()} where accepted_by is not null
             union all select max("at") from {raw.OperatorEvents.full_name()}
+            union all select max("at") from {raw.AgentCorrections.full_name()}
+            union all select max("at") from {raw.OptOutRejections.full_name()}
+            union all select max(greatest("at", removed_at)) from {raw.Notes.full_name()}
             union all select max(changed_at) from {ops.Meta.full_name()} where name = '{ops.DECIDED_ANEW}'
         ) as changes
         """,

@@ -1,23 +1,32 @@
 """Freezing: what was known by a cut, read out of the live warehouse once, so that a build computes beside the crawl.
 
 What belongs here: which rows are known by a cut, the clock and the calendar. What does not: any figure, telling which
-chats have changed (incremental.py). The live lock is held for the copying alone; of messages, nine rows in ten, only
-those of changed chats are copied. Numbers, names and texts (`stays_raw`) are never read out.
+chats have changed (incremental.py), who of the staff is who (staff.py), who is left out (exclusion.py). The live lock
+is held for the copying alone; of messages, nine rows in ten, only those of changed chats are copied. Numbers, names and
+texts (`stays_raw`) are never read out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from crm_platform import core
 from crm_platform.clock import BEGINS_AT, instant_of, stretches
 from crm_platform.errors import FixConfiguration
+from crm_platform.models.corrections import REJECTED_OPT_OUTS
 from crm_platform.models.cut import Cut
+from crm_platform.models.exclusion import exclusion
 from crm_platform.models.incremental import basis_of, changed_chats, note_changes
+from crm_platform.models.staff import Staff, staff
+from crm_platform.models.teams import read_teams, teams_of
 from crm_platform.schemas import RawTable, Table, live_tables, ops, raw
+from crm_platform.spellings import staff_key
 from crm_platform.tables import TABLES
 from crm_platform.warehouse import claim
 
@@ -46,9 +55,6 @@ CALENDAR_DAYS = 100
 
 DAYS_AHEAD = 2
 """Business hours reach so much further: 24 hours from now are asked about."""
-
-# Names that a message may bear its operator's identifiers under (one of them became `sender`).
-AGENT_FIELDS = ("operator_email", "agentId", "agent_id", "operator_id", "agent_email")
 
 
 def freeze(
@@ -80,6 +86,10 @@ def freeze(
         for noted in (ops.Builds, ops.ChatInputs, ops.BuiltTables):
             session.create(noted)
         known = f"timestamp '{cut:%Y-%m-%d %H:%M:%S.%f}'"
+        excluded = exclusion(session, settings, cut=cut, source="live.").chat_ids
+        rows[core.ExcludedContacts.full_name()] = _fill(
+            session, core.ExcludedContacts, ({"chat_id": chat_id} for chat_id in excluded)
+        )
         for table in TABLES.values():
             if issubclass(table, RawTable) and table is not raw.Messages:
                 rows[table.full_name()] = session.replace(table, _known_rows(table, known))
@@ -88,18 +98,20 @@ def freeze(
         )
         rows[ops.CrawlState.full_name()] = session.replace(ops.CrawlState, _crawl_state(known))
         rows[core.ChatQuarantine.full_name()] = session.replace(core.ChatQuarantine, _chat_quarantine(known))
-        rows[core.AgentPairs.full_name()] = session.replace(core.AgentPairs, _agent_pairs(known))
+        rows[core.RejectedOptOuts.full_name()] = session.replace(core.RejectedOptOuts, REJECTED_OPT_OUTS)
+        known_staff = staff(session, cut=cut, source="live.")
+        rows |= _fill_staff(session, known_staff, settings)
         messages = _known_rows(raw.Messages, known)
         clock = stretches(settings.zone, as_of=cut)
         offsets = [(one.from_at.isoformat(), one.utc_offset_seconds) for one in clock]
-        basis = basis_of(session, figures={**figures, "clock": offsets})
-        changes = note_changes(session, messages=messages, known=known, basis=basis, full=full)
+        bots = sorted(known_staff.names.get(sender, sender) for sender in settings.automation_senders)
+        basis = basis_of(session, figures={**figures, "clock": offsets, "bots": bots})
+        with _spellings(session, known_staff):
+            changes = note_changes(session, messages=messages, meanings=_meanings(known), basis=basis, full=full)
         rows[raw.Messages.full_name()] = _messages(session, messages, changes)
         days = _days(session, settings, cut)
         contents: dict[type[Table], Iterable[Mapping[str, object]]] = {
             ops.ExpectedUnseen: _expected(expected_unseen, cut.astimezone(settings.zone).date()),
-            core.AgentTeams: [],
-            core.RejectedOptOuts: [],
             core.Clock: (stretch._asdict() for stretch in clock),
             core.Calendar: _calendar(days, settings),
             core.BusinessHours: _business_hours([*days, *_days_after(days[-1], DAYS_AHEAD)], settings),
@@ -115,6 +127,7 @@ def freeze(
                     "is_full": changes.is_full,
                     "chats": changes.chats,
                     "changed_chats": changes.changed_chats,
+                    "excluded_contacts": len(excluded),
                 }
             ],
         }
@@ -200,11 +213,22 @@ def _known_rows(table: type[RawTable], known: str) -> str:
     if table is raw.ContactSightings:
         # A sighting is known when its sweep has ended.
         joins = f"join live.raw.contact_sweeps as s on s.sweep_id = t.sweep_id and s.ended_at <= {known}"
+    if table is raw.Notes:
+        # What was taken away after the cut still stands.
+        own |= {
+            name: f"case when t.removed_at <= {known} then t.{name} end as {name}"
+            for name in ("removed_at", "removed_by")
+        }
     return f"""
         select {", ".join(own.values())}
         from live.{table.full_name()} as t {joins}
-        where t."{table.seen_at}" <= {known}
+        where t."{table.seen_at}" <= {known} {f"and {_included('t.chat_id')}" if "chat_id" in table.columns else ""}
     """
+
+
+def _included(chat_id: str) -> str:
+    """SQL: it is not of a contact that is left out on purpose."""
+    return f"coalesce({chat_id}, '') not in (select chat_id from {core.ExcludedContacts.full_name()})"
 
 
 def _crawl_state(known: str) -> str:
@@ -238,7 +262,7 @@ def _crawl_state(known: str) -> str:
         from live.ops.crawl_state as s
         left join visits as v on v.target = s.chat_id
         left join deepened as d on d.chat_id = s.chat_id
-        where s.known_until <= {known} or v.known_until is not null
+        where (s.known_until <= {known} or v.known_until is not null) and {_included("s.chat_id")}
     """
 
 
@@ -247,19 +271,43 @@ def _chat_quarantine(known: str) -> str:
         select target as chat_id, count(*) as records
         from live.ops.quarantine
         where operation = 'list_messages' and target is not null and first_fetched_at <= {known}
+            and {_included("target")}
         group by target
     """
 
 
-def _agent_pairs(known: str) -> str:
-    """SELECT identifiers of operators that stood on one message."""
-    pairs = " union all ".join(
-        f"""select trim(json_extract_string(extra, '$.{name}')) as alias, sender as agent
-        from live.raw.messages
-        where first_fetched_at <= {known} and sender is not null and contains(extra, '"{name}"')"""
-        for name in AGENT_FIELDS
+def _fill_staff(session: DuckDbSession, known: Staff, settings: Settings) -> dict[str, int]:
+    """Fill the tables of staff; returns their rows."""
+    contents: dict[type[Table], Iterable[Mapping[str, object]]] = {
+        core.AgentAliases: ({"alias": alias, "agent": agent} for alias, agent in known.names.items()),
+        core.AgentTeams: (
+            {"agent": agent, "team": team} for agent, team in teams_of(known, read_teams(settings.root)).items()
+        ),
+    }
+    return {table.full_name(): _fill(session, table, content) for table, content in contents.items()}
+
+
+@contextlib.contextmanager
+def _spellings(session: DuckDbSession, known: Staff) -> Iterator[None]:
+    """Let SQL ask for an agent by an identifier as it came: `spellings` (spelling, name)."""
+    spellings = sorted(known.spellings)
+    columns = {"spelling": spellings, "name": [known.names[staff_key(spelling) or ""] for spelling in spellings]}
+    session.connection.register("spellings", pa.table(columns, pa.schema(dict.fromkeys(columns, pa.string()))))
+    yield
+    session.connection.unregister("spellings")
+
+
+def _meanings(known: str) -> dict[type[Table], tuple[str, ...]]:
+    """What rows mean besides what they say: that their time has come, whose they are, that they are no opt-outs."""
+    agent = "(select max(name) from spellings where spelling = {})"
+    rejected = f"(select value from {core.RejectedOptOuts.full_name()} where kind = '{{}}')"
+    is_rejected = (
+        f"is_opt_out and (opt_out_word in {rejected.format('word')} or message_id in {rejected.format('message')})"
     )
-    return f"select distinct alias, agent from ({pairs}) as pairs where alias <> '' and alias <> agent"
+    return {
+        raw.Messages: (f"timestamp <= {known}", agent.format("sender"), is_rejected),
+        raw.OperatorEvents: (agent.format("agent"),),
+    }
 
 
 def _expected(expected_unseen: Mapping[dt.date, float] | None, today: dt.date) -> list[dict[str, object]]:

@@ -6,8 +6,8 @@ What does not: reading rows out of the live warehouse (frozen.py), running the S
 A table that `is_by_chat` follows, chat by chat, from the frozen rows of that chat. So a chat's frozen rows are
 digested; where the digest is the last build's, so are the chat's rows in every such table. It does not matter why or in
 which order anything came, what was changed or taken away, or whether the cut moved on or back: only what there is to
-compute from. What time alone changes (a message dated ahead of the cut) is digested, too. All that decides a row
-besides (the templates, the settings, the engine) is the basis; with another one nothing is kept.
+compute from. What a row counts for is digested, too: whether its time has come, whose its sender is. All
+that decides a row besides (the templates, the settings, the engine) is the basis; with another one nothing is kept.
 
 Every build has a number. A chat notes the build that found it changed, a table the build it stands for: the chats that
 changed after that one are to be computed again, however many builds were given up in between.
@@ -20,13 +20,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crm_platform import core
 from crm_platform.models.names import with_tables
 from crm_platform.models.render import code_version, dependencies
 from crm_platform.schemas import CoreTable, Table, ops, raw
 from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from crm_platform.models.cut import Cut
     from crm_platform.warehouse import Session
@@ -51,8 +52,12 @@ def by_chat(table: type[Table]) -> bool:
 
 
 def chat_inputs() -> list[type[Table]]:
-    """The frozen tables that those by chat are computed from, where they have rows of a chat."""
+    """The frozen tables that those by chat are computed from, where they have rows of a chat.
+
+    Of a contact that is left out nothing else is frozen: the row that says so is the trace that it leaves.
+    """
     read = {name for table in TABLES.values() if by_chat(table) for name in dependencies(table)}
+    read.add(core.ExcludedContacts.full_name())
     return [TABLES[name] for name in sorted(read) if "chat_id" in TABLES[name].columns and not by_chat(TABLES[name])]
 
 
@@ -67,12 +72,14 @@ def basis_of(session: Session, *, figures: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def note_changes(session: Session, *, messages: str, known: str, basis: str, full: bool) -> Changes:
+def note_changes(
+    session: Session, *, messages: str, meanings: Mapping[type[Table], Sequence[str]], basis: str, full: bool
+) -> Changes:
     """Find the chats that have changed since the last build, and note them in ops.chat_inputs.
 
-    `messages`: SELECT of the messages known by the cut, which are not frozen yet; `known`: the cut as a literal. All
-    other inputs are. Full when it is asked for, by another basis, when most chats have changed, or when there is no
-    trace left of a chat: then nothing of it may stay.
+    `messages`: SELECT of the messages known by the cut, which are not frozen yet; all other inputs are. `meanings`: by
+    table SQL of what decides, beside its columns, what a row counts for. Full when it is asked for, by another basis,
+    when most chats have changed, or when there is no trace left of a chat: then nothing of it may stay.
     """
     last = session.query(f"select number, basis from {ops.Builds.full_name()}").to_pylist()
     number = 1 + max((row["number"] or 0 for row in last), default=0)
@@ -81,7 +88,7 @@ def note_changes(session: Session, *, messages: str, known: str, basis: str, ful
         create temp table found as
         with fresh as (
             select chat_id, concat_ws(' ', count(*), sum(line), bit_xor(line)) as digest
-            from ({" union all ".join(_lines(table, messages=messages, known=known) for table in chat_inputs())})
+            from ({" union all ".join(_lines(table, messages=messages, meanings=meanings) for table in chat_inputs())})
             group by chat_id
         )
         select
@@ -111,13 +118,13 @@ def note_changes(session: Session, *, messages: str, known: str, basis: str, ful
     return Changes(number, is_full, chats, chats if is_full else changed)
 
 
-def _lines(table: type[Table], *, messages: str, known: str) -> str:
+def _lines(table: type[Table], *, messages: str, meanings: Mapping[type[Table], Sequence[str]]) -> str:
     """SELECT the chat and the hash of each row of a frozen table."""
     source = table.full_name()
     parts = [f"'{source}'", *(f'"{name}"' for name, column in table.columns.items() if not column.stays_raw)]
+    parts += meanings.get(table, ())
     if table is raw.Messages:
         source = f"({messages})"
-        parts.append(f"timestamp <= {known}")  # dated ahead of the cut it does not count yet
     # Twice: the engine joins the columns' hashes by exclusive or, so the same change in two rows would cancel out.
     lines = f"select chat_id, hash(hash({', '.join(parts)})) as line from {source}"
     if table is raw.Messages:  # a message that is kept in another chat is a line of that one, too

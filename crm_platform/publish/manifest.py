@@ -62,7 +62,8 @@ class Manifest(_Part):
     """`manifest.json`. Keys of `files` are paths inside the snapshot, of `tables` full names, of `months` YYYY-MM.
 
     `crm`: whose data it is, None in a snapshot from before that was noted. `settings`: those that change a figure, as
-    the build had them; None in a snapshot from before receipts.
+    the build had them; None in a snapshot from before receipts. `excluded_contacts`: how many were left out on purpose
+    (CRM_EXCLUDE_CONTACTS).
     """
 
     format: int = _FORMAT
@@ -73,6 +74,7 @@ class Manifest(_Part):
     crm: str | None = None
     timezone: str
     settings: dict[str, Any] | None = None
+    excluded_contacts: int = 0
     tables: dict[str, TableEntry]
     months: dict[str, MonthEntry]
     files: dict[str, FileEntry]

@@ -60,6 +60,7 @@ class _Cut:
     is_sandbox: bool
     settings: str
     crm: str | None
+    excluded_contacts: int
     is_past: bool  # it was chosen, and lies before the build that was made of it
 
 
@@ -126,6 +127,7 @@ def publish(
             crm=cut.crm,
             timezone=settings.timezone,
             settings=json.loads(cut.settings),
+            excluded_contacts=cut.excluded_contacts,
             tables=entries,
             months=months,
             files=files,
@@ -168,10 +170,11 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]]) -> _Cut:
         for table in tables
         if any((table.full_name(), column) not in known for column in published_columns(table))
     ]
-    crm = "crm" if ("ops.builds", "crm") in known else "null"  # a store of an earlier version lacks it
+    # A store of an earlier version lacks them.
+    crm, excluded = (name if ("ops.builds", name) in known else "null" for name in ("crm", "excluded_contacts"))
     build = (
         session.connection.execute(
-            f"select as_of, is_sandbox, settings, {crm}, as_of < started_at from ops.builds"
+            f"select as_of, is_sandbox, settings, {crm}, coalesce({excluded}, 0), as_of < started_at from ops.builds"
             " order by started_at desc limit 1"
         ).fetchone()
         if ("ops.builds", "as_of") in known
@@ -179,7 +182,7 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]]) -> _Cut:
     )
     if missing or build is None:
         raise GiveUp(f"{', '.join(missing) or 'the cut'} is not there, or lacks a column: {_REBUILD}")
-    as_of, is_sandbox, figure_settings, crm, is_past = build
+    as_of, is_sandbox, figure_settings, crm, excluded_contacts, is_past = build
     stale = [
         table.full_name()
         for table in tables
@@ -190,7 +193,7 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]]) -> _Cut:
     ]
     if stale:
         raise GiveUp(f"{', '.join(stale)} was built at another cut than the rest: {_REBUILD}")
-    return _Cut(as_of.replace(tzinfo=dt.UTC), is_sandbox, figure_settings, crm, is_past)
+    return _Cut(as_of.replace(tzinfo=dt.UTC), is_sandbox, figure_settings, crm, excluded_contacts, is_past)
 
 
 def _refuse_nothing(session: DuckDbSession, tables: Sequence[type[Table]], *, shown: Manifest) -> None:

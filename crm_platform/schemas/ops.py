@@ -186,6 +186,7 @@ class Builds(OpsTable):
     is_full = flag("Everything was computed anew.", nullable=True)
     chats = count("Chats with anything to compute from.", nullable=True)
     changed_chats = count("Chats that had changed since the build before; all of them in a full one.", nullable=True)
+    excluded_contacts = count("Contacts left out on purpose (CRM_EXCLUDE_CONTACTS).", nullable=True)
 
 
 class ChatInputs(OpsTable):

@@ -1,14 +1,15 @@
 """Raw tables: what the CRM's API sent, each record once, at its newest version, and nothing lost.
 
 What belongs here: the declarations. A raw table holds the contract's fields, converted where that is exact, and
-everything else in `extra`. What does not: cleaning (ingest/), meaning (core/).
+everything else in `extra`; the last ones hold what people said here by hand. What does not: cleaning (ingest/), meaning
+(core/).
 """
 
 from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from crm_platform.schemas.base import RawTable, count, flag, integer, json, text, timestamp
+from crm_platform.schemas.base import RawTable, count, date, flag, integer, json, text, timestamp
 
 
 class Record(RawTable):
@@ -246,6 +247,48 @@ class Events(RawTable):
     happened_at = timestamp("When it happened, by the event.", is_told=True)
     received_at = timestamp("When it came.", merge="first")
     properties = json("Everything else it said.", nullable=True, stays_raw=True)
+
+
+class AgentCorrections(RawTable):
+    """What people said of staff's identifiers by hand: of each identifier the newest counts."""
+
+    key = ("correction_id",)
+    seen_at = "at"
+
+    correction_id = integer("Number of the correction, from 1.", minimum=1)
+    kind = text("merge: it is another agent's, too. split: it is nobody else's.", allowed=("merge", "split"))
+    alias = text("The identifier, normalised.")
+    agent = text("An identifier of the agent whose it is, normalised; NULL of a split.", nullable=True)
+    at = timestamp("When it was said.")
+    who = text("Who said it.")
+
+
+class OptOutRejections(RawTable):
+    """What people said of opt-outs by hand: of each word and message the newest counts."""
+
+    key = ("kind", "value", "at")
+    seen_at = "at"
+
+    kind = text("Whether a word or one message.", allowed=("word", "message"))
+    value = text("The word as raw.messages has it, or the message's id.")
+    at = timestamp("When it was said.")
+    who = text("Who said it.")
+    is_rejected = flag("It is no opt-out (true), or is one after all (false).")
+
+
+class Notes(RawTable):
+    """Notes on days, for the charts: an outage, a promotion."""
+
+    key = ("note_id",)
+    seen_at = "at"
+
+    note_id = integer("Number of the note, from 1.", minimum=1)
+    day = date("The local day it is about.")
+    at = timestamp("When it was written.")
+    who = text("Who wrote it.")
+    removed_at = timestamp("When it was taken away; NULL while it stands.", nullable=True)
+    removed_by = text("Who took it away.", nullable=True)
+    text = text("What happened.")
 
 
 FETCHED: Final[tuple[type[RawTable], ...]] = (

@@ -15,10 +15,12 @@ from crm_platform.settings.environment import (
     environment_without_secrets,
     load_settings,
 )
+from crm_platform.settings.values import LONGEST_LIST, text_in
 from crm_platform.settings.variables import NOT_IN_USE, SANDBOX_NAME, Settings
 
 __all__ = [
     "DAYS",
+    "LONGEST_LIST",
     "NOT_IN_USE",
     "SANDBOX_NAME",
     "Network",
@@ -30,4 +32,5 @@ __all__ = [
     "is_loopback",
     "load_settings",
     "parse_business_hours",
+    "text_in",
 ]

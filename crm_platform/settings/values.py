@@ -25,6 +25,7 @@ from crm_platform.spellings import plain_words, staff_key
 
 _LEAST_SECRET = 16  # characters of a role's secret: more than anybody guesses over the network
 LONGEST = 65_536  # characters of a setting, bytes of a secret's file: a list of a thousand senders is half of it
+LONGEST_LIST = 1_000_000  # bytes of a file that people keep by hand: 50,000 numbers
 _MOST_FIELDS, _LONGEST_FIELD = 50, 200  # custom fields: each is a table's column of values, and a choice on a page
 _MOST_WORDS, _LONGEST_OPT_OUT = 200, 100  # what people write to opt out is short
 
@@ -164,30 +165,34 @@ def role_secret(secret: SecretStr) -> SecretStr:
 
 
 def secret_in(path: Path) -> str:
-    """Read the one line of a secret's file, of whatever encoding it says itself to be in."""
+    """Read the one line of a secret's file."""
+    text = text_in(path, of="the secret", most=LONGEST).strip()
+    if len(text.splitlines()) != 1:
+        found = "several lines" if text else "nothing"
+        raise ValueError(f"{quoted(str(path))} holds {found}; write the secret alone, in one line")
+    return text
+
+
+def text_in(path: Path, *, of: str, most: int) -> str:
+    """Read a plain file of at most `most` bytes, of whatever encoding it says itself to be in. `of`: what it holds."""
     try:
         path = path.expanduser()
         # What is no file, a device or a pipe, may have no end, or wait for a writer for ever.
         is_plain = stat.S_ISREG(path.stat().st_mode)
         with path.open("rb") if is_plain else io.BytesIO() as file:
-            content = file.read(LONGEST + 1)
+            content = file.read(most + 1)
     except (OSError, RuntimeError, ValueError) as problem:
         why = getattr(problem, "strerror", None) or "it is no path"
         raise ValueError(f"{quoted(str(path))} cannot be read: {why}") from None
     if not is_plain:
-        raise ValueError(f"{quoted(str(path))} is no plain file; name a file that holds the secret")
-    if len(content) > LONGEST:
-        raise ValueError(
-            f"{quoted(str(path))} holds more than {LONGEST:,} bytes, which is no secret; name the right file"
-        )
+        raise ValueError(f"{quoted(str(path))} is no plain file; name a file that holds {of}")
+    if len(content) > most:
+        raise ValueError(f"{quoted(str(path))} holds more than {most:,} bytes, which is not {of}; name the right file")
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = content.decode("utf-16" if is_wide else "utf-8-sig").strip()
+        text = content.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeError:
         text = "\0"
     if "\0" in text:
         raise ValueError(f"{quoted(str(path))} is not written in UTF-8; save it as plain text in UTF-8")
-    if len(text.splitlines()) != 1:
-        found = "several lines" if text else "nothing"
-        raise ValueError(f"{quoted(str(path))} holds {found}; write the secret alone, in one line")
     return text

@@ -165,6 +165,10 @@ class Settings(BaseSettings):
         OPT_OUT_WORDS,
         description="An inbound text that is just one of these is an opt-out, whatever its case and punctuation.",
     )
+    exclude_contacts: Path | None = Field(
+        None,
+        description="A file of numbers or chat ids, one a line, of people who are in no figure: staff, test phones.",
+    )
     message_text: Literal["keep", "drop"] = Field("keep", description="Whether raw messages keep their text.")
 
     warehouse_url: Annotated[str, AfterValidator(addresses.warehouse)] | None = Field(

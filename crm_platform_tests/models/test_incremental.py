@@ -108,6 +108,8 @@ def test_every_cell_is_that_of_a_full_build_in_many_histories(seed: int, new_wor
     live_through(new_world(**SETTINGS[seed % len(SETTINGS)]), seed, steps=25)
 
 
+# Tables without chats whose rows are digested with the rows that they give a meaning to.
+SEEN_IN_DIGESTS = {"core.agent_aliases", "core.rejected_opt_outs"}
 CHAT_TABLES = [table for table in build_order() if by_chat(table)]
 
 
@@ -209,6 +211,64 @@ def test_a_table_built_before_what_it_reads_keeps_nothing(new_world: Worlds):
     assert differing(world, NOW) == {}
 
 
+def test_what_is_corrected_by_hand_touches_the_chats_that_name_it(new_world: Worlds):
+    world = some_world(new_world)
+    for number, sender in enumerate(("Jane@shop.example", "jane@shop.example", "7", None)):
+        world.message(f"chat-{number}", "m2", NOW - HOUR, "outbound", sender=sender)
+    world.event("assigned", "chat-3", NOW - HOUR, "ben@shop.example")
+    again(world, full=True)
+    assert again(world)[0].changed_chats == 0
+    world.correction("merge", "7", "jane@shop.example", at=NOW - HOUR)
+    assert again(world)[0].changed_chats == 1
+    world.correction("split", "7", at=NOW - MINUTE)
+    assert again(world, as_of=NOW - 2 * MINUTE)[0].changed_chats == 0, "nobody knew it then"
+    assert again(world)[0].changed_chats == 1
+    world.correction("merge", "ben@shop.example", "7", at=NOW)
+    assert again(world)[0].changed_chats == 1, "an assignment names him"
+    world.message("chat-0", "m3", NOW - MINUTE, "outbound", sender="JANE@shop.example")
+    assert again(world)[0].changed_chats == 4, "her newest spelling is everywhere"
+    build(world, world.models, now=NOW)
+    assert differing(world, NOW) == {}
+
+
+def test_a_rejected_opt_out_touches_the_chats_that_have_it(new_world: Worlds):
+    world = some_world(new_world)
+    for number, word in enumerate(("stop", "stop", "end", None)):
+        world.message(f"chat-{number}", f"o{number}", NOW - HOUR, "inbound", opt_out_word=word)
+    again(world, full=True)
+    facts = [
+        ("word", "stop", True, 2),
+        ("message", "o2", True, 1),
+        ("message", "o0", True, 0),
+        ("word", "stop", False, 1),
+        ("message", "o3", True, 0),
+    ]
+    for number, (kind, value, is_rejected, changed) in enumerate(facts, start=1):
+        at = NOW - HOUR + number * MINUTE
+        world.add(raw.OptOutRejections, kind=kind, value=value, is_rejected=is_rejected, at=at, who="cli:somebody")
+        assert again(world)[0].changed_chats == changed, (kind, value)
+    with world.models.reading() as session:
+        rejected = session.query("select kind, value from core.rejected_opt_outs order by value").to_pylist()
+    assert [(row["kind"], row["value"]) for row in rejected] == [
+        (kind, f"o{n}") for n, kind in ((0, "message"), (2, "message"), (3, "message"))
+    ]
+
+
+def test_who_is_left_out_touches_their_chat_alone(new_world: Worlds):
+    world = some_world(new_world)
+    listed = world.folder / "left-out.txt"
+    listed.write_text("chat-1\n")
+    world.settings = world.settings.model_copy(update={"exclude_contacts": listed})
+    for text, waits in (("chat-1\n", 3), ("# chat-1\n", 4)):
+        listed.write_text(text)
+        cut, chats = again(world)
+        assert (cut.is_full, cut.changed_chats, chats) == (False, 1, {1})
+        with world.models.reading() as session:
+            assert session.query("select * from core.response_waits").num_rows == waits
+        build(world, world.models, now=NOW)
+        assert differing(world, NOW) == {}
+
+
 def test_a_message_that_is_kept_elsewhere_changes_both_chats(new_world: Worlds):
     world = some_world(new_world)
     copy = world.rows[raw.Messages][0]  # they have one id in all chats
@@ -264,6 +324,7 @@ def test_tables_by_chat_follow_from_their_chats_rows_alone():
     """What they read has rows by chat, or never changes for a day once it is there; and no time but the cut counts."""
     assert [table.full_name() for table in chat_inputs()] == [
         "core.chat_quarantine",
+        "core.excluded_contacts",
         "ops.crawl_state",
         "raw.contacts",
         "raw.messages",
@@ -271,7 +332,7 @@ def test_tables_by_chat_follow_from_their_chats_rows_alone():
     ]
     for table in CHAT_TABLES:
         others = {name for name in dependencies(table) if "chat_id" not in TABLES[name].columns}
-        assert others <= {"core.business_hours"}, table.full_name()
+        assert others <= SEEN_IN_DIGESTS | {"core.business_hours"}, table.full_name()
         sql = [
             render(
                 table, dialect="duckdb", settings=Settings.model_construct(), cut=Cut(as_of=NOW + days * DAY, rows={})

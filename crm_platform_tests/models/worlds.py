@@ -17,7 +17,6 @@ from typing import Any
 
 import duckdb
 
-from crm_platform import core
 from crm_platform.api import FUTURE_TOLERANCE
 from crm_platform.ingest.batch import region_of
 from crm_platform.ingest.presence import SweepVerdict, SweptList, judge, known_before
@@ -129,6 +128,18 @@ class World:
             agent_key=staff_key(agent),
             at=at,
             source="platform",
+        )
+
+    def correction(self, kind: str, alias: str, agent: str | None = None, at: dt.datetime = LONG_AGO) -> None:
+        """What somebody said of an agent's identifier by hand."""
+        self.add(
+            raw.AgentCorrections,
+            correction_id=len(self.rows.get(raw.AgentCorrections, ())) + 1,
+            kind=kind,
+            alias=staff_key(alias),
+            agent=staff_key(agent),
+            at=at,
+            who="cli:somebody",
         )
 
     def sweep(
@@ -250,11 +261,10 @@ class World:
         aliases: Mapping[str, str] | None = None,
     ) -> None:
         """Store and freeze. A table is built, after those it reads, when `tables` is first asked for it."""
+        for alias, agent in (aliases or {}).items():
+            self.correction("merge", alias, agent)
         self.store()
         freeze(self.models, self.live, settings=self.settings, as_of=as_of, now=now, expected_unseen=expected_unseen)
-        with self.models.writing() as session:
-            pairs = [{"alias": alias, "agent": agent} for alias, agent in (aliases or {}).items()]
-            session.append(core.AgentPairs, core.AgentPairs.rows(pairs))
         self.tables = Tables(self)
 
     def build(self, now: dt.datetime, **options: Any) -> None:

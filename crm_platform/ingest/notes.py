@@ -1,0 +1,48 @@
+"""Notes on days: what people write down so that a chart can show it, such as an outage or a promotion.
+
+What belongs here: writing, listing and taking away notes in the live warehouse. What does not: where they are shown.
+A note is never deleted: one that was taken away stands in builds of cuts before that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from crm_platform.errors import GiveUp, quoted
+from crm_platform.schemas import raw
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from crm_platform.warehouse import Session, Warehouse
+
+LONGEST: Final = 200
+"""Characters of a note: so many are published of a text."""
+
+
+def add_note(warehouse: Warehouse, day: dt.date, text: str, *, by: str, at: dt.datetime) -> int:
+    """Write a note down and return its number. Raises GiveUp where the text is empty, long or not one line."""
+    text = text.strip()
+    if not text or len(text) > LONGEST or len(text.splitlines()) > 1:
+        raise GiveUp(f"{quoted(text)} is no note: write one line of at most {LONGEST} characters")
+    with warehouse.writing() as session:
+        last = session.query("select max(note_id) as last from raw.notes")["last"][0].as_py()
+        note_id: int = (last or 0) + 1
+        note = {"note_id": note_id, "day": day, "text": text, "at": at, "who": by}
+        session.append(raw.Notes, raw.Notes.rows([note]))
+        return note_id
+
+
+def remove_note(warehouse: Warehouse, note_id: int, *, by: str, at: dt.datetime) -> None:
+    """Take a note away. Raises GiveUp where there is none of this number."""
+    with warehouse.writing() as session:
+        found = [note for note in notes(session) if note["note_id"] == note_id]
+        if not found:
+            raise GiveUp(f"there is no note {note_id}: `crm notes` lists them")
+        session.merge(raw.Notes, raw.Notes.rows([found[0] | {"removed_at": at, "removed_by": by}]))
+
+
+def notes(session: Session) -> list[dict[str, Any]]:
+    """Give the notes that stand, the newest day first."""
+    found = session.query("select * from raw.notes where removed_at is null order by day desc, note_id desc")
+    return list(found.to_pylist())
