@@ -154,7 +154,7 @@ BROKEN = {
     "'-' is no integer": ("| 1 |", "| - |"),
     "right below its label": ("**Expected**", "**Expected**\n\nThat is:"),
     "the same number of cells": ("| 1 |", "| 1 | 2 |"),
-    "'sent' is not one of 'in', 'out', 'template'": ("| in |", "| sent |"),
+    "'sent' is not one of 'in', 'opt-out', 'out', 'template'": ("| in |", "| sent |"),
     "Messages has no column 'when'": ("| time |", "| when |"),
 }
 

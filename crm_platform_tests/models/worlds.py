@@ -313,6 +313,8 @@ def from_facts(facts: Facts, folder: Path) -> World:
             type=message.type,
             status=message.status,
             sender=message.sender,
+            is_opt_out=message.is_opt_out,
+            duplicate_of=message.duplicate_of,
             is_future_dated=message.timestamp > message.first_fetched_at + FUTURE_TOLERANCE,
             **provenance(message.first_fetched_at),
         )
