@@ -22,12 +22,12 @@ from crm_platform_tests.oracle.growth import (
     present_contacts,
     rate_of_month,
 )
+from crm_platform_tests.oracle.messages import message_days
 from crm_platform_tests.oracle.operations import (
     answer_rate,
     backlog_daily,
     backlog_now,
     first_response_median,
-    message_days,
     whole,
 )
 
