@@ -17,6 +17,7 @@ from crm_platform.core.campaign_statuses import CampaignStatuses
 from crm_platform.core.campaigns import Campaigns
 from crm_platform.core.chat_quarantine import ChatQuarantine
 from crm_platform.core.chats import Chats
+from crm_platform.core.clock import Clock
 from crm_platform.core.contact_days import ContactDays
 from crm_platform.core.contact_groups import ContactGroups
 from crm_platform.core.contact_presence import ContactPresence
@@ -47,6 +48,7 @@ __all__ = [
     "Campaigns",
     "ChatQuarantine",
     "Chats",
+    "Clock",
     "ContactDays",
     "ContactGroups",
     "ContactPresence",

@@ -1,8 +1,8 @@
 """Freezing: what was known by a cut, read out of the live warehouse once, so that a build computes beside the crawl.
 
-What belongs here: which rows are known by a cut, and the calendar. What does not: any figure, telling which chats have
-changed (incremental.py). The live lock is held for the copying alone; of messages, nine rows in ten, only those of
-changed chats are copied. Numbers, names and texts (`stays_raw`) are never read out.
+What belongs here: which rows are known by a cut, the clock and the calendar. What does not: any figure, telling which
+chats have changed (incremental.py). The live lock is held for the copying alone; of messages, nine rows in ten, only
+those of changed chats are copied. Numbers, names and texts (`stays_raw`) are never read out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from crm_platform import core
+from crm_platform.clock import BEGINS_AT, instant_of, stretches
 from crm_platform.errors import FixConfiguration
 from crm_platform.models.cut import Cut
 from crm_platform.models.incremental import basis_of, changed_chats, note_changes
@@ -45,9 +46,6 @@ CALENDAR_DAYS = 100
 
 DAYS_AHEAD = 2
 """Business hours reach so much further: 24 hours from now are asked about."""
-
-CALENDAR_START = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-"""No figure goes further back, whatever a broken clock wrote: nothing older is believed."""
 
 # Names that a message may bear its operator's identifiers under (one of them became `sender`).
 AGENT_FIELDS = ("operator_email", "agentId", "agent_id", "operator_id", "agent_email")
@@ -92,7 +90,9 @@ def freeze(
         rows[core.ChatQuarantine.full_name()] = session.replace(core.ChatQuarantine, _chat_quarantine(known))
         rows[core.AgentPairs.full_name()] = session.replace(core.AgentPairs, _agent_pairs(known))
         messages = _known_rows(raw.Messages, known)
-        basis = basis_of(session, figures=figures)
+        clock = stretches(settings.zone, as_of=cut)
+        offsets = [(one.from_at.isoformat(), one.utc_offset_seconds) for one in clock]
+        basis = basis_of(session, figures={**figures, "clock": offsets})
         changes = note_changes(session, messages=messages, known=known, basis=basis, full=full)
         rows[raw.Messages.full_name()] = _messages(session, messages, changes)
         days = _days(session, settings, cut)
@@ -100,6 +100,7 @@ def freeze(
             ops.ExpectedUnseen: _expected(expected_unseen, cut.astimezone(settings.zone).date()),
             core.AgentTeams: [],
             core.RejectedOptOuts: [],
+            core.Clock: (stretch._asdict() for stretch in clock),
             core.Calendar: _calendar(days, settings),
             core.BusinessHours: _business_hours([*days, *_days_after(days[-1], DAYS_AHEAD)], settings),
             ops.Builds: [
@@ -271,7 +272,7 @@ def _days(session: DuckDbSession, settings: Settings, cut: dt.datetime) -> list[
     )["moment"][0].as_py()
     first = today - dt.timedelta(days=CALENDAR_DAYS)
     if oldest is not None:
-        first = min(first, max(oldest.replace(tzinfo=dt.UTC), CALENDAR_START).astimezone(settings.zone).date())
+        first = min(first, max(oldest.replace(tzinfo=dt.UTC), BEGINS_AT).astimezone(settings.zone).date())
     return [first + dt.timedelta(days=number) for number in range((today - first).days + 1)]
 
 
@@ -279,31 +280,28 @@ def _days_after(day: dt.date, number: int) -> list[dt.date]:
     return [day + dt.timedelta(days=ahead) for ahead in range(1, number + 1)]
 
 
-def _at(day: dt.date, minute: int, settings: Settings) -> dt.datetime:
-    """The instant of a local time of day; 1440 minutes are the next midnight. The first one where it comes twice."""
-    day, minute = day + dt.timedelta(days=minute // 1440), minute % 1440
-    return dt.datetime.combine(day, dt.time(minute // 60, minute % 60), settings.zone).astimezone(dt.UTC)
-
-
 def _calendar(days: Iterable[dt.date], settings: Settings) -> Iterator[dict[str, object]]:
     for day in days:
-        yield {"day": day, "starts_at": _at(day, 0, settings), "ends_at": _at(day, 1440, settings)}
+        yield {
+            "day": day,
+            "starts_at": instant_of(day, 0, settings.zone),
+            "ends_at": instant_of(day, 1440, settings.zone),
+        }
 
 
 def _business_hours(days: Iterable[dt.date], settings: Settings) -> Iterator[dict[str, object]]:
     hours = settings.open_hours
     if hours is None:
         return
-    passed = 0.0
+    passed, zone = 0.0, settings.zone
     for day in days:
-        stretches = [
-            (_at(day, one.start_minute, settings), _at(day, one.end_minute, settings))
+        open_hours = [
+            (instant_of(day, one.start_minute, zone), instant_of(day, one.end_minute, zone))
             for one in hours
             if one.weekday == day.weekday() and day not in settings.holidays
-        ] or [(_at(day, 0, settings),) * 2]
+        ] or [(instant_of(day, 0, zone),) * 2]
         before = passed
-        for number, (opens_at, ends_at) in enumerate(stretches, start=1):
-            closes_at = max(opens_at, ends_at)  # a stretch inside the hour that spring leaves out
+        for number, (opens_at, closes_at) in enumerate(open_hours, start=1):
             passed += (closes_at - opens_at).total_seconds()
             yield {
                 "day": day,

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from crm_platform.clock import zone_of
 from crm_platform.languages import ENGLISH, Language
 from crm_platform.settings import addresses, values
 from crm_platform.settings.addresses import Network, is_loopback
@@ -317,7 +318,7 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         """The local time zone of days, months, weekdays and hours."""
-        return ZoneInfo(self.timezone)
+        return zone_of(self.timezone)
 
     @property
     def open_hours(self) -> tuple[OpenHours, ...] | None:
