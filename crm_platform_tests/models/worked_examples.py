@@ -38,6 +38,7 @@ INPUT = {
     "Messages": ("chat", "time", "what", "type", "status", "sender", "fetched"),
     "Operator events": ("chat", "time", "kind", "agent"),
     "Agent aliases": ("alias", "agent"),
+    "Teams": ("agent", "team"),
     "Campaigns": ("campaign", "name", "first seen", "status", "created", "scheduled", "recipients"),
     "Status changes": ("campaign", "seen", "status"),
     "Reports": (
@@ -316,6 +317,7 @@ class _Reader:
                 for row in self.rows("Operator events")
             ),
             agent_aliases={row["alias"]: row["agent"] for row in self.rows("Agent aliases")},
+            agent_teams={row["agent"]: row["team"] for row in self.rows("Teams")},
         )
 
     def messages(self) -> Iterator[Message]:
