@@ -32,6 +32,12 @@ EDGE_CASES = (
     "midnight",
     "month end",
     "a reopened chat",
+    "a mark as done ends a conversation",
+    "an opt-out",
+    "a silent type",
+    "72 hours after a campaign",
+    "missed, followed up, while shut",
+    "a segment that is a list",
     "a template between question and answer",
     "a failed reply",
     "a closing thank-you",
@@ -156,7 +162,7 @@ BROKEN = {
     "'-' is no integer": ("| 1 |", "| - |"),
     "right below its label": ("**Expected**", "**Expected**\n\nThat is:"),
     "the same number of cells": ("| 1 |", "| 1 | 2 |"),
-    "'sent' is not one of 'in', 'out', 'template'": ("| in |", "| sent |"),
+    "'sent' is not one of 'in', 'opt-out', 'out', 'template'": ("| in |", "| sent |"),
     "Messages has no column 'when'": ("| time |", "| when |"),
 }
 
