@@ -12,6 +12,7 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -364,27 +365,56 @@ def test_campaign_performance():
     assert all(set(row) == set(expected[0]) for row in rows)
 
 
+LACKING = replace(
+    CAMPAIGNS,
+    campaigns=tuple(
+        Campaign(name, at("02-11 08:00"), "completed", None, at("02-10 09:00"))
+        for name in ("full", "bare", "half", "odd")
+    ),
+    reports=(
+        Report("full", at("02-14 08:00"), 1000, 1000, 700, 100, 0),
+        Report("bare", at("02-14 08:00"), 1000, 1000, None, None, None),
+        Report("half", at("02-14 08:00"), 500, 400, None, 80, 0),
+        Report("odd", at("02-14 08:00"), 100, 80, 95, None, 0),
+    ),
+)
+
+
+def test_rates_are_over_reports_that_say_both_counts():
+    """Field case 42, and one report that lacks reads alone."""
+    tables = compute(LACKING)
+    (month,), (cell,) = tables["kpi.engagement_monthly"], tables["kpi.send_time_performance"]
+    (summary,) = tables["kpi.executive_summary"]
+    assert (month["campaigns"], month["total_recipients"], month["delivery_rate"]) == (3, 2500, 0.96)
+    for row in (month, cell):
+        assert (row["delivered"], row["read"], row["replied"]) == (2400, 700, 180)
+        assert (row["read_delivered"], row["reply_delivered"]) == (1000, 1400)
+        assert (row["read_per_delivered"], row["reply_per_delivered"]) == (0.7, 180 / 1400)
+    assert (summary["read_per_delivered_30d"], summary["reply_per_delivered_30d"]) == (0.7, 180 / 1400)
+
+
 def test_engagement_monthly():
     columns = (
-        "month campaigns total_recipients delivered read replied failed delivery_rate read_per_delivered"
-        " reply_per_delivered"
+        "month campaigns total_recipients delivered read replied failed read_delivered reply_delivered delivery_rate"
+        " read_per_delivered reply_per_delivered"
     )
     check(
         CAMPAIGNS,
         "kpi.engagement_monthly",
-        *rows_of(columns, (day("02-01"), 1, 100, 80, 40, 8, 15, 0.8, 0.5, 0.1)),
+        *rows_of(columns, (day("02-01"), 1, 100, 80, 40, 8, 15, 80, 80, 0.8, 0.5, 0.1)),
     )
 
 
 def test_send_time_performance():
     columns = (
-        "weekday hour campaigns delivered read replied read_per_delivered reply_per_delivered"
+        "weekday hour campaigns delivered read replied read_delivered reply_delivered read_per_delivered"
+        " reply_per_delivered"
         " read_per_delivered_shrunk reply_per_delivered_shrunk enough_data"
     )
     check(
         CAMPAIGNS,
         "kpi.send_time_performance",
-        *rows_of(columns, (1, 9, 1, 80, 40, 8, 0.5, 0.1, 0.5, 0.1, False)),
+        *rows_of(columns, (1, 9, 1, 80, 40, 8, 80, 80, 0.5, 0.1, 0.5, 0.1, False)),
     )
 
 
@@ -550,7 +580,9 @@ def test_executive_summary():
         "monthly_growth_rate": None,
         "active_campaigns": 1,
         "read_per_delivered_30d": 0.5,
+        "read_delivered_30d": 80,
         "reply_per_delivered_30d": 0.1,
+        "reply_delivered_30d": 80,
         "first_response_seconds_median_7d": 1200,
         "answer_rate_7d": 1 / 3,
         "chats_resolved_7d": 2,
