@@ -435,7 +435,7 @@ GROWTH = Facts(
     chats=tuple(Chat(chat_id, AS_OF) for chat_id in "pqs"),
     operator_events=(OperatorEvent("r", "contact_deleted", at("03-03 15:00")),),
 )
-# All with created_at, and one sweep on 3 March.
+# All with created_at, the oldest message on 20 January, and one sweep on 3 March.
 CREATED = Facts(
     as_of=AS_OF,
     settings=SETTINGS,
@@ -444,6 +444,8 @@ CREATED = Facts(
         for chat_id, created in {"x": "01-10", "y": "02-20", "z": "03-01"}.items()
     ),
     sweeps=(Sweep(at("03-03 10:00"), at("03-03 10:01"), frozenset("xyz")),),
+    messages=tuple(talk("x", "01-20 10:00 template")),
+    chats=(Chat("x", AS_OF),),
 )
 
 
@@ -477,12 +479,13 @@ def test_contact_growth_daily():
             (day("03-04"), 3, 1, 0, 1, False),
         ),
     )
-    assert len(compute(CREATED)["kpi.contact_growth_daily"]) == 22 + 28 + 4
+    assert len(compute(CREATED)["kpi.contact_growth_daily"]) == 12 + 28 + 4
     assert [
-        some(CREATED, "kpi.contact_growth_daily", day=day(text)) for text in ("01-10", "03-02", "03-03")
+        some(CREATED, "kpi.contact_growth_daily", day=day(text)) for text in ("01-20", "02-20", "03-02", "03-03")
     ] == rows_of(
         columns,
-        (day("01-10"), 1, 1, None, 1, True),
+        (day("01-20"), 1, 0, None, 0, True),
+        (day("02-20"), 2, 1, None, 1, True),
         (day("03-02"), 3, 0, None, 0, True),
         (day("03-03"), 3, 0, 0, 0, False),
     )
@@ -505,16 +508,21 @@ def test_contact_growth_monthly():
         "kpi.contact_growth_monthly",
         *rows_of(
             columns,
-            (day("01-01"), 0, 1, None, 1, None, False, None),
+            (day("01-01"), 1, 0, None, 1, None, False, None),
             (day("02-01"), 1, 1, None, 2, 1.0, False, None),
             (day("03-01"), 2, 1, 0, 3, 0.5, True, 0.0),
         ),
     )
 
 
+def test_contact_growth_begins_with_the_first_sweep_where_nobody_wrote_before():
+    facts = replace(CREATED, messages=())
+    assert [row["day"] for row in compute(facts)["kpi.contact_growth_daily"]] == [day("03-03"), day("03-04")]
+    assert some(facts, "kpi.contact_growth_monthly", month=day("03-01"))["opening"] == 3
+
+
 def test_contact_growth_to_date_ends_with_a_shorter_month():
-    contacts, sweeps = CREATED.contacts, CREATED.sweeps
-    facts = Facts(as_of=at("03-31 12:00"), settings=SETTINGS, contacts=contacts, sweeps=sweeps)
+    facts = replace(CREATED, as_of=at("03-31 12:00"))
     assert some(facts, "kpi.contact_growth_monthly", is_partial=True)["previous_to_date_rate"] == 1.0
 
 

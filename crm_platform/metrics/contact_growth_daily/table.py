@@ -24,11 +24,14 @@ SWEEPS = Rows(ContactSweeps, where="r.is_complete and r.day <= k.day")
 
 
 class ContactGrowthDaily(KpiTable):
-    """Contacts at the end of each local day, and how they came and went."""
+    """Contacts at the end of each local day, and how they came and went.
+
+    From the day of the oldest counted message or of the first sweep, whichever is earlier.
+    """
 
     key = ("day",)
     row_words = NN_("1 day", "{n} days")
-    version = 2
+    version = 3
     pillar = "growth"
     period = "day"
     rules = ("is_estimated or net_growth == new_contacts - gone_contacts",)

@@ -46,7 +46,7 @@ class ContactGrowthMonthly(KpiTable):
 
     key = ("month",)
     row_words = NN_("1 month", "{n} months")
-    version = 2
+    version = 3
     pillar = "growth"
     period = "month"
 

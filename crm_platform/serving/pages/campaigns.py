@@ -151,6 +151,9 @@ def _funnel(view: View, sums: campaign_tiles.Sums) -> Chart:
         {"step": step, "word": word, "people": sums.of(step) or 0, "share": sums.of(rate) if rate else None}
         for step, word, rate in steps
     ]
+    note = view._("delivered in % of recipients, read and replied in % of delivered")
+    if min(sums.of("read_delivered") or 0, sums.of("reply_delivered") or 0) < (sums.of("delivered") or 0):
+        note += "; " + view._("a campaign whose report lacks one of a rate's counts is not in that rate")
     bars = [
         Bar(
             row["word"],
@@ -168,7 +171,7 @@ def _funnel(view: View, sums: campaign_tiles.Sums) -> Chart:
             "Recipients, counted once a campaign, over the {n} campaigns counted above",
             sums.of("campaigns") or 0,
         ),
-        note=view._("delivered in % of recipients, read and replied in % of delivered"),
+        note=note,
         table="kpi.campaign_performance",
         how="funnel",
         key=("step",),
@@ -207,6 +210,8 @@ def _send_times(view: View) -> Chart:
             ChartColumn("hour", view._("Hour"), "hour"),
             ChartColumn("campaigns", view._("Campaigns"), "count"),
             ChartColumn("delivered", view._("Delivered"), "count"),
+            ChartColumn("read_delivered", view._("Delivered, with a count of reads"), "count"),
+            ChartColumn("reply_delivered", view._("Delivered, with a count of replies"), "count"),
             ChartColumn("read_per_delivered", view._("Read rate"), "rate"),
             ChartColumn("read_per_delivered_shrunk", view._("Read rate, evened out"), "rate"),
             ChartColumn("reply_per_delivered_shrunk", view._("Reply rate, evened out"), "rate"),
