@@ -251,8 +251,8 @@ RETURN_ON_CAMPAIGNS = TileWords(
 )
 
 
-def return_on_campaigns(view: View, rows: Sequence[Row]) -> Tile:
-    """Return over the campaigns that have both cost and value, in one currency."""
+def return_on_campaigns(view: View, rows: Sequence[Row], *, wrong_lines: int) -> Tile:
+    """Return over the campaigns that have both cost and value, in one currency. `wrong_lines`: those left out."""
     paid = [row for row in rows if row["cost"] is not None and row["value"] is not None]
     currencies = {row["currency"] for row in paid}
     cost, value = sum(row["cost"] for row in paid), sum(row["value"] for row in paid)
@@ -260,6 +260,8 @@ def return_on_campaigns(view: View, rows: Sequence[Row]) -> Tile:
     if len(currencies) == 1:
         (currency,) = currencies
         base += f": {view.count(value)} / {view.count(cost)} {currency}"
+    if wrong_lines:
+        base += "; " + view.ngettext("1 line does not count", "{n} lines do not count", wrong_lines)
     return Tile(
         words=RETURN_ON_CAMPAIGNS,
         kind="growth",

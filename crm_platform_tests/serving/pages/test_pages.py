@@ -11,6 +11,7 @@ import re
 import pytest
 
 from crm_platform.api import SqliteGate
+from crm_platform.doctor.figures import campaign_costs
 from crm_platform.serving.pages import BUILDS
 from crm_platform.serving.pages.comparison import difference
 from crm_platform.serving.static import FOLDER, static_url
@@ -300,9 +301,20 @@ def test_costs_show_a_return_only_if_they_are_given(tmp_path):
     assert float(figure["value"]) == pytest.approx(1.5)
     assert "+150.0\u00a0%" in told.words
     assert "200 KES" in told.words
-    file.write_text("name,cost,value\nspring,cheap,500\n", encoding="utf-8")
+    file.write_text("name;cost;value\nautumn;1;2\nspring;200,00;500\nspring 2;cheap;500\n", encoding="utf-8")
+    partly = shown.get("/campaigns").text
+    assert "2 lines of campaign_costs.csv do not count" in partly
+    assert "line 2: no campaign is called &#39;autumn&#39;" in partly
+    assert "line 4: cost &#39;cheap&#39; is no amount" in partly
+    assert "2 lines do not count" in partly
+    assert [finding.words for finding in campaign_costs(shown.settings, NOW)] == [
+        "campaign_costs.csv, line 2: no campaign is called 'autumn': copy its name from the page, or its campaign_id",
+        "campaign_costs.csv, line 4: cost 'cheap' is no amount: write a plain number such as 1250.50",
+        "lines of campaign_costs.csv that count: 1, that do not: 2",
+    ]
+    assert "+150.0\u00a0%" in shown.told("/campaigns").words
+    file.write_text("name,price\nspring,500\n", encoding="utf-8")
     wrong = shown.get("/campaigns").text
-    assert "line 2: cost &#39;cheap&#39; is no amount" in wrong
     assert "The costs of campaigns are left out" in wrong
     assert shown.get("/charts/campaigns/funnel.csv").status_code == 200
 
