@@ -212,21 +212,40 @@ def test_the_month_before_closes_at_its_last_day_where_it_is_shorter(new_world: 
     assert world.row("kpi.contact_growth_monthly", is_partial=True)["previous_to_date_rate"] == 1.0
 
 
+ODD_NAMES = (
+    "It's/odd~",
+    "Plan: tier",
+    'say "so"',
+    "back\\slash",
+    "$.a[0].b",
+    "100 %",
+    "a -- b",
+    "{{ x }}",
+    "Élite",
+    "🙂",
+)
+
+
 def test_segments(new_world: Worlds):
-    """60 values of one contact each and one of two; quotes and odd names are only names; nobody has the last field."""
-    world = new_world(segment_fields=("It's/odd~", "Nowhere"))
+    """60 values of one contact each and one of two; odd names are only names; nobody has the last field."""
+    world = new_world(segment_fields=(*ODD_NAMES, "Nowhere"))
     values = [f"v{number:02}" for number in range(60)] + ["twice", "twice", "", None]
     for number, value in enumerate(values):
-        fields = {} if value is None else {"It's/odd~": value}
+        fields = {} if value is None else dict.fromkeys(ODD_NAMES, value)
         world.contact(f"chat{number:02}", custom_fields=json.dumps(fields))
-    world.contact("gone", custom_fields=json.dumps({"It's/odd~": "twice"}))
+    world.contact("gone", custom_fields=json.dumps(dict.fromkeys(ODD_NAMES, "twice")))
     world.event("contact_deleted", "gone", NOW - DAY)
     # Active: in the 30 complete days before today, and by a message of the contact's own.
     world.message("chat00", "m", NOW - 3 * DAY, "inbound")
     world.message("chat01", "m", NOW - HOUR, "inbound")
     world.message("chat02", "m", NOW - 3 * DAY, "outbound", type="template")
     world.freeze(NOW)
-    rows = {row["value"]: row for row in world.tables["kpi.contacts_by_segment"] if row["field"] == "It's/odd~"}
+    every = world.tables["kpi.contacts_by_segment"]
+    by_field = {
+        name: {row["value"]: row | {"field": ""} for row in every if row["field"] == name} for name in ODD_NAMES
+    }
+    rows = by_field[ODD_NAMES[0]]
+    assert all(same == rows for same in by_field.values()), "field case 53"
     assert len(rows) == 52
     assert {rows[value]["contacts"] for value in ("v00", "v48")} == {1}
     assert (rows["twice"]["contacts"], rows["(other)"]["contacts"], rows["(none)"]["contacts"]) == (2, 11, 2)

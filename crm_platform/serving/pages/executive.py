@@ -56,7 +56,7 @@ def build(view: View) -> Content:
         contacts.monthly(view),
         contacts.new_by_day(view),
         _engagement(view),
-        *contacts.by_segment(view),
+        *contacts.by_segment(view, segment),
         contacts.by_country(view),
     ]
     return Content(
