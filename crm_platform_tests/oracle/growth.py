@@ -24,7 +24,7 @@ from crm_platform_tests.oracle.arithmetic import (
     rate,
 )
 from crm_platform_tests.oracle.facts import Contact, Facts, Sweep
-from crm_platform_tests.oracle.messages import activity
+from crm_platform_tests.oracle.messages import activity, counted_messages
 
 MOST_VALUES = 50  # of a segment field; what is rarer stands together as (other)
 ABSENT, OTHER, UNKNOWN = "(none)", "(other)", "(unknown)"
