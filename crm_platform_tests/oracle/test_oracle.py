@@ -799,6 +799,19 @@ def test_facts_from_truth():
         facts_from_truth([{"kind": "surprise"}], as_of=AS_OF, settings=SETTINGS, known_until={})
 
 
+def test_opt_outs_of_the_truth():
+    """The text alone says it, trimmed, in any case, without punctuation; only who was written to opts out."""
+    texts = {"1": " STOP!! ", "2": "Remove me.", "3": "stop it", "4": None}
+    records = [
+        {"kind": "message", "chat_id": "a", "message_id": number, "direction": direction, "content": text}
+        | {"timestamp": "2026-03-02T06:00:00Z"}
+        for number, text in texts.items()
+        for direction in (("inbound", "outbound") if number == "1" else ("inbound",))
+    ]
+    facts = facts_from_truth(records, as_of=AS_OF, settings=SETTINGS, known_until={"a": AS_OF})
+    assert [one.is_opt_out for one in facts.messages] == [True, False, True, False, False]
+
+
 def test_facts_from_the_sandbox_itself():
     """Whatever the truth names its records and fields: each message, contact, campaign and report arrives."""
     sandbox = Sandbox(SandboxOptions(contacts=30, days=60, start=AS_OF), clock=ManualClock(AS_OF))
