@@ -80,7 +80,8 @@ def refresh(code: str, found: Catalog) -> str:
     for message in catalog:
         message.flags.discard("python-format")  # `95 % of` is none: places are written {so}
         if message.previous_id and not is_close(message):
-            message.string, message.previous_id = None, []
+            message.string = [""] * catalog.num_plurals if message.pluralizable else ""
+            message.previous_id = []
             message.flags.discard("fuzzy")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:  # no line numbers and nothing that is gone: only what changed differs
