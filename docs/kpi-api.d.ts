@@ -524,7 +524,7 @@ export interface ContactRetentionMonthly {
   definition_version: number;
 }
 
-/** Campaigns by the local month they were sent in: consistent ones with recipients, sent by the cut. A row has every column, unless `columns` names some. */
+/** Campaigns by the local month they were sent in: those with recipients and no contradiction, sent by the cut. A row has every column, unless `columns` names some. */
 export interface EngagementMonthly {
   /** First day of the local month of sent_at. [local month] */
   month: string;

@@ -58,7 +58,7 @@ def left_out(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
         lines = ", ".join(map(str, found.unknown[:_MOST_NAMED])) + ("…" if len(found.unknown) > _MOST_NAMED else "")
         yield Finding("left out", "note", f"{VARIABLE} means no contact in line {lines}: correct it, or take it out")
     else:
-        yield Finding("left out", "ok", f"{len(found.chat_ids)} contacts, by the {found.listed} lines of {VARIABLE}")
+        yield Finding("left out", "ok", f"every line of {VARIABLE} means a contact: {len(found.chat_ids)} in all")
 
 
 def teams(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
