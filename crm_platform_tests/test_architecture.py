@@ -12,7 +12,7 @@ ROOT = Path(crm_platform.__file__).parent
 
 # Each package imports only what stands in an earlier row, and itself.
 LAYERS = (
-    {"errors", "languages", "scrub", "spellings"},
+    {"clock", "errors", "languages", "scrub", "spellings"},
     {"settings"},
     {"schemas"},
     {"api", "warehouse", "sandbox"},
@@ -74,6 +74,8 @@ def touches(path: Path) -> Iterator[str]:
         yield "mail stays in alerts/"
     if package not in {"defs", "definitions"} and any(name.startswith("dagster") for name in tops):
         yield "Dagster stays in defs/"
+    if package != "clock" and "ZoneInfo(" in text:
+        yield "clock.zone_of makes zones, of tzdata alone"
     if package != "settings" and ("os.environ" in text or "getenv" in text):
         yield "settings/ reads the environment"
 

@@ -176,6 +176,36 @@ export interface AgentLeaderboard {
   definition_version: number;
 }
 
+/** What each agent did on each local day with work. Waits count on the day they began, replies and marks on theirs. A row has every column, unless `columns` names some. */
+export interface AgentsDaily {
+  /** Local day. [local day] */
+  day: string;
+  /** The agent; (unassigned) for work of nobody. */
+  agent: string;
+  /** Replies, credited to the sender, else the assignee. */
+  replies: number;
+  /** Chats that these replies are in. */
+  chats: number;
+  /** First waits of that day that the agent's reply closed. */
+  first_answered_waits: number;
+  /** Median of these waits. [s] */
+  first_response_seconds_median: number | null;
+  /** Conversations resolved, credited to the marker, else the assignee. */
+  chats_resolved: number;
+  /** The first of the replies. [UTC] */
+  first_reply_at: string | null;
+  /** The last of the replies. [UTC] */
+  last_reply_at: string | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
 /** Waits that stood open at the end of each local day. A row has every column, unless `columns` names some. */
 export interface BacklogDaily {
   /** Local day; the newest ends at the cut. [local day] */
@@ -236,6 +266,38 @@ export interface ChatsResolvedDaily {
   definition_version: number;
 }
 
+/** Conversations by the local day on which they began. Left-truncated ones are left out. A row has every column, unless `columns` names some. */
+export interface ConversationsDaily {
+  /** Local day of started_at. [local day] */
+  day: string;
+  /** Conversations that began. */
+  conversations: number;
+  /** … that the contact began. */
+  by_contact: number;
+  /** … that we began. */
+  by_business: number;
+  /** … whose first message from the contact a campaign brought. */
+  after_campaign: number;
+  /** … that a mark as done had cut off, and the contact opened again. */
+  reopened: number;
+  /** Median of their messages, templates out. [messages] */
+  messages_median: number | null;
+  /** Median from their first message to their last. [s] */
+  duration_seconds_median: number | null;
+  /** Those with exactly one reply / those with a reply. */
+  one_reply_rate: number | null;
+  /** … with more than 10 messages, templates out. */
+  over_10_messages: number;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
 /** Messages by weekday and hour over the last 84 complete local days: 12 of each weekday. Failed ones are out. A row has every column, unless `columns` names some. */
 export interface MessageVolumeHourly {
   /** Local weekday, 0 = Monday. */
@@ -268,15 +330,21 @@ export interface ResponseTimesDaily {
   waits: number;
   /** First waits of their conversation. */
   first_waits: number;
+  /** First waits that a campaign brought: opened within 72 h of a template, with no reply between. */
+  campaign_first_waits: number;
   /** Waits that a reply closed. */
   answered_waits: number;
   /** First waits that a reply closed. */
   first_answered_waits: number;
   /** Waits without a reply whose conversation is not over. */
   open_waits: number;
-  /** First waits without a reply whose conversation is over. */
+  /** First waits without a reply whose conversation is over, or that a mark as done ended. */
   missed_waits: number;
-  /** Later waits without a reply whose conversation is over: mostly thanks. */
+  /** Missed waits after which we wrote within 7 days of the conversation's end, before the contact did. */
+  followed_up_missed_waits: number;
+  /** Missed waits in whose first 24 hours fewer business seconds than the target lie; 0 without business hours. */
+  shut_missed_waits: number;
+  /** Later waits without a reply whose conversation is over, or that a mark as done ended: mostly thanks. */
   trailing_waits: number;
   /** first_answered_waits / (first_answered_waits + missed_waits). */
   answer_rate: number | null;
@@ -298,6 +366,46 @@ export interface ResponseTimesDaily {
   first_within_target_rate: number | null;
   /** Kaplan-Meier median over first waits: open ones censored, missed ones never answered. [s] */
   first_response_seconds_median_censored: number | null;
+  /** Messages that were opt-outs, by their own day; those of left-truncated conversations, too. */
+  opt_outs: number;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Support of the last 7, 28 and 90 complete local days by agent, team, country, origin and segment. An answered wait is its closing reply's agent's, another the assignee's when it began; a conversation resolved is its marker's, else the assignee's. A contact whose segment field holds several values counts in each of them. A row has every column, unless `columns` names some. */
+export interface SupportBy {
+  /** agent, team, country, origin, or segment:<field>. */
+  dimension: string;
+  /** Its value; (unassigned), (no team), (unknown) or (none) where there is none. */
+  value: string;
+  /** Length of the window in complete local days. */
+  window_days: number;
+  /** Waits that began. */
+  waits: number;
+  /** First waits of their conversation. */
+  first_waits: number;
+  /** First waits that a reply closed. */
+  first_answered_waits: number;
+  /** First waits without a reply whose conversation is over, or that a mark as done ended. */
+  missed_waits: number;
+  /** first_answered_waits / (first_answered_waits + missed_waits). */
+  answer_rate: number | null;
+  /** First waits answered within CRM_FIRST_RESPONSE_TARGET_MINUTES / (first_answered_waits + missed_waits). */
+  first_within_target_rate: number | null;
+  /** Median over first answered waits. [s] */
+  first_response_seconds_median: number | null;
+  /** 90th percentile over first answered waits. [s] */
+  first_response_seconds_p90: number | null;
+  /** Median of the business seconds of first answered waits. [s] */
+  business_first_response_seconds_median: number | null;
+  /** Conversations resolved. */
+  chats_resolved: number;
   /** The cut: nothing later counts. [UTC] */
   as_of: string;
   /** Share of what the figure is about that the platform has seen; NULL when not known. */
@@ -368,7 +476,55 @@ export interface CampaignPerformance {
   definition_version: number;
 }
 
-/** Campaigns by the local month they were sent in: consistent ones with recipients, sent by the cut. A row has every column, unless `columns` names some. */
+/** Contacts that wrote on each local day and in the days that end with it. Opt-outs are no activity. A row has every column, unless `columns` names some. */
+export interface ContactActivityDaily {
+  /** Local day. [local day] */
+  day: string;
+  /** Contacts that wrote on it. */
+  active_contacts: number;
+  /** Contacts that wrote on it or the 6 days before; NULL before there are 7 days. */
+  active_contacts_7d: number | null;
+  /** Contacts that wrote on it or the 29 days before; NULL before there are 30 days. */
+  active_contacts_30d: number | null;
+  /** Contacts that wrote for the first time; of chats whose history is whole, NULL while fewer than 95 % of those present are. */
+  new_active: number | null;
+  /** Contacts that wrote earlier, but not on the 30 days before; like new_active. */
+  reactivated: number | null;
+  /** Present contacts' chats whose history is whole, of all of them. */
+  whole_share: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Of the contacts that first wrote in a local month, how many wrote in the months after. Over chats whose history is whole; a month that is not over has no row. A row has every column, unless `columns` names some. */
+export interface ContactRetentionMonthly {
+  /** First day of the local month of the contacts' first counted message. [local month] */
+  cohort: string;
+  /** Months after it: 0 is the month itself, at most 12. */
+  months_since: number;
+  /** Contacts of the cohort. */
+  contacts: number;
+  /** Those that wrote something but an opt-out in that month. */
+  active: number;
+  /** active / contacts. */
+  retention: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Campaigns by the local month they were sent in: those with recipients and no contradiction, sent by the cut. A row has every column, unless `columns` names some. */
 export interface EngagementMonthly {
   /** First day of the local month of sent_at. [local month] */
   month: string;
@@ -384,12 +540,36 @@ export interface EngagementMonthly {
   replied: number;
   /** Failed. */
   failed: number;
+  /** Delivered, of the reports that say read, too. */
+  read_delivered: number;
+  /** Delivered, of the reports that say replied, too. */
+  reply_delivered: number;
   /** delivered / total_recipients, from the sums. */
   delivery_rate: number | null;
-  /** read / delivered, from the sums. */
+  /** read / delivered, from the sums, over the reports that say both. */
   read_per_delivered: number | null;
-  /** replied / delivered, from the sums. */
+  /** replied / delivered, from the sums, over the reports that say both. */
   reply_per_delivered: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Opt-outs by their own local day, those of left-truncated conversations, too. A row has every column, unless `columns` names some. */
+export interface OptOutsDaily {
+  /** Local day. [local day] */
+  day: string;
+  /** Messages that were opt-outs. */
+  opt_outs: number;
+  /** Contacts that wrote them. */
+  contacts: number;
+  /** Opt-outs within 72 h of a template, with no reply between. */
+  after_campaign: number;
   /** The cut: nothing later counts. [UTC] */
   as_of: string;
   /** Share of what the figure is about that the platform has seen; NULL when not known. */
@@ -414,13 +594,17 @@ export interface SendTimePerformance {
   read: number;
   /** Replied. */
   replied: number;
-  /** read / delivered. */
+  /** Delivered, of the reports that say read, too. */
+  read_delivered: number;
+  /** Delivered, of the reports that say replied, too. */
+  reply_delivered: number;
+  /** read / delivered, from the sums, over the reports that say both. */
   read_per_delivered: number | null;
-  /** replied / delivered. */
+  /** replied / delivered, from the sums, over the reports that say both. */
   reply_per_delivered: number | null;
-  /** read / delivered, drawn towards the mean of all cells as far as chance explains it. */
+  /** read / read_delivered, drawn towards the mean of all cells as far as chance explains it. */
   read_per_delivered_shrunk: number | null;
-  /** replied / delivered, drawn in the same way. */
+  /** replied / reply_delivered, drawn in the same way. */
   reply_per_delivered_shrunk: number | null;
   /** At least 3 campaigns and 1,000 delivered. */
   enough_data: boolean;
@@ -434,7 +618,7 @@ export interface SendTimePerformance {
   definition_version: number;
 }
 
-/** Contacts at the end of each local day, and how they came and went. A row has every column, unless `columns` names some. */
+/** Contacts at the end of each local day, and how they came and went. From the day of the oldest counted message or of the first sweep, whichever is earlier. A row has every column, unless `columns` names some. */
 export interface ContactGrowthDaily {
   /** Local day. [local day] */
   day: string;
@@ -542,14 +726,22 @@ export interface ExecutiveSummary {
   active_campaigns: number;
   /** … at the end of the local day 7 days before the cut's. */
   active_campaigns_previous: number | null;
-  /** Settled campaigns sent in the last 30 complete local days. */
+  /** Settled campaigns sent in the last 30 complete local days, whose report says both counts. */
   read_per_delivered_30d: number | null;
   /** … in the 30 days before. */
   read_per_delivered_30d_previous: number | null;
-  /** Settled campaigns sent in the last 30 complete local days. */
+  /** Delivered by them: what the read rate is over. */
+  read_delivered_30d: number;
+  /** … in the 30 days before. */
+  read_delivered_30d_previous: number | null;
+  /** Settled campaigns sent in the last 30 complete local days, whose report says both counts. */
   reply_per_delivered_30d: number | null;
   /** … in the 30 days before. */
   reply_per_delivered_30d_previous: number | null;
+  /** Delivered by them: what the reply rate is over. */
+  reply_delivered_30d: number;
+  /** … in the 30 days before. */
+  reply_delivered_30d_previous: number | null;
   /** Over first answered waits of the last 7 complete local days. [s] */
   first_response_seconds_median_7d: number | null;
   /** … of the 7 days before. [s] */
@@ -579,13 +771,19 @@ export interface ExecutiveSummary {
 /** The row of each table, by the table's name in the address. */
 export interface KpiRows {
   agent_leaderboard: AgentLeaderboard;
+  agents_daily: AgentsDaily;
   backlog_daily: BacklogDaily;
   backlog_now: BacklogNow;
   chats_resolved_daily: ChatsResolvedDaily;
+  conversations_daily: ConversationsDaily;
   message_volume_hourly: MessageVolumeHourly;
   response_times_daily: ResponseTimesDaily;
+  support_by: SupportBy;
   campaign_performance: CampaignPerformance;
+  contact_activity_daily: ContactActivityDaily;
+  contact_retention_monthly: ContactRetentionMonthly;
   engagement_monthly: EngagementMonthly;
+  opt_outs_daily: OptOutsDaily;
   send_time_performance: SendTimePerformance;
   contact_growth_daily: ContactGrowthDaily;
   contact_growth_monthly: ContactGrowthMonthly;
@@ -629,6 +827,48 @@ export interface KpiQueries {
     first_responses?: number | number[];
     first_responses_from?: number;
     first_responses_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  agents_daily: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    day?: string | string[];
+    day_from?: string;
+    day_to?: string;
+    agent?: string | string[];
+    replies?: number | number[];
+    replies_from?: number;
+    replies_to?: number;
+    chats?: number | number[];
+    chats_from?: number;
+    chats_to?: number;
+    first_answered_waits?: number | number[];
+    first_answered_waits_from?: number;
+    first_answered_waits_to?: number;
+    first_response_seconds_median?: number | number[];
+    first_response_seconds_median_from?: number;
+    first_response_seconds_median_to?: number;
+    chats_resolved?: number | number[];
+    chats_resolved_from?: number;
+    chats_resolved_to?: number;
+    first_reply_at?: string | string[];
+    first_reply_at_from?: string;
+    first_reply_at_to?: string;
+    last_reply_at?: string | string[];
+    last_reply_at_from?: string;
+    last_reply_at_to?: string;
     as_of?: string | string[];
     as_of_from?: string;
     as_of_to?: string;
@@ -727,6 +967,53 @@ export interface KpiQueries {
     definition_version_from?: number;
     definition_version_to?: number;
   };
+  conversations_daily: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    day?: string | string[];
+    day_from?: string;
+    day_to?: string;
+    conversations?: number | number[];
+    conversations_from?: number;
+    conversations_to?: number;
+    by_contact?: number | number[];
+    by_contact_from?: number;
+    by_contact_to?: number;
+    by_business?: number | number[];
+    by_business_from?: number;
+    by_business_to?: number;
+    after_campaign?: number | number[];
+    after_campaign_from?: number;
+    after_campaign_to?: number;
+    reopened?: number | number[];
+    reopened_from?: number;
+    reopened_to?: number;
+    messages_median?: number | number[];
+    messages_median_from?: number;
+    messages_median_to?: number;
+    duration_seconds_median?: number | number[];
+    duration_seconds_median_from?: number;
+    duration_seconds_median_to?: number;
+    one_reply_rate?: number | number[];
+    one_reply_rate_from?: number;
+    one_reply_rate_to?: number;
+    over_10_messages?: number | number[];
+    over_10_messages_from?: number;
+    over_10_messages_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
   message_volume_hourly: {
     columns?: string;
     order?: string;
@@ -777,6 +1064,9 @@ export interface KpiQueries {
     first_waits?: number | number[];
     first_waits_from?: number;
     first_waits_to?: number;
+    campaign_first_waits?: number | number[];
+    campaign_first_waits_from?: number;
+    campaign_first_waits_to?: number;
     answered_waits?: number | number[];
     answered_waits_from?: number;
     answered_waits_to?: number;
@@ -789,6 +1079,12 @@ export interface KpiQueries {
     missed_waits?: number | number[];
     missed_waits_from?: number;
     missed_waits_to?: number;
+    followed_up_missed_waits?: number | number[];
+    followed_up_missed_waits_from?: number;
+    followed_up_missed_waits_to?: number;
+    shut_missed_waits?: number | number[];
+    shut_missed_waits_from?: number;
+    shut_missed_waits_to?: number;
     trailing_waits?: number | number[];
     trailing_waits_from?: number;
     trailing_waits_to?: number;
@@ -822,6 +1118,61 @@ export interface KpiQueries {
     first_response_seconds_median_censored?: number | number[];
     first_response_seconds_median_censored_from?: number;
     first_response_seconds_median_censored_to?: number;
+    opt_outs?: number | number[];
+    opt_outs_from?: number;
+    opt_outs_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  support_by: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    dimension?: string | string[];
+    value?: string | string[];
+    window_days?: number | number[];
+    window_days_from?: number;
+    window_days_to?: number;
+    waits?: number | number[];
+    waits_from?: number;
+    waits_to?: number;
+    first_waits?: number | number[];
+    first_waits_from?: number;
+    first_waits_to?: number;
+    first_answered_waits?: number | number[];
+    first_answered_waits_from?: number;
+    first_answered_waits_to?: number;
+    missed_waits?: number | number[];
+    missed_waits_from?: number;
+    missed_waits_to?: number;
+    answer_rate?: number | number[];
+    answer_rate_from?: number;
+    answer_rate_to?: number;
+    first_within_target_rate?: number | number[];
+    first_within_target_rate_from?: number;
+    first_within_target_rate_to?: number;
+    first_response_seconds_median?: number | number[];
+    first_response_seconds_median_from?: number;
+    first_response_seconds_median_to?: number;
+    first_response_seconds_p90?: number | number[];
+    first_response_seconds_p90_from?: number;
+    first_response_seconds_p90_to?: number;
+    business_first_response_seconds_median?: number | number[];
+    business_first_response_seconds_median_from?: number;
+    business_first_response_seconds_median_to?: number;
+    chats_resolved?: number | number[];
+    chats_resolved_from?: number;
+    chats_resolved_to?: number;
     as_of?: string | string[];
     as_of_from?: string;
     as_of_to?: string;
@@ -912,6 +1263,76 @@ export interface KpiQueries {
     definition_version_from?: number;
     definition_version_to?: number;
   };
+  contact_activity_daily: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    day?: string | string[];
+    day_from?: string;
+    day_to?: string;
+    active_contacts?: number | number[];
+    active_contacts_from?: number;
+    active_contacts_to?: number;
+    active_contacts_7d?: number | number[];
+    active_contacts_7d_from?: number;
+    active_contacts_7d_to?: number;
+    active_contacts_30d?: number | number[];
+    active_contacts_30d_from?: number;
+    active_contacts_30d_to?: number;
+    new_active?: number | number[];
+    new_active_from?: number;
+    new_active_to?: number;
+    reactivated?: number | number[];
+    reactivated_from?: number;
+    reactivated_to?: number;
+    whole_share?: number | number[];
+    whole_share_from?: number;
+    whole_share_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  contact_retention_monthly: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    cohort?: string | string[];
+    cohort_from?: string;
+    cohort_to?: string;
+    months_since?: number | number[];
+    months_since_from?: number;
+    months_since_to?: number;
+    contacts?: number | number[];
+    contacts_from?: number;
+    contacts_to?: number;
+    active?: number | number[];
+    active_from?: number;
+    active_to?: number;
+    retention?: number | number[];
+    retention_from?: number;
+    retention_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
   engagement_monthly: {
     columns?: string;
     order?: string;
@@ -939,6 +1360,12 @@ export interface KpiQueries {
     failed?: number | number[];
     failed_from?: number;
     failed_to?: number;
+    read_delivered?: number | number[];
+    read_delivered_from?: number;
+    read_delivered_to?: number;
+    reply_delivered?: number | number[];
+    reply_delivered_from?: number;
+    reply_delivered_to?: number;
     delivery_rate?: number | number[];
     delivery_rate_from?: number;
     delivery_rate_to?: number;
@@ -948,6 +1375,35 @@ export interface KpiQueries {
     reply_per_delivered?: number | number[];
     reply_per_delivered_from?: number;
     reply_per_delivered_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  opt_outs_daily: {
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    day?: string | string[];
+    day_from?: string;
+    day_to?: string;
+    opt_outs?: number | number[];
+    opt_outs_from?: number;
+    opt_outs_to?: number;
+    contacts?: number | number[];
+    contacts_from?: number;
+    contacts_to?: number;
+    after_campaign?: number | number[];
+    after_campaign_from?: number;
+    after_campaign_to?: number;
     as_of?: string | string[];
     as_of_from?: string;
     as_of_to?: string;
@@ -983,6 +1439,12 @@ export interface KpiQueries {
     replied?: number | number[];
     replied_from?: number;
     replied_to?: number;
+    read_delivered?: number | number[];
+    read_delivered_from?: number;
+    read_delivered_to?: number;
+    reply_delivered?: number | number[];
+    reply_delivered_from?: number;
+    reply_delivered_to?: number;
     read_per_delivered?: number | number[];
     read_per_delivered_from?: number;
     read_per_delivered_to?: number;
@@ -1164,12 +1626,24 @@ export interface KpiQueries {
     read_per_delivered_30d_previous?: number | number[];
     read_per_delivered_30d_previous_from?: number;
     read_per_delivered_30d_previous_to?: number;
+    read_delivered_30d?: number | number[];
+    read_delivered_30d_from?: number;
+    read_delivered_30d_to?: number;
+    read_delivered_30d_previous?: number | number[];
+    read_delivered_30d_previous_from?: number;
+    read_delivered_30d_previous_to?: number;
     reply_per_delivered_30d?: number | number[];
     reply_per_delivered_30d_from?: number;
     reply_per_delivered_30d_to?: number;
     reply_per_delivered_30d_previous?: number | number[];
     reply_per_delivered_30d_previous_from?: number;
     reply_per_delivered_30d_previous_to?: number;
+    reply_delivered_30d?: number | number[];
+    reply_delivered_30d_from?: number;
+    reply_delivered_30d_to?: number;
+    reply_delivered_30d_previous?: number | number[];
+    reply_delivered_30d_previous_from?: number;
+    reply_delivered_30d_previous_to?: number;
     first_response_seconds_median_7d?: number | number[];
     first_response_seconds_median_7d_from?: number;
     first_response_seconds_median_7d_to?: number;

@@ -80,7 +80,7 @@ def refresh(code: str, found: Catalog) -> str:
     for message in catalog:
         message.flags.discard("python-format")  # `95 % of` is none: places are written {so}
         if message.previous_id and not is_close(message):
-            message.string = [""] * catalog.num_plurals if message.pluralizable else ""
+            message.string = "" if isinstance(message.id, str) else ("",) * catalog.num_plurals
             message.previous_id = []
             message.flags.discard("fuzzy")
     path.parent.mkdir(parents=True, exist_ok=True)

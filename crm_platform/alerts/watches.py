@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crm_platform.alerts.alerter import Alert
 from crm_platform.alerts.words import day_of, figure, share_seen
+from crm_platform.clock import start_of_day
 from crm_platform.languages import ENGLISH, N_, Language
 from crm_platform.models.generate import figures
 from crm_platform.publish import reading
@@ -215,7 +216,7 @@ class _Days:
 
     def _stands(self, day: dt.date) -> bool:
         """Whether the day is over and its figure is final, or as good as."""
-        end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=self._settings.zone)
+        end = start_of_day(day + dt.timedelta(days=1), self._settings.zone)
         if self._as_of < end:
             return False
         if self._watch.declared.final == "at once" or self._as_of >= end + self._settings.conversation_gap:

@@ -16,6 +16,9 @@ from crm_platform.core.campaign_statuses import CampaignStatuses
 from crm_platform.core.campaigns import Campaigns
 from crm_platform.core.chat_quarantine import ChatQuarantine
 from crm_platform.core.chats import Chats
+from crm_platform.core.clock import Clock
+from crm_platform.core.contact_days import ContactDays
+from crm_platform.core.contact_groups import ContactGroups
 from crm_platform.core.contact_presence import ContactPresence
 from crm_platform.core.contact_segments import ContactSegments
 from crm_platform.core.contact_sweeps import ContactSweeps
@@ -24,11 +27,13 @@ from crm_platform.core.conversation_spans import ConversationSpans
 from crm_platform.core.conversations import Conversations
 from crm_platform.core.coverage_daily import CoverageDaily
 from crm_platform.core.coverage_sources import CoverageSources
+from crm_platform.core.done_marks import DoneMarks
 from crm_platform.core.excluded_contacts import ExcludedContacts
 from crm_platform.core.fetches import Fetches
 from crm_platform.core.messages import Messages
 from crm_platform.core.notes import Notes
 from crm_platform.core.rejected_opt_outs import RejectedOptOuts
+from crm_platform.core.reply_credit import ReplyCredit
 from crm_platform.core.response_waits import ResponseWaits
 from crm_platform.core.work import Work
 
@@ -43,6 +48,9 @@ __all__ = [
     "Campaigns",
     "ChatQuarantine",
     "Chats",
+    "Clock",
+    "ContactDays",
+    "ContactGroups",
     "ContactPresence",
     "ContactSegments",
     "ContactSweeps",
@@ -51,11 +59,13 @@ __all__ = [
     "Conversations",
     "CoverageDaily",
     "CoverageSources",
+    "DoneMarks",
     "ExcludedContacts",
     "Fetches",
     "Messages",
     "Notes",
     "RejectedOptOuts",
+    "ReplyCredit",
     "ResponseWaits",
     "Work",
 ]

@@ -11,8 +11,10 @@ class Calendar(CoreTable):
 
     key = ("day",)
     row_words = NN_("1 day", "{n} days")
-    rules = ("starts_at < ends_at",)
+    rules = ("starts_at <= ends_at",)
 
     day = date("Local day.", label=N_("Day"))
     starts_at = timestamp("Its first instant.")
-    ends_at = timestamp("The first instant of the next day: 23 or 25 hours later where clocks change.")
+    ends_at = timestamp(
+        "The first instant of the next day: 23 or 25 hours later where clocks change, 0 where a zone skipped the day."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_platform.languages import N_
-from crm_platform.schemas.base import CoreTable, count, flag, text, timestamp
+from crm_platform.schemas.base import CoreTable, count, date, flag, text, timestamp
 
 
 class Chats(CoreTable):
@@ -23,6 +23,9 @@ class Chats(CoreTable):
         "Messages that the CRM counts and that two readings of the whole list, a day apart, did not bring."
     )
     oldest_counted_at = timestamp("Its oldest counted message.", nullable=True, published="no")
+    first_inbound_day = date(
+        "Local day of its oldest counted inbound message.", nullable=True, label=N_("First message of the customer")
+    )
     last_inbound_at = timestamp(
         "Its newest counted inbound message.", nullable=True, label=N_("Last message of the customer")
     )

@@ -4,6 +4,7 @@ with counted as (
         chat_id,
         count(*) as stored_messages,
         min(timestamp) filter (where is_counted) as oldest_counted_at,
+        min(timestamp) filter (where is_counted and direction = 'inbound') as first_inbound_at,
         max(timestamp) filter (where is_counted and direction = 'inbound') as last_inbound_at
     from core.messages
     group by chat_id
@@ -31,6 +32,7 @@ known as (
         state.newest_run_since as newest_run_since,
         state.fell_short_at as fell_short_at,
         counted.oldest_counted_at as oldest_counted_at,
+        counted.first_inbound_at as first_inbound_at,
         counted.last_inbound_at as last_inbound_at
     from every_chat
     left join counted on counted.chat_id = every_chat.chat_id
@@ -45,6 +47,7 @@ select
     quarantined_messages,
     case when is_history_whole then unreachable else 0 end as unreachable_messages,
     oldest_counted_at,
+    {{ local_day("first_inbound_at") }} as first_inbound_day,
     last_inbound_at,
     case
         when is_history_whole then 0

@@ -12,6 +12,7 @@ active as (
     from core.messages
     where is_counted
         and direction = 'inbound'
+        and not is_opt_out
         and timestamp >= {{ start_of_day(30) }}
         and timestamp < {{ start_of_day(0) }}
     group by chat_id

@@ -6,7 +6,7 @@ from crm_platform.schemas.base import CoreTable, count, flag, integer, text, tim
 
 
 class ConversationSpans(CoreTable):
-    """Conversations as far as their messages alone tell."""
+    """Conversations as far as their messages and marks as done tell."""
 
     key = ("chat_id", "conversation_number")
     is_by_chat = True
@@ -22,7 +22,12 @@ class ConversationSpans(CoreTable):
     inbound_messages = count("Messages from the contact.")
     replies = count("Replies.")
     templates = count("Templates.")
+    messages = count("All of its messages but templates.")
+    last_inbound_position = count("Place of its last inbound message in the chat; 0 without one.")
     initiated_by = text("Who wrote first.", allowed=("contact", "business"))
+    origin = text("Origin of its first inbound message.", nullable=True, allowed=("campaign", "organic"))
+    reopened = flag("Cut off by a mark as done alone, and opened by the contact.")
+    last_mark = integer("Number of its last mark as done.", nullable=True, minimum=1)
     known_until = timestamp("The chat is known until then.", nullable=True)
-    is_over = flag("Silent for longer than the gap, as far as is known.")
+    is_over = flag("Silent for longer than the gap, or marked as done and its grace run out, as far as is known.")
     is_left_truncated = flag("The oldest stored conversation of a chat whose history is not yet whole.")

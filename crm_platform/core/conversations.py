@@ -8,7 +8,7 @@ from crm_platform.schemas.base import CoreTable, count, date, flag, integer, sec
 
 
 class Conversations(CoreTable):
-    """Conversations: a silence longer than the gap starts a new one."""
+    """Conversations: a silence longer than the gap starts a new one, and so does what follows a mark as done."""
 
     key = ("chat_id", "first_message_id")
     row_words = NN_("1 conversation", "{n} conversations")
@@ -34,8 +34,19 @@ class Conversations(CoreTable):
     inbound_messages = count("Messages from the contact.")
     replies = count("Replies.")
     templates = count("Templates.")
+    messages = count("All of its messages but templates.", label=N_("Messages"))
+    duration_seconds = seconds("From its first message to its last.", label=N_("Duration"))
     initiated_by = text("Who wrote first.", allowed=("contact", "business"))
-    is_over = flag("Silent for longer than the gap, as far as is known.")
+    origin = text(
+        "Origin of its first inbound message; NULL without one.",
+        nullable=True,
+        allowed=("campaign", "organic"),
+        label=N_("Origin"),
+    )
+    reopened = flag("Cut off from the one before by a mark as done alone, and opened by the contact.")
+    agent = text("Who wrote its last reply.", nullable=True, label=N_("Agent"))
+    region = text("ISO country code of the contact's number.", nullable=True, label=N_("Country"))
+    is_over = flag("Silent for longer than the gap, or marked as done and its grace run out, as far as is known.")
     is_left_truncated = flag("The oldest stored conversation of a chat whose history is not yet whole.")
     resolved_at = timestamp("When it was resolved.", nullable=True, label=N_("Resolved"))
     # Translators: how a conversation was resolved: marked as done, or ended answered
@@ -46,4 +57,7 @@ class Conversations(CoreTable):
     )
     resolved_day = date("Local day of resolved_at.", nullable=True)
     ended_day = date("Local day of ended_at.")
-    marker = text("Who marked it as done.", nullable=True, published="no")
+    started_day = date("Local day of started_at.")
+    resolved_agent = text(
+        "Who marked it as done, else the assignee when it was resolved.", nullable=True, label=N_("Resolved by")
+    )

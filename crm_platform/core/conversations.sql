@@ -8,20 +8,14 @@ with outcomes as (
     from core.response_waits
     group by chat_id, conversation_number
 ),
-marks as (
+repliers as (
     select
-        spans.chat_id as chat_id,
-        spans.conversation_number as conversation_number,
-        events."at" as marked_at,
-        events.agent as marker,
-        row_number() over (
-            partition by spans.chat_id, spans.conversation_number order by events."at" desc, events.event_id desc
-        ) as newest
-    from core.conversation_spans as spans
-    join raw.operator_events as events on events.chat_id = spans.chat_id
-    where events.kind = 'done'
-        and events."at" >= spans.started_at
-        and events."at" < {{ later("spans.ended_at", gap_seconds) }}
+        messages.chat_id as chat_id,
+        messages.conversation_number as conversation_number,
+        {{ last_by("messages.message_id", "messages.position") }} as message_id
+    from core.messages as messages
+    where messages.is_counted and messages.is_reply
+    group by messages.chat_id, messages.conversation_number
 ),
 resolved as (
     select
@@ -34,12 +28,16 @@ resolved as (
         spans.inbound_messages as inbound_messages,
         spans.replies as replies,
         spans.templates as templates,
+        spans.messages as messages,
         spans.initiated_by as initiated_by,
+        spans.origin as origin,
+        spans.reopened as reopened,
         spans.is_over as is_over,
         spans.is_left_truncated as is_left_truncated,
         coalesce(outcomes.is_waiting, false) as is_waiting,
         coalesce(outcomes.is_missed, false) as is_missed,
         marks.marker as marker,
+        repliers.message_id as last_reply_id,
         case
             when marks.marked_at is not null then marks.marked_at
             when spans.is_over and spans.inbound_messages > 0 and spans.replies > 0
@@ -53,19 +51,26 @@ resolved as (
     from core.conversation_spans as spans
     left join outcomes
         on outcomes.chat_id = spans.chat_id and outcomes.conversation_number = spans.conversation_number
-    left join marks
-        on marks.chat_id = spans.chat_id and marks.conversation_number = spans.conversation_number and marks.newest = 1
+    left join repliers
+        on repliers.chat_id = spans.chat_id and repliers.conversation_number = spans.conversation_number
+    left join core.done_marks as marks on marks.chat_id = spans.chat_id and marks.number = spans.last_mark
 )
 select
-    chat_id,
-    first_message_id,
-    conversation_number,
+    resolved.chat_id as chat_id,
+    resolved.first_message_id as first_message_id,
+    resolved.conversation_number as conversation_number,
     started_at,
     ended_at,
     inbound_messages,
     replies,
     templates,
+    messages,
+    {{ seconds_between("started_at", "ended_at") }} as duration_seconds,
     initiated_by,
+    origin,
+    reopened,
+    credit.agent as agent,
+    nullif(contacts.region, '') as region,
     is_over,
     is_left_truncated,
     resolved_at,
@@ -81,5 +86,13 @@ select
         as resolution_seconds,
     {{ local_day("resolved_at") }} as resolved_day,
     {{ local_day("ended_at") }} as ended_day,
-    nullif(marker, '') as marker
+    {{ local_day("started_at") }} as started_day,
+    case when resolved_at is not null then coalesce(markers.agent, assignees.agent) end as resolved_agent
 from resolved
+left join core.reply_credit as credit
+    on credit.chat_id = resolved.chat_id and credit.message_id = resolved.last_reply_id
+left join core.agent_aliases as markers on markers.alias = resolved.marker
+left join core.assignments as assignees
+    on assignees.chat_id = resolved.chat_id
+    and assignees.assigned_at <= resolved.resolved_at and resolved.resolved_at < assignees.until_at
+left join raw.contacts as contacts on contacts.chat_id = resolved.chat_id

@@ -2,7 +2,7 @@
 with stored as (
     select {{ local_day("timestamp") }} as day, count(*) as messages
     from core.messages
-    where is_counted and not is_template
+    where is_timely and not is_template
     group by {{ local_day("timestamp") }}
 ),
 -- A chat's missing history counts for every day on which it may have been written.

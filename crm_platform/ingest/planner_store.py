@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from crm_platform.api import FIRST_BELIEVED
+from crm_platform.clock import start_of_day
 from crm_platform.ingest.clocks import CLOCK_SLACK
 from crm_platform.ingest.planner import CrawlPlanner, SavedPlanner, SeenMessage
 from crm_platform.schemas import ops
@@ -149,5 +150,5 @@ def expected_unseen(settings: Settings, warehouse: Warehouse, *, as_of: datetime
     last = as_of.astimezone(zone).date()
     first = last if oldest is None else min(last, oldest.replace(tzinfo=UTC).astimezone(zone).date())
     days = [first + timedelta(days=step) for step in range((last - first).days + 1)]
-    edges = [datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC) for day in days]
+    edges = [start_of_day(day, zone) for day in days]
     return dict(zip(days, planner.expected_unseen_by(as_of, [*edges, as_of]), strict=True))

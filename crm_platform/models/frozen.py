@@ -1,9 +1,9 @@
 """Freezing: what was known by a cut, read out of the live warehouse once, so that a build computes beside the crawl.
 
-What belongs here: which rows are known by a cut, and the calendar. What does not: any figure, telling which chats have
-changed (incremental.py), who of the staff is who (staff.py), who is left out (exclusion.py). The live lock is held for
-the copying alone; of messages, nine rows in ten, only those of changed chats are copied. Numbers, names and texts
-(`stays_raw`) are never read out.
+What belongs here: which rows are known by a cut, the clock and the calendar. What does not: any figure, telling which
+chats have changed (incremental.py), who of the staff is who (staff.py), who is left out (exclusion.py). The live lock
+is held for the copying alone; of messages, nine rows in ten, only those of changed chats are copied. Numbers, names and
+texts (`stays_raw`) are never read out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from crm_platform import core
+from crm_platform.clock import BEGINS_AT, instant_of, stretches
 from crm_platform.errors import FixConfiguration
 from crm_platform.models.corrections import REJECTED_OPT_OUTS
 from crm_platform.models.cut import Cut
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 FIGURE_SETTINGS = (
     "timezone",
     "conversation_gap_hours",
+    "after_done_minutes",
+    "silent_types",
     "business_hours",
     "holidays",
     "first_response_target_minutes",
@@ -50,8 +53,8 @@ FIGURE_SETTINGS = (
 CALENDAR_DAYS = 100
 """The calendar reaches at least so far back: the longest window of a figure is 84 days."""
 
-CALENDAR_START = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-"""No figure goes further back, whatever a broken clock wrote: nothing older is believed."""
+DAYS_AHEAD = 2
+"""Business hours reach so much further: 24 hours from now are asked about."""
 
 
 def freeze(
@@ -99,15 +102,18 @@ def freeze(
         known_staff = staff(session, cut=cut, source="live.")
         rows |= _fill_staff(session, known_staff, settings)
         messages = _known_rows(raw.Messages, known)
-        basis = basis_of(session, figures=figures)
-        with _spellings(session, known_staff):
+        clock = stretches(settings.zone, as_of=cut)
+        offsets = [(one.from_at.isoformat(), one.utc_offset_seconds) for one in clock]
+        basis = basis_of(session, figures={**figures, "clock": offsets})
+        with _spellings(session, known_staff, settings):
             changes = note_changes(session, messages=messages, meanings=_meanings(known), basis=basis, full=full)
         rows[raw.Messages.full_name()] = _messages(session, messages, changes)
         days = _days(session, settings, cut)
         contents: dict[type[Table], Iterable[Mapping[str, object]]] = {
             ops.ExpectedUnseen: _expected(expected_unseen, cut.astimezone(settings.zone).date()),
+            core.Clock: (stretch._asdict() for stretch in clock),
             core.Calendar: _calendar(days, settings),
-            core.BusinessHours: _business_hours(days, settings),
+            core.BusinessHours: _business_hours([*days, *_days_after(days[-1], DAYS_AHEAD)], settings),
             ops.Builds: [
                 {
                     "as_of": cut,
@@ -281,10 +287,12 @@ def _fill_staff(session: DuckDbSession, known: Staff, settings: Settings) -> dic
 
 
 @contextlib.contextmanager
-def _spellings(session: DuckDbSession, known: Staff) -> Iterator[None]:
-    """Let SQL ask for an agent by an identifier as it came: `spellings` (spelling, name)."""
+def _spellings(session: DuckDbSession, known: Staff, settings: Settings) -> Iterator[None]:
+    """Let SQL ask whom an identifier means, as it came: `spellings` (spelling, means), by name and whether a bot."""
+    bots = {known.names.get(sender) for sender in settings.automation_senders}
     spellings = sorted(known.spellings)
-    columns = {"spelling": spellings, "name": [known.names[staff_key(spelling) or ""] for spelling in spellings]}
+    names = [known.names[staff_key(spelling) or ""] for spelling in spellings]
+    columns = {"spelling": spellings, "means": [f"{'bot' if name in bots else 'agent'} {name}" for name in names]}
     session.connection.register("spellings", pa.table(columns, pa.schema(dict.fromkeys(columns, pa.string()))))
     yield
     session.connection.unregister("spellings")
@@ -292,7 +300,7 @@ def _spellings(session: DuckDbSession, known: Staff) -> Iterator[None]:
 
 def _meanings(known: str) -> dict[type[Table], tuple[str, ...]]:
     """What rows mean besides what they say: that their time has come, whose they are, that they are no opt-outs."""
-    agent = "(select max(name) from spellings where spelling = {})"
+    agent = "(select max(means) from spellings where spelling = {})"
     rejected = f"(select value from {core.RejectedOptOuts.full_name()} where kind = '{{}}')"
     is_rejected = (
         f"is_opt_out and (opt_out_word in {rejected.format('word')} or message_id in {rejected.format('message')})"
@@ -317,43 +325,42 @@ def _days(session: DuckDbSession, settings: Settings, cut: dt.datetime) -> list[
         """
         select min(moment) as moment from (
             select min(timestamp) as moment from raw.messages where not is_future_dated
-            union all select min(created_at) from raw.contacts
-            union all select min(first_fetched_at) from raw.contacts
             union all select min(started_at) from raw.contact_sweeps
         )
         """
     )["moment"][0].as_py()
     first = today - dt.timedelta(days=CALENDAR_DAYS)
     if oldest is not None:
-        first = min(first, max(oldest.replace(tzinfo=dt.UTC), CALENDAR_START).astimezone(settings.zone).date())
+        first = min(first, max(oldest.replace(tzinfo=dt.UTC), BEGINS_AT).astimezone(settings.zone).date())
     return [first + dt.timedelta(days=number) for number in range((today - first).days + 1)]
 
 
-def _at(day: dt.date, minute: int, settings: Settings) -> dt.datetime:
-    """The instant of a local time of day; 1440 minutes are the next midnight. The first one where it comes twice."""
-    day, minute = day + dt.timedelta(days=minute // 1440), minute % 1440
-    return dt.datetime.combine(day, dt.time(minute // 60, minute % 60), settings.zone).astimezone(dt.UTC)
+def _days_after(day: dt.date, number: int) -> list[dt.date]:
+    return [day + dt.timedelta(days=ahead) for ahead in range(1, number + 1)]
 
 
 def _calendar(days: Iterable[dt.date], settings: Settings) -> Iterator[dict[str, object]]:
     for day in days:
-        yield {"day": day, "starts_at": _at(day, 0, settings), "ends_at": _at(day, 1440, settings)}
+        yield {
+            "day": day,
+            "starts_at": instant_of(day, 0, settings.zone),
+            "ends_at": instant_of(day, 1440, settings.zone),
+        }
 
 
 def _business_hours(days: Iterable[dt.date], settings: Settings) -> Iterator[dict[str, object]]:
     hours = settings.open_hours
     if hours is None:
         return
-    passed = 0.0
+    passed, zone = 0.0, settings.zone
     for day in days:
-        stretches = [
-            (_at(day, one.start_minute, settings), _at(day, one.end_minute, settings))
+        open_hours = [
+            (instant_of(day, one.start_minute, zone), instant_of(day, one.end_minute, zone))
             for one in hours
             if one.weekday == day.weekday() and day not in settings.holidays
-        ] or [(_at(day, 0, settings),) * 2]
+        ] or [(instant_of(day, 0, zone),) * 2]
         before = passed
-        for number, (opens_at, ends_at) in enumerate(stretches, start=1):
-            closes_at = max(opens_at, ends_at)  # a stretch inside the hour that spring leaves out
+        for number, (opens_at, closes_at) in enumerate(open_hours, start=1):
             passed += (closes_at - opens_at).total_seconds()
             yield {
                 "day": day,

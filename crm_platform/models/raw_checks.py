@@ -9,12 +9,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
 
 from crm_platform.models.checks import CheckResult, DataCheck, Figure, count, first_row, number, stored
+from crm_platform.models.cut import Cut
+from crm_platform.models.render import vocabulary
 from crm_platform.schemas import Table, ops, raw
 
 if TYPE_CHECKING:
+    from crm_platform.settings import Settings
     from crm_platform.warehouse import Session
 
 DRIFT_IS_NEWS: Final = dt.timedelta(days=7)  # a field that has been there for a week has been read by somebody
@@ -163,18 +165,19 @@ def duplicates(session: Session) -> CheckResult:
     )
 
 
-def volume(session: Session, *, timezone: str, now: dt.datetime) -> CheckResult:
+def volume(session: Session, *, settings: Settings, now: dt.datetime) -> CheckResult:
     """Hold the last complete day's messages against the 28 days before it; says so when there is less history."""
+    words = vocabulary(dialect=session.dialect, settings=settings, cut=Cut(as_of=now, rows={}))
     days = session.query(
         f"""
-        select cast(timezone(?, timezone('UTC', timestamp)) as date) as day, count(*) as messages
+        select {words["local_day"]("timestamp")} as day, count(*) as messages
         from {raw.Messages.full_name()}
         where not is_future_dated and timestamp >= ?
         group by 1 order by 1
         """,
-        (timezone, stored(now - dt.timedelta(days=VOLUME_DAYS + 3))),
+        (stored(now - dt.timedelta(days=VOLUME_DAYS + 3)),),
     ).to_pylist()
-    yesterday = now.astimezone(ZoneInfo(timezone)).date() - dt.timedelta(days=1)
+    yesterday = now.astimezone(settings.zone).date() - dt.timedelta(days=1)
     by_day = {row["day"]: int(row["messages"]) for row in days}
     before = [by_day.get(yesterday - dt.timedelta(days=back), 0) for back in range(1, VOLUME_DAYS + 1)]
     oldest = f"select min(timestamp) as at from {raw.Messages.full_name()} where not is_future_dated"
@@ -379,7 +382,7 @@ RAW_CHECKS: Final[tuple[DataCheck, ...]] = (
         raw.Messages,
         "volume",
         "Yesterday's messages are in the range of the 28 days before.",
-        lambda session, settings, now: volume(session, timezone=settings.timezone, now=now),
+        lambda session, settings, now: volume(session, settings=settings, now=now),
     ),
 )
 """Asked of the live warehouse, after ingest."""

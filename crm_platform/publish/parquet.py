@@ -7,7 +7,7 @@ that a crash cannot break (snapshot.py), the DuckDB file that is made of these f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -48,9 +48,12 @@ def write_parquet(
     building: Path,
     *,
     previous: tuple[Path, Manifest] | None,
-    zone: str,
+    local: Callable[[str], str],
 ) -> tuple[dict[str, MonthEntry], dict[str, FileEntry]]:
-    """Write the Parquet files, streaming; returns the months, and the files shared with `previous`."""
+    """Write the Parquet files, streaming; returns the months, and the files shared with `previous`.
+
+    `local`: the SQL of what local clocks show at an instant.
+    """
     months: dict[str, MonthEntry] = {}
     linked: dict[str, FileEntry] = {}
     for table in tables:
@@ -63,8 +66,8 @@ def write_parquet(
             continue
         folder = folder / table.table
         folder.mkdir()
-        month_of = f"strftime(timezone('{zone}', timezone('UTC', \"{BY_MONTH[name]}\")), '%Y-%m')"
-        for month, (entry, where) in _months(session, table, month_of, zone=zone).items():
+        month_of = f"""strftime({local(f'"{BY_MONTH[name]}"')}, '%Y-%m')"""
+        for month, (entry, where) in _months(session, table, month_of).items():
             months[month] = entry
             file = folder / f"{month}.parquet"
             inside = file.relative_to(building).as_posix()
@@ -93,9 +96,7 @@ def _is_whole(file: Path, known: FileEntry) -> bool:
         return False
 
 
-def _months(
-    session: DuckDbSession, table: type[Table], month_of: str, *, zone: str
-) -> dict[str, tuple[MonthEntry, str]]:
+def _months(session: DuckDbSession, table: type[Table], month_of: str) -> dict[str, tuple[MonthEntry, str]]:
     """Of each local month rows and content digest, whatever the order of its rows, and which rows these are."""
     columns = ", ".join(f'"{column}"' for column in published_columns(table))
     moment = f'"{BY_MONTH[table.full_name()]}"'
@@ -105,7 +106,7 @@ def _months(
         f" from {_published(table)} group by month order by month"
     ).fetchall()
     # What else decides a file's content; hash() may change its meaning between DuckDB versions.
-    frame = f"{duckdb.__version__}|{zone}|{columns}"
+    frame = f"{duckdb.__version__}|{month_of}|{columns}"
     return {
         month: (
             MonthEntry(rows=count, content=hashlib.sha256(f"{frame}|{count}|{total}|{mix}".encode()).hexdigest()),

@@ -108,7 +108,7 @@ def publish(
             if _cut(session, tables) != cut:
                 raise GiveUp(f"another build began while this one was validated: {_REBUILD}")
             bind_key(session, pseudonym_key(settings))
-            months, linked = write_parquet(session, tables, building, previous=previous, zone=settings.timezone)
+            months, linked = write_parquet(session, tables, building, previous=previous, local=_local(cut))
         database = DuckDbWarehouse(building / DATABASE, lock_dir=settings.lock_dir)
         write_database(database.path, {table: published_columns(table) for table in tables})
         with database.reading() as session:
@@ -217,14 +217,21 @@ def _sql(tables: Sequence[type[Table]], cut: _Cut) -> dict[str, str]:
     from crm_platform import models  # noqa: PLC0415 - readers of a snapshot need no templates
     from crm_platform.models.render import is_built  # noqa: PLC0415
 
-    settings = Settings.model_construct(**json.loads(cut.settings))
+    settings, at = Settings.model_construct(**json.loads(cut.settings)), models.Cut(as_of=cut.as_of, rows={})
     return {
-        table.full_name(): models.render(
-            table, dialect="duckdb", settings=settings, cut=models.Cut(as_of=cut.as_of, rows={})
-        )
+        table.full_name(): models.render(table, dialect="duckdb", settings=settings, cut=at)
         for table in tables
         if is_built(table)
     }
+
+
+def _local(cut: _Cut) -> Callable[[str], str]:
+    """Gives the SQL of what local clocks show at an instant."""
+    from crm_platform import models  # noqa: PLC0415 - readers of a snapshot need no templates
+
+    settings, at = Settings.model_construct(**json.loads(cut.settings)), models.Cut(as_of=cut.as_of, rows={})
+    local: Callable[[str], str] = models.vocabulary(dialect="duckdb", settings=settings, cut=at)["local"]
+    return local
 
 
 def _describe(session: DuckDbSession, table: type[Table], *, sql: str | None) -> TableEntry:

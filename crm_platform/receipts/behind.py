@@ -17,10 +17,10 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from zoneinfo import ZoneInfo
 
 import duckdb
 
+from crm_platform.clock import zone_of
 from crm_platform.errors import GiveUp, InvalidRequest, NotFound
 from crm_platform.models import Cut, expand, vocabulary
 from crm_platform.models.generate import aggregate, source, used
@@ -180,7 +180,7 @@ class SnapshotReader:
         if not rows or not is_range(key):
             return rows[0] if rows else None
         seen = self.coverage(own[1]["day_from"], own[1]["day_to"])
-        today = self.manifest.as_of.astimezone(ZoneInfo(self.manifest.timezone)).date()
+        today = self.manifest.as_of.astimezone(zone_of(self.manifest.timezone)).date()
         line = self.lineage(table, column)
         return {
             column: self.value(self.behind(line, own)) if line else None,

@@ -41,5 +41,8 @@ def environment_without_secrets() -> dict[str, str]:
 
 
 def environment_with(**defaults: str) -> dict[str, str]:
-    """Give this process's environment for a child, with `defaults` for variables that are not set."""
-    return {**defaults, **os.environ}
+    """Give this process's environment for a child, with `defaults` for variables that are not set.
+
+    Python's time zones come from `tzdata` alone there (clock.py), also in a Dagster process that loads no code of ours.
+    """
+    return {**defaults, **os.environ, "PYTHONTZPATH": ""}

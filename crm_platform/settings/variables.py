@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from crm_platform.clock import zone_of
 from crm_platform.languages import ENGLISH, Language
 from crm_platform.settings import addresses, values
 from crm_platform.settings.addresses import Network, is_loopback
@@ -137,6 +138,13 @@ class Settings(BaseSettings):
     )
 
     conversation_gap_hours: Hours = Field(24, description="A longer silence starts a new conversation.")
+    after_done_minutes: Minutes = Field(
+        30, description="Later than so long after a mark as done, a message starts a new conversation."
+    )
+    silent_types: TextList = Field(
+        ("reaction", "system", "note", "call", "revoked", "unsupported"),
+        description="Types of messages that stand in no figure: nobody asks or answers by them.",
+    )
     business_hours: Annotated[str, AfterValidator(_readable_hours)] = Field(
         "Mon-Fri 08:00-17:00", description="Opening hours for business response times."
     )
@@ -326,7 +334,7 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         """The local time zone of days, months, weekdays and hours."""
-        return ZoneInfo(self.timezone)
+        return zone_of(self.timezone)
 
     @property
     def open_hours(self) -> tuple[OpenHours, ...] | None:

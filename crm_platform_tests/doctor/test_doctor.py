@@ -251,6 +251,15 @@ def test_agents_of_the_teams_file_that_were_never_seen_are_named(settings):
     assert wrong == Finding("teams", "BAD", "agent_teams.csv, line 2: the team is empty; write both, or no line")
 
 
+def test_lines_of_costs_that_do_not_count_are_named(settings):
+    assert list(figures.campaign_costs(settings, NOW)) == []
+    (settings.root / "campaign_costs.csv").write_text("name,cost,value\nspring,1.250,1\n", encoding="utf-8")
+    wrong, unknown = figures.campaign_costs(settings, NOW)
+    assert (wrong.state, unknown.state) == ("note", "note")
+    assert "campaign_costs.csv, line 2: cost '1.250' can mean two things" in wrong.words
+    assert "no campaigns are published yet" in unknown.words
+
+
 # Work.
 
 

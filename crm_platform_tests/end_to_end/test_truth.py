@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 
+from crm_platform.tables import TABLES
 from crm_platform_tests.end_to_end.platform_run import Platform, utc
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.oracle.compute import KEYS, compute
@@ -52,7 +53,7 @@ def test_every_published_kpi_equals_the_oracle(tmp_path, options):
     )
     expected = compute(facts)
     wrong = {}
-    for table in sorted(name for name in expected if name.startswith("kpi.")):
+    for table in sorted(name for name in expected if name.startswith("kpi.") and name in TABLES):
         found = differences(expected[table], platform.published(f"from {table}"), KEYS[table])
         if found:
             wrong[table] = (len(found), found[:5])

@@ -7,18 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from crm_platform.tables import TABLES
 from crm_platform_tests.models.worlds import from_facts
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.oracle.compute import KEYS, compute
 from crm_platform_tests.oracle.facts import Facts
 from crm_platform_tests.oracle.worlds import random_facts
 
-# Midnight that does not exist, or comes twice; half an hour; a day that was skipped.
+# Midnight that does not exist, or comes twice; half an hour; a day that was skipped; changes that the engines' own zone
+# data has otherwise than `tzdata`; three quarters of an hour.
 ODD_ZONES = (
     "Australia/Lord_Howe",
     pytest.param("Pacific/Apia", marks=pytest.mark.slow),
     pytest.param("America/Havana", marks=pytest.mark.slow),
     pytest.param("America/Santiago", marks=pytest.mark.slow),
+    pytest.param("Africa/Casablanca", marks=pytest.mark.slow),
+    pytest.param("America/Vancouver", marks=pytest.mark.slow),
+    pytest.param("Asia/Kathmandu", marks=pytest.mark.slow),
 )
 
 
@@ -29,6 +34,7 @@ def disagreements(facts: Facts, folder: Path) -> dict[str, list[str]]:
     problems = {
         table: differences(expected, world.tables[table], KEYS[table], tolerance=1e-9)
         for table, expected in compute(facts).items()
+        if table in TABLES  # the oracle may be ahead of the product
     }
     return {table: found for table, found in problems.items() if found}
 

@@ -213,6 +213,7 @@ def test_the_order_of_a_build_follows_what_templates_read():
             core.BusinessHours,
             core.Calendar,
             core.ChatQuarantine,
+            core.Clock,
             core.ExcludedContacts,
             core.RejectedOptOuts,
         )

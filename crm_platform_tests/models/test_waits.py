@@ -6,6 +6,8 @@ import datetime as dt
 
 import pytest
 
+from crm_platform import core
+from crm_platform.models import validate
 from crm_platform_tests.models.conftest import Worlds
 from crm_platform_tests.models.worlds import Row, World
 
@@ -197,6 +199,78 @@ def _calendar(world: World) -> list[dict[str, object]]:
     with world.models.reading() as session:
         rows: list[dict[str, object]] = session.query("select * from core.calendar").to_pylist()
     return rows
+
+
+def test_an_evening_on_which_zone_data_of_other_ages_differ(new_world: Worlds):
+    """Casablanca: 23:10 by `tzdata` 2026.6, the next day by what DuckDB brings. An unanswered question at 23:10Z."""
+    asked, friday = dt.datetime(2026, 11, 20, 23, 10, tzinfo=dt.UTC), dt.date(2026, 11, 20)
+    for now, inbound in ((asked + 20 * MINUTE, 0), (asked + HOUR, 1)):  # complete days alone count by the hour
+        world = new_world(timezone="Africa/Casablanca", business_hours="Mon-Sun 00:00-24:00")
+        chat(world, "in@0", start=asked, known_until=now)
+        world.freeze(now)
+        assert world.row("kpi.response_times_daily", day=friday)["open_waits"] == 1
+        assert world.row("kpi.backlog_daily", day=friday)["open_waits_at_end"] == 1
+        assert world.row("kpi.message_volume_hourly", weekday=4, hour=23)["inbound"] == inbound
+        assert validate(world.models, core.ResponseWaits) == []
+
+
+def test_business_minutes_where_a_clock_change_was_abolished(new_world: Worlds):
+    """Vancouver stays at -07:00 in November 2026 by `tzdata` 2026.6: half an hour from 23:45 on counts 30 minutes."""
+    now = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
+    world = new_world(timezone="America/Vancouver", business_hours="Mon-Sun 00:00-24:00")
+    asked = dt.datetime(2026, 11, 18, 6, 45, tzinfo=dt.UTC)
+    chat(world, "in@0 out@30", start=asked)
+    world.freeze(now)
+    (wait,) = world.tables[WAITS]
+    assert wait["business_response_seconds"] == 30 * 60
+    assert world.row("kpi.response_times_daily", day=dt.date(2026, 11, 17))["answered_waits"] == 1
+
+
+def test_business_hours_that_begin_in_the_hour_that_spring_leaves_out(new_world: Worlds):
+    """Berlin, 29 March 2026: 02:30 is the instant of the change, 03:00 summer time. So an hour is open until 04:00."""
+    world = new_world(timezone="Europe/Berlin", business_hours="Sun 02:30-04:00")
+    chat(world, "in@0 out@240", start=dt.datetime(2026, 3, 29, 0, tzinfo=dt.UTC))
+    world.freeze(NOW)
+    (wait,) = world.tables[WAITS]
+    assert wait["business_response_seconds"] == 3600
+
+
+def test_a_day_that_a_zone_skipped(new_world: Worlds):
+    """Apia had no 30 December 2011: it has a row, in which nothing lies."""
+    world = new_world(timezone="Pacific/Apia")
+    change = dt.datetime(2011, 12, 30, 10, tzinfo=dt.UTC)
+    chat(world, "in@0 in@1", start=change - MINUTE, known_until=change + 3 * DAY)
+    world.freeze(change + 3 * DAY)
+    waits = {row["day"]: row["waits"] for row in world.tables["kpi.response_times_daily"]}
+    assert [waits[dt.date(2011, 12, day)] for day in (29, 30, 31)] == [1, 0, 0]
+    (skipped,) = (row for row in _calendar(world) if row["day"] == dt.date(2011, 12, 30))
+    assert skipped["starts_at"] == skipped["ends_at"] == change.replace(tzinfo=None)
+    assert validate(world.models, core.Calendar) == []
+
+
+def test_the_clock_of_a_cut_tells_the_days_of_its_figures(new_world: Worlds):
+    """A day by core.clock, joined as a reader would."""
+    world = new_world(timezone="Europe/Berlin")
+    for number in range(60):
+        chat(world, "in@0", start=NOW - number * 41 * HOUR - 7 * MINUTE, chat_id=f"{number}")
+    world.freeze(NOW)
+    assert world.tables["kpi.response_times_daily"]
+    with world.models.reading() as session:
+        by_clock = session.query(
+            """
+            select cast(waiting_since + to_seconds(utc_offset_seconds) as date) as day, count(*) as waits
+            from core.response_waits
+            join core.clock on waiting_since >= from_at and waiting_since < until_at
+            group by all order by all
+            """
+        ).to_pylist()
+        days = session.query(
+            """
+            select day, waits from kpi.response_times_daily where waits > 0 order by all
+            """
+        ).to_pylist()
+    assert validate(world.models, core.Clock) == []
+    assert by_clock == days
 
 
 # question and answer as local times of week 16–22 November 2026 (Monday is the 16th), business seconds in hours

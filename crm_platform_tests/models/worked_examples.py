@@ -35,9 +35,10 @@ INPUT = {
     "Contacts": ("chat", "first seen", "created", "number", "field"),
     "Sweeps": ("started", "seen", "reported total", "complete", "rejected", "accepted"),
     "Chats": ("chat", "known until", "history", "total"),
-    "Messages": ("chat", "time", "what", "status", "sender", "fetched"),
+    "Messages": ("chat", "time", "what", "type", "status", "sender", "fetched"),
     "Operator events": ("chat", "time", "kind", "agent"),
     "Agent aliases": ("alias", "agent"),
+    "Teams": ("agent", "team"),
     "Campaigns": ("campaign", "name", "first seen", "status", "created", "scheduled", "recipients"),
     "Status changes": ("campaign", "seen", "status"),
     "Reports": (
@@ -47,7 +48,13 @@ INPUT = {
     "Expected unseen": ("day", "messages"),
 }
 EXPECTED, EXPECTED_ROWS = "Expected", "Expected rows"
-KINDS = {"in": ("inbound", "text"), "out": ("outbound", "text"), "template": ("outbound", "template")}
+# Direction and type of each kind of message.
+KINDS = {
+    "in": ("inbound", "text"),
+    "opt-out": ("inbound", "text"),
+    "out": ("outbound", "text"),
+    "template": ("outbound", "template"),
+}
 
 Cells = Mapping[str, str]
 Row = dict[str, object]
@@ -310,6 +317,7 @@ class _Reader:
                 for row in self.rows("Operator events")
             ),
             agent_aliases={row["alias"]: row["agent"] for row in self.rows("Agent aliases")},
+            agent_teams={row["agent"]: row["team"] for row in self.rows("Teams")},
         )
 
     def messages(self) -> Iterator[Message]:
@@ -323,15 +331,20 @@ class _Reader:
                 direction=direction,
                 timestamp=at,
                 first_fetched_at=self.time(row["fetched"]) if row["fetched"] else at,
-                type=kind,
+                type=row["type"] or kind,
                 status=row["status"] or None,
                 sender=row["sender"] or None,
+                is_opt_out=row["what"] == "opt-out",
             )
 
     def contacts(self) -> Iterator[Contact]:
-        """Contacts; an empty cell of a custom field is an empty text."""
+        """Contacts; an empty cell of a custom field is an empty text, `VIP; shop` a list."""
         for row in self.rows("Contacts"):
-            fields = {name.removeprefix("field "): value for name, value in row.items() if name.startswith("field ")}
+            fields: dict[str, str | list[str] | None] = {
+                name.removeprefix("field "): value.split("; ") if "; " in value else value
+                for name, value in row.items()
+                if name.startswith("field ")
+            }
             yield Contact(
                 chat_id=row["chat"],
                 first_seen_at=self.time(row["first seen"]),

@@ -289,7 +289,14 @@ class World:
 
 def from_facts(facts: Facts, folder: Path) -> World:
     """The rows that a crawl of the oracle's facts would have left, also of what it did after the cut."""
-    world = World(folder, facts.settings)
+    settings = {"data_dir": folder}
+    if facts.excluded:
+        settings["exclude_contacts"] = folder / "excluded.txt"
+        settings["exclude_contacts"].write_text("\n".join(sorted(facts.excluded)), encoding="utf-8")
+    world = World(folder, facts.settings.model_copy(update=settings))
+    if facts.agent_teams:
+        lines = ["agent,team", *(f"{agent},{team}" for agent, team in facts.agent_teams.items())]
+        (world.settings.root / "agent_teams.csv").write_text("\n".join(lines), encoding="utf-8")
     for event in facts.operator_events:
         world.event(event.kind, event.chat_id, event.at, event.agent)
     for sweep in facts.sweeps:
@@ -327,6 +334,8 @@ def from_facts(facts: Facts, folder: Path) -> World:
             type=message.type,
             status=message.status,
             sender=message.sender,
+            is_opt_out=message.is_opt_out,
+            duplicate_of=message.duplicate_of,
             is_future_dated=message.timestamp > message.first_fetched_at + FUTURE_TOLERANCE,
             **provenance(message.first_fetched_at),
         )

@@ -5,9 +5,10 @@ worlds to try both on, and the comparison. What does not: SQL, data frames, spee
 
     facts.py          what the oracle is told
     arithmetic.py     days, office hours, small statistics
-    conversations.py, operations.py, engagement.py, growth.py, executive.py     the chapters of the definitions
+    messages.py, staff.py     the ground rules about single messages and about who did what
+    conversations.py, operations.py, support.py, activity.py, engagement.py, growth.py, executive.py     the chapters
     compute.py        facts → every table
     from_truth.py     facts of the sandbox's truth
-    worlds.py         facts of random worlds full of edge cases
+    worlds.py, oddities.py     facts of random worlds full of edge cases
     compare.py        two tables → what differs
 """

@@ -5,7 +5,7 @@ message, a contact or a campaign.
 
 Two aware datetimes of one zone subtract by wall clock in Python, so every instant here is in UTC; a zone is used only
 to name the local day of an instant and to find the instant of a local time. A local time that exists twice is taken at
-its first pass; a local midnight that a clock change skips is the instant of the change.
+its first pass; one that a clock change skips is the instant of the change.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ class Window:
 def instant_of(day: dt.date, minute: int, zone: ZoneInfo) -> dt.datetime:
     """When `minute` minutes past midnight are on the clock of that local day; 1440 is the next midnight."""
     wall_clock = dt.datetime.combine(day, dt.time()) + dt.timedelta(minutes=minute)
-    return wall_clock.replace(tzinfo=zone).astimezone(dt.UTC)
+    at = min(wall_clock.replace(tzinfo=zone, fold=fold).astimezone(dt.UTC) for fold in (0, 1))
+    while at.astimezone(zone).replace(tzinfo=None) < wall_clock:
+        at += dt.timedelta(minutes=1)  # it is skipped: go on to the change
+    return at
 
 
 def midnight(day: dt.date, zone: ZoneInfo) -> dt.datetime:

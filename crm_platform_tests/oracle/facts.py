@@ -43,7 +43,10 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message with the furthest status known. `first_fetched_at`: start of the request that first brought it."""
+    """A message with the furthest status known. `first_fetched_at`: start of the request that first brought it.
+
+    `duplicate_of`: the chat in which the same message is kept, when that is another one.
+    """
 
     chat_id: str
     message_id: str
@@ -53,6 +56,8 @@ class Message:
     type: str | None = "text"
     status: str | None = None
     sender: str | None = None
+    is_opt_out: bool = False
+    duplicate_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,9 @@ class OperatorEvent:
 class Facts:
     """Everything the figures of one cut follow from. Keys are unique: one entry a contact, message, chat, campaign.
 
-    `agent_aliases` leads from an alias to the agent it belongs to. Every chat with messages stands in `chats`.
+    `agent_aliases` leads from a normalised identifier to the one that stands for the person. Senders, assignees and
+    markers are spelt as they came. `agent_teams`: by staff identifier the team. `excluded`: chats that are left out on
+    purpose. Every chat with messages stands in `chats`.
     """
 
     as_of: dt.datetime
@@ -121,3 +128,5 @@ class Facts:
     reports: tuple[Report, ...] = ()
     operator_events: tuple[OperatorEvent, ...] = ()
     agent_aliases: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    agent_teams: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    excluded: frozenset[str] = frozenset()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -27,6 +28,10 @@ from crm_platform_tests.oracle.facts import (
 )
 
 Record = Mapping[str, object]
+OPT_OUT_WORDS = (
+    *("stop", "stopp", "unsubscribe", "cancel", "end", "quit", "opt out", "remove me"),
+    *("acha", "sitaki", "ondoa", "nitoe", "usinitumie", "jiondoe"),
+)
 SENDER_FIELDS = ("sender", "operator_email", "agentId", "agent_id")
 WITHOUT_FIGURES = frozenset({"custom_field", "broken"})
 
@@ -74,7 +79,7 @@ def facts_from_truth(
             for one in by_kind["contact"]
         ),
         sweeps=ended,
-        messages=tuple(_messages(by_kind["message"], known_until)),
+        messages=tuple(_messages(by_kind["message"], known_until, settings)),
         chats=tuple(Chat(chat_id, known_until.get(chat_id)) for chat_id in sorted({*everybody, *known_until})),
         campaigns=tuple(
             Campaign(
@@ -97,7 +102,10 @@ def facts_from_truth(
     )
 
 
-def _messages(records: Iterable[Record], known_until: Mapping[str, dt.datetime]) -> Iterable[Message]:
+def _messages(
+    records: Iterable[Record], known_until: Mapping[str, dt.datetime], settings: Settings
+) -> Iterable[Message]:
+    opt_out_words = {_words(one) for one in getattr(settings, "opt_out_words", OPT_OUT_WORDS)}
     for one in records:
         chat_id, timestamp = _text(one, "chat_id"), _known_instant(one, "timestamp")
         seen_at = known_until.get(chat_id)
@@ -111,7 +119,15 @@ def _messages(records: Iterable[Record], known_until: Mapping[str, dt.datetime])
                 type=_optional_text(one, "type"),
                 status=_optional_text(one, "status"),
                 sender=next(filter(None, (_optional_text(one, name) for name in SENDER_FIELDS)), None),
+                is_opt_out=_text(one, "direction") == "inbound" and _words(one.get("content")) in opt_out_words,
             )
+
+
+def _words(text: object) -> str | None:
+    """A text trimmed, case-folded and without the punctuation in it; None for what is no text."""
+    if not isinstance(text, str):
+        return None
+    return "".join(one for one in text.casefold() if not unicodedata.category(one).startswith("P")).strip()
 
 
 def _report(one: Record, *, seen_at: dt.datetime) -> Report:

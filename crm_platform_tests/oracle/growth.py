@@ -23,8 +23,8 @@ from crm_platform_tests.oracle.arithmetic import (
     month_of,
     rate,
 )
-from crm_platform_tests.oracle.conversations import counted_messages
 from crm_platform_tests.oracle.facts import Contact, Facts, Sweep
+from crm_platform_tests.oracle.messages import activity, counted_messages
 
 MOST_VALUES = 50  # of a segment field; what is rarer stands together as (other)
 ABSENT, OTHER, UNKNOWN = "(none)", "(other)", "(unknown)"
@@ -66,8 +66,9 @@ class GrowthMonth:
 
 
 def known_contacts(facts: Facts) -> list[Contact]:
-    """Contacts seen by the cut, also those that are gone, by chat."""
-    return sorted((one for one in facts.contacts if one.first_seen_at <= facts.as_of), key=lambda one: one.chat_id)
+    """Contacts seen by the cut, also those that are gone, but for those left out, by chat."""
+    seen = [one for one in facts.contacts if one.first_seen_at <= facts.as_of and one.chat_id not in facts.excluded]
+    return sorted(seen, key=lambda one: one.chat_id)
 
 
 def _ended_sweeps(facts: Facts) -> list[Sweep]:
@@ -209,12 +210,11 @@ def growth_days(facts: Facts, presences: Sequence[Presence]) -> list[GrowthDay]:
 def _first_days(facts: Facts) -> tuple[dt.date | None, dt.date | None]:
     """The first day there is a row for, and the first that rests on a complete sweep."""
     zone = facts.settings.zone
-    contacts, sweeps = known_contacts(facts), _ended_sweeps(facts)
+    sweeps = _ended_sweeps(facts)
     first_sure_day = next((day_of(one.started_at, zone) for one in sweeps if one.is_complete), None)
-    creations = [one.created_at for one in contacts if one.created_at is not None]
-    if len(creations) < len(contacts):
+    if any(one.created_at is None for one in known_contacts(facts)):
         return first_sure_day, first_sure_day
-    starts = creations + [one.started_at for one in sweeps[:1]]
+    starts = [one.timestamp for one in counted_messages(facts)] + [one.started_at for one in sweeps]
     return min((day_of(start, zone) for start in starts), default=None), first_sure_day
 
 
@@ -277,7 +277,7 @@ def last_complete_month(facts: Facts) -> dt.date:
 
 def _recently_active(facts: Facts) -> set[str]:
     window = complete_days(facts.as_of, 30, facts.settings.zone)
-    return {one.chat_id for one in counted_messages(facts) if one.direction == "inbound" and one.timestamp in window}
+    return {one.chat_id for one in activity(facts) if one.timestamp in window}
 
 
 def contacts_by_segment(facts: Facts, present: Sequence[Contact]) -> list[dict[str, object]]:
@@ -285,7 +285,7 @@ def contacts_by_segment(facts: Facts, present: Sequence[Contact]) -> list[dict[s
     active = _recently_active(facts)
     rows: list[dict[str, object]] = []
     for field in dict.fromkeys(facts.settings.segment_fields):
-        values_of = {one.chat_id: _values(one.custom_fields.get(field)) or {ABSENT} for one in present}
+        values_of = {one.chat_id: segment_values(one.custom_fields.get(field)) or {ABSENT} for one in present}
         sizes = Counter(value for values in values_of.values() for value in values if value != ABSENT)
         ranked = sorted(sizes, key=lambda value: (-sizes[value], value.encode()))
         kept = {*ranked[:MOST_VALUES], ABSENT}
@@ -296,7 +296,7 @@ def contacts_by_segment(facts: Facts, present: Sequence[Contact]) -> list[dict[s
     return rows
 
 
-def _values(value: str | Sequence[str] | None) -> set[str]:
+def segment_values(value: str | Sequence[str] | None) -> set[str]:
     """A field's values, without the white space around them."""
     several = [value] if isinstance(value, str) else value or ()
     return {one.strip(" \t\n\f\r") for one in several} - {""}

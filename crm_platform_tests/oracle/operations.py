@@ -1,7 +1,7 @@
-"""The support desk's figures: response times, resolutions, backlog, leaderboard, message volume.
+"""The support desk's figures: response times, resolutions, backlog, leaderboard, message volume, conversations.
 
-What belongs here: the chapter "Operations" of the definitions. What does not: how conversations and waits come about
-(`conversations.py`).
+What belongs here: the chapter "Operations" of the definitions and `kpi.conversations_daily`. What does not: how
+conversations and waits come about (`conversations.py`), figures by who and where (`support.py`).
 """
 
 from __future__ import annotations
@@ -15,26 +15,19 @@ from crm_platform_tests.oracle.arithmetic import (
     censored_median,
     complete_days,
     day_of,
-    days_from,
     mean,
     median,
     midnight,
     quantile,
     rate,
 )
-from crm_platform_tests.oracle.conversations import Conversation, Wait, counted_messages, is_reply, is_template
+from crm_platform_tests.oracle.conversations import CAMPAIGN, Conversation, Wait
 from crm_platform_tests.oracle.facts import Facts, Message
+from crm_platform_tests.oracle.messages import counted_messages, is_inbound, is_template, message_days
+from crm_platform_tests.oracle.staff import UNASSIGNED, Staff
 
-UNASSIGNED = "(unassigned)"
 SERVICE_WINDOW = dt.timedelta(hours=24)  # WhatsApp's: free answers until then, templates only after
 SOON = dt.timedelta(hours=2)
-
-
-def message_days(facts: Facts) -> list[dt.date]:
-    """Local days from that of the oldest counted message to that of the cut; none without a message."""
-    zone = facts.settings.zone
-    oldest = min((message.timestamp for message in counted_messages(facts)), default=None)
-    return list(days_from(day_of(oldest, zone), day_of(facts.as_of, zone))) if oldest else []
 
 
 def whole(conversations: Sequence[Conversation]) -> list[Conversation]:
@@ -53,12 +46,27 @@ def first_response_median(first_waits: Sequence[Wait]) -> float | None:
     return median(wait.response_seconds for wait in first_waits if wait.response_seconds is not None)
 
 
+def within_target_rate(first_waits: Sequence[Wait], facts: Facts) -> float | None:
+    """First waits answered within the target among those that were answered or missed."""
+    target_seconds = facts.settings.first_response_target_minutes * 60
+    answered = [wait.response_seconds for wait in first_waits if wait.response_seconds is not None]
+    missed = sum(wait.state == "missed" for wait in first_waits)
+    return rate(sum(seconds <= target_seconds for seconds in answered), len(answered) + missed)
+
+
+def business_median(first_waits: Sequence[Wait]) -> float | None:
+    """Median business seconds to the first answer."""
+    return median(w.business_response_seconds for w in first_waits if w.business_response_seconds is not None)
+
+
 def response_times_daily(facts: Facts, conversations: Sequence[Conversation]) -> list[dict[str, object]]:
     """`kpi.response_times_daily`."""
     zone = facts.settings.zone
     truncated: Counter[dt.date] = Counter()
+    opt_outs: Counter[dt.date] = Counter()  # also of left-truncated conversations
     by_day: defaultdict[dt.date, list[tuple[Conversation, Wait]]] = defaultdict(list)
     for one in conversations:
+        opt_outs.update(day_of(message.timestamp, zone) for message in one.opt_outs)
         for wait in one.waits:
             day = day_of(wait.since, zone)
             if one.is_left_truncated:
@@ -66,25 +74,27 @@ def response_times_daily(facts: Facts, conversations: Sequence[Conversation]) ->
             else:
                 by_day[day].append((one, wait))
     return [
-        {"day": day, "left_truncated_waits": truncated[day], **_response_times(by_day[day], facts)}
+        {
+            "day": day,
+            "left_truncated_waits": truncated[day],
+            "opt_outs": opt_outs[day],
+            **_response_times(by_day[day], facts),
+        }
         for day in message_days(facts)
     ]
 
 
 def _response_times(waits_of_day: Sequence[tuple[Conversation, Wait]], facts: Facts) -> dict[str, object]:
-    target_seconds = facts.settings.first_response_target_minutes * 60
     waits = [wait for _, wait in waits_of_day]
     first_waits = [wait for wait in waits if wait.is_first]
     states = Counter(wait.state for wait in waits)
     all_seconds = [wait.response_seconds for wait in waits if wait.response_seconds is not None]
     first_seconds = [wait.response_seconds for wait in first_waits if wait.response_seconds is not None]
-    office_seconds = [w.business_response_seconds for w in first_waits if w.business_response_seconds is not None]
     watched_seconds = [
         (one.chat.known_until - wait.since).total_seconds()
         for one, wait in waits_of_day
         if wait.is_first and wait.state == "open" and one.chat.known_until is not None
     ]
-    within_target = sum(seconds <= target_seconds for seconds in first_seconds)
     return {
         "waits": len(waits),
         "first_waits": len(first_waits),
@@ -100,9 +110,12 @@ def _response_times(waits_of_day: Sequence[tuple[Conversation, Wait]], facts: Fa
         "first_response_seconds_median": median(first_seconds),
         "first_response_seconds_p90": quantile(first_seconds, 0.9),
         "first_response_seconds_mean": mean(first_seconds),
-        "business_first_response_seconds_median": median(office_seconds),
-        "first_within_target_rate": rate(within_target, len(first_seconds) + states["missed"]),
+        "business_first_response_seconds_median": business_median(first_waits),
+        "first_within_target_rate": within_target_rate(first_waits, facts),
         "first_response_seconds_median_censored": censored_median(first_seconds, watched_seconds, states["missed"]),
+        "campaign_first_waits": sum(wait.origin == CAMPAIGN for wait in first_waits),
+        "followed_up_missed_waits": sum(wait.follow_up is not None for wait in waits),
+        "shut_missed_waits": sum(wait.is_shut is True for wait in waits),  # 0 without business hours
     }
 
 
@@ -136,14 +149,19 @@ def backlog_daily(facts: Facts, conversations: Sequence[Conversation]) -> list[d
     gap = facts.settings.conversation_gap
     zone = facts.settings.zone
     today = day_of(facts.as_of, zone)
-    waits = [(wait.since, wait.answered_at, one.ended_at) for one in conversations for wait in one.waits]
+    # A wait is over with its reply or with the mark that ended it, and always with the gap of its conversation.
+    waits = [
+        (wait.since, wait.answered_at or wait.ended_at, one.ended_at) for one in conversations for wait in one.waits
+    ]
     rows: list[dict[str, object]] = []
     for day in message_days(facts):
         day_end = facts.as_of if day == today else midnight(day + ONE_DAY, zone)
         since = [
             waiting_since
-            for waiting_since, answered_at, ended_at in waits
-            if waiting_since < day_end and (answered_at is None or answered_at >= day_end) and day_end - ended_at <= gap
+            for waiting_since, over_at, conversation_ended_at in waits
+            if waiting_since < day_end
+            and (over_at is None or over_at >= day_end)
+            and day_end - conversation_ended_at <= gap
         ]
         oldest = (day_end - min(since)).total_seconds() if since else None
         rows.append({"day": day, "open_waits_at_end": len(since), "oldest_wait_seconds": oldest})
@@ -154,7 +172,7 @@ def backlog_now(facts: Facts, conversations: Sequence[Conversation]) -> list[dic
     """`kpi.backlog_now`: one row, always."""
     last_inbound: dict[str, dt.datetime] = {}
     for message in counted_messages(facts):
-        if message.direction == "inbound":
+        if is_inbound(message):
             last_inbound[message.chat_id] = max(message.timestamp, last_inbound.get(message.chat_id, message.timestamp))
     open_waits = [(one, wait) for one in conversations for wait in one.waits if wait.state == "open"]
     oldest = min((wait.since for _, wait in open_waits), default=None)
@@ -171,6 +189,7 @@ def backlog_now(facts: Facts, conversations: Sequence[Conversation]) -> list[dic
 def message_volume_hourly(facts: Facts) -> list[dict[str, object]]:
     """`kpi.message_volume_hourly`: 168 rows, always."""
     zone = facts.settings.zone
+    staff = Staff(facts)
     window = complete_days(facts.as_of, 84, zone)
     inbound: Counter[tuple[int, int]] = Counter()
     replies: Counter[tuple[int, int]] = Counter()
@@ -179,8 +198,8 @@ def message_volume_hourly(facts: Facts) -> list[dict[str, object]]:
         if message.timestamp in window and message.status != "failed":
             local = message.timestamp.astimezone(zone)
             cell = (local.weekday(), local.hour)
-            inbound[cell] += message.direction == "inbound"
-            replies[cell] += is_reply(message, facts.settings)
+            inbound[cell] += is_inbound(message)
+            replies[cell] += staff.is_reply(message)
             templates[cell] += is_template(message)
     return [
         {
@@ -195,37 +214,17 @@ def message_volume_hourly(facts: Facts) -> list[dict[str, object]]:
     ]
 
 
-class Staff:
-    """Who an alias is, and who a chat was assigned to at a time."""
-
-    def __init__(self, facts: Facts) -> None:
-        self._aliases = facts.agent_aliases
-        self._assignments: defaultdict[str, list[tuple[dt.datetime, str]]] = defaultdict(list)
-        for event in sorted(facts.operator_events, key=lambda one: one.at):
-            agent = self.agent(event.agent)
-            if event.kind == "assigned" and agent is not None and event.at <= facts.as_of:
-                self._assignments[event.chat_id].append((event.at, agent))
-
-    def agent(self, identifier: str | None) -> str | None:
-        """The agent behind an e-mail address or id; an identifier without an alias stands for itself."""
-        return None if identifier is None else self._aliases.get(identifier, identifier)
-
-    def credited(self, identifier: str | None, chat_id: str, at: dt.datetime) -> str:
-        """Who did it, where that is known, else the chat's assignee at the time, else nobody."""
-        assignees = [agent for since, agent in self._assignments[chat_id] if since <= at]
-        return self.agent(identifier) or (assignees[-1] if assignees else UNASSIGNED)
-
-    def assignments(self) -> Iterator[tuple[dt.datetime, str]]:
-        """When somebody was given a chat, and who."""
-        for events in self._assignments.values():
-            yield from events
-
-
 def agent_leaderboard(facts: Facts, conversations: Sequence[Conversation]) -> list[dict[str, object]]:
     """`kpi.agent_leaderboard`: a row for whoever did anything in the window."""
     staff = Staff(facts)
     messages = counted_messages(facts)
     return [row for days in (7, 30) for row in _leaderboard(facts, conversations, staff, messages, days)]
+
+
+def resolver(one: Conversation, staff: Staff) -> str | None:
+    """Whom a resolved conversation is credited to: the marker, else the assignee then."""
+    assert one.resolved_at is not None
+    return staff.credit(one.mark.agent if one.mark else None, one.chat.chat_id, one.resolved_at)
 
 
 def _leaderboard(
@@ -234,20 +233,16 @@ def _leaderboard(
     window = complete_days(facts.as_of, days, facts.settings.zone)
     assigned = Counter(agent for at, agent in staff.assignments() if at in window)
     replied = Counter(
-        staff.credited(message.sender, message.chat_id, message.timestamp)
+        staff.credit_of_reply(message) or UNASSIGNED
         for message in messages
-        if message.timestamp in window and is_reply(message, facts.settings)
+        if message.timestamp in window and staff.is_reply(message)
     )
-    resolved: Counter[str] = Counter()
+    resolved = Counter(resolver(one, staff) or UNASSIGNED for one in whole(conversations) if one.resolved_at in window)
     first_seconds: defaultdict[str, list[float]] = defaultdict(list)
     for one in whole(conversations):
-        if one.resolved_at is not None and one.resolved_at in window:
-            marker = one.mark.agent if one.mark else None
-            resolved[staff.credited(marker, one.chat.chat_id, one.resolved_at)] += 1
         for wait in one.waits:
-            if wait.is_first and wait.reply is not None and wait.since in window:
-                agent = staff.credited(wait.reply.sender, one.chat.chat_id, wait.reply.timestamp)
-                first_seconds[agent].append((wait.reply.timestamp - wait.since).total_seconds())
+            if wait.is_first and wait.response_seconds is not None and wait.since in window:
+                first_seconds[wait.agent or UNASSIGNED].append(wait.response_seconds)
     attributed = rate(replied.total() - replied[UNASSIGNED], replied.total())
     for agent in sorted({*assigned, *replied, *resolved, *first_seconds}):
         yield {
@@ -260,3 +255,28 @@ def _leaderboard(
             "attributed_share": attributed,
             "first_responses": len(first_seconds[agent]),
         }
+
+
+def conversations_daily(facts: Facts, conversations: Sequence[Conversation]) -> list[dict[str, object]]:
+    """`kpi.conversations_daily`: by the local day of `started_at`."""
+    zone = facts.settings.zone
+    by_day: defaultdict[dt.date, list[Conversation]] = defaultdict(list)
+    for one in whole(conversations):
+        by_day[day_of(one.started_at, zone)].append(one)
+    return [{"day": day, **_conversations_of(by_day[day])} for day in message_days(facts)]
+
+
+def _conversations_of(started: Sequence[Conversation]) -> dict[str, object]:
+    # Templates are out of the length, also where it is compared with ten: a template alone has length 0.
+    lengths = [len(one.messages) - one.templates for one in started]
+    return {
+        "conversations": len(started),
+        "by_contact": sum(one.initiated_by == "contact" for one in started),
+        "by_business": sum(one.initiated_by == "business" for one in started),
+        "after_campaign": sum(one.origin == CAMPAIGN for one in started),
+        "reopened": sum(one.is_reopened for one in started),
+        "messages_median": median(lengths),
+        "duration_seconds_median": median((one.ended_at - one.started_at).total_seconds() for one in started),
+        "one_reply_rate": rate(sum(one.replies == 1 for one in started), sum(one.replies >= 1 for one in started)),
+        "over_10_messages": sum(length > 10 for length in lengths),
+    }

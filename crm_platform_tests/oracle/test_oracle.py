@@ -1,7 +1,7 @@
 """The oracle against figures worked out on paper from the definitions, a small example for every table.
 
-What belongs here: worlds a person can hold in the head, and what they give. What does not: random worlds
-(`test_worlds.py`), the SQL (tests of `models`).
+What belongs here: worlds a person can hold in the head, and what they give. What does not: one rule of talk after the
+other (`test_rules_of_talk.py`), random worlds (`test_worlds.py`), the SQL (tests of `models`).
 
 All times in the text are Nairobi's (UTC+3); the cut is Wednesday 2026-03-04 at noon.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -27,55 +27,11 @@ from crm_platform_tests.oracle.arithmetic import (
     shrunk,
     wilson,
 )
+from crm_platform_tests.oracle.by_hand import AS_OF, NAIROBI, SETTINGS, TICK, at, check, day, rows_of, some, talk
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.oracle.compute import KEYS, compute
 from crm_platform_tests.oracle.facts import Campaign, Chat, Contact, Facts, Message, OperatorEvent, Report, Sweep
 from crm_platform_tests.oracle.from_truth import facts_from_truth
-
-SETTINGS = Settings(
-    timezone="Africa/Nairobi",
-    conversation_gap_hours=24,
-    business_hours="Mon-Fri 08:00-17:00",
-    holidays=(),
-    first_response_target_minutes=15,
-    segment_fields=("Segment", "VIP"),
-    automation_senders=(),
-)
-NAIROBI = SETTINGS.zone
-TICK = dt.timedelta.resolution
-
-
-def at(text: str) -> dt.datetime:
-    """An instant of 2026 by Nairobi's clock: "03-02 09:00"."""
-    return dt.datetime.fromisoformat(f"2026-{text}").replace(tzinfo=NAIROBI).astimezone(dt.UTC)
-
-
-def day(text: str) -> dt.date:
-    return dt.date.fromisoformat(f"2026-{text}")
-
-
-AS_OF = at("03-04 12:00")
-WHAT = {
-    "in": {"direction": "inbound", "status": "received"},
-    "out": {"direction": "outbound", "status": "read"},
-    "template": {"direction": "outbound", "type": "template", "status": "delivered"},
-    "failed": {"direction": "outbound", "status": "failed"},
-}
-
-
-def talk(chat_id: str, *lines: str) -> Iterator[Message]:
-    """Messages from lines like "03-02 09:00 out agent-1"; ids a1, a2, … by chat."""
-    for number, line in enumerate(lines, start=1):
-        date, clock, what, *sender = line.split()
-        yield Message(
-            chat_id=chat_id,
-            message_id=f"{chat_id}{number}",
-            timestamp=at(f"{date} {clock}"),
-            first_fetched_at=AS_OF,
-            sender=sender[0] if sender else None,
-            **WHAT[what],
-        )
-
 
 # A desk in its first days. a: answered, then a thank-you. b: missed; the answer comes a microsecond too late. c: still
 # waiting. d: its history is cut off. e: only a template. f: never answered, but marked as done.
@@ -108,46 +64,30 @@ DESK = Facts(
 )
 
 
-def check(facts: Facts, table: str, *expected: dict[str, object]) -> None:
-    """The table holds exactly these rows, and these columns in exactly this set."""
-    rows = compute(facts)[table]
-    assert differences(expected, rows, KEYS[table]) == []
-    assert all(set(row) == set(expected[0]) for row in rows)
-
-
-def some(facts: Facts, table: str, **cells: object) -> dict[str, object]:
-    """The one row of the table with these cells."""
-    (row,) = [row for row in compute(facts)[table] if cells.items() <= row.items()]
-    return row
-
-
-def rows_of(columns: str, *rows: tuple[object, ...]) -> list[dict[str, object]]:
-    return [dict(zip(columns.split(), row, strict=True)) for row in rows]
-
-
 def test_conversations():
     columns = (
         "chat_id first_message_id conversation_number started_at ended_at inbound_messages replies templates"
-        " initiated_by is_over is_left_truncated resolved_at resolved_by state"
+        " initiated_by is_over is_left_truncated resolved_at resolved_by state agent origin reopened"
     )
     mon, tue, late = "03-02", "03-03", at("03-04 10:00") + TICK
     a = (at(f"{mon} 09:00"), at(f"{mon} 09:25"), 2, 1, 1)
     b = (at(f"{mon} 10:00"), at(f"{tue} 10:00"), 2, 0, 0)  # exactly 24 h apart: one conversation
     d = (at(f"{mon} 08:00"), at(f"{mon} 09:00"), 1, 2, 0)
     e, f = at("03-01 12:00"), at(f"{tue} 09:00")
-    c = at(f"{tue} 18:00")
+    c, done = at(f"{tue} 18:00"), (at(f"{tue} 11:00"),)
+    amina, brian, nobody = (("amina", "organic", False), ("brian", "organic", False), (None, "organic", False))
     check(
         DESK,
         "core.conversations",
         *rows_of(
             columns,
-            ("a", "a1", 1, *a, "contact", True, False, at(f"{mon} 09:25"), "quiet", "resolved"),
-            ("b", "b1", 1, *b, "contact", True, False, None, None, "missed"),
-            ("b", "b3", 2, late, late, 0, 1, 0, "business", False, False, None, None, "active"),
-            ("c", "c1", 1, c, c, 1, 0, 0, "contact", False, False, None, None, "waiting"),
-            ("d", "d1", 1, *d, "business", True, True, at(f"{mon} 09:30"), "operator", "resolved"),
-            ("e", "e1", 1, e, e, 0, 0, 1, "business", True, False, None, None, "quiet"),
-            ("f", "f1", 1, f, f, 1, 0, 0, "contact", True, False, at(f"{tue} 11:00"), "operator", "resolved"),
+            ("a", "a1", 1, *a, "contact", True, False, at(f"{mon} 09:25"), "quiet", "resolved", *amina),
+            ("b", "b1", 1, *b, "contact", True, False, None, None, "missed", *nobody),
+            ("b", "b3", 2, late, late, 0, 1, 0, "business", False, False, None, None, "active", None, None, False),
+            ("c", "c1", 1, c, c, 1, 0, 0, "contact", False, False, None, None, "waiting", *nobody),
+            ("d", "d1", 1, *d, "business", True, True, at(f"{mon} 09:30"), "operator", "resolved", *brian),
+            ("e", "e1", 1, e, e, 0, 0, 1, "business", True, False, None, None, "quiet", None, None, False),
+            ("f", "f1", 1, f, f, 1, 0, 0, "contact", True, False, *done, "operator", "resolved", *nobody),
         ),
     )
 
@@ -155,20 +95,24 @@ def test_conversations():
 def test_response_waits():
     columns = (
         "chat_id first_message_id opening_message_id closing_message_id waiting_since answered_at response_seconds"
-        " business_response_seconds is_first is_left_truncated state"
+        " business_response_seconds is_first is_left_truncated state agent origin followed_up_at followed_up_by shut"
     )
     nothing = (None, None, None)
+    amina, brian = (("answered", agent, "organic", None, None, None) for agent in ("amina", "brian"))
+    trailing, waiting = ((state, None, "organic", None, None, None) for state in ("trailing", "open"))
+    missed = ("missed", None, "organic")
+    late = (at("03-04 10:00") + TICK, "reply", False)
     check(
         DESK,
         "core.response_waits",
         *rows_of(
             columns,
-            ("a", "a1", "a1", "a4", at("03-02 09:00"), at("03-02 09:20"), 1200, 1200, True, False, "answered"),
-            ("a", "a1", "a5", None, at("03-02 09:25"), *nothing, False, False, "trailing"),
-            ("b", "b1", "b1", None, at("03-02 10:00"), *nothing, True, False, "missed"),
-            ("c", "c1", "c1", None, at("03-03 18:00"), *nothing, True, False, "open"),
-            ("d", "d1", "d2", "d3", at("03-02 08:30"), at("03-02 09:00"), 1800, 1800, True, True, "answered"),
-            ("f", "f1", "f1", None, at("03-03 09:00"), *nothing, True, False, "missed"),
+            ("a", "a1", "a1", "a4", at("03-02 09:00"), at("03-02 09:20"), 1200, 1200, True, False, *amina),
+            ("a", "a1", "a5", None, at("03-02 09:25"), *nothing, False, False, *trailing),
+            ("b", "b1", "b1", None, at("03-02 10:00"), *nothing, True, False, *missed, *late),
+            ("c", "c1", "c1", None, at("03-03 18:00"), *nothing, True, False, *waiting),
+            ("d", "d1", "d2", "d3", at("03-02 08:30"), at("03-02 09:00"), 1800, 1800, True, True, *brian),
+            ("f", "f1", "f1", None, at("03-03 09:00"), *nothing, True, False, *missed, None, None, False),
         ),
     )
 
@@ -182,6 +126,7 @@ def test_response_times_daily():
         " response_seconds_median response_seconds_p90 response_seconds_mean first_response_seconds_median"
         " first_response_seconds_p90 first_response_seconds_mean business_first_response_seconds_median"
         " first_response_seconds_median_censored"
+        " campaign_first_waits followed_up_missed_waits shut_missed_waits opt_outs"
     )
     # Monday's 20 minutes miss the target of 15; of two first waits at risk one is answered: S(1200) = 1/2.
     check(
@@ -189,10 +134,10 @@ def test_response_times_daily():
         "kpi.response_times_daily",
         *rows_of(
             counts + seconds,
-            (day("03-01"), 0, 0, 0, 0, 0, 0, 0, 0, None, None, *[None] * 8),
-            (day("03-02"), 1, 3, 2, 1, 1, 0, 1, 1, 0.5, 0.0, *[1200] * 8),
-            (day("03-03"), 0, 2, 2, 0, 0, 1, 1, 0, 0.0, 0.0, *[None] * 8),
-            (day("03-04"), 0, 0, 0, 0, 0, 0, 0, 0, None, None, *[None] * 8),
+            (day("03-01"), 0, 0, 0, 0, 0, 0, 0, 0, None, None, *[None] * 8, 0, 0, 0, 0),
+            (day("03-02"), 1, 3, 2, 1, 1, 0, 1, 1, 0.5, 0.0, *[1200] * 8, 0, 1, 0, 0),
+            (day("03-03"), 0, 2, 2, 0, 0, 1, 1, 0, 0.0, 0.0, *[None] * 8, 0, 0, 0, 0),
+            (day("03-04"), 0, 0, 0, 0, 0, 0, 0, 0, None, None, *[None] * 8, 0, 0, 0, 0),
         ),
     )
 
@@ -213,7 +158,8 @@ def test_chats_resolved_daily():
 
 
 def test_backlog_daily():
-    # Monday's end: a's thank-you of 09:25 and b. Tuesday's end: b (since Monday 10:00), c, f. Now: c, since 18 hours.
+    # Monday's end: a's thank-you of 09:25 and b. Tuesday's end: b (since Monday 10:00) and c; f's ended at its mark.
+    # Now: c, since 18 hours.
     check(
         DESK,
         "kpi.backlog_daily",
@@ -221,7 +167,7 @@ def test_backlog_daily():
             "day open_waits_at_end oldest_wait_seconds",
             (day("03-01"), 0, None),
             (day("03-02"), 2, (14 * 60 + 35) * 60),
-            (day("03-03"), 3, 38 * 3600),
+            (day("03-03"), 2, 38 * 3600),
             (day("03-04"), 1, 18 * 3600),
         ),
     )
@@ -364,27 +310,56 @@ def test_campaign_performance():
     assert all(set(row) == set(expected[0]) for row in rows)
 
 
+LACKING = replace(
+    CAMPAIGNS,
+    campaigns=tuple(
+        Campaign(name, at("02-11 08:00"), "completed", None, at("02-10 09:00"))
+        for name in ("full", "bare", "half", "odd")
+    ),
+    reports=(
+        Report("full", at("02-14 08:00"), 1000, 1000, 700, 100, 0),
+        Report("bare", at("02-14 08:00"), 1000, 1000, None, None, None),
+        Report("half", at("02-14 08:00"), 500, 400, None, 80, 0),
+        Report("odd", at("02-14 08:00"), 100, 80, 95, None, 0),
+    ),
+)
+
+
+def test_rates_are_over_reports_that_say_both_counts():
+    """Field case 42, and one report that lacks reads alone."""
+    tables = compute(LACKING)
+    (month,), (cell,) = tables["kpi.engagement_monthly"], tables["kpi.send_time_performance"]
+    (summary,) = tables["kpi.executive_summary"]
+    assert (month["campaigns"], month["total_recipients"], month["delivery_rate"]) == (3, 2500, 0.96)
+    for row in (month, cell):
+        assert (row["delivered"], row["read"], row["replied"]) == (2400, 700, 180)
+        assert (row["read_delivered"], row["reply_delivered"]) == (1000, 1400)
+        assert (row["read_per_delivered"], row["reply_per_delivered"]) == (0.7, 180 / 1400)
+    assert (summary["read_per_delivered_30d"], summary["reply_per_delivered_30d"]) == (0.7, 180 / 1400)
+
+
 def test_engagement_monthly():
     columns = (
-        "month campaigns total_recipients delivered read replied failed delivery_rate read_per_delivered"
-        " reply_per_delivered"
+        "month campaigns total_recipients delivered read replied failed read_delivered reply_delivered delivery_rate"
+        " read_per_delivered reply_per_delivered"
     )
     check(
         CAMPAIGNS,
         "kpi.engagement_monthly",
-        *rows_of(columns, (day("02-01"), 1, 100, 80, 40, 8, 15, 0.8, 0.5, 0.1)),
+        *rows_of(columns, (day("02-01"), 1, 100, 80, 40, 8, 15, 80, 80, 0.8, 0.5, 0.1)),
     )
 
 
 def test_send_time_performance():
     columns = (
-        "weekday hour campaigns delivered read replied read_per_delivered reply_per_delivered"
+        "weekday hour campaigns delivered read replied read_delivered reply_delivered read_per_delivered"
+        " reply_per_delivered"
         " read_per_delivered_shrunk reply_per_delivered_shrunk enough_data"
     )
     check(
         CAMPAIGNS,
         "kpi.send_time_performance",
-        *rows_of(columns, (1, 9, 1, 80, 40, 8, 0.5, 0.1, 0.5, 0.1, False)),
+        *rows_of(columns, (1, 9, 1, 80, 40, 8, 80, 80, 0.5, 0.1, 0.5, 0.1, False)),
     )
 
 
@@ -405,7 +380,7 @@ GROWTH = Facts(
     chats=tuple(Chat(chat_id, AS_OF) for chat_id in "pqs"),
     operator_events=(OperatorEvent("r", "contact_deleted", at("03-03 15:00")),),
 )
-# All with created_at, and one sweep on 3 March.
+# All with created_at, the oldest message on 20 January, and one sweep on 3 March.
 CREATED = Facts(
     as_of=AS_OF,
     settings=SETTINGS,
@@ -414,6 +389,8 @@ CREATED = Facts(
         for chat_id, created in {"x": "01-10", "y": "02-20", "z": "03-01"}.items()
     ),
     sweeps=(Sweep(at("03-03 10:00"), at("03-03 10:01"), frozenset("xyz")),),
+    messages=tuple(talk("x", "01-20 10:00 template")),
+    chats=(Chat("x", AS_OF),),
 )
 
 
@@ -447,12 +424,13 @@ def test_contact_growth_daily():
             (day("03-04"), 3, 1, 0, 1, False),
         ),
     )
-    assert len(compute(CREATED)["kpi.contact_growth_daily"]) == 22 + 28 + 4
+    assert len(compute(CREATED)["kpi.contact_growth_daily"]) == 12 + 28 + 4
     assert [
-        some(CREATED, "kpi.contact_growth_daily", day=day(text)) for text in ("01-10", "03-02", "03-03")
+        some(CREATED, "kpi.contact_growth_daily", day=day(text)) for text in ("01-20", "02-20", "03-02", "03-03")
     ] == rows_of(
         columns,
-        (day("01-10"), 1, 1, None, 1, True),
+        (day("01-20"), 1, 0, None, 0, True),
+        (day("02-20"), 2, 1, None, 1, True),
         (day("03-02"), 3, 0, None, 0, True),
         (day("03-03"), 3, 0, 0, 0, False),
     )
@@ -475,16 +453,21 @@ def test_contact_growth_monthly():
         "kpi.contact_growth_monthly",
         *rows_of(
             columns,
-            (day("01-01"), 0, 1, None, 1, None, False, None),
+            (day("01-01"), 1, 0, None, 1, None, False, None),
             (day("02-01"), 1, 1, None, 2, 1.0, False, None),
             (day("03-01"), 2, 1, 0, 3, 0.5, True, 0.0),
         ),
     )
 
 
+def test_contact_growth_begins_with_the_first_sweep_where_nobody_wrote_before():
+    facts = replace(CREATED, messages=())
+    assert [row["day"] for row in compute(facts)["kpi.contact_growth_daily"]] == [day("03-03"), day("03-04")]
+    assert some(facts, "kpi.contact_growth_monthly", month=day("03-01"))["opening"] == 3
+
+
 def test_contact_growth_to_date_ends_with_a_shorter_month():
-    contacts, sweeps = CREATED.contacts, CREATED.sweeps
-    facts = Facts(as_of=at("03-31 12:00"), settings=SETTINGS, contacts=contacts, sweeps=sweeps)
+    facts = replace(CREATED, as_of=at("03-31 12:00"))
     assert some(facts, "kpi.contact_growth_monthly", is_partial=True)["previous_to_date_rate"] == 1.0
 
 
@@ -550,7 +533,9 @@ def test_executive_summary():
         "monthly_growth_rate": None,
         "active_campaigns": 1,
         "read_per_delivered_30d": 0.5,
+        "read_delivered_30d": 80,
         "reply_per_delivered_30d": 0.1,
+        "reply_delivered_30d": 80,
         "first_response_seconds_median_7d": 1200,
         "answer_rate_7d": 1 / 3,
         "chats_resolved_7d": 2,
@@ -591,24 +576,6 @@ def test_what_counts():
     )
     facts = Facts(as_of=AS_OF, settings=SETTINGS, messages=messages, chats=(Chat("a", AS_OF),))
     assert [row["inbound_messages"] for row in compute(facts)["core.conversations"]] == [2]
-
-
-def test_one_second_is_ordered_by_bytes():
-    """Z stands before a, so the reply comes first and closes nothing."""
-    messages = (
-        Message("a", "a", "inbound", at("03-02 09:00"), AS_OF),
-        Message("a", "Z", "outbound", at("03-02 09:00"), AS_OF),
-    )
-    facts = Facts(as_of=AS_OF, settings=SETTINGS, messages=messages, chats=(Chat("a", AS_OF),))
-    assert [row["first_message_id"] for row in compute(facts)["core.conversations"]] == ["Z"]
-    assert [row["state"] for row in compute(facts)["core.response_waits"]] == ["missed"]
-
-
-def test_a_bot_is_no_reply():
-    settings = SETTINGS.model_copy(update={"automation_senders": ("bot",)})
-    messages = tuple(talk("a", "03-02 09:00 in", "03-02 09:01 out bot", "03-02 09:30 out amina"))
-    facts = Facts(as_of=AS_OF, settings=settings, messages=messages, chats=(Chat("a", AS_OF),))
-    assert [row["response_seconds"] for row in compute(facts)["core.response_waits"]] == [1800]
 
 
 @pytest.mark.parametrize(
@@ -830,6 +797,19 @@ def test_facts_from_truth():
     assert some(facts, "kpi.contacts_by_segment", value="Retail")["contacts"] == 1
     with pytest.raises(ValueError, match="surprise"):
         facts_from_truth([{"kind": "surprise"}], as_of=AS_OF, settings=SETTINGS, known_until={})
+
+
+def test_opt_outs_of_the_truth():
+    """The text alone says it, trimmed, in any case, without punctuation; only who was written to opts out."""
+    texts = {"1": " STOP!! ", "2": "Remove me.", "3": "stop it", "4": None}
+    records = [
+        {"kind": "message", "chat_id": "a", "message_id": number, "direction": direction, "content": text}
+        | {"timestamp": "2026-03-02T06:00:00Z"}
+        for number, text in texts.items()
+        for direction in (("inbound", "outbound") if number == "1" else ("inbound",))
+    ]
+    facts = facts_from_truth(records, as_of=AS_OF, settings=SETTINGS, known_until={"a": AS_OF})
+    assert [one.is_opt_out for one in facts.messages] == [True, False, True, False, False]
 
 
 def test_facts_from_the_sandbox_itself():

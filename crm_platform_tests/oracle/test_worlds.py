@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import math
 import random
 from collections import Counter
@@ -15,20 +16,26 @@ from itertools import chain, pairwise
 
 import pytest
 
-from crm_platform_tests.oracle.arithmetic import complete_days, day_of
+from crm_platform_tests.oracle.arithmetic import complete_days, day_of, month_of
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.oracle.compute import KEYS, compute
 from crm_platform_tests.oracle.facts import Facts
+from crm_platform_tests.oracle.messages import counted_messages
 from crm_platform_tests.oracle.worlds import random_facts
 
 SEEDS = range(40)
 Tables = dict[str, list[dict[str, object]]]
 
 
+@functools.cache
+def computed(seed: int) -> tuple[Facts, Tables]:
+    facts = random_facts(seed)
+    return facts, compute(facts)
+
+
 @pytest.fixture(scope="module", params=SEEDS)
 def world(request: pytest.FixtureRequest) -> tuple[Facts, Tables]:
-    facts = random_facts(request.param)
-    return facts, compute(facts)
+    return computed(request.param)
 
 
 def test_keys_are_unique_and_numbers_finite(world: tuple[Facts, Tables]):
@@ -65,19 +72,152 @@ def test_waits_add_up(world: tuple[Facts, Tables]):
 def test_conversations_hold_every_counted_message_and_keep_their_distance(world: tuple[Facts, Tables]):
     facts, tables = world
     gap = facts.settings.conversation_gap
+    grace = dt.timedelta(minutes=facts.settings.after_done_minutes)
     rows = tables["core.conversations"]
+    marks = {(one.chat_id, one.at) for one in facts.operator_events if one.kind == "done"}
     for before, after in pairwise(rows):
         if before["chat_id"] == after["chat_id"]:
-            assert after["started_at"] - before["ended_at"] > gap
             assert after["conversation_number"] == before["conversation_number"] + 1
-    inbound = [
-        one
-        for one in facts.messages
-        if one.direction == "inbound"
-        and max(one.timestamp, one.first_fetched_at) <= facts.as_of
-        and one.timestamp <= one.first_fetched_at + dt.timedelta(minutes=5)
-    ]
+            is_after_silence = after["started_at"] - before["ended_at"] > gap
+            is_after_mark = any(
+                chat_id == before["chat_id"] and before["started_at"] <= at < after["started_at"] - grace
+                for chat_id, at in marks
+            )
+            assert is_after_silence or is_after_mark
+            assert after["reopened"] == (not is_after_silence and after["initiated_by"] == "contact")
+    inbound = [one for one in counted_messages(facts) if one.direction == "inbound"]
     assert sum(row["inbound_messages"] for row in rows) == len(inbound)
+    assert {row["chat_id"] for row in rows} == {one.chat_id for one in counted_messages(facts)}
+
+
+def test_a_mark_leaves_no_earlier_wait_open(world: tuple[Facts, Tables]):
+    tables = world[1]
+    for one in tables["core.conversations"]:
+        waits = [
+            wait
+            for wait in tables["core.response_waits"]
+            if (wait["chat_id"], wait["first_message_id"]) == (one["chat_id"], one["first_message_id"])
+        ]
+        assert [place for place, wait in enumerate(waits) if wait["is_first"]] == [0][: len(waits)]
+        if one["resolved_by"] == "operator":
+            assert all(wait["waiting_since"] > one["resolved_at"] for wait in waits if wait["state"] == "open")
+        assert one["is_over"] is False or all(wait["state"] != "open" for wait in waits)
+
+
+def test_silent_copied_and_left_out_messages_are_nowhere(world: tuple[Facts, Tables]):
+    facts, tables = world
+    gone = {(one.chat_id, one.message_id) for one in facts.messages} - {
+        (one.chat_id, one.message_id) for one in counted_messages(facts)
+    }
+    assert gone
+    for table in ("conversations", "response_waits", "reply_credit"):
+        rows = tables[f"core.{table}"]
+        assert not facts.excluded & {row["chat_id"] for row in rows}
+        ids = [(row["chat_id"], cell) for row in rows for column, cell in row.items() if column.endswith("message_id")]
+        assert not gone.intersection(ids)
+    assert not facts.excluded & {row["chat_id"] for row in tables["core.contact_presence"]}
+
+
+def test_opt_outs_open_and_close_no_wait(world: tuple[Facts, Tables]):
+    facts, tables = world
+    opt_outs = {
+        (one.chat_id, one.message_id)
+        for one in counted_messages(facts)
+        if one.is_opt_out and one.direction == "inbound"
+    }
+    for wait in tables["core.response_waits"]:
+        assert (wait["chat_id"], wait["opening_message_id"]) not in opt_outs
+    daily = tables["kpi.opt_outs_daily"]
+    assert [row["opt_outs"] for row in daily] == [row["opt_outs"] for row in tables["kpi.response_times_daily"]]
+    assert sum(row["opt_outs"] for row in daily) == len(opt_outs)
+    assert all(row["after_campaign"] <= row["opt_outs"] >= row["contacts"] for row in daily)
+
+
+def test_only_missed_waits_are_followed_up_or_shut(world: tuple[Facts, Tables]):
+    facts, tables = world
+    for wait in tables["core.response_waits"]:
+        assert (wait["followed_up_at"] is None) == (wait["followed_up_by"] is None)
+        assert wait["followed_up_at"] is None or wait["state"] == "missed"
+        is_known = wait["state"] == "missed" and facts.settings.open_hours is not None
+        assert (wait["shut"] is not None) == is_known
+        assert wait["followed_up_at"] is None or wait["followed_up_at"] >= wait["waiting_since"]
+        assert wait["agent"] is None or wait["state"] == "answered"
+    for row in tables["kpi.response_times_daily"]:
+        assert max(row["followed_up_missed_waits"], row["shut_missed_waits"]) <= row["missed_waits"]
+        assert row["campaign_first_waits"] <= row["first_waits"]
+
+
+def test_dimensions_add_up_to_the_daily_tables(world: tuple[Facts, Tables]):
+    facts, tables = world
+    today = day_of(facts.as_of, facts.settings.zone)
+    rows = tables["kpi.support_by"]
+    for days in (7, 28, 90):
+        times, resolutions = (
+            [row for row in tables[table] if 0 < (today - row["day"]).days <= days]
+            for table in ("kpi.response_times_daily", "kpi.chats_resolved_daily")
+        )
+        for dimension in ("agent", "team", "country", "origin"):
+            values = [row for row in rows if (row["dimension"], row["window_days"]) == (dimension, days)]
+            for column in ("waits", "first_waits", "first_answered_waits", "missed_waits"):
+                assert sum(row[column] for row in values) == sum(row[column] for row in times)
+            assert sum(row["chats_resolved"] for row in values) == sum(row["resolved"] for row in resolutions)
+        for field in facts.settings.segment_fields:
+            values = [row for row in rows if (row["dimension"], row["window_days"]) == (f"segment:{field}", days)]
+            assert sum(row["waits"] for row in values) >= sum(row["waits"] for row in times)
+    assert "(other)" not in {row["value"] for row in rows}
+
+
+def test_days_of_agents_add_up(world: tuple[Facts, Tables]):
+    facts, tables = world
+    today = day_of(facts.as_of, facts.settings.zone)
+    rows = tables["kpi.agents_daily"]
+    for daily in tables["kpi.response_times_daily"]:
+        of_day = [row for row in rows if row["day"] == daily["day"]]
+        assert sum(row["first_answered_waits"] for row in of_day) == daily["first_answered_waits"]
+    for daily in tables["kpi.chats_resolved_daily"]:
+        assert sum(row["chats_resolved"] for row in rows if row["day"] == daily["day"]) == daily["resolved"]
+    for leader in tables["kpi.agent_leaderboard"]:
+        days = range(1, leader["window_days"] + 1)
+        window = [row for row in rows if row["agent"] == leader["agent"] and (today - row["day"]).days in days]
+        assert sum(row["replies"] for row in window) == leader["replies"]
+        assert sum(row["first_answered_waits"] for row in window) == leader["first_responses"]
+        assert sum(row["chats_resolved"] for row in window) == leader["chats_resolved"]
+    assert sum(row["replies"] for row in rows) == len(tables["core.reply_credit"])
+    assert sum(row["replies"] for row in tables["core.conversations"]) == len(tables["core.reply_credit"])
+    for row in rows:
+        assert row["chats"] <= row["replies"]
+        assert row["replies"] or row["first_answered_waits"] or row["chats_resolved"]
+
+
+def test_conversations_of_days_add_up(world: tuple[Facts, Tables]):
+    tables = world[1]
+    begun = [row for row in tables["core.conversations"] if not row["is_left_truncated"]]
+    daily = tables["kpi.conversations_daily"]
+    assert sum(row["conversations"] for row in daily) == len(begun)
+    assert sum(row["reopened"] for row in daily) == sum(row["reopened"] for row in begun)
+    assert sum(row["after_campaign"] for row in daily) == sum(row["origin"] == "campaign" for row in begun)
+    for row in daily:
+        assert row["conversations"] == row["by_contact"] + row["by_business"]
+
+
+def test_activity_and_retention_agree(world: tuple[Facts, Tables]):
+    tables = world[1]
+    daily, monthly = tables["kpi.contact_activity_daily"], tables["kpi.contact_retention_monthly"]
+    for row in daily:
+        windows = [row[column] for column in ("active_contacts", "active_contacts_7d", "active_contacts_30d")]
+        known = [count for count in windows if count is not None]
+        assert known == sorted(known)
+        if row["new_active"] is not None:
+            assert row["new_active"] + row["reactivated"] <= row["active_contacts"]
+    cohorts = {row["cohort"]: row["contacts"] for row in monthly}
+    for row in monthly:
+        assert row["contacts"] == cohorts[row["cohort"]]
+        assert row["active"] <= row["contacts"]
+        if row["months_since"] == 0:
+            assert row["active"] == row["contacts"]
+    if daily and daily[0]["new_active"] is not None:
+        for month, contacts in cohorts.items():
+            assert contacts == sum(row["new_active"] for row in daily if month_of(row["day"]) == month)
 
 
 def test_days_follow_each_other(world: tuple[Facts, Tables]):
@@ -157,12 +297,19 @@ def test_the_worlds_are_as_awkward_as_they_promise():
     """Each state and case of the definitions turns up, so a mistake in it cannot hide."""
     seen: Counter[object] = Counter()
     for seed in SEEDS:
-        tables = compute(random_facts(seed))
+        facts, tables = computed(seed)
         for one in tables["core.conversations"]:
             seen[one["state"], one["resolved_by"]] += 1
             seen["left truncated"] += one["is_left_truncated"]
+            seen["origin", one["origin"]] += 1
+            seen["reopened"] += one["reopened"]
+            seen["resolved and waiting"] += one["state"] == "resolved" and not one["is_over"]
         for wait in tables["core.response_waits"]:
             seen[wait["state"], wait["is_first"]] += 1
+            seen["follow-up", wait["followed_up_by"]] += 1
+            seen["shut", wait["shut"]] += 1
+            seen["wait of nobody"] += wait["state"] == "answered" and wait["agent"] is None
+            seen["campaign wait"] += wait["origin"] == "campaign"
             seen["answered in no time"] += wait["response_seconds"] == 0
         for stay in tables["core.contact_presence"]:
             seen["there before", stay["from_at"] is None] += 1
@@ -178,6 +325,16 @@ def test_the_worlds_are_as_awkward_as_they_promise():
             seen["to date"] += row["previous_to_date_rate"] is not None
         for row in tables["kpi.contact_growth_daily"]:
             seen["estimated", row["is_estimated"]] += 1
+        for row in tables["kpi.opt_outs_daily"]:
+            seen["opt-out"] += row["opt_outs"]
+            seen["opt-out after campaign"] += row["after_campaign"]
+        for row in tables["kpi.contact_activity_daily"]:
+            seen["new", row["new_active"] is not None] += 1
+            seen["reactivated"] += row["reactivated"] or 0
+        for row in tables["kpi.support_by"]:
+            seen[row["dimension"], row["value"]] += 1
+        seen["left out"] += len(facts.excluded)
+        seen["copied"] += sum(one.duplicate_of is not None for one in facts.messages)
         seen["lapsing"] += tables["kpi.backlog_now"][0]["windows_expiring_2h"]
     promised = [
         *[("resolved", "operator"), ("resolved", "quiet"), "left truncated", "answered in no time", "gap", "lapsing"],
@@ -192,6 +349,14 @@ def test_the_worlds_are_as_awkward_as_they_promise():
         ],
         *[(case, flag) for case in ("there before", "gone", "estimated", "settled") for flag in (True, False)],
         *[("consistent", flag) for flag in (True, False, None)],
+        *["reopened", "resolved and waiting", "wait of nobody", "campaign wait", "left out", "copied", "reactivated"],
+        *["opt-out", "opt-out after campaign"],
+        *[("origin", origin) for origin in ("campaign", "organic", None)],
+        *[("follow-up", by) for by in ("reply", "template", None)],
+        *[("shut", flag) for flag in (True, False, None)],
+        *[("new", flag) for flag in (True, False)],
+        *[("team", value) for value in ("Sales", "Support", "(no team)")],
+        *[("agent", "(unassigned)"), ("country", "(unknown)"), ("origin", "(none)"), ("segment:Segment", "Retail")],
         *["draft", "scheduled", "active", "in_progress", "completed", "failed", "censored median", "to date"],
     ]
     assert [case for case in promised if not seen[case]] == []

@@ -8,7 +8,8 @@ silences of exactly the gap and a microsecond more, messages at local midnight a
 question and answer, failed replies, thank-yous, bots, marks and assignments anywhere, messages from the future, records
 fetched after the cut, chats known until days ago or never read, histories cut off, contacts without a message, contacts
 that come, go and come back between complete and incomplete sweeps, lists that are empty or lack most, campaigns of
-every status with reports that are missing, inconsistent, empty or changing.
+every status with reports that are missing, inconsistent, empty, changing or without some of their counts; and what
+`oddities.py` adds.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 from crm_platform.settings import Settings
 from crm_platform_tests.oracle.facts import Campaign, Chat, Contact, Facts, Message, OperatorEvent, Report, Sweep
+from crm_platform_tests.oracle.oddities import with_oddities
 
 ZONES = ("Africa/Nairobi", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")
 # Just after both clock changes of Berlin and New York, a leap day, a new year, an ordinary afternoon.
@@ -33,7 +35,7 @@ OFFICE_HOURS = (
     "Mon-Fri 08:00-12:30 13:15-18:00, Sat 09:00-12:00",
 )
 AGENTS = ("amina@example.com", "brian@example.com", "chebet@example.com", "agent-7")
-ALIASES = {"agent-1": AGENTS[0], "agent-2": AGENTS[1], "AGENT-3": AGENTS[1]}
+ALIASES = {"agent-1": AGENTS[0], "agent-2": AGENTS[1], "agent-3": AGENTS[1]}
 BOT = "bot@example.com"
 NUMBERS = (
     *("+254712345678", "+254110123456", "+254733000111", "+255754123456", "+4915112345678", "+447911123456"),
@@ -65,7 +67,7 @@ def random_facts(
     people, sweeps = world.contacts_and_sweeps(contacts)
     chats, messages, events = world.chats(people, messages_per_chat)
     sold, reports = world.campaigns(campaigns)
-    return Facts(
+    facts = Facts(
         as_of=cut,
         settings=settings,
         contacts=tuple(people),
@@ -77,6 +79,7 @@ def random_facts(
         operator_events=tuple(events),
         agent_aliases=ALIASES,
     )
+    return with_oddities(facts, seed, staff=(*AGENTS, *ALIASES), bot=BOT)
 
 
 def _settings(rng: random.Random, timezone: str) -> Settings:
@@ -370,10 +373,10 @@ class _World:
                 campaign_id=campaign.campaign_id,
                 first_seen_at=at,
                 total_recipients=total if self.chance(0.9) else None,
-                delivered=delivered,
-                read=read,
-                replied=replied,
-                failed=failed,
+                delivered=delivered if self.chance(0.95) else None,
+                read=read if self.chance(0.85) else None,
+                replied=replied if self.chance(0.85) else None,
+                failed=failed if self.chance(0.95) else None,
                 delivery_rate=self._rate_text(delivered, total),
                 read_rate=self._rate_text(read, delivered),
                 reply_rate=self._rate_text(replied, delivered),

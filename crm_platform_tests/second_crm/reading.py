@@ -19,6 +19,7 @@ import duckdb
 
 from crm_platform.publish.pseudonyms import pseudonym
 from crm_platform.settings import Settings
+from crm_platform.tables import TABLES
 from crm_platform_tests.oracle import facts as oracle
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.oracle.compute import KEYS, compute
@@ -37,6 +38,7 @@ from crm_platform_tests.second_crm.server import (
 Row = dict[str, object]
 CLOCK_TOLERANCE = dt.timedelta(seconds=5)
 MESSAGE_COLUMNS = {"core.conversations": ("first_message_id",)}
+MESSAGE_COLUMNS["core.reply_credit"] = ("message_id",)
 MESSAGE_COLUMNS["core.response_waits"] = ("first_message_id", "opening_message_id", "closing_message_id")
 
 
@@ -200,6 +202,8 @@ def wrong_figures(crm: Crm, published: Published, *, as_of: dt.datetime | None =
     facts, problems = facts_of(crm, published, as_of=as_of)
     tables = published.tables()
     for table, expected in compute(facts).items():
+        if table not in TABLES:
+            continue  # the oracle may be ahead of the product
         if table not in tables:
             problems.append(f"{table}: not published")
             continue

@@ -10,10 +10,10 @@ import datetime as dt
 import math
 from collections.abc import Sequence
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from crm_platform.clock import zone_of
 from crm_platform.ingest.planner.units import Floats
 
 PROFILE_KEPT_PER_DAY: Final = 0.5 ** (1 / 56)
@@ -60,7 +60,7 @@ class WeekClock:
 
     def __init__(self, *, start: float, timezone: str, counts: Floats) -> None:
         self.timezone = timezone
-        self.zone = ZoneInfo(timezone)
+        self.zone = zone_of(timezone)
         self.start = start
         self.origin = math.floor(start) - _ORIGIN_HOURS
         self.counts = counts

@@ -28,10 +28,8 @@ WORK = Rows(
 )
 FIRST_RESPONSES = Rows(
     ResponseWaits,
-    by=CREDITED | {"agent": "coalesce(work.agent, '(unassigned)')"},
-    joins=f"""join core.work as work
-        on work.kind = 'reply' and work.chat_id = r.chat_id and work.message_id = r.closing_message_id
-    {WINDOWS}""",
+    by=CREDITED,
+    joins=WINDOWS,
     where=f"r.is_first and r.state = 'answered' and not r.is_left_truncated and {COMPLETE}",
     lists=("response_seconds",),
 )
@@ -41,6 +39,7 @@ class AgentLeaderboard(KpiTable):
     """What each agent did in the last 7 and 30 complete local days."""
 
     key = ("agent", "window_days")
+    version = 2
     pillar = "operations"
     seen = """case when keys.window_days = 7 then {{ message_coverage(days_before(7), cut_day) }}
         else {{ message_coverage(days_before(30), cut_day) }} end"""

@@ -9,17 +9,19 @@ from crm_platform.schemas.base import KpiTable, date
 from crm_platform.schemas.figures import Rows, Watched
 
 DAY_END = "case when days.day = {{ cut_day }} then {{ as_of }} else days.ends_at end"
-# A wait may stand from its first day to that of its answer, or of the time its conversation is given up.
+# A wait may stand from its first day to that of its answer, of the mark that ended it, or of the time its conversation
+# is given up.
 STANDING = Rows(
     ResponseWaits,
     by={"day": "days.day"},
     joins="""join core.calendar as days
         on days.day >= r.day
         and days.day <=
-            {{ local_day("coalesce(r.answered_at, " ~ later("r.conversation_ended_at", gap_seconds) ~ ")") }}
+            {{ local_day("coalesce(r.answered_at, r.done_at, " ~ later("r.conversation_ended_at", gap_seconds) ~ ")") }}
     """,
     where=f"""r.waiting_since < {DAY_END}
         and (r.answered_at is null or r.answered_at >= {DAY_END})
+        and (r.done_at is null or r.done_at >= {DAY_END})
         and {{{{ later("r.conversation_ended_at", gap_seconds) }}}} >= {DAY_END}""",
     extra={"day_end": DAY_END},
     is_stock=True,
@@ -31,6 +33,7 @@ class BacklogDaily(KpiTable):
 
     key = ("day",)
     row_words = NN_("1 day", "{n} days")
+    version = 2
     pillar = "operations"
     period = "day"
     keys = MESSAGE_DAYS

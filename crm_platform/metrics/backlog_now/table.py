@@ -21,6 +21,7 @@ class BacklogNow(KpiTable):
 
     key = ()
     row_words = NN_("1 other figure", "{n} other figures")
+    version = 2
     pillar = "operations"
     seen = "{{ message_coverage(gap_day, tomorrow) }}"
     rules = ("windows_expiring_2h <= open_waits",)

@@ -28,6 +28,7 @@ class ChatsResolvedDaily(KpiTable):
 
     key = ("day",)
     row_words = NN_("1 day", "{n} days")
+    version = 2
     pillar = "operations"
     period = "day"
     keys = MESSAGE_DAYS

@@ -20,6 +20,7 @@ class MessageVolumeHourly(KpiTable):
     """Messages by weekday and hour over the last 84 complete local days: 12 of each weekday. Failed ones are out."""
 
     key = ("weekday", "hour")
+    version = 2
     pillar = "operations"
     keys = "{{ hours_of_week() }}"
     seen = "{{ message_coverage(days_before(84), cut_day) }}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crm_platform.core import ResponseWaits
+from crm_platform.core import Messages, ResponseWaits
 from crm_platform.languages import N_, NP_
 from crm_platform.metrics.rows import MESSAGE_DAYS
 from crm_platform.schemas.base import KpiTable, date
@@ -24,6 +24,12 @@ WAITS = Rows(
     labels={"lasted": N_("Lasted so far")},
     lists=("state",),
 )
+OPT_OUTS = Rows(
+    Messages,
+    by={"day": "{{ local_day('r.timestamp') }}"},
+    where="r.is_counted and r.is_opt_out",
+    lists=("timestamp", "origin"),
+)
 ANSWERED = "state = 'answered'"
 FIRST_ANSWERED = "is_first and state = 'answered'"
 FIRST_SETTLED = "is_first and state in ('answered', 'missed')"
@@ -33,11 +39,15 @@ class ResponseTimesDaily(KpiTable):
     """Waits and how long they took, by the local day they began. Left-truncated conversations are left out."""
 
     key = ("day",)
+    version = 2
     pillar = "operations"
     period = "day"
     keys = MESSAGE_DAYS
     seen = "keys.coverage"
     rules = (
+        "campaign_first_waits <= first_waits",
+        "followed_up_missed_waits <= missed_waits",
+        "shut_missed_waits <= missed_waits",
         "answered_waits + open_waits + missed_waits + trailing_waits == waits",
         "first_waits <= waits",
         "first_answered_waits <= answered_waits",
@@ -57,6 +67,11 @@ class ResponseTimesDaily(KpiTable):
     first_waits = WAITS.count(
         "First waits of their conversation.", "is_first", label=N_("First waits of conversations")
     )
+    campaign_first_waits = WAITS.count(
+        "First waits that a campaign brought: opened within 72 h of a template, with no reply between.",
+        "is_first and origin = 'campaign'",
+        label=N_("First waits after a campaign"),
+    )
     answered_waits = WAITS.count("Waits that a reply closed.", ANSWERED, label=N_("Waits answered"))
     first_answered_waits = WAITS.count("First waits that a reply closed.", FIRST_ANSWERED, label=N_("First replies"))
     open_waits = WAITS.count(
@@ -66,13 +81,23 @@ class ResponseTimesDaily(KpiTable):
         label=N_("Chats waiting"),
     )
     missed_waits = WAITS.count(
-        "First waits without a reply whose conversation is over.",
+        "First waits without a reply whose conversation is over, or that a mark as done ended.",
         "state = 'missed'",
         good="down",
         label=NP_("waits", "Missed"),
     )
+    followed_up_missed_waits = WAITS.count(
+        "Missed waits after which we wrote within 7 days of the conversation's end, before the contact did.",
+        "state = 'missed' and followed_up_at is not null",
+        label=N_("Missed, but followed up"),
+    )
+    shut_missed_waits = WAITS.count(
+        "Missed waits in whose first 24 hours fewer business seconds than the target lie; 0 without business hours.",
+        "state = 'missed' and shut",
+        label=N_("Missed while we were shut"),
+    )
     trailing_waits = WAITS.count(
-        "Later waits without a reply whose conversation is over: mostly thanks.",
+        "Later waits without a reply whose conversation is over, or that a mark as done ended: mostly thanks.",
         "state = 'trailing'",
         # Translators: waits that a last word of the customer left open, mostly a thank-you
         label=N_("Thanks and the like"),
@@ -155,4 +180,9 @@ class ResponseTimesDaily(KpiTable):
         uses=("state", "lasted"),
         good="down",
         label=N_("First response time with those who still wait"),
+    )
+    opt_outs = OPT_OUTS.count(
+        "Messages that were opt-outs, by their own day; those of left-truncated conversations, too.",
+        good="down",
+        label=N_("Opt-outs"),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from crm_platform.clock import start_of_day
 from crm_platform.errors import CrmPlatformError
 from crm_platform.languages import N_
 
@@ -91,9 +92,7 @@ class Period:
 
     def bounds(self, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
         """Its first instant and the one just after it, in UTC without a zone, as published tables hold instants."""
-        first, after = (
-            dt.datetime.combine(day, dt.time(), zone).astimezone(dt.UTC).replace(tzinfo=None) for day in self.span
-        )
+        first, after = (start_of_day(day, zone).replace(tzinfo=None) for day in self.span)
         return first, after
 
 

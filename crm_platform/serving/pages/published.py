@@ -11,8 +11,8 @@ import functools
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
+from crm_platform.clock import zone_of
 from crm_platform.errors import GiveUp
 from crm_platform.receipts.behind import SnapshotReader
 from crm_platform.receipts.keys import find_kpi
@@ -33,7 +33,7 @@ class PublishedFigures:
 
     def __init__(self, opened: OpenSnapshot) -> None:
         self.opened = opened
-        self.zone = ZoneInfo(opened.manifest.timezone)
+        self.zone = zone_of(opened.manifest.timezone)
         self._kept: dict[object, Any] = {}
         self._lock = threading.Lock()
 

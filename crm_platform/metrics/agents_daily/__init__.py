@@ -1,0 +1,1 @@
+"""All that kpi.agents_daily is."""

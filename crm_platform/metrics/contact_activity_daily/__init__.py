@@ -1,0 +1,1 @@
+"""All that kpi.contact_activity_daily is."""

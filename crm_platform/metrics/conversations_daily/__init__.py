@@ -1,0 +1,1 @@
+"""All that kpi.conversations_daily is."""

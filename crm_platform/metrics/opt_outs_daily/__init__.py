@@ -1,0 +1,1 @@
+"""All that kpi.opt_outs_daily is."""

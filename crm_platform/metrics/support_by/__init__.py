@@ -1,0 +1,1 @@
+"""All that kpi.support_by is."""
