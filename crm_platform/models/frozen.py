@@ -104,9 +104,8 @@ def freeze(
         messages = _known_rows(raw.Messages, known)
         clock = stretches(settings.zone, as_of=cut)
         offsets = [(one.from_at.isoformat(), one.utc_offset_seconds) for one in clock]
-        bots = sorted(known_staff.names.get(sender, sender) for sender in settings.automation_senders)
-        basis = basis_of(session, figures={**figures, "clock": offsets, "bots": bots})
-        with _spellings(session, known_staff):
+        basis = basis_of(session, figures={**figures, "clock": offsets})
+        with _spellings(session, known_staff, settings):
             changes = note_changes(session, messages=messages, meanings=_meanings(known), basis=basis, full=full)
         rows[raw.Messages.full_name()] = _messages(session, messages, changes)
         days = _days(session, settings, cut)
@@ -288,10 +287,12 @@ def _fill_staff(session: DuckDbSession, known: Staff, settings: Settings) -> dic
 
 
 @contextlib.contextmanager
-def _spellings(session: DuckDbSession, known: Staff) -> Iterator[None]:
-    """Let SQL ask for an agent by an identifier as it came: `spellings` (spelling, name)."""
+def _spellings(session: DuckDbSession, known: Staff, settings: Settings) -> Iterator[None]:
+    """Let SQL ask whom an identifier means, as it came: `spellings` (spelling, means), by name and whether a bot."""
+    bots = {known.names.get(sender) for sender in settings.automation_senders}
     spellings = sorted(known.spellings)
-    columns = {"spelling": spellings, "name": [known.names[staff_key(spelling) or ""] for spelling in spellings]}
+    names = [known.names[staff_key(spelling) or ""] for spelling in spellings]
+    columns = {"spelling": spellings, "means": [f"{'bot' if name in bots else 'agent'} {name}" for name in names]}
     session.connection.register("spellings", pa.table(columns, pa.schema(dict.fromkeys(columns, pa.string()))))
     yield
     session.connection.unregister("spellings")
@@ -299,7 +300,7 @@ def _spellings(session: DuckDbSession, known: Staff) -> Iterator[None]:
 
 def _meanings(known: str) -> dict[type[Table], tuple[str, ...]]:
     """What rows mean besides what they say: that their time has come, whose they are, that they are no opt-outs."""
-    agent = "(select max(name) from spellings where spelling = {})"
+    agent = "(select max(means) from spellings where spelling = {})"
     rejected = f"(select value from {core.RejectedOptOuts.full_name()} where kind = '{{}}')"
     is_rejected = (
         f"is_opt_out and (opt_out_word in {rejected.format('word')} or message_id in {rejected.format('message')})"

@@ -237,6 +237,18 @@ def test_what_is_corrected_by_hand_touches_the_chats_that_name_it(new_world: Wor
     assert differing(world, NOW) == {}
 
 
+def test_a_bot_that_is_somebody_else_touches_the_chats_of_both(new_world: Worlds):
+    """Her name stays what it was; what she writes is no reply any more."""
+    world = some_world(new_world, automation_senders=("bot@shop.example",))
+    for number, sender in enumerate(("jane@shop.example", "BOT@shop.example", None, None)):
+        world.message(f"chat-{number}", "m2", NOW - HOUR, "outbound", sender=sender)
+    again(world, full=True)
+    world.correction("merge", "bot@shop.example", "jane@shop.example", at=NOW)
+    assert again(world)[0].changed_chats == 2
+    build(world, world.models, now=NOW)
+    assert differing(world, NOW) == {}
+
+
 def test_a_rejected_opt_out_touches_the_chats_that_have_it(new_world: Worlds):
     world = some_world(new_world)
     for number, word in enumerate(("stop", "stop", "end", None)):

@@ -138,6 +138,20 @@ def test_the_work_of_two_spellings_is_one_agents(new_world: Worlds):
     assert (row["agent"], row["replies"]) == (JANE, 2)
 
 
+@pytest.mark.parametrize("named", ["Bot@Shop.example", "bot@shop.example", "Ｂot@shop.example", "77"])
+@pytest.mark.parametrize("sender", ["bot@shop.example", "BOT@shop.example "])
+def test_a_bot_leads_no_board_however_it_is_spelt(named: str, sender: str, new_world: Worlds):
+    """Field case 44."""
+    world = new_world(automation_senders=named)
+    world.message("chat", "question", NOW - DAY, "inbound")
+    world.message("chat", "bot", NOW - DAY + MINUTE / 20, "outbound", sender=sender, extra='{"agentId": 77}')
+    said(world, JANE, NOW - DAY + 5 * MINUTE)
+    world.chat("chat", known_until=NOW)
+    world.freeze(NOW)
+    (row,) = [row for row in world.tables["kpi.agent_leaderboard"] if row["window_days"] == 7]
+    assert (row["agent"], row["replies"], row["first_response_seconds_median"]) == (JANE, 1, 300)
+
+
 def test_only_what_the_cut_knows_says_who_is_who(new_world: Worlds):
     world = new_world()
     said(world, JANE)
