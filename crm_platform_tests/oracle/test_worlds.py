@@ -321,6 +321,9 @@ def test_the_worlds_are_as_awkward_as_they_promise():
             seen["gap"] += bool(campaign["api_rate_gap"])
         for row in tables["kpi.response_times_daily"]:
             seen["censored median"] += row["first_response_seconds_median_censored"] is not None
+        for row in tables["kpi.engagement_monthly"]:
+            seen["no count of reads"] += row["read_delivered"] < row["delivered"]
+            seen["no count of replies"] += row["reply_delivered"] < row["delivered"]
         for row in tables["kpi.contact_growth_monthly"]:
             seen["to date"] += row["previous_to_date_rate"] is not None
         for row in tables["kpi.contact_growth_daily"]:
@@ -335,6 +338,8 @@ def test_the_worlds_are_as_awkward_as_they_promise():
             seen[row["dimension"], row["value"]] += 1
         seen["left out"] += len(facts.excluded)
         seen["copied"] += sum(one.duplicate_of is not None for one in facts.messages)
+        for row in tables["kpi.contact_growth_daily"][:1]:
+            seen["created before growth begins"] += row["is_estimated"] and row["total_contacts"] > row["net_growth"]
         seen["lapsing"] += tables["kpi.backlog_now"][0]["windows_expiring_2h"]
     promised = [
         *[("resolved", "operator"), ("resolved", "quiet"), "left truncated", "answered in no time", "gap", "lapsing"],
@@ -357,6 +362,7 @@ def test_the_worlds_are_as_awkward_as_they_promise():
         *[("new", flag) for flag in (True, False)],
         *[("team", value) for value in ("Sales", "Support", "(no team)")],
         *[("agent", "(unassigned)"), ("country", "(unknown)"), ("origin", "(none)"), ("segment:Segment", "Retail")],
+        *["no count of reads", "no count of replies", "created before growth begins"],
         *["draft", "scheduled", "active", "in_progress", "completed", "failed", "censored median", "to date"],
     ]
     assert [case for case in promised if not seen[case]] == []

@@ -70,12 +70,16 @@ def comparison(view: View, rows: Sequence[Row]) -> list[Chart]:
 
 
 def verdict(view: View, rows: Sequence[Row]) -> str:
-    """Say whether the best of those compared is clearly ahead of the next, by each rate."""
+    """Say whether the best of those compared is clearly ahead of the next, by each rate.
+
+    A report that contradicts itself is shown, and neither wins nor loses.
+    """
     return " ".join(filter(None, (_verdict(view, rows, rate) for rate in _VERDICTS)))
 
 
 def _verdict(view: View, rows: Sequence[Row], rate: str) -> str:
-    known = sorted((row for row in rows if row[f"{rate}_low"] is not None), key=lambda row: -row[rate])
+    told = [row for row in rows if row["is_consistent"] is not False and row[f"{rate}_low"] is not None]
+    known = sorted(told, key=lambda row: -row[rate])
     if len(known) < 2:
         return ""
     best, following = known[0], known[1]

@@ -267,7 +267,10 @@ def test_two_campaigns_compared_say_whether_it_may_be_chance(tmp_path):
     for name, readers in (("good", 800), ("bad", 200), ("likewise", 790)):
         world.campaign(name, [(NOW - 200 * HOUR, "completed")], created_at=NOW - 200 * HOUR)
         world.report(name, NOW, total_recipients=1000, delivered=1000, read=readers, replied=10, failed=0)
+    world.campaign("odd", [(NOW - 200 * HOUR, "completed")], created_at=NOW - 200 * HOUR)
+    world.report("odd", NOW, total_recipients=1000, delivered=1000, read=990, replied=10, failed=500)
     shown = publish_world(world, NOW)
+    assert "odd is read" not in shown.told("/campaigns?compare=good,odd").words, "its report contradicts itself"
     told = shown.told("/campaigns?compare=good&compare=bad").words.replace("\u00a0", " ")
     assert "good is read more often than bad: 60.0 pp more, with 95 % certainty between 56.3 pp and 63.3 pp" in told
     assert "answered" not in told.partition("campaigns compared")[2].partition("End comparison")[0], (
