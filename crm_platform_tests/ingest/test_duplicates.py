@@ -9,11 +9,13 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from crm_platform.api import Fetch
 from crm_platform.errors import FixConfiguration
 from crm_platform.ingest import duplicates, open_warehouse, refresh
 from crm_platform.ingest.batch import Batch
 from crm_platform.ingest.clocks import draw_back
 from crm_platform.ingest.duplicates import MOST_COPIES, decide_duplicates, decide_within
+from crm_platform.ingest.operations import record_operation
 from crm_platform.ingest.presence import accept_sweep
 from crm_platform.models.due import last_change
 from crm_platform.models.raw_checks import duplicates as duplicates_check
@@ -257,7 +259,7 @@ def test_a_clock_that_is_set_back_hides_nothing(store):
     assert store.decide() == 2
 
 
-def test_a_deleted_or_accepted_contact_hands_over_what_it_kept(store):
+def test_an_accepted_sweep_hands_over_what_the_gone_kept(store):
     store.sweep("a", "b")
     store.store("a", "i1", "i2")
     store.store("b", "i1", "i2")
@@ -270,6 +272,17 @@ def test_a_deleted_or_accepted_contact_hands_over_what_it_kept(store):
     assert set(store.copies().values()) == {"b"}, "nobody is gone yet"
     accept_sweep(store.warehouse, store.number, by="cli:amina", at=store.at)
     assert set(store.copies().values()) == {"a"}
+
+
+def test_a_contact_that_is_deleted_here_hands_over_what_it_kept(store):
+    store.sweep("a", "b")
+    store.store("a", "i1", "i2")
+    store.store("b", "i1", "i2")
+    store.decide()
+    at = store.at + HOUR
+    sent = Fetch(store.number + 1, "delete_contact", "b", None, None, None, 1, at, at, 200, "ok", 0, None)
+    record_operation(store.settings, kind="contact_deleted", chat_id="b", fetches=[sent])
+    assert store.copies() == {"b i1": "a", "b i2": "a"}
 
 
 # Held against a slow and simple account of the same rules.
