@@ -64,10 +64,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "export": ("crm_platform.cli.analysts", "Write published tables to Parquet, CSV or Excel files."),
     "fields": ("crm_platform.cli.fields", "List, create and delete custom fields."),
     "kpi": ("crm_platform.cli.kpi", "Show published figures."),
+    "mcp": ("crm_platform.cli.mcp", "Answer an assistant's questions about the figures."),
     "notebook": ("crm_platform.cli.analysts", "Look at the published figures in a notebook."),
     "refresh": ("crm_platform.cli.platform", "Fetch, compute, publish."),
     "sandbox": ("crm_platform.cli.sandbox", "Run a made-up CRM on this machine."),
-    "serve": ("crm_platform.cli.serve", "Serve the dashboards and the KPI API."),
+    "serve": ("crm_platform.cli.serve", "Serve the dashboards, the KPI API and the figures for assistants."),
     "sweeps": ("crm_platform.cli.sweeps", "List the sweeps of the contact list, accept a suspicious one."),
     "status": ("crm_platform.cli.status", "Say what is known, spent and published."),
 }
