@@ -29,6 +29,7 @@ LAYERS = (
 )
 RANK = {package: rank for rank, packages in enumerate(LAYERS) for package in packages}
 STARTS_SANDBOX = ROOT / "cli" / "sandbox.py"
+SPEAKS_MCP = ROOT / "serving" / "mcp" / "protocol.py"
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
 
@@ -74,6 +75,8 @@ def touches(path: Path) -> Iterator[str]:
         yield "mail stays in alerts/"
     if package not in {"defs", "definitions"} and any(name.startswith("dagster") for name in tops):
         yield "Dagster stays in defs/"
+    if path != SPEAKS_MCP and tops & {"mcp", "mcp_types"}:
+        yield "the MCP SDK, a second of imports, stays in serving/mcp/protocol.py"
     if package != "settings" and ("os.environ" in text or "getenv" in text):
         yield "settings/ reads the environment"
 

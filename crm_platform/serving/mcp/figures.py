@@ -226,9 +226,9 @@ class _Published:
 
     def nothing(self) -> NotFound:
         """Say which rows there are instead."""
-        table, wanted = self.asked.table, self.wanted
-        if wanted and not self.span:
-            return self.asked.no_such_row(wanted)
+        table = self.asked.table
+        if not self.span:
+            return self.asked.no_such_row(self.wanted)
         days = self.asked.reader.query(
             f'select min("{table.period}") as first, max("{table.period}") as last from {table.full_name()}'
         ).to_pylist()[0]

@@ -11,6 +11,7 @@ in front, with its names, origins, roles and bounds, so the SDK's own checks of 
 
 from __future__ import annotations
 
+import functools
 import getpass
 import json
 import logging
@@ -89,8 +90,9 @@ def create_server(
             if who.role < tool.role:
                 audit.write("refused", **who.told, tool=tool.name)
                 needed, own = tool.role.name, who.role.name.lower()
-                problem = f"{tool.name} needs the role {needed.lower()}; you came as {own}: send CRM_{needed}_SECRET"
-                return _result(Refusal(error=problem), is_error=True)
+                problem = f"{tool.name} needs the role {needed.lower()}; this connection was made as {own}"
+                remedy = f"whoever set it up can give it the secret of that role (CRM_{needed}_SECRET of the server)"
+                return _result(Refusal(error=f"{problem}: {remedy}"), is_error=True)
             found = call(tool, arguments, settings=settings, snapshots=snapshots)
             if tool.has_figures:
                 # Before anything leaves: when the line cannot be written, nothing does.
@@ -124,6 +126,7 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
+@functools.cache
 def _offer(tool: Tool) -> OfferedTool:
     return OfferedTool(
         name=tool.name,
