@@ -413,6 +413,16 @@ def test_two_periods_stand_side_by_side_without_a_verdict(desk: Desk):
     assert found["difference"] == -15.0
     assert (found["first"]["range"]["days"], found["second"]["range"]["last_day"]) == (1, "2026-11-19")
     assert found["figure"]["good"] == "down"
+    backlog = {"figure": "backlog_daily.open_waits_at_end"}
+    with_one_row = {"first_from": "2026-11-12", "first_to": "2026-11-19"}  # of seven days: not their value
+    assert "one day at a time" in assistant.refused("compare_periods", **backlog, **(days | with_one_row))["error"]
+    days = {
+        "first_from": "2026-11-18",
+        "first_to": "2026-11-19",
+        "second_from": "2026-11-19",
+        "second_to": "2026-11-20",
+    }
+    assert assistant.answer("compare_periods", **backlog, **days)["difference"] == 0
     rows = assistant.answer("rows_behind", figure=median, where={"day": DAY.isoformat()}, limit=2)
     assert (rows["total"], rows["left_out"], len(rows["rows"])) == (3, 1, 2)
     assert "limit" in rows["more"]

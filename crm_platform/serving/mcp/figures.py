@@ -248,19 +248,22 @@ class _Published:
 
 def _whole(asked: AskedFigure, rows: _Published, total: int) -> Value:
     """The value over all rows: of the rows behind them together. Raises InvalidRequest where there is none."""
-    if total == 1:
+    span = rows.span
+    if span and not rows.wanted and pooled(asked.table):
+        return asked.value({"day_from": span[0], "day_to": span[1]})
+    if total == 1 and (span is None or _is_one(span, asked.table)):
         (row,) = rows.page(1, 0)
         return Value(**row.model_dump(exclude={"key"}))
     name = f"{asked.table.full_name()}.{asked.column}"
-    if rows.span is None or rows.wanted:
+    if span is None or rows.wanted:
         raise InvalidRequest(f"{name} has no value over several rows: narrow it to one by `where`")
-    first, after = rows.span
-    if pooled(asked.table):
-        return asked.value({"day_from": first, "day_to": after})
     line = asked.reader.lineage(asked.table, asked.column)
     if line is None:
         raise InvalidRequest(f"{name} has no value over several rows: look at them one by one")
-    behind = asked.reader.over(line, first, after)
+    try:
+        behind = asked.reader.over(line, *span)
+    except InvalidRequest as problem:
+        raise InvalidRequest(f"{problem}: ask for one {asked.table.period} at a time") from None
     published = rows.all()
     covered = [row["coverage"] for row in published]
     return Value(
@@ -270,6 +273,12 @@ def _whole(asked: AskedFigure, rows: _Published, total: int) -> Value:
         is_provisional=any(row["is_provisional"] for row in published),
         receipt=None,
     )
+
+
+def _is_one(span: tuple[dt.date, dt.date], table: type[KpiTable]) -> bool:
+    """Whether a range is one day, or one month of a table by month."""
+    first, after = span
+    return after == (_month(first.year * 12 + first.month) if table.period == "month" else first + dt.timedelta(days=1))
 
 
 def _key(row: Mapping[str, Any], table: type[KpiTable]) -> dict[str, Any]:
