@@ -29,6 +29,7 @@ LAYERS = (
 )
 RANK = {package: rank for rank, packages in enumerate(LAYERS) for package in packages}
 STARTS_SANDBOX = ROOT / "cli" / "sandbox.py"
+SPEAKS_MCP = ROOT / "serving" / "mcp" / "protocol.py"
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
 
@@ -76,6 +77,8 @@ def touches(path: Path) -> Iterator[str]:
         yield "Dagster stays in defs/"
     if package != "clock" and "ZoneInfo(" in text:
         yield "clock.zone_of makes zones, of tzdata alone"
+    if path != SPEAKS_MCP and tops & {"mcp", "mcp_types"}:
+        yield "the MCP SDK, a second of imports, stays in serving/mcp/protocol.py"
     if package != "settings" and ("os.environ" in text or "getenv" in text):
         yield "settings/ reads the environment"
 

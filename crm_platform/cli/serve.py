@@ -1,4 +1,4 @@
-"""`crm serve`: the dashboards and the KPI API.
+"""`crm serve`: the dashboards, the KPI API, and the figures for assistants.
 
 What belongs here: the command line. What does not: the app (serving/).
 """
@@ -15,7 +15,7 @@ from crm_platform.settings import current_settings
 @click.option("--host", type=Host(), default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=FREE_PORT, default=8080, show_default=True, help="0 takes a free one.")
 def serve(*, host: str, port: int) -> None:
-    """Serve the dashboards and the KPI API until it is stopped.
+    """Serve the dashboards, the KPI API and the figures for assistants until it is stopped.
 
     On loopback, with no secret set, they are open. Anywhere else CRM_VIEWER_SECRET, CRM_ANALYST_SECRET or
     CRM_ADMIN_SECRET must be set: people type it at the login page, programs send it as a bearer token. Put a proxy that
@@ -33,6 +33,7 @@ def serve(*, host: str, port: int) -> None:
     roles = ", ".join(settings.role_secrets)
     click.echo(f"Dashboards at {address}  ({f'log in as {roles}' if roles else 'open: this machine only'})")
     click.echo(f"  KPI API    {address}/api/v1/kpis")
+    click.echo(f"  assistants {address}/mcp")
     click.echo(f"  health     {address}/healthz")
     if not settings.published_dir.is_dir():
         click.echo("  nothing is published yet: run `crm refresh` in another terminal")

@@ -17,7 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from crm_platform.errors import CrmPlatformError, FixConfiguration
 from crm_platform.publish.audit import Audit
-from crm_platform.serving import health, kpi_api, login, metrics, pages, static
+from crm_platform.serving import health, kpi_api, login, mcp, metrics, pages, static
 from crm_platform.serving.access import Door
 from crm_platform.serving.bounds import Bounds
 from crm_platform.serving.caching import Kept
@@ -77,6 +77,7 @@ def create_app(
             *health.routes(),
             *metrics.routes(),
             *login.routes(),
+            *mcp.routes(),
             *static.routes(),
             *pages.routes(),
         ],

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from crm_platform.clock import zone_of
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.publish import published_columns
 from crm_platform.publish.csv_writer import csv_document
@@ -55,7 +56,7 @@ def _snapshot(request: Request) -> OpenSnapshot:
 def _zone(request: Request) -> ZoneInfo:
     """The zone that days are local to: the snapshot's, the setting before there is one."""
     found: OpenSnapshot | None = request.app.state.snapshots.current()
-    return ZoneInfo(found.manifest.timezone if found else request.app.state.settings.timezone)
+    return zone_of(found.manifest.timezone if found else request.app.state.settings.timezone)
 
 
 # The list of tables.

@@ -19,6 +19,7 @@ from crm_platform.cli import demo, main, ports
 from crm_platform.defs import shell
 from crm_platform.errors import GiveUp
 from crm_platform.ingest import connect, operations
+from crm_platform.serving.mcp import protocol
 from crm_platform.settings import current_settings, load_settings
 from crm_platform_tests.api.inprocess import SandboxTransport, make_sandbox
 from crm_platform_tests.api.inprocess import connect as client_of
@@ -90,6 +91,7 @@ def idle(clean: Path, published: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (uvicorn.Server, "run", ended),
         (ports, "listen", lambda *_: listening),
         (shell, "refresh_in_process", ended),
+        (protocol, "run", ended),
         (ingest, "crawl", ended),
         (models, "freeze", ended),
         (ingest, "open_client", client),
