@@ -524,7 +524,7 @@ export interface ContactRetentionMonthly {
   definition_version: number;
 }
 
-/** Campaigns by the local month they were sent in: consistent ones with recipients, sent by the cut. A row has every column, unless `columns` names some. */
+/** Campaigns by the local month they were sent in: those with recipients and no contradiction, sent by the cut. A row has every column, unless `columns` names some. */
 export interface EngagementMonthly {
   /** First day of the local month of sent_at. [local month] */
   month: string;
@@ -540,11 +540,15 @@ export interface EngagementMonthly {
   replied: number;
   /** Failed. */
   failed: number;
+  /** Delivered, of the reports that say read, too. */
+  read_delivered: number;
+  /** Delivered, of the reports that say replied, too. */
+  reply_delivered: number;
   /** delivered / total_recipients, from the sums. */
   delivery_rate: number | null;
-  /** read / delivered, from the sums. */
+  /** read / delivered, from the sums, over the reports that say both. */
   read_per_delivered: number | null;
-  /** replied / delivered, from the sums. */
+  /** replied / delivered, from the sums, over the reports that say both. */
   reply_per_delivered: number | null;
   /** The cut: nothing later counts. [UTC] */
   as_of: string;
@@ -590,13 +594,17 @@ export interface SendTimePerformance {
   read: number;
   /** Replied. */
   replied: number;
-  /** read / delivered. */
+  /** Delivered, of the reports that say read, too. */
+  read_delivered: number;
+  /** Delivered, of the reports that say replied, too. */
+  reply_delivered: number;
+  /** read / delivered, from the sums, over the reports that say both. */
   read_per_delivered: number | null;
-  /** replied / delivered. */
+  /** replied / delivered, from the sums, over the reports that say both. */
   reply_per_delivered: number | null;
-  /** read / delivered, drawn towards the mean of all cells as far as chance explains it. */
+  /** read / read_delivered, drawn towards the mean of all cells as far as chance explains it. */
   read_per_delivered_shrunk: number | null;
-  /** replied / delivered, drawn in the same way. */
+  /** replied / reply_delivered, drawn in the same way. */
   reply_per_delivered_shrunk: number | null;
   /** At least 3 campaigns and 1,000 delivered. */
   enough_data: boolean;
@@ -610,7 +618,7 @@ export interface SendTimePerformance {
   definition_version: number;
 }
 
-/** Contacts at the end of each local day, and how they came and went. A row has every column, unless `columns` names some. */
+/** Contacts at the end of each local day, and how they came and went. From the day of the oldest counted message or of the first sweep, whichever is earlier. A row has every column, unless `columns` names some. */
 export interface ContactGrowthDaily {
   /** Local day. [local day] */
   day: string;
@@ -718,14 +726,22 @@ export interface ExecutiveSummary {
   active_campaigns: number;
   /** … at the end of the local day 7 days before the cut's. */
   active_campaigns_previous: number | null;
-  /** Settled campaigns sent in the last 30 complete local days. */
+  /** Settled campaigns sent in the last 30 complete local days, whose report says both counts. */
   read_per_delivered_30d: number | null;
   /** … in the 30 days before. */
   read_per_delivered_30d_previous: number | null;
-  /** Settled campaigns sent in the last 30 complete local days. */
+  /** Delivered by them: what the read rate is over. */
+  read_delivered_30d: number;
+  /** … in the 30 days before. */
+  read_delivered_30d_previous: number | null;
+  /** Settled campaigns sent in the last 30 complete local days, whose report says both counts. */
   reply_per_delivered_30d: number | null;
   /** … in the 30 days before. */
   reply_per_delivered_30d_previous: number | null;
+  /** Delivered by them: what the reply rate is over. */
+  reply_delivered_30d: number;
+  /** … in the 30 days before. */
+  reply_delivered_30d_previous: number | null;
   /** Over first answered waits of the last 7 complete local days. [s] */
   first_response_seconds_median_7d: number | null;
   /** … of the 7 days before. [s] */
@@ -1344,6 +1360,12 @@ export interface KpiQueries {
     failed?: number | number[];
     failed_from?: number;
     failed_to?: number;
+    read_delivered?: number | number[];
+    read_delivered_from?: number;
+    read_delivered_to?: number;
+    reply_delivered?: number | number[];
+    reply_delivered_from?: number;
+    reply_delivered_to?: number;
     delivery_rate?: number | number[];
     delivery_rate_from?: number;
     delivery_rate_to?: number;
@@ -1417,6 +1439,12 @@ export interface KpiQueries {
     replied?: number | number[];
     replied_from?: number;
     replied_to?: number;
+    read_delivered?: number | number[];
+    read_delivered_from?: number;
+    read_delivered_to?: number;
+    reply_delivered?: number | number[];
+    reply_delivered_from?: number;
+    reply_delivered_to?: number;
     read_per_delivered?: number | number[];
     read_per_delivered_from?: number;
     read_per_delivered_to?: number;
@@ -1598,12 +1626,24 @@ export interface KpiQueries {
     read_per_delivered_30d_previous?: number | number[];
     read_per_delivered_30d_previous_from?: number;
     read_per_delivered_30d_previous_to?: number;
+    read_delivered_30d?: number | number[];
+    read_delivered_30d_from?: number;
+    read_delivered_30d_to?: number;
+    read_delivered_30d_previous?: number | number[];
+    read_delivered_30d_previous_from?: number;
+    read_delivered_30d_previous_to?: number;
     reply_per_delivered_30d?: number | number[];
     reply_per_delivered_30d_from?: number;
     reply_per_delivered_30d_to?: number;
     reply_per_delivered_30d_previous?: number | number[];
     reply_per_delivered_30d_previous_from?: number;
     reply_per_delivered_30d_previous_to?: number;
+    reply_delivered_30d?: number | number[];
+    reply_delivered_30d_from?: number;
+    reply_delivered_30d_to?: number;
+    reply_delivered_30d_previous?: number | number[];
+    reply_delivered_30d_previous_from?: number;
+    reply_delivered_30d_previous_to?: number;
     first_response_seconds_median_7d?: number | number[];
     first_response_seconds_median_7d_from?: number;
     first_response_seconds_median_7d_to?: number;

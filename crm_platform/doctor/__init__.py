@@ -51,6 +51,7 @@ _EXAMINATIONS: Final = (
     Examination("left out", figures.left_out),
     Examination("teams", figures.teams, "too many messages to look at now", "note"),
     Examination("snapshot", files.snapshots),
+    Examination("costs", figures.campaign_costs, "too many campaigns to look at now", "note"),
     Examination("checks", figures.checks),
     Examination("Dagster", work.dagster, "its storage takes too long to open", "note"),
     Examination("at work", work.leases),

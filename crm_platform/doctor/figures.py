@@ -1,4 +1,4 @@
-"""What the figures depend on: the checks of the last run, and settings and files that name whom nobody has seen.
+"""What the figures depend on: the checks of the last run, settings and files that name whom nobody has seen, costs.
 
 What belongs here: looks into the stores and the checks' notes. What does not: the files themselves (files.py).
 """
@@ -15,6 +15,8 @@ from crm_platform.models.exclusion import VARIABLE, exclusion, read_exclusion
 from crm_platform.models.noted import failing, noted
 from crm_platform.models.staff import staff
 from crm_platform.models.teams import FILE, read_teams
+from crm_platform.publish import current
+from crm_platform.publish.reading import reading
 from crm_platform.schemas import raw
 from crm_platform.spellings import staff_key
 from crm_platform.warehouse import DuckDbWarehouse
@@ -56,7 +58,7 @@ def left_out(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
         lines = ", ".join(map(str, found.unknown[:_MOST_NAMED])) + ("…" if len(found.unknown) > _MOST_NAMED else "")
         yield Finding("left out", "note", f"{VARIABLE} means no contact in line {lines}: correct it, or take it out")
     else:
-        yield Finding("left out", "ok", f"{len(found.chat_ids)} contacts, by the {found.listed} lines of {VARIABLE}")
+        yield Finding("left out", "ok", f"every line of {VARIABLE} means a contact: {len(found.chat_ids)} in all")
 
 
 def teams(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
@@ -101,3 +103,28 @@ def senders(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
         yield Finding("senders", "note", words)
     if not unseen:
         yield Finding("senders", "ok", f"all {len(settings.automation_senders)} automation senders have sent messages")
+
+
+def campaign_costs(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
+    """The tenant's file of costs: each line that does not count, and how many do."""
+    # The pages' packages take a while to load: only where there is such a file.
+    from crm_platform.serving.pages.costs import FILE, parse_costs  # noqa: PLC0415
+
+    path = settings.root / FILE
+    if not path.exists():
+        return
+    file, snapshot = parse_costs(path), current(settings)
+    if snapshot is None:
+        for wrong in file.wrong:
+            yield Finding("costs", "note", f"{FILE}, {wrong}")
+        yield Finding("costs", "note", f"{FILE}: no campaigns are published yet to hold its lines against")
+        return
+    with reading(snapshot.path) as connection:
+        campaigns = connection.sql("select campaign_id, name from kpi.campaign_performance").to_arrow_table()
+    costs = file.of(campaigns.to_pylist())
+    for wrong in costs.wrong:
+        yield Finding("costs", "note", f"{FILE}, {wrong}")
+    told = f"lines of {FILE} that count: {len(costs.by_id)}" + (
+        f", that do not: {len(costs.wrong)}" if costs.wrong else ""
+    )
+    yield Finding("costs", "note" if costs.wrong else "ok", told)

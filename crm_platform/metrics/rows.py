@@ -1,13 +1,15 @@
 """Rows that several KPI tables share.
 
-What belongs here: keys and rows that more than one table names. What does not: what one table alone says.
+What belongs here: keys and rows that more than one table names, and what is pooled over them. What does not: what one
+table alone says.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from crm_platform.metrics.campaign_performance.table import CampaignPerformance
+from crm_platform.schemas.base import Column
 from crm_platform.schemas.figures import Rows
 
 MESSAGE_DAYS: Final = """(
@@ -17,13 +19,32 @@ MESSAGE_DAYS: Final = """(
 )"""
 """Every local day from that of the oldest counted message, with the coverage of its messages."""
 
+CONSISTENT: Final = "coalesce(r.is_consistent, true) and r.delivered is not null"
+"""Campaigns whose report says how many got it, and contradicts itself in nothing that it says: rates are pooled over
+these alone. A report that lacks another count cannot be called consistent, but nor does it contradict itself.
+"""
+
 JUDGED: Final = Rows(
     CampaignPerformance,
-    where="""r.is_consistent and r.total_recipients > 0 and coalesce(r.status, '') not in ('draft', 'scheduled')
+    where=CONSISTENT
+    + """ and r.total_recipients > 0 and coalesce(r.status, '') not in ('draft', 'scheduled')
         and r.sent_at <= {{ as_of }}""",
     day="{{ local_day('r.sent_at') }}",
 )
 """Campaigns that engagement is judged by; a table says by what."""
+
+
+def delivered_with(rows: Rows, part: str, description: str = "", **options: Any) -> Column:  # noqa: ANN401
+    """Declare what the rate of `part` (read, replied) is over: delivered, of the reports that say both."""
+    words = description or f"Delivered, of the reports that say {part}, too."
+    return rows.sum(words, "delivered", f"{part} is not null", **{"empty": "0", **options})
+
+
+def rate_of_delivered(rows: Rows, part: str, description: str = "", **options: Any) -> Column:  # noqa: ANN401
+    """Declare the rate of `part` (read, replied) per delivered, pooled: over the reports that say both."""
+    words = description or f"{part} / delivered, from the sums, over the reports that say both."
+    return rows.ratio(words, part, "delivered", good="up", **options)
+
 
 REPORT_COVERAGE: Final = "{{ report_coverage() }}"
 CONTACTS_ACTIVE: Final = "{{ smallest(contact_coverage(), message_coverage(days_before(30), cut_day)) }}"

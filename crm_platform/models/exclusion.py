@@ -31,10 +31,9 @@ _COMMENT: Final = re.compile(r"(?:^|\s)#")
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """`chat_ids`: who is left out. `listed`: lines that name somebody; `unknown`: the numbers of those nobody is."""
+    """`chat_ids`: who is left out; `unknown`: the numbers of lines that mean nobody."""
 
     chat_ids: frozenset[str] = frozenset()
-    listed: int = 0
     unknown: tuple[int, ...] = ()
 
 
@@ -63,7 +62,7 @@ def exclusion(session: Session, settings: Settings, *, cut: dt.datetime, source:
     chat_ids = frozenset(found["chat_id"].to_pylist())
     known = chat_ids | set(found["number"].to_pylist())
     unknown = (line for word, line in lines.items() if not {word, _bare(word)} & known)
-    return Exclusion(chat_ids, len(lines), tuple(unknown))
+    return Exclusion(chat_ids, tuple(unknown))
 
 
 def read_exclusion(path: Path) -> dict[str, int]:

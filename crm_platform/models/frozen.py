@@ -324,8 +324,6 @@ def _days(session: DuckDbSession, settings: Settings, cut: dt.datetime) -> list[
         """
         select min(moment) as moment from (
             select min(timestamp) as moment from raw.messages where not is_future_dated
-            union all select min(created_at) from raw.contacts
-            union all select min(first_fetched_at) from raw.contacts
             union all select min(started_at) from raw.contact_sweeps
         )
         """

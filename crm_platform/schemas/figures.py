@@ -91,8 +91,9 @@ class Rows:
         )
 
     def ratio(self, description: str, part: str, of: str, **options: Any) -> Column:  # noqa: ANN401
-        """Declare the sum of one column by the sum of another."""
-        return self._figure(base.rate, description, f"sum({part}){FILTER}", "", over=f"sum({of}){FILTER}", **options)
+        """Declare the sum of one column by the sum of another, over the rows that have both."""
+        both = f"{part} is not null and {of} is not null"
+        return self._figure(base.rate, description, f"sum({part}){FILTER}", both, over=f"sum({of}){FILTER}", **options)
 
     def text(self, description: str, value: str, **options: Any) -> Column:  # noqa: ANN401
         """Declare a text."""

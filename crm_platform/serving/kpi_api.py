@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -49,6 +50,12 @@ def _snapshot(request: Request) -> OpenSnapshot:
         hint = "Run `crm refresh`; this address then answers without a restart."
         raise Refused(503, "nothing_published", "Nothing has been published yet.", hint=hint)
     return found
+
+
+def _zone(request: Request) -> ZoneInfo:
+    """The zone that days are local to: the snapshot's, the setting before there is one."""
+    found: OpenSnapshot | None = request.app.state.snapshots.current()
+    return ZoneInfo(found.manifest.timezone if found else request.app.state.settings.timezone)
 
 
 # The list of tables.
@@ -234,7 +241,7 @@ def _read(query: TableQuery, found: OpenSnapshot, parameters: list[tuple[str, st
 def _table(request: Request) -> Response:
     table = find_table(request.path_params["table"])
     parameters = request.query_params.multi_items()
-    query = parse_query(table, parameters)
+    query = parse_query(table, parameters, zone=_zone(request))
     form = _form(request)
     found = _snapshot(request)
     if table.full_name() not in found.manifest.tables:

@@ -23,7 +23,7 @@ MOST_AUDIT_LINES: Final = 10_000
 # A query may name a month for its first day, and an instant without its zone.
 _ASKED: Final[dict[Type, Json]] = {
     Type.DATE: {"type": "string", "pattern": r"^[0-9]{4}-(0[1-9]|1[0-2])(-[0-9]{2})?$", "examples": ["2026-11-20"]},
-    Type.TIMESTAMP: {"type": "string", "examples": ["2026-11-20T09:00:00Z"]},
+    Type.TIMESTAMP: {"type": "string", "examples": ["2026-11-20T09:00:00Z", "2026-11-20"]},
     Type.TEXT: {"type": "string"},
     Type.JSON: {"type": "string"},
 }
@@ -33,9 +33,10 @@ share of the data it has seen (`coverage`) stand in every answer. A rate is a sh
 denominator is 0; a duration is in seconds; a day is local to the snapshot's `timezone`; an instant is UTC.
 
 Filter by any column: `?weekday=0&weekday=1` keeps rows that equal one of the values,
-`?day_from=2026-11-01&day_to=2026-12-01` keeps a range, its start included and its end excluded. `order=-day` sorts,
-newest first. Rows come in pages: follow `next` until it is null; it answers 409 once a newer snapshot is published, and
-you begin again.
+`?day_from=2026-11-01&day_to=2026-12-01` keeps a range, its start included and its end excluded. A day where a column
+holds instants is that local day: `?sent_at=2026-11-20` keeps what was sent on it. `order=-day` sorts, newest first.
+Rows come in pages: follow `next` until it is null; it answers 409 once a newer snapshot is published, and you begin
+again.
 
 Send `If-None-Match` with the ETag of an earlier answer: 304 means that nothing has changed.
 

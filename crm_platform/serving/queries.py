@@ -11,9 +11,10 @@ import datetime as dt
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from crm_platform.publish import published_columns
 from crm_platform.schemas import KpiTable, Type
@@ -99,11 +100,19 @@ def find_table(name: str) -> type[KpiTable]:
     return tables[bare]
 
 
-def parse_query(table: type[KpiTable], parameters: Iterable[tuple[str, str]]) -> TableQuery:
+@dataclass(frozen=True, slots=True, order=True)
+class _LocalDay:
+    """A day where an instant is asked for: from its first instant to before the next day's, in UTC."""
+
+    start: dt.datetime
+    after: dt.datetime
+
+
+def parse_query(table: type[KpiTable], parameters: Iterable[tuple[str, str]], *, zone: ZoneInfo) -> TableQuery:
     """Read a query string. Raises Refused (400) that says which parameter is wrong and what to write.
 
     A column's name keeps rows that equal the value, or one of the values when it is repeated; `day_from` and `day_to`
-    keep a range. `format` is left to the caller.
+    keep a range. A day where the column holds instants is that day in `zone`. `format` is left to the caller.
     """
     columns = published_columns(table)
     controls: dict[str, str] = {}
@@ -115,15 +124,13 @@ def parse_query(table: type[KpiTable], parameters: Iterable[tuple[str, str]]) ->
                 raise Refused(400, "repeated_parameter", f"{name} is given twice.", hint="Give it once.")
             controls[name] = text
         elif name in columns:
-            equal.setdefault(name, []).append(_value(table, name, name, text))
+            equal.setdefault(name, []).append(_value(table, name, name, text, zone))
         else:
             column, condition = _bound(table, name)
-            bounds.append((condition, _value(table, column, name, text)))
+            value = _value(table, column, name, text, zone)
+            bounds.append((condition, value.start if isinstance(value, _LocalDay) else value))
     # In one order, so that the same question in other words has the same identity.
-    conditions = [
-        (f'"{name}" in ({", ".join("?" * len(values))})', sorted(values, key=repr))
-        for name, values in sorted(equal.items())
-    ]
+    conditions = [_one_of(name, values) for name, values in sorted(equal.items())]
     conditions += [(condition, [value]) for condition, value in sorted(bounds, key=repr)]
     chosen = _columns(table, controls.get("columns"))
     order = _order(table, controls.get("order"))
@@ -138,6 +145,16 @@ def parse_query(table: type[KpiTable], parameters: Iterable[tuple[str, str]]) ->
         cursor=controls.get("cursor"),
         identity=repr((table.full_name(), chosen, conditions, order)),
     )
+
+
+def _one_of(name: str, asked: Sequence[object]) -> tuple[str, list[object]]:
+    """A condition that a column is one of these values, or lies in one of these days; with its values."""
+    days = sorted(value for value in asked if isinstance(value, _LocalDay))
+    others = sorted((value for value in asked if not isinstance(value, _LocalDay)), key=repr)
+    parts = [f'"{name}" in ({", ".join("?" * len(others))})'] if others else []
+    parts += [f'"{name}" >= ? and "{name}" < ?' for _ in days]
+    values = [*others, *(moment for day in days for moment in (day.start, day.after))]
+    return f"({' or '.join(parts)})", values
 
 
 def _unknown(table: type[KpiTable], name: str, message: str) -> Refused:
@@ -203,6 +220,15 @@ def _date(text: str) -> dt.date:
     return dt.date.fromisoformat(text)
 
 
+def _local_day(text: str, zone: ZoneInfo) -> _LocalDay:
+    day = dt.date.fromisoformat(text)
+    start, after = (
+        dt.datetime.combine(one, dt.time(), zone).astimezone(dt.UTC).replace(tzinfo=None)
+        for one in (day, day + dt.timedelta(days=1))
+    )
+    return _LocalDay(start, after)
+
+
 def _instant(text: str) -> dt.datetime:
     if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         raise ValueError
@@ -234,16 +260,22 @@ _READ: Final[dict[Type, tuple[Callable[[str], object], str]]] = {
     Type.TEXT: (str, "a text"),
     Type.JSON: (str, "a JSON text"),
     Type.DATE: (_date, "a day such as 2026-11-20, or a month such as 2026-11"),
-    Type.TIMESTAMP: (_instant, "a time such as 2026-11-20T09:00:00Z; write the + of an offset as %2B"),
+    Type.TIMESTAMP: (
+        _instant,
+        "a time such as 2026-11-20T09:00:00Z, or a local day such as 2026-11-20; write the + of an offset as %2B",
+    ),
     Type.INTEGER: (_integer, "a whole number"),
     Type.FLOAT: (_float, "a number such as 0.95"),
     Type.BOOLEAN: (_truth, "true or false"),
 }
 
 
-def _value(table: type[KpiTable], column: str, parameter: str, text: str) -> object:
-    read, what = _READ[published_columns(table)[column].type]
+def _value(table: type[KpiTable], column: str, parameter: str, text: str, zone: ZoneInfo) -> object:
+    kind = published_columns(table)[column].type
+    read, what = _READ[kind]
     try:
+        if kind is Type.TIMESTAMP and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return _local_day(text, zone)
         return read(text)
     except (ValueError, KeyError, OverflowError):
         raise Refused(400, "bad_value", f"{parameter}={_shown(text)} is not {what}.", hint=f"Write {what}.") from None

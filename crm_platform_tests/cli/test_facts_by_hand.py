@@ -107,4 +107,4 @@ def test_what_is_no_day_has_no_note(desk, day):
 def test_words_on_a_terminal_are_the_readers(desk, monkeypatch):
     monkeypatch.setenv("CRM_LANGUAGE", "fr")
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
-    assert "la prochaine construction" in done("notes", "add", "2026-11-18", "no network")
+    assert "le prochain calcul" in done("notes", "add", "2026-11-18", "no network")

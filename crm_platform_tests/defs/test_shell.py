@@ -145,7 +145,7 @@ def test_kpi_reads_published_core_tables_with_pseudonyms(call, stocked):
     assert "whatsapp_number" not in rows[0]
 
 
-@pytest.mark.parametrize("name", ["nonsense", "raw.messages", "core.agent_pairs"])
+@pytest.mark.parametrize("name", ["nonsense", "raw.messages", "core.excluded_contacts"])
 def test_kpi_says_what_there_is_instead(call, name):
     result = call("kpi", name)
     assert result.exit_code == 2

@@ -195,6 +195,71 @@ def test_senders_that_were_never_seen_are_named(settings):
     assert list(figures.senders(settings, NOW)) == []
 
 
+def test_lines_of_costs_that_do_not_count_are_named(settings):
+    assert list(figures.campaign_costs(settings, NOW)) == []
+    (settings.root / "campaign_costs.csv").write_text("name,cost,value\nspring,1.250,1\n", encoding="utf-8")
+    wrong, unknown = figures.campaign_costs(settings, NOW)
+    assert (wrong.state, unknown.state) == ("note", "note")
+    assert "campaign_costs.csv, line 2: cost '1.250' can mean two things" in wrong.words
+    assert "no campaigns are published yet" in unknown.words
+
+
+# Contacts that are left out, teams.
+
+
+def test_lines_that_leave_nobody_out_are_named(settings, tmp_path):
+    listed = tmp_path / "left-out.txt"
+    settings = settings.model_copy(update={"exclude_contacts": listed})
+    (*_, missing) = examine(settings, now=NOW, examinations=[Examination("left out", figures.left_out)])
+    assert (missing.state, missing.words) == (
+        "BAD",
+        f"CRM_EXCLUDE_CONTACTS: '{listed}' cannot be read: No such file or directory",
+    )
+    listed.write_text("# test phones\nchat-1\n+254 712 345 678\nchat-9\n")
+    assert list(figures.left_out(settings, NOW)) == [], "nothing was fetched yet"
+    row = {
+        "chat_id": "chat-1",
+        "created_at_was_naive": False,
+        "first_fetched_at": NOW,
+        "fetched_at": NOW,
+        "first_fetch_id": 1,
+        "fetch_id": 1,
+    }
+    with open_warehouse(settings).writing() as session:
+        session.append(raw.Contacts, raw.Contacts.rows([row]))
+    assert list(figures.left_out(settings, NOW)) == [
+        Finding("left out", "note", "CRM_EXCLUDE_CONTACTS means no contact in line 3, 4: correct it, or take it out")
+    ]
+    listed.write_text("chat-1\n")
+    assert list(figures.left_out(settings, NOW)) == [
+        Finding("left out", "ok", "every line of CRM_EXCLUDE_CONTACTS means a contact: 1 in all")
+    ]
+
+
+def test_agents_of_the_teams_file_that_were_never_seen_are_named(settings):
+    settings.root.mkdir(parents=True, exist_ok=True)
+    (settings.root / "agent_teams.csv").write_text("agent,team\nJane@shop.example,Day\nbne@shop.example,Day\n")
+    assert list(figures.teams(settings, NOW)) == [], "nothing was fetched yet"
+    event = {
+        "event_id": "1",
+        "kind": "assigned",
+        "chat_id": "a",
+        "agent": "jane@shop.example",
+        "at": NOW,
+        "source": "platform",
+    }
+    with open_warehouse(settings).writing() as session:
+        session.append(raw.OperatorEvents, raw.OperatorEvents.rows([event]))
+    assert list(figures.teams(settings, NOW)) == [
+        Finding(
+            "teams", "note", "agent_teams.csv, line 3, names bne@shop.example, never seen: `crm agents` lists who was"
+        )
+    ]
+    (settings.root / "agent_teams.csv").write_text("agent,team\nJane@shop.example,\n")
+    (*_, wrong) = examine(settings, now=NOW, examinations=[Examination("teams", figures.teams)])
+    assert wrong == Finding("teams", "BAD", "agent_teams.csv, line 2: the team is empty; write both, or no line")
+
+
 # Work.
 
 

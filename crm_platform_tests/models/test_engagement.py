@@ -92,7 +92,44 @@ def test_a_report_that_lacks_a_figure_is_neither_consistent_nor_a_breach(new_wor
     world.freeze(NOW)
     row = world.row("kpi.campaign_performance", campaign_id="partial")
     assert (row["is_consistent"], row["read_per_delivered"], row["delivery_rate"]) == (None, None, 0.8)
-    assert world.tables["kpi.engagement_monthly"] == []
+    (month,) = world.tables["kpi.engagement_monthly"]
+    assert (month["read"], month["read_delivered"], month["read_per_delivered"]) == (0, 0, None)
+    assert (month["replied"], month["reply_delivered"], month["reply_per_delivered"]) == (8, 80, 0.1)
+
+
+def test_a_rate_is_over_reports_that_say_both_its_counts(new_world: Worlds):
+    """Field case 42: whatever counts reports lack, and whichever contradict themselves, in every table that pools."""
+    world = new_world()
+    full = {"total_recipients": 1000, "delivered": 1000, "read": 700, "replied": 100, "failed": 0}
+    odd = {"total_recipients": 100, "delivered": 80, "read": 95, "replied": 8, "failed": 0}
+    lacking = [
+        {"read": None, "replied": None},
+        {"read": None, "replied": None, "failed": None},
+        {"delivered": None},
+        dict.fromkeys(full),
+    ]
+    reports = [
+        *({**full, **one} for one in lacking),
+        odd,
+        {**odd, "replied": None},
+        {**odd, "read": None, "replied": 81},
+        {**odd, "read": -1},
+    ]
+    for number, report in enumerate([full, *reports]):
+        sent = NOW - (4 + 7 * (number % 2)) * DAY  # one hour of one weekday and month
+        world.campaign(f"c{number}", [(sent, "completed")], created_at=sent)
+        world.report(f"c{number}", NOW - HOUR, **report)
+    world.freeze(NOW)
+    (month,) = world.tables["kpi.engagement_monthly"]
+    (cell,) = world.tables["kpi.send_time_performance"]
+    (summary,) = world.tables["kpi.executive_summary"]
+    assert (summary["read_per_delivered_30d"], summary["reply_per_delivered_30d"]) == (0.7, 0.1)
+    assert (summary["read_delivered_30d"], summary["reply_delivered_30d"]) == (1000, 1000)
+    for row in (month, cell):
+        assert (row["campaigns"], row["delivered"]) == (3, 3000)
+        assert (row["read"], row["read_delivered"], row["read_per_delivered"]) == (700, 1000, 0.7)
+        assert (row["replied"], row["reply_delivered"], row["reply_per_delivered"]) == (100, 1000, 0.1)
+    assert (cell["read_per_delivered_shrunk"], cell["reply_per_delivered_shrunk"]) == (0.7, 0.1)
 
 
 @pytest.mark.slow

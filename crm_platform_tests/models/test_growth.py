@@ -112,18 +112,58 @@ def test_presence_agrees_with_the_oracle_at_any_cut(seed: int, tmp_path: Path):
             assert differences(compute(then)[table], world.tables[table], KEYS[table], tolerance=1e-9) == [], cut
 
 
-def test_days_before_the_first_sweep_are_estimated_from_creation_times(new_world: Worlds):
+DAILY = ("total_contacts", "new_contacts", "gone_contacts", "is_estimated")
+YEARS_AGO = dt.datetime(2005, 1, 1, tzinfo=dt.UTC)
+
+
+def test_growth_begins_with_the_oldest_message_and_whoever_was_created_before_is_its_opening(new_world: Worlds):
     world = new_world()
-    for number, created_at in enumerate([NOW - 3 * DAY, NOW - 2 * DAY, NOW - HOUR]):
+    for number, created_at in enumerate([YEARS_AGO, NOW - 4 * DAY, NOW - 3 * DAY, NOW - 2 * DAY, NOW - HOUR]):
         world.contact(f"chat{number}", NOW - HOUR / 2, created_at=created_at)
-    world.sweep(NOW - HOUR / 2, ["chat0", "chat1", "chat2"])
+    world.sweep(NOW - HOUR / 2, [f"chat{number}" for number in range(5)])
+    world.message("chat0", "ahead", NOW - 9 * DAY, "inbound", is_future_dated=True)  # in no figure
+    world.message("chat0", "oldest", NOW - 3 * DAY, "outbound", type="template")
     world.freeze(NOW)
-    columns = ("total_contacts", "new_contacts", "gone_contacts", "is_estimated")
-    assert [tuple(row[name] for name in columns) for row in world.tables["kpi.contact_growth_daily"]] == [
-        (1, 1, None, True),
-        (2, 1, None, True),
-        (2, 0, None, True),
-        (3, 1, 0, False),
+    assert [tuple(row[name] for name in DAILY) for row in world.tables["kpi.contact_growth_daily"]] == [
+        (3, 1, None, True),
+        (4, 1, None, True),
+        (4, 0, None, True),
+        (5, 1, 0, False),
+    ]
+    (month,) = world.tables["kpi.contact_growth_monthly"]
+    assert (month["opening"], month["new_contacts"], month["closing"]) == (2, 3, 5)
+    assert len(world.tables["core.coverage_daily"]) == 101, "nobody's creation makes the calendar longer"
+
+
+def test_growth_begins_with_the_first_sweep_where_no_message_is_older(new_world: Worlds):
+    """And that sweep need not have been complete; nor need there be a message."""
+    for messages in (0, 1):
+        world = new_world()
+        world.contact("old", NOW - 2 * DAY, created_at=YEARS_AGO)
+        world.contact("new", NOW - DAY, created_at=NOW - DAY)
+        world.sweep(NOW - 2 * DAY, ["old"], is_complete=False)
+        world.sweep(NOW - DAY, ["old", "new"])
+        for number in range(messages):
+            world.message("old", f"m{number}", NOW - HOUR, "inbound")
+        world.freeze(NOW)
+        assert [tuple(row[name] for name in DAILY) for row in world.tables["kpi.contact_growth_daily"]] == [
+            (1, 0, None, True),
+            (2, 1, 0, False),
+            (2, 0, 0, False),
+        ]
+
+
+def test_messages_alone_begin_growth_before_anybody_looked(new_world: Worlds):
+    """A chat that was read, and no sweep yet: everything is estimated. With neither there is no day at all."""
+    world = new_world()
+    world.contact("old", NOW - DAY, created_at=YEARS_AGO)
+    world.freeze(NOW)
+    assert world.tables["kpi.contact_growth_daily"] == []
+    world.message("old", "m", NOW - DAY, "inbound")
+    world.freeze(NOW)
+    assert [tuple(row[name] for name in DAILY) for row in world.tables["kpi.contact_growth_daily"]] == [
+        (1, 0, None, True),
+        (1, 0, None, True),
     ]
 
 
@@ -132,6 +172,7 @@ def test_one_contact_without_a_creation_time_and_nothing_is_estimated(new_world:
     world.contact("old", NOW - DAY, created_at=NOW - 9 * DAY)
     world.contact("unknown", NOW - DAY)
     world.sweep(NOW - DAY, ["old", "unknown"])
+    world.message("old", "m", NOW - 5 * DAY, "inbound")
     world.freeze(NOW)
     assert [(row["day"].day, row["total_contacts"]) for row in world.tables["kpi.contact_growth_daily"]] == [  # type: ignore[attr-defined]
         (19, 2),
@@ -146,6 +187,7 @@ def test_months(new_world: Worlds):
     for number, day in enumerate(births):
         world.contact(f"chat{number}", NOW, created_at=dt.datetime.fromisoformat(f"2026-{day}T01:00:00+03:00"))
     world.sweep(NOW - HOUR, [f"chat{number}" for number in range(len(births))])
+    world.message("chat0", "oldest", dt.datetime(2026, 9, 10, 9, tzinfo=dt.UTC), "outbound", type="template")
     world.freeze(NOW)
     months = sorted(world.tables["kpi.contact_growth_monthly"], key=lambda row: str(row["month"]))
     columns = ("opening", "new_contacts", "closing", "monthly_growth_rate", "is_partial", "previous_to_date_rate")
@@ -165,25 +207,45 @@ def test_the_month_before_closes_at_its_last_day_where_it_is_shorter(new_world: 
     for number, day in enumerate(["01-10", "02-28"]):
         world.contact(f"chat{number}", now, created_at=dt.datetime.fromisoformat(f"2026-{day}T12:00:00+03:00"))
     world.sweep(now - HOUR, ["chat0", "chat1"])
+    world.message("chat0", "oldest", dt.datetime(2026, 1, 20, 9, tzinfo=dt.UTC), "outbound", type="template")
     world.freeze(now)
     assert world.row("kpi.contact_growth_monthly", is_partial=True)["previous_to_date_rate"] == 1.0
 
 
+ODD_NAMES = (
+    "It's/odd~",
+    "Plan: tier",
+    'say "so"',
+    "back\\slash",
+    "$.a[0].b",
+    "100 %",
+    "a -- b",
+    "{{ x }}",
+    "Élite",
+    "🙂",
+)
+
+
 def test_segments(new_world: Worlds):
-    """60 values of one contact each and one of two; quotes and odd names are only names; nobody has the last field."""
-    world = new_world(segment_fields=("It's/odd~", "Nowhere"))
+    """60 values of one contact each and one of two; odd names are only names; nobody has the last field."""
+    world = new_world(segment_fields=(*ODD_NAMES, "Nowhere"))
     values = [f"v{number:02}" for number in range(60)] + ["twice", "twice", "", None]
     for number, value in enumerate(values):
-        fields = {} if value is None else {"It's/odd~": value}
+        fields = {} if value is None else dict.fromkeys(ODD_NAMES, value)
         world.contact(f"chat{number:02}", custom_fields=json.dumps(fields))
-    world.contact("gone", custom_fields=json.dumps({"It's/odd~": "twice"}))
+    world.contact("gone", custom_fields=json.dumps(dict.fromkeys(ODD_NAMES, "twice")))
     world.event("contact_deleted", "gone", NOW - DAY)
     # Active: in the 30 complete days before today, and by a message of the contact's own.
     world.message("chat00", "m", NOW - 3 * DAY, "inbound")
     world.message("chat01", "m", NOW - HOUR, "inbound")
     world.message("chat02", "m", NOW - 3 * DAY, "outbound", type="template")
     world.freeze(NOW)
-    rows = {row["value"]: row for row in world.tables["kpi.contacts_by_segment"] if row["field"] == "It's/odd~"}
+    every = world.tables["kpi.contacts_by_segment"]
+    by_field = {
+        name: {row["value"]: row | {"field": ""} for row in every if row["field"] == name} for name in ODD_NAMES
+    }
+    rows = by_field[ODD_NAMES[0]]
+    assert all(same == rows for same in by_field.values()), "field case 53"
     assert len(rows) == 52
     assert {rows[value]["contacts"] for value in ("v00", "v48")} == {1}
     assert (rows["twice"]["contacts"], rows["(other)"]["contacts"], rows["(none)"]["contacts"]) == (2, 11, 2)

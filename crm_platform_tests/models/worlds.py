@@ -289,10 +289,14 @@ class World:
 
 def from_facts(facts: Facts, folder: Path) -> World:
     """The rows that a crawl of the oracle's facts would have left, also of what it did after the cut."""
-    world = World(folder, facts.settings.model_copy(update={"data_dir": folder}))
+    settings = {"data_dir": folder}
+    if facts.excluded:
+        settings["exclude_contacts"] = folder / "excluded.txt"
+        settings["exclude_contacts"].write_text("\n".join(sorted(facts.excluded)), encoding="utf-8")
+    world = World(folder, facts.settings.model_copy(update=settings))
     if facts.agent_teams:
         lines = ["agent,team", *(f"{agent},{team}" for agent, team in facts.agent_teams.items())]
-        (folder / "agent_teams.csv").write_text("\n".join(lines), encoding="utf-8")
+        (world.settings.root / "agent_teams.csv").write_text("\n".join(lines), encoding="utf-8")
     for event in facts.operator_events:
         world.event(event.kind, event.chat_id, event.at, event.agent)
     for sweep in facts.sweeps:

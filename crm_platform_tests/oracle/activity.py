@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from crm_platform_tests.oracle.arithmetic import ONE_DAY, day_of, month_of, rate
 from crm_platform_tests.oracle.conversations import CAMPAIGN, Conversation
 from crm_platform_tests.oracle.facts import Contact, Facts
-from crm_platform_tests.oracle.messages import activity, message_days
+from crm_platform_tests.oracle.messages import activity, counted_messages, is_inbound, message_days
 
 ENOUGH_WHOLE = 0.95  # of the present chats; with fewer, a first message may just be the oldest one that was read
 AWAY_DAYS = 30
@@ -22,7 +22,8 @@ MOST_MONTHS_SINCE = 12
 
 
 def _whole_chats(facts: Facts) -> set[str]:
-    return {chat.chat_id for chat in facts.chats if chat.is_history_whole}
+    """Of a chat that nobody has read nothing is whole."""
+    return {chat.chat_id for chat in facts.chats if chat.is_history_whole and chat.known_until is not None}
 
 
 def _active_days(facts: Facts) -> dict[str, set[dt.date]]:
@@ -80,17 +81,20 @@ def _active_within(
 def contact_retention_monthly(facts: Facts) -> list[dict[str, object]]:
     """`kpi.contact_retention_monthly`: a row for every complete month from the first one, also of an empty cohort.
 
-    An opt-out is no activity, so it puts nobody into a cohort either: of a cohort all are active in its own month.
+    An opt-out puts a contact into a cohort, as every counted inbound message does, and is no activity.
     """
-    whole = _whole_chats(facts)
-    active_months = {
-        chat_id: {month_of(day) for day in days} for chat_id, days in _active_days(facts).items() if chat_id in whole
-    }
-    this_month = month_of(day_of(facts.as_of, facts.settings.zone))
+    whole, zone = _whole_chats(facts), facts.settings.zone
+    joined: dict[str, dt.date] = {}
+    for message in counted_messages(facts):
+        if is_inbound(message) and message.chat_id in whole:
+            month = month_of(day_of(message.timestamp, zone))
+            joined[message.chat_id] = min(month, joined.get(message.chat_id, month))
+    active_months = {chat_id: {month_of(day) for day in days} for chat_id, days in _active_days(facts).items()}
+    this_month = month_of(day_of(facts.as_of, zone))
     months = sorted({month_of(day) for day in message_days(facts)} - {this_month})
     rows: list[dict[str, object]] = []
     for place, cohort in enumerate(months):
-        of_cohort = [active for active in active_months.values() if min(active) == cohort]
+        of_cohort = [active_months.get(chat_id, set()) for chat_id, month in joined.items() if month == cohort]
         for months_since, month in enumerate(months[place : place + MOST_MONTHS_SINCE + 1]):
             active = sum(month in active for active in of_cohort)
             rows.append(

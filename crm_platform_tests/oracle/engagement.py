@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 
@@ -152,12 +152,50 @@ def _api_rate_gap(report: Report, total: int | None) -> float | None:
     return float(max(gaps)) if gaps else None
 
 
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """Counts added up over campaigns; of a count that a report lacks nothing is delivered."""
+
+    delivered: int
+    read: int
+    replied: int
+    read_delivered: int
+    reply_delivered: int
+
+    @property
+    def read_per_delivered(self) -> float | None:
+        """`read / read_delivered`."""
+        return rate(self.read, self.read_delivered)
+
+    @property
+    def reply_per_delivered(self) -> float | None:
+        """`replied / reply_delivered`."""
+        return rate(self.replied, self.reply_delivered)
+
+
+def pooled(campaigns: Iterable[Performance]) -> Pooled:
+    """Add up the campaigns whose report names what was delivered and contradicts itself in nothing."""
+    usable = [one for one in campaigns if is_usable(one)]
+    return Pooled(
+        delivered=sum(one.delivered or 0 for one in usable),
+        read=sum(one.read or 0 for one in usable),
+        replied=sum(one.replied or 0 for one in usable),
+        read_delivered=sum(one.delivered or 0 for one in usable if one.read is not None),
+        reply_delivered=sum(one.delivered or 0 for one in usable if one.replied is not None),
+    )
+
+
+def is_usable(campaign: Performance) -> bool:
+    """Whether its report may enter a pooled rate."""
+    return campaign.delivered is not None and campaign.is_consistent is not False
+
+
 def _comparable(facts: Facts, campaigns: Sequence[Performance]) -> list[tuple[Performance, dt.datetime]]:
     """The campaigns that may be added up, each with when it was sent."""
     return [
         (one, one.sent_at)
         for one in campaigns
-        if one.is_consistent
+        if is_usable(one)
         and one.total_recipients
         and one.status not in NOT_SENT
         and one.sent_at is not None
@@ -178,21 +216,17 @@ def engagement_monthly(facts: Facts, campaigns: Sequence[Performance]) -> list[d
     rows: list[dict[str, object]] = []
     for month in sorted(months):
         total = sum(one.total_recipients or 0 for one in months[month])
-        delivered = sum(one.delivered or 0 for one in months[month])
-        read = sum(one.read or 0 for one in months[month])
-        replied = sum(one.replied or 0 for one in months[month])
+        sums = pooled(months[month])
         rows.append(
             {
                 "month": month,
                 "campaigns": len(months[month]),
                 "total_recipients": total,
-                "delivered": delivered,
-                "read": read,
-                "replied": replied,
+                **asdict(sums),
                 "failed": sum(one.failed or 0 for one in months[month]),
-                "delivery_rate": rate(delivered, total),
-                "read_per_delivered": rate(read, delivered),
-                "reply_per_delivered": rate(replied, delivered),
+                "delivery_rate": rate(sums.delivered, total),
+                "read_per_delivered": sums.read_per_delivered,
+                "reply_per_delivered": sums.reply_per_delivered,
             }
         )
     return rows
@@ -205,24 +239,20 @@ def send_time_performance(facts: Facts, campaigns: Sequence[Performance]) -> lis
         local = sent_at.astimezone(facts.settings.zone)
         cells[local.weekday(), local.hour].append(one)
     places = sorted(cells)
-    delivered = [sum(one.delivered or 0 for one in cells[place]) for place in places]
-    read = [sum(one.read or 0 for one in cells[place]) for place in places]
-    replied = [sum(one.replied or 0 for one in cells[place]) for place in places]
-    read_shrunk = shrunk(list(zip(read, delivered, strict=True)))
-    reply_shrunk = shrunk(list(zip(replied, delivered, strict=True)))
+    sums = [pooled(cells[place]) for place in places]
+    read_shrunk = shrunk([(one.read, one.read_delivered) for one in sums])
+    reply_shrunk = shrunk([(one.replied, one.reply_delivered) for one in sums])
     return [
         {
             "weekday": weekday,
             "hour": hour,
             "campaigns": len(cells[weekday, hour]),
-            "delivered": delivered[i],
-            "read": read[i],
-            "replied": replied[i],
-            "read_per_delivered": rate(read[i], delivered[i]),
-            "reply_per_delivered": rate(replied[i], delivered[i]),
+            **asdict(sums[i]),
+            "read_per_delivered": sums[i].read_per_delivered,
+            "reply_per_delivered": sums[i].reply_per_delivered,
             "read_per_delivered_shrunk": read_shrunk[i],
             "reply_per_delivered_shrunk": reply_shrunk[i],
-            "enough_data": len(cells[weekday, hour]) >= 3 and delivered[i] >= 1000,
+            "enough_data": len(cells[weekday, hour]) >= 3 and sums[i].delivered >= 1000,
         }
         for i, (weekday, hour) in enumerate(places)
     ]

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
-from crm_platform_tests.oracle.arithmetic import ONE_DAY, complete_days, day_of, midnight, month_before, rate
+from crm_platform_tests.oracle.arithmetic import ONE_DAY, complete_days, day_of, midnight, month_before
 from crm_platform_tests.oracle.conversations import Conversation
-from crm_platform_tests.oracle.engagement import RUNNING, Performance, status_at
+from crm_platform_tests.oracle.engagement import RUNNING, Performance, is_usable, pooled, status_at
 from crm_platform_tests.oracle.facts import Facts
 from crm_platform_tests.oracle.growth import (
     GrowthDay,
@@ -54,7 +54,7 @@ def executive_summary(
         "total_contacts": len(present_contacts(facts, presences)),
         "monthly_growth_rate": rate_of_month(months, month),
         "active_campaigns": sum(one.status in RUNNING for one in campaigns),
-        **_engagement(facts, campaigns, ago=0),
+        **_engagement(facts, campaigns, ago=0, nothing=0),
         **_support(facts, conversations, ago=0),
         "open_waits": backlog_now(facts, conversations)[0]["open_waits"],
     }
@@ -62,7 +62,7 @@ def executive_summary(
         "total_contacts": next((one.total_contacts for one in days if one.day == week_ago), None),
         "monthly_growth_rate": rate_of_month(months, month_before(month)),
         "active_campaigns": _active_at_end(facts, week_ago),
-        **_engagement(facts, campaigns, ago=30),
+        **_engagement(facts, campaigns, ago=30, nothing=None),
         **(_support(facts, conversations, ago=7) if _covers(facts, days_back=14) else NO_SUPPORT),
         "open_waits": backlog.get(week_ago),
     }
@@ -82,13 +82,18 @@ def _active_at_end(facts: Facts, day: dt.date) -> int | None:
     return sum(status_at(one, end - dt.timedelta.resolution) in RUNNING for one in seen) if seen else None
 
 
-def _engagement(facts: Facts, campaigns: Sequence[Performance], *, ago: int) -> dict[str, object]:
+def _engagement(facts: Facts, campaigns: Sequence[Performance], *, ago: int, nothing: int | None) -> dict[str, object]:
+    """Rates and what they are over; `nothing`: what that is where no campaign tells."""
     window = complete_days(facts.as_of, 30, facts.settings.zone, ago=ago)
-    settled = [one for one in campaigns if one.is_settled and one.sent_at in window]
-    delivered = sum(one.delivered or 0 for one in settled)
+    settled = [one for one in campaigns if one.is_settled and one.sent_at in window and is_usable(one)]
+    sums = pooled(settled)
+    has_read = any(one.read is not None for one in settled)
+    has_replied = any(one.replied is not None for one in settled)
     return {
-        "read_per_delivered_30d": rate(sum(one.read or 0 for one in settled), delivered),
-        "reply_per_delivered_30d": rate(sum(one.replied or 0 for one in settled), delivered),
+        "read_per_delivered_30d": sums.read_per_delivered,
+        "read_delivered_30d": sums.read_delivered if has_read else nothing,
+        "reply_per_delivered_30d": sums.reply_per_delivered,
+        "reply_delivered_30d": sums.reply_delivered if has_replied else nothing,
     }
 
 

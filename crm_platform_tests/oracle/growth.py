@@ -24,7 +24,7 @@ from crm_platform_tests.oracle.arithmetic import (
     rate,
 )
 from crm_platform_tests.oracle.facts import Contact, Facts, Sweep
-from crm_platform_tests.oracle.messages import activity
+from crm_platform_tests.oracle.messages import activity, counted_messages
 
 MOST_VALUES = 50  # of a segment field; what is rarer stands together as (other)
 ABSENT, OTHER, UNKNOWN = "(none)", "(other)", "(unknown)"
@@ -210,12 +210,11 @@ def growth_days(facts: Facts, presences: Sequence[Presence]) -> list[GrowthDay]:
 def _first_days(facts: Facts) -> tuple[dt.date | None, dt.date | None]:
     """The first day there is a row for, and the first that rests on a complete sweep."""
     zone = facts.settings.zone
-    contacts, sweeps = known_contacts(facts), _ended_sweeps(facts)
+    sweeps = _ended_sweeps(facts)
     first_sure_day = next((day_of(one.started_at, zone) for one in sweeps if one.is_complete), None)
-    creations = [one.created_at for one in contacts if one.created_at is not None]
-    if len(creations) < len(contacts):
+    if any(one.created_at is None for one in known_contacts(facts)):
         return first_sure_day, first_sure_day
-    starts = creations + [one.started_at for one in sweeps[:1]]
+    starts = [one.timestamp for one in counted_messages(facts)] + [one.started_at for one in sweeps]
     return min((day_of(start, zone) for start in starts), default=None), first_sure_day
 
 

@@ -28,31 +28,36 @@ SILENT_SETTINGS = (
 KINDS: Sequence[Mapping[str, object]] = (
     *({"direction": "inbound", "type": "text", "status": "received"},) * 5,
     *({"direction": "outbound", "type": "text", "status": "read"},) * 5,
-    {"direction": "inbound", "type": "text", "status": "received", "is_opt_out": True},
+    *({"direction": "inbound", "type": "text", "status": "received", "is_opt_out": True},) * 2,
     {"direction": "outbound", "type": "text", "status": "failed"},
     {"direction": "outbound", "type": "template", "status": "delivered"},
     {"direction": "outbound", "type": "template", "status": "failed"},
 )
-TEMPLATE = KINDS[-2]
+QUESTION, REPLY, OPT_OUT, TEMPLATE, FAILED_TEMPLATE = KINDS[0], KINDS[5], KINDS[10], KINDS[-2], KINDS[-1]
 
 
 def with_oddities(facts: Facts, seed: int, *, staff: Sequence[str], bot: str) -> Facts:
     """The same world with everything above. `staff`: identifiers that work is done by. Same seed, same oddities."""
     rng = random.Random(f"oddities {seed}")
     settings = facts.settings.model_copy(
-        update={"after_done_minutes": rng.choice([30, 30, 5, 0]), "silent_types": rng.choice(SILENT_SETTINGS)}
+        update={
+            "after_done_minutes": rng.choice([30, 30, 5, 0]),
+            "silent_types": rng.choice(SILENT_SETTINGS),
+            # The bots of the world, and at times somebody by an alias.
+            "automation_senders": facts.settings.automation_senders + rng.choice([(), (), ("agent-3",)]),
+        }
     )
     world = _Oddities(rng, replace(facts, settings=settings), (*staff, bot))
     messages, events = world.talk()
     messages = list(world.copied([world.odd(message) for message in messages]))
     excluded = rng.sample(facts.contacts, min(len(facts.contacts), 1)) if rng.random() < 0.4 else []
-    are_whole = rng.random() < 0.5
+    cut_off = rng.choice([{chat.chat_id for chat in facts.chats if not chat.is_history_whole}, {"chat-00000"}, set()])
     return replace(
         facts,
         settings=settings,
         contacts=tuple(world.listed(contact) for contact in facts.contacts),
         messages=tuple(messages),
-        chats=tuple(replace(chat, is_history_whole=are_whole or chat.is_history_whole) for chat in facts.chats),
+        chats=tuple(replace(chat, is_history_whole=chat.chat_id not in cut_off) for chat in facts.chats),
         operator_events=tuple(replace(event, agent=world.respelt(event.agent)) for event in events),
         agent_teams={world.respelt(one) or one: team for one, team in zip(staff, ("Sales", "Support"), strict=False)},
         excluded=frozenset(contact.chat_id for contact in excluded),
@@ -87,12 +92,14 @@ class _Oddities:
             if said[chat.chat_id] and chat.known_until is not None:
                 for _ in range(self.rng.randrange(4)):
                     start = self.rng.choice(said[chat.chat_id]).timestamp
-                    more, marks = self._around_marks(chat, start)
+                    more, marks = self._around_marks(chat, start) if self.chance(0.8) else self._lately(chat)
                     messages += more
                     for mark in marks:
                         if mark.at not in taken[chat.chat_id]:
                             taken[chat.chat_id].add(mark.at)
                             events.append(mark)
+                if self.chance(0.5):
+                    messages += self._long_before(chat, min(one.timestamp for one in said[chat.chat_id]))
                 for message in self.rng.sample(said[chat.chat_id], min(3, len(said[chat.chat_id]))):
                     messages += self._before_and_after(chat, message)
         return messages, events
@@ -102,6 +109,11 @@ class _Oddities:
         messages: list[Message] = []
         at = start + self.rng.choice([-TICK, NONE, NONE, TICK, SECOND, 5 * MINUTE, self.gap - TICK, self.gap, 3 * DAY])
         marks = [self._mark(chat, at)]
+        if self.chance(0.3):  # somebody writes within the grace, the answer comes after it
+            at += self.rng.choice([TICK, SECOND, self.grace])
+            messages += self._said(chat, at, self.rng.choice([QUESTION, OPT_OUT]))
+            at += 40 * MINUTE
+            messages += self._said(chat, at, self.rng.choice([REPLY, REPLY, TEMPLATE, QUESTION]))
         for _ in range(self.rng.randrange(5)):
             limit = self.rng.choice([NONE, self.grace, self.gap])
             soon = [NONE, NONE, TICK, SECOND, self.grace / 2, 40 * MINUTE, self.gap / 2, limit, limit + TICK]
@@ -112,6 +124,17 @@ class _Oddities:
                 marks.append(self._mark(chat, at + self.rng.choice([NONE, TICK, MINUTE])))
         return messages, marks
 
+    def _lately(self, chat: Chat) -> tuple[list[Message], list[OperatorEvent]]:
+        """A mark just so long before the chat was read that what it belongs to is over, or is not."""
+        assert chat.known_until is not None
+        ago = self.rng.choice([self.grace, self.gap, self.gap / 2]) + self.rng.choice([-TICK, NONE, TICK])
+        mark = self._mark(chat, chat.known_until - ago)
+        messages = list(self._said(chat, mark.at - self.rng.choice([NONE, MINUTE]), self.rng.choice(KINDS)))
+        if self.chance(0.6):
+            soon = self.rng.choice([NONE, TICK, self.grace / 2, self.grace])
+            messages += self._said(chat, mark.at + soon, self.rng.choice(KINDS))
+        return messages, [mark]
+
     def _mark(self, chat: Chat, at: dt.datetime) -> OperatorEvent:
         return OperatorEvent(chat.chat_id, "done", at, self.rng.choice([None, *self.senders]))
 
@@ -119,10 +142,24 @@ class _Oddities:
         """A template that the message may be an answer to; something sent much later."""
         if self.chance(0.4):
             earlier = self.rng.choice([NONE, SECOND, HOUR, 72 * HOUR - TICK, 72 * HOUR, 72 * HOUR + TICK])
-            yield from self._said(chat, message.timestamp - earlier, self.rng.choice([TEMPLATE, KINDS[-1]]))
+            yield from self._said(chat, message.timestamp - earlier, self.rng.choice([TEMPLATE, FAILED_TEMPLATE]))
         if self.chance(0.4):
             later = self.rng.choice([NONE, 25 * HOUR, 3 * DAY, 7 * DAY, 7 * DAY + TICK])
             yield from self._said(chat, message.timestamp + later, self.rng.choice(KINDS[5:]))
+
+    def _long_before(self, chat: Chat, first: dt.datetime) -> Iterator[Message]:
+        """A question that nobody answered, a month before everything else; a template before it, a follow-up after."""
+        friday = first.astimezone(self.facts.settings.zone).date() - self.rng.randrange(28, 35) * DAY
+        friday += (4 - friday.weekday()) * DAY
+        closing = dt.datetime.combine(friday, dt.time(17), self.facts.settings.zone).astimezone(dt.UTC)
+        just_in_time = closing - dt.timedelta(minutes=self.facts.settings.first_response_target_minutes)
+        asked_at = self.rng.choice([first - 30 * DAY, first - 31 * DAY, just_in_time, just_in_time + TICK])
+        yield from self._said(chat, asked_at, QUESTION)
+        if self.chance(0.5):
+            yield from self._said(chat, asked_at - self.rng.choice([NONE, 72 * HOUR, 72 * HOUR + TICK]), TEMPLATE)
+        if self.chance(0.5):
+            later = self.rng.choice([7 * DAY, 7 * DAY + TICK])
+            yield from self._said(chat, asked_at + later, self.rng.choice([REPLY, TEMPLATE]))
 
     def _said(self, chat: Chat, at: dt.datetime, kind: Mapping[str, object]) -> Iterator[Message]:
         """The message, if it was there when the chat was last read."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -309,27 +310,56 @@ def test_campaign_performance():
     assert all(set(row) == set(expected[0]) for row in rows)
 
 
+LACKING = replace(
+    CAMPAIGNS,
+    campaigns=tuple(
+        Campaign(name, at("02-11 08:00"), "completed", None, at("02-10 09:00"))
+        for name in ("full", "bare", "half", "odd")
+    ),
+    reports=(
+        Report("full", at("02-14 08:00"), 1000, 1000, 700, 100, 0),
+        Report("bare", at("02-14 08:00"), 1000, 1000, None, None, None),
+        Report("half", at("02-14 08:00"), 500, 400, None, 80, 0),
+        Report("odd", at("02-14 08:00"), 100, 80, 95, None, 0),
+    ),
+)
+
+
+def test_rates_are_over_reports_that_say_both_counts():
+    """Field case 42, and one report that lacks reads alone."""
+    tables = compute(LACKING)
+    (month,), (cell,) = tables["kpi.engagement_monthly"], tables["kpi.send_time_performance"]
+    (summary,) = tables["kpi.executive_summary"]
+    assert (month["campaigns"], month["total_recipients"], month["delivery_rate"]) == (3, 2500, 0.96)
+    for row in (month, cell):
+        assert (row["delivered"], row["read"], row["replied"]) == (2400, 700, 180)
+        assert (row["read_delivered"], row["reply_delivered"]) == (1000, 1400)
+        assert (row["read_per_delivered"], row["reply_per_delivered"]) == (0.7, 180 / 1400)
+    assert (summary["read_per_delivered_30d"], summary["reply_per_delivered_30d"]) == (0.7, 180 / 1400)
+
+
 def test_engagement_monthly():
     columns = (
-        "month campaigns total_recipients delivered read replied failed delivery_rate read_per_delivered"
-        " reply_per_delivered"
+        "month campaigns total_recipients delivered read replied failed read_delivered reply_delivered delivery_rate"
+        " read_per_delivered reply_per_delivered"
     )
     check(
         CAMPAIGNS,
         "kpi.engagement_monthly",
-        *rows_of(columns, (day("02-01"), 1, 100, 80, 40, 8, 15, 0.8, 0.5, 0.1)),
+        *rows_of(columns, (day("02-01"), 1, 100, 80, 40, 8, 15, 80, 80, 0.8, 0.5, 0.1)),
     )
 
 
 def test_send_time_performance():
     columns = (
-        "weekday hour campaigns delivered read replied read_per_delivered reply_per_delivered"
+        "weekday hour campaigns delivered read replied read_delivered reply_delivered read_per_delivered"
+        " reply_per_delivered"
         " read_per_delivered_shrunk reply_per_delivered_shrunk enough_data"
     )
     check(
         CAMPAIGNS,
         "kpi.send_time_performance",
-        *rows_of(columns, (1, 9, 1, 80, 40, 8, 0.5, 0.1, 0.5, 0.1, False)),
+        *rows_of(columns, (1, 9, 1, 80, 40, 8, 80, 80, 0.5, 0.1, 0.5, 0.1, False)),
     )
 
 
@@ -350,7 +380,7 @@ GROWTH = Facts(
     chats=tuple(Chat(chat_id, AS_OF) for chat_id in "pqs"),
     operator_events=(OperatorEvent("r", "contact_deleted", at("03-03 15:00")),),
 )
-# All with created_at, and one sweep on 3 March.
+# All with created_at, the oldest message on 20 January, and one sweep on 3 March.
 CREATED = Facts(
     as_of=AS_OF,
     settings=SETTINGS,
@@ -359,6 +389,8 @@ CREATED = Facts(
         for chat_id, created in {"x": "01-10", "y": "02-20", "z": "03-01"}.items()
     ),
     sweeps=(Sweep(at("03-03 10:00"), at("03-03 10:01"), frozenset("xyz")),),
+    messages=tuple(talk("x", "01-20 10:00 template")),
+    chats=(Chat("x", AS_OF),),
 )
 
 
@@ -392,12 +424,13 @@ def test_contact_growth_daily():
             (day("03-04"), 3, 1, 0, 1, False),
         ),
     )
-    assert len(compute(CREATED)["kpi.contact_growth_daily"]) == 22 + 28 + 4
+    assert len(compute(CREATED)["kpi.contact_growth_daily"]) == 12 + 28 + 4
     assert [
-        some(CREATED, "kpi.contact_growth_daily", day=day(text)) for text in ("01-10", "03-02", "03-03")
+        some(CREATED, "kpi.contact_growth_daily", day=day(text)) for text in ("01-20", "02-20", "03-02", "03-03")
     ] == rows_of(
         columns,
-        (day("01-10"), 1, 1, None, 1, True),
+        (day("01-20"), 1, 0, None, 0, True),
+        (day("02-20"), 2, 1, None, 1, True),
         (day("03-02"), 3, 0, None, 0, True),
         (day("03-03"), 3, 0, 0, 0, False),
     )
@@ -420,16 +453,21 @@ def test_contact_growth_monthly():
         "kpi.contact_growth_monthly",
         *rows_of(
             columns,
-            (day("01-01"), 0, 1, None, 1, None, False, None),
+            (day("01-01"), 1, 0, None, 1, None, False, None),
             (day("02-01"), 1, 1, None, 2, 1.0, False, None),
             (day("03-01"), 2, 1, 0, 3, 0.5, True, 0.0),
         ),
     )
 
 
+def test_contact_growth_begins_with_the_first_sweep_where_nobody_wrote_before():
+    facts = replace(CREATED, messages=())
+    assert [row["day"] for row in compute(facts)["kpi.contact_growth_daily"]] == [day("03-03"), day("03-04")]
+    assert some(facts, "kpi.contact_growth_monthly", month=day("03-01"))["opening"] == 3
+
+
 def test_contact_growth_to_date_ends_with_a_shorter_month():
-    contacts, sweeps = CREATED.contacts, CREATED.sweeps
-    facts = Facts(as_of=at("03-31 12:00"), settings=SETTINGS, contacts=contacts, sweeps=sweeps)
+    facts = replace(CREATED, as_of=at("03-31 12:00"))
     assert some(facts, "kpi.contact_growth_monthly", is_partial=True)["previous_to_date_rate"] == 1.0
 
 
@@ -495,7 +533,9 @@ def test_executive_summary():
         "monthly_growth_rate": None,
         "active_campaigns": 1,
         "read_per_delivered_30d": 0.5,
+        "read_delivered_30d": 80,
         "reply_per_delivered_30d": 0.1,
+        "reply_delivered_30d": 80,
         "first_response_seconds_median_7d": 1200,
         "answer_rate_7d": 1 / 3,
         "chats_resolved_7d": 2,
@@ -757,6 +797,19 @@ def test_facts_from_truth():
     assert some(facts, "kpi.contacts_by_segment", value="Retail")["contacts"] == 1
     with pytest.raises(ValueError, match="surprise"):
         facts_from_truth([{"kind": "surprise"}], as_of=AS_OF, settings=SETTINGS, known_until={})
+
+
+def test_opt_outs_of_the_truth():
+    """The text alone says it, trimmed, in any case, without punctuation; only who was written to opts out."""
+    texts = {"1": " STOP!! ", "2": "Remove me.", "3": "stop it", "4": None}
+    records = [
+        {"kind": "message", "chat_id": "a", "message_id": number, "direction": direction, "content": text}
+        | {"timestamp": "2026-03-02T06:00:00Z"}
+        for number, text in texts.items()
+        for direction in (("inbound", "outbound") if number == "1" else ("inbound",))
+    ]
+    facts = facts_from_truth(records, as_of=AS_OF, settings=SETTINGS, known_until={"a": AS_OF})
+    assert [one.is_opt_out for one in facts.messages] == [True, False, True, False, False]
 
 
 def test_facts_from_the_sandbox_itself():

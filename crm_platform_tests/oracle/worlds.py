@@ -8,7 +8,8 @@ silences of exactly the gap and a microsecond more, messages at local midnight a
 question and answer, failed replies, thank-yous, bots, marks and assignments anywhere, messages from the future, records
 fetched after the cut, chats known until days ago or never read, histories cut off, contacts without a message, contacts
 that come, go and come back between complete and incomplete sweeps, lists that are empty or lack most, campaigns of
-every status with reports that are missing, inconsistent, empty or changing; and what `oddities.py` adds.
+every status with reports that are missing, inconsistent, empty, changing or without some of their counts; and what
+`oddities.py` adds.
 """
 
 from __future__ import annotations
@@ -372,10 +373,10 @@ class _World:
                 campaign_id=campaign.campaign_id,
                 first_seen_at=at,
                 total_recipients=total if self.chance(0.9) else None,
-                delivered=delivered,
-                read=read,
-                replied=replied,
-                failed=failed,
+                delivered=delivered if self.chance(0.95) else None,
+                read=read if self.chance(0.85) else None,
+                replied=replied if self.chance(0.85) else None,
+                failed=failed if self.chance(0.95) else None,
                 delivery_rate=self._rate_text(delivered, total),
                 read_rate=self._rate_text(read, delivered),
                 reply_rate=self._rate_text(replied, delivered),

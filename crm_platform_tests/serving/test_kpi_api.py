@@ -29,6 +29,8 @@ from crm_platform.serving.caching import Kept, KeptAnswer
 from crm_platform.serving.queries import CONTROLS, RANGES, kpi_tables
 from crm_platform.settings import load_settings
 from crm_platform.tables import TABLES
+from crm_platform_tests.models.worlds import World
+from crm_platform_tests.serving.pages.site import publish_world
 from crm_platform_tests.serving.published import DAYS, NAMES, client_of, publish_rows
 from tools import kpi_api as documents
 
@@ -328,6 +330,9 @@ def test_kept_answers_take_a_bounded_room():
         (f"{RESPONSES}?day=yesterday", 400, "bad_value", "2026-11-20"),
         (f"{RESPONSES}?day=2026-02-30", 400, "bad_value", "2026-11-20"),
         (f"{RESPONSES}?as_of_from=now", 400, "bad_value", "%2B"),
+        (f"{RESPONSES}?as_of=2026-02-30", 400, "bad_value", "a local day"),
+        (f"{RESPONSES}?as_of=0001-01-01", 400, "bad_value", "a local day"),
+        (f"{RESPONSES}?as_of_to=9999-12-31", 400, "bad_value", "a local day"),
         (f"{RESPONSES}?waits=ten", 400, "bad_value", "whole number"),
         (f"{RESPONSES}?waits=99999999999999999999", 400, "bad_value", "whole number"),
         (f"{RESPONSES}?coverage=nan", 400, "bad_value", "0.95"),
@@ -349,6 +354,31 @@ def test_a_refusal_says_what_to_do(client: httpx.Client, address: str, status: i
     assert (response.status_code, error["code"]) == (status, code)
     assert error["message"]
     assert word in error["hint"]
+
+
+def test_a_day_of_an_instant_is_the_local_day(tmp_path: Path):
+    """Field case 53: in Nairobi the 22nd begins at 21:00 UTC of the 21st; in Berlin a day in October has 25 hours."""
+    ends = {"Africa/Nairobi": ("2026-10-24T21:00", 24), "Europe/Berlin": ("2026-10-24T22:00", 25)}
+    for zone, (begins, hours) in ends.items():
+        settings = load_settings(data_dir=tmp_path / zone, timezone=zone)
+        start = dt.datetime.fromisoformat(begins).replace(tzinfo=dt.UTC)
+        after = start + dt.timedelta(hours=hours)
+        tick = dt.timedelta.resolution
+        world = World(tmp_path / zone, settings)
+        for number, at in enumerate((start - tick, start, after - tick, after)):
+            world.campaign(f"c{number}", [(at, "completed")], created_at=at)
+        asked = client_of(publish_world(world, dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)).settings.root)
+
+        def ids(query: str, asked: httpx.Client = asked) -> list[str]:
+            return [row["campaign_id"] for row in rows_of(asked, f"{CAMPAIGNS}?{query}")]
+
+        assert ids("sent_at=2026-10-25") == ["c1", "c2"]
+        assert ids("sent_at_from=2026-10-25") == ["c1", "c2", "c3"]
+        assert ids("sent_at_to=2026-10-25") == ["c0"]
+        assert ids("sent_at_from=2026-10-25&sent_at_to=2026-10-26") == ["c1", "c2"]
+        instant = after.strftime("%Y-%m-%dT%H:%M:%SZ")
+        assert ids(f"sent_at=2026-10-24&sent_at={instant}") == ["c0", "c3"]
+        assert ids(f"sent_at_from={begins}") == ["c1", "c2", "c3"], "a time without an offset is UTC"
 
 
 def test_other_forms_and_methods_are_refused(client: httpx.Client):

@@ -24,7 +24,10 @@ SWEEPS = Rows(ContactSweeps, where="r.is_complete and r.day <= k.day")
 
 
 class ContactGrowthDaily(KpiTable):
-    """Contacts at the end of each local day, and how they came and went."""
+    """Contacts at the end of each local day, and how they came and went.
+
+    From the day of the oldest counted message or of the first sweep, whichever is earlier.
+    """
 
     key = ("day",)
     row_words = NN_("1 day", "{n} days")

@@ -1,25 +1,27 @@
--- Contacts at the end of each local day. Where the API sends every creation time, days before we looked are estimated.
+-- Contacts at the end of each local day. Where the API sends every creation time, the days from the oldest message to the
+-- first complete sweep are estimated. Who was created before the first day stands in its opening, and is not new.
 with sweeps as (
     select
         {{ local_day("min(started_at)") }} as first_day,
         {{ local_day("min(case when is_complete then started_at end)") }} as complete_day
     from raw.contact_sweeps
 ),
+messages as (
+    select {{ first_message_day() }} as first_day
+),
 creations as (
-    select
-        count(*) filter (where not has_created_at) = 0 as all_known,
-        {{ local_day("min(joined_at)") }} as oldest_day
-    from core.contacts
+    select count(*) filter (where not has_created_at) = 0 as all_known from core.contacts
 ),
 bounds as (
     select
         case
-            when not all_known then complete_day
-            when oldest_day < first_day or first_day is null then oldest_day
-            else first_day
+            when not creations.all_known then sweeps.complete_day
+            when messages.first_day < sweeps.first_day or sweeps.first_day is null then messages.first_day
+            else sweeps.first_day
         end as first_day,
-        complete_day
+        sweeps.complete_day as complete_day
     from sweeps
+    cross join messages
     cross join creations
 ),
 -- A time of creation after the end must not make a total negative: such a presence ends when it begins.

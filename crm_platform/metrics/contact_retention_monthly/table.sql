@@ -5,7 +5,12 @@ with people as (
     where is_history_whole and first_inbound_day is not null
 ),
 cohorts as (
-    select cohort, count(*) as contacts from people group by cohort
+    select months.month as cohort, count(people.chat_id) as contacts
+    from (
+        select distinct {{ month_of("day") }} as month from {{ message_days() }} as days
+    ) as months
+    left join people on people.cohort = months.month
+    group by months.month
 ),
 written as (
     select

@@ -16,6 +16,7 @@ from crm_platform.metrics.chats_resolved_daily.table import ChatsResolvedDaily
 from crm_platform.metrics.contact_growth_daily.table import ContactGrowthDaily
 from crm_platform.metrics.contact_growth_monthly.table import ContactGrowthMonthly
 from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
+from crm_platform.metrics.rows import CONSISTENT, delivered_with, rate_of_delivered
 from crm_platform.schemas.base import Column, KpiTable
 from crm_platform.schemas.figures import Rows, windowed
 
@@ -43,19 +44,12 @@ STATUSES_BEFORE = Rows(
 def _settled(first: int, until: int) -> Rows:
     return Rows(
         CampaignPerformance,
-        where=f"""r.is_settled
+        where=f"""{CONSISTENT} and r.is_settled
             and r.sent_at >= {{{{ start_of_day({first}) }}}} and r.sent_at < {{{{ start_of_day({until}) }}}}""",
     )
 
 
-def _rate(description: str, rows: Rows, part: str, **options: Any) -> Column:  # noqa: ANN401 - options of Figure
-    # No bounds: an inconsistent report gives an impossible rate, which is shown and flagged.
-    return rows.number(
-        description, f"sum({part} * 1e0)", over="sum(delivered * 1e0)", nullable=True, good="up", **options
-    )
-
-
-def _first_response(description: str, where: str, **options: Any) -> Column:  # noqa: ANN401
+def _first_response(description: str, where: str, **options: Any) -> Column:  # noqa: ANN401 - options of Figure
     return windowed(ResponseTimesDaily.first_response_seconds_median, description, where, **options)
 
 
@@ -63,6 +57,7 @@ def _answer_rate(description: str, where: str, **options: Any) -> Column:  # noq
     return windowed(ResponseTimesDaily.answer_rate, description, where, **options)
 
 
+SETTLED, SETTLED_BEFORE = _settled(30, 0), _settled(60, 30)
 THEN = Rows(ContactGrowthDaily, where=WEEK_AGO)
 LAST_MONTH = Rows(ContactGrowthMonthly, where="r.month = {{ previous_month }}")
 MONTH_BEFORE = Rows(ContactGrowthMonthly, where="r.month = {{ month_before_previous }}")
@@ -96,20 +91,38 @@ class ExecutiveSummary(KpiTable):
         f"case when count(*) > 0 then count(*) filter (where {RUNNING}) end",
         nullable=True,
     )
-    read_per_delivered_30d = _rate(
-        "Settled campaigns sent in the last 30 complete local days.",
-        _settled(30, 0),
+    read_per_delivered_30d = rate_of_delivered(
+        SETTLED,
         "read",
+        "Settled campaigns sent in the last 30 complete local days, whose report says both counts.",
         label=N_("Read rate, settled, 30 days"),
     )
-    read_per_delivered_30d_previous = _rate("… in the 30 days before.", _settled(60, 30), "read")
-    reply_per_delivered_30d = _rate(
-        "Settled campaigns sent in the last 30 complete local days.",
-        _settled(30, 0),
+    read_per_delivered_30d_previous = rate_of_delivered(SETTLED_BEFORE, "read", "… in the 30 days before.")
+    read_delivered_30d = delivered_with(
+        SETTLED,
+        "read",
+        "Delivered by them: what the read rate is over.",
+        label=N_("Delivered with a count of reads, settled, 30 days"),
+    )
+    read_delivered_30d_previous = delivered_with(
+        SETTLED_BEFORE, "read", "… in the 30 days before.", nullable=True, empty=None
+    )
+    reply_per_delivered_30d = rate_of_delivered(
+        SETTLED,
         "replied",
+        "Settled campaigns sent in the last 30 complete local days, whose report says both counts.",
         label=N_("Reply rate, settled, 30 days"),
     )
-    reply_per_delivered_30d_previous = _rate("… in the 30 days before.", _settled(60, 30), "replied")
+    reply_per_delivered_30d_previous = rate_of_delivered(SETTLED_BEFORE, "replied", "… in the 30 days before.")
+    reply_delivered_30d = delivered_with(
+        SETTLED,
+        "replied",
+        "Delivered by them: what the reply rate is over.",
+        label=N_("Delivered with a count of replies, settled, 30 days"),
+    )
+    reply_delivered_30d_previous = delivered_with(
+        SETTLED_BEFORE, "replied", "… in the 30 days before.", nullable=True, empty=None
+    )
     first_response_seconds_median_7d = _first_response(
         "Over first answered waits of the last 7 complete local days.",
         LAST_WEEK,

@@ -1,50 +1,57 @@
 -- A cell's rate is drawn towards the mean of all as far as chance explains its distance: a beta-binomial prior fitted by
--- moments (docs/definitions.md, `send_time_performance`).
+-- moments (docs/definitions.md, `send_time_performance`). Each rate is over the reports that say both its counts.
+{%- set parts = ("read", "replied") -%}
+{%- macro strength(x) -%}
+({{ x }}_p * (1 - {{ x }}_p) / ({{ x }}_numerator / {{ x }}_denominator) - 1)
+{%- endmacro -%}
 {%- macro shrunk(x) -%}
 case
-    when total = 0 then null
-    when k = 1 or denominator <= 0 or {{ x }}_numerator <= 0 then {{ x }}_p
-    when {{ x }}_p * (1 - {{ x }}_p) / ({{ x }}_numerator / denominator) - 1 <= 0 then coalesce({{ rate(x, "n") }}, {{ x }}_p)
-    else ({{ x }} + ({{ x }}_p * (1 - {{ x }}_p) / ({{ x }}_numerator / denominator) - 1) * {{ x }}_p)
-        / (n + ({{ x }}_p * (1 - {{ x }}_p) / ({{ x }}_numerator / denominator) - 1))
+    when {{ x }}_total = 0 then null
+    when {{ x }}_k = 1 or {{ x }}_denominator <= 0 or {{ x }}_numerator <= 0 then {{ x }}_p
+    when {{ strength(x) }} <= 0 then coalesce({{ rate(x, x ~ "_n") }}, {{ x }}_p)
+    else ({{ x }} + {{ strength(x) }} * {{ x }}_p) / ({{ x }}_n + {{ strength(x) }})
 end
 {%- endmacro %}
 with cells as (
     select
+        {%- for x in parts %}
+        coalesce(sum({{ x }}) * 1e0, 0e0) as {{ x }},
+        coalesce(sum(case when {{ x }} is not null then delivered end) * 1e0, 0e0) as {{ x }}_n,
+        {%- endfor %}
         cell_weekday,
-        cell_hour,
-        sum(delivered) * 1e0 as n,
-        sum(read) * 1e0 as read,
-        sum(replied) * 1e0 as replied
+        cell_hour
     from {{ rows }} as campaigns
     group by cell_weekday, cell_hour
 ),
 pool as (
     select
-        coalesce(sum(n), 0) as total,
-        count(*) filter (where n > 0) as k,
-        {{ rate("sum(n * n)", "sum(n)") }} as mean_square,
-        {{ rate("sum(read)", "sum(n)") }} as read_p,
-        {{ rate("sum(replied)", "sum(n)") }} as replied_p
+        {%- for x in parts %}
+        coalesce(sum({{ x }}_n), 0) as {{ x }}_total,
+        count(*) filter (where {{ x }}_n > 0) as {{ x }}_k,
+        {{ rate("sum(" ~ x ~ "_n * " ~ x ~ "_n)", "sum(" ~ x ~ "_n)") }} as {{ x }}_mean_square,
+        {{ rate("sum(" ~ x ~ ")", "sum(" ~ x ~ "_n)") }} as {{ x }}_p{{ "," if not loop.last }}
+        {%- endfor %}
     from cells
 ),
 spreads as (
     select
-        sum(n * (read / n - read_p) * (read / n - read_p)) as read_spread,
-        sum(n * (replied / n - replied_p) * (replied / n - replied_p)) as replied_spread
+        {%- for x in parts %}
+        sum(
+            case when {{ x }}_n > 0 then {{ x }}_n * ({{ x }} / {{ x }}_n - {{ x }}_p) * ({{ x }} / {{ x }}_n - {{ x }}_p) end
+        ) as {{ x }}_spread{{ "," if not loop.last }}
+        {%- endfor %}
     from cells
     cross join pool
-    where n > 0
 ),
 moments as (
     select
-        total,
-        k,
-        read_p,
-        replied_p,
-        total - mean_square - (k - 1) as denominator,
-        read_spread - (k - 1) * read_p * (1 - read_p) as read_numerator,
-        replied_spread - (k - 1) * replied_p * (1 - replied_p) as replied_numerator
+        {%- for x in parts %}
+        {{ x }}_total,
+        {{ x }}_k,
+        {{ x }}_p,
+        {{ x }}_total - {{ x }}_mean_square - ({{ x }}_k - 1) as {{ x }}_denominator,
+        {{ x }}_spread - ({{ x }}_k - 1) * {{ x }}_p * (1 - {{ x }}_p) as {{ x }}_numerator{{ "," if not loop.last }}
+        {%- endfor %}
     from pool
     cross join spreads
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crm_platform.languages import N_
-from crm_platform.metrics.rows import JUDGED, REPORT_COVERAGE
+from crm_platform.metrics.rows import JUDGED, REPORT_COVERAGE, delivered_with, rate_of_delivered
 from crm_platform.schemas.base import KpiTable, hour_of_day, weekday
 
 WEEKDAY, HOUR = "{{ weekday(local_day('r.sent_at')) }}", "{{ local_hour('r.sent_at') }}"
@@ -26,20 +26,28 @@ class SendTimePerformance(KpiTable):
     """Campaigns by the local weekday and hour of sending: those of engagement_monthly."""
 
     key = ("weekday", "hour")
+    version = 2
     pillar = "engagement"
     seen = REPORT_COVERAGE
-    rules = ("read <= delivered", "replied <= delivered")
+    rules = (
+        "read <= read_delivered",
+        "replied <= reply_delivered",
+        "read_delivered <= delivered",
+        "reply_delivered <= delivered",
+    )
 
     weekday = weekday()
     hour = hour_of_day()
     campaigns = CAMPAIGNS.count("Campaigns.")
     delivered = CAMPAIGNS.sum("Delivered.", "delivered")
-    read = CAMPAIGNS.sum("Read.", "read")
-    replied = CAMPAIGNS.sum("Replied.", "replied")
-    read_per_delivered = CAMPAIGNS.ratio("read / delivered.", "read", "delivered", good="up")
-    reply_per_delivered = CAMPAIGNS.ratio("replied / delivered.", "replied", "delivered", good="up")
+    read = CAMPAIGNS.sum("Read.", "read", empty="0")
+    replied = CAMPAIGNS.sum("Replied.", "replied", empty="0")
+    read_delivered = delivered_with(CAMPAIGNS, "read")
+    reply_delivered = delivered_with(CAMPAIGNS, "replied")
+    read_per_delivered = rate_of_delivered(CAMPAIGNS, "read")
+    reply_per_delivered = rate_of_delivered(CAMPAIGNS, "replied")
     read_per_delivered_shrunk = CAMPAIGNS.share(
-        "read / delivered, drawn towards the mean of all cells as far as chance explains it.",
+        "read / read_delivered, drawn towards the mean of all cells as far as chance explains it.",
         "",
         file="shrunk",
         grain=(),
@@ -48,7 +56,7 @@ class SendTimePerformance(KpiTable):
         label=N_("Read rate, drawn towards the mean"),
     )
     reply_per_delivered_shrunk = CAMPAIGNS.share(
-        "replied / delivered, drawn in the same way.",
+        "replied / reply_delivered, drawn in the same way.",
         "",
         file="shrunk",
         grain=(),

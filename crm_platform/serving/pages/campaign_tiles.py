@@ -109,19 +109,19 @@ def judged_campaigns(view: View, rows: Sequence[Row], sums: Sums) -> list[Tile]:
     is_range = not sums.only
     coverage = min((row["coverage"] for row in rows if row["coverage"] is not None), default=None)
     is_unknown = any(row["coverage"] is None for row in rows)
-    base = view.ngettext(
-        "1 campaign, {delivered} delivered messages",
-        "{n} campaigns, {delivered} delivered messages",
-        len(rows),
-        delivered=view.count(sums.of("delivered") or 0),
-    )
     before = replace(sums, period=sums.period.previous())
     has_before = is_range and bool(before.of("campaigns"))
-    ids = "" if is_range else ",".join(row["campaign_id"] for row in rows)
+    ids = ",".join(sums.only)
     months = view.published.months("engagement_monthly")
 
-    def figure(words: TileWords, kind: numbers.Kind, column: str, how: How, told: str) -> Tile:
-        """`column`, `how`: where a reader finds it; `told`: the same as a column of engagement_monthly."""
+    def figure(
+        words: TileWords, kind: numbers.Kind, column: str, how: How, told: str, *, over: str = "delivered"
+    ) -> Tile:
+        """A figure of them.
+
+        `column`, `how`: where a reader finds it; `told`: the same as a column of engagement_monthly; `over`: its column
+        that counts the messages the figure rests on.
+        """
         value = sums.of(told)
         declared = EngagementMonthly.columns[told].figure
         assert declared is not None, f"engagement_monthly.{told} declares no rows"
@@ -136,7 +136,12 @@ def judged_campaigns(view: View, rows: Sequence[Row], sums: Sums) -> list[Tile]:
             source=source,
             good=declared.good,
             window=view.window if is_range else "",
-            base=base,
+            base=view.ngettext(
+                "1 campaign, {delivered} delivered messages",
+                "{n} campaigns, {delivered} delivered messages",
+                len(rows),
+                delivered=view.count(sums.of(over) or 0),
+            ),
             coverage=None if is_unknown else coverage,
             is_provisional=is_unknown or (coverage or 0) < WELL_COVERED or any(not row["is_settled"] for row in rows),
             spark=[one[told] for one in months] if is_range else [],
@@ -148,8 +153,8 @@ def judged_campaigns(view: View, rows: Sequence[Row], sums: Sums) -> list[Tile]:
         figure(CAMPAIGNS, "count", "campaign_id", "count", "campaigns"),
         figure(RECIPIENTS, "count", "total_recipients", "sum", "total_recipients"),
         figure(DELIVERY_RATE, "rate", "delivered,total_recipients", "ratio", "delivery_rate"),
-        figure(READ_RATE, "rate", "read,delivered", "ratio", "read_per_delivered"),
-        figure(REPLY_RATE, "rate", "replied,delivered", "ratio", "reply_per_delivered"),
+        figure(READ_RATE, "rate", "read,delivered", "ratio", "read_per_delivered", over="read_delivered"),
+        figure(REPLY_RATE, "rate", "replied,delivered", "ratio", "reply_per_delivered", over="reply_delivered"),
     ]
 
 
@@ -159,8 +164,9 @@ READ_RATE_SETTLED = TileWords(
     title=N_("Read rate, settled"),
     meaning=N_(
         "Of the messages delivered by settled campaigns of the last 30 full days, the share that was "
-        "read. Settled: completed or failed, and sent at least 72 hours ago. The campaigns page counts "
-        "those that are not settled too, so its rate differs. Higher is better."
+        "read. Settled: completed or failed, and sent at least 72 hours ago. Reports that contradict themselves "
+        "or lack one of both counts are left out. The campaigns page counts those that are not settled too, so its "
+        "rate differs. Higher is better."
     ),
     use=N_("Comparing months: only campaigns whose numbers have come to rest are in it."),
     columns=("kpi.executive_summary.read_per_delivered_30d",),
@@ -174,7 +180,8 @@ REPLY_RATE_SETTLED = TileWords(
     title=N_("Reply rate, settled"),
     meaning=N_(
         "Of the messages delivered by settled campaigns of the last 30 full days, the share that got a "
-        "reply. Settled: completed or failed, and sent at least 72 hours ago. Higher is better."
+        "reply. Settled: completed or failed, and sent at least 72 hours ago. Reports that contradict themselves "
+        "or lack one of both counts are left out. Higher is better."
     ),
     use=N_("Comparing months: only campaigns whose numbers have come to rest are in it."),
     columns=("kpi.executive_summary.reply_per_delivered_30d",),
@@ -184,6 +191,8 @@ REPLY_RATE_SETTLED = TileWords(
 
 def settled_rate(view: View, words: TileWords, rate: str) -> Tile:
     """A rate of the settled campaigns of 30 days: `rate` is its column by month."""
+    over = rate.replace("_per_delivered", "_delivered")
+    delivered = view.published.one("executive_summary").get(f"{over}_30d") or 0
     months = view.published.months("engagement_monthly")
     return of_one_row(
         view,
@@ -191,7 +200,7 @@ def settled_rate(view: View, words: TileWords, rate: str) -> Tile:
         "executive_summary",
         f"{rate}_30d",
         window=view._("settled campaigns of the last 30 full days, against the 30 before"),
-        base=view._("messages delivered"),
+        base=view.ngettext("1 message delivered", "{n} messages delivered", delivered),
         spark=[one[rate] for one in months],
         spark_open=open_month(months),
         tag=view._("30 d"),
@@ -242,8 +251,8 @@ RETURN_ON_CAMPAIGNS = TileWords(
 )
 
 
-def return_on_campaigns(view: View, rows: Sequence[Row]) -> Tile:
-    """Return over the campaigns that have both cost and value, in one currency."""
+def return_on_campaigns(view: View, rows: Sequence[Row], *, wrong_lines: int) -> Tile:
+    """Return over the campaigns that have both cost and value, in one currency. `wrong_lines`: those left out."""
     paid = [row for row in rows if row["cost"] is not None and row["value"] is not None]
     currencies = {row["currency"] for row in paid}
     cost, value = sum(row["cost"] for row in paid), sum(row["value"] for row in paid)
@@ -251,6 +260,8 @@ def return_on_campaigns(view: View, rows: Sequence[Row]) -> Tile:
     if len(currencies) == 1:
         (currency,) = currencies
         base += f": {view.count(value)} / {view.count(cost)} {currency}"
+    if wrong_lines:
+        base += "; " + view.ngettext("1 line does not count", "{n} lines do not count", wrong_lines)
     return Tile(
         words=RETURN_ON_CAMPAIGNS,
         kind="growth",

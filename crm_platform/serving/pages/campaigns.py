@@ -7,6 +7,7 @@ ranking.py, comparison.py, costs as the tenant gives them (costs.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from crm_platform.errors import FixConfiguration
 from crm_platform.languages import ENGLISH, N_
@@ -14,7 +15,7 @@ from crm_platform.serving.pages import campaign_tiles, ranking
 from crm_platform.serving.pages.bars import Bar, BarChart
 from crm_platform.serving.pages.chart import Chart, ChartColumn, week_map
 from crm_platform.serving.pages.comparison import comparison, verdict
-from crm_platform.serving.pages.costs import Cost, read_costs
+from crm_platform.serving.pages.costs import FILE, CampaignCosts, Cost, read_costs
 from crm_platform.serving.pages.period import BadAddress, Period
 from crm_platform.serving.pages.published import Row
 from crm_platform.serving.pages.tiles import Tile
@@ -24,7 +25,8 @@ from crm_platform.serving.pages.view import Chip, Content, Notice, View
 def build(view: View) -> Content:
     """Build the page."""
     everything = view.published.rows("campaign_performance")
-    costs = _costs(view, everything)
+    given = _costs(view, everything)
+    costs = given.by_id
     # Without costs nothing is added: a copy of each of 10,000 rows takes longer than the rest of the page.
     every = [row | _money(costs.get(row["campaign_id"])) for row in everything] if costs else everything
     known = {row["campaign_id"]: row for row in every}
@@ -42,7 +44,7 @@ def build(view: View) -> Content:
     compared = [known[key] for key in view.all("compare") if key in known]
     figures = campaign_tiles.judged_campaigns(view, counted, sums)
     if costs:
-        figures.append(campaign_tiles.return_on_campaigns(view, counted))
+        figures.append(campaign_tiles.return_on_campaigns(view, counted, wrong_lines=len(given.wrong)))
     ranked = ranking.ranking(view, listed, has_costs=bool(costs))
     page = ranking.page_of(view, ranked.rows)
     counted_ids = {row["campaign_id"] for row in counted}
@@ -83,13 +85,26 @@ def _sent_within(view: View, rows: Sequence[Row], period: Period) -> list[Row]:
 # Costs.
 
 
-def _costs(view: View, rows: Sequence[Row]) -> dict[str, Cost]:
+_LINES_TOLD: Final = 5
+
+
+def _costs(view: View, rows: Sequence[Row]) -> CampaignCosts:
+    """Costs by campaign; a notice names the lines that do not count."""
+    nothing = CampaignCosts({}, ())
     try:
-        costs = read_costs(view.settings.root)
+        file = read_costs(view.settings.root)
     except FixConfiguration as problem:
         view.notice = view.notice or Notice(view._("The costs of campaigns are left out"), str(problem), ENGLISH)
-        return {}
-    return costs.of(rows) if costs else {}
+        return nothing
+    costs = file.of(rows) if file else nothing
+    if costs.wrong:
+        count = len(costs.wrong)
+        title = view.ngettext("1 line of {file} does not count", "{n} lines of {file} do not count", count, file=FILE)
+        told = [str(wrong) for wrong in costs.wrong[:_LINES_TOLD]]
+        if count > _LINES_TOLD:
+            told.append("crm doctor names them all")
+        view.notice = view.notice or Notice(title, "; ".join(told), ENGLISH)
+    return costs
 
 
 def _money(cost: Cost | None) -> Row:
@@ -151,6 +166,9 @@ def _funnel(view: View, sums: campaign_tiles.Sums) -> Chart:
         {"step": step, "word": word, "people": sums.of(step) or 0, "share": sums.of(rate) if rate else None}
         for step, word, rate in steps
     ]
+    note = view._("delivered in % of recipients, read and replied in % of delivered")
+    if min(sums.of("read_delivered") or 0, sums.of("reply_delivered") or 0) < (sums.of("delivered") or 0):
+        note += "; " + view._("a campaign whose report lacks one of a rate's counts is not in that rate")
     bars = [
         Bar(
             row["word"],
@@ -168,7 +186,7 @@ def _funnel(view: View, sums: campaign_tiles.Sums) -> Chart:
             "Recipients, counted once a campaign, over the {n} campaigns counted above",
             sums.of("campaigns") or 0,
         ),
-        note=view._("delivered in % of recipients, read and replied in % of delivered"),
+        note=note,
         table="kpi.campaign_performance",
         how="funnel",
         key=("step",),
@@ -207,6 +225,8 @@ def _send_times(view: View) -> Chart:
             ChartColumn("hour", view._("Hour"), "hour"),
             ChartColumn("campaigns", view._("Campaigns"), "count"),
             ChartColumn("delivered", view._("Delivered"), "count"),
+            ChartColumn("read_delivered", view._("Delivered, with a count of reads"), "count"),
+            ChartColumn("reply_delivered", view._("Delivered, with a count of replies"), "count"),
             ChartColumn("read_per_delivered", view._("Read rate"), "rate"),
             ChartColumn("read_per_delivered_shrunk", view._("Read rate, evened out"), "rate"),
             ChartColumn("reply_per_delivered_shrunk", view._("Reply rate, evened out"), "rate"),

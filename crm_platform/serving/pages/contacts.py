@@ -22,24 +22,32 @@ from crm_platform.serving.pages.view import Chip, View
 
 
 def segment_of(view: View) -> dict[str, Any]:
-    """The chosen segment's row, empty when none is chosen or it is not there."""
-    field, _, value = view.get("segment").partition(":")
+    """The chosen segment's row, empty when none is chosen; its field and value alone when it is not there."""
+    chosen = view.get("segment")
+    field, _, value = chosen.partition(":")
     if not field:
         return {}
-    row = next(
-        (one for one in view.published.rows("contacts_by_segment") if (one["field"], one["value"]) == (field, value)),
-        {},
+    rows = view.published.rows("contacts_by_segment")
+    # As links write it; else as people type it, who may leave a colon in a field's name as it is.
+    row = next((one for one in rows if _address(one) == chosen), None) or next(
+        (one for one in rows if f"{one['field']}:{one['value']}" == chosen), {"field": field, "value": value}
     )
-    view.chips.append(Chip(f"{field} = {label(view.language, value)}", view.href(drop=("segment",))))
-    return row or {"field": field, "value": value}
+    words = f"{row['field']} = {label(view.language, row['value'])}"
+    view.chips.append(Chip(words, view.href(drop=("segment",))))
+    return row
 
 
 def segment_choices(view: View) -> list[tuple[str, str]]:
     """Each segment in words, and the address of the page narrowed to it."""
     return [
-        (f"{row['field']} = {label(view.language, row['value'])}", view.href(segment=f"{row['field']}:{row['value']}"))
+        (f"{row['field']} = {label(view.language, row['value'])}", view.href(segment=_address(row)))
         for row in view.published.rows("contacts_by_segment")
     ]
+
+
+def _address(row: dict[str, Any]) -> str:
+    """A segment as an address names it, `field:value`: the first colon is the one between, whatever the field is."""
+    return f"{row['field'].replace('%', '%25').replace(':', '%3A')}:{row['value']}"
 
 
 TOTAL_CONTACTS = TileWords(
@@ -225,9 +233,8 @@ def new_by_day(view: View) -> Chart:
     return replace(chart, subtitle=f"{chart.subtitle}; {told}", description=chart.subtitle)
 
 
-def by_segment(view: View) -> list[Chart]:
-    """One chart for each segment field."""
-    chosen = view.get("segment")
+def by_segment(view: View, segment: dict[str, Any]) -> list[Chart]:
+    """One chart for each segment field; the chosen segment is pointed out."""
     everything = view.published.rows("contacts_by_segment")
     fields = list(dict.fromkeys(row["field"] for row in everything))
     return [
@@ -240,7 +247,7 @@ def by_segment(view: View) -> list[Chart]:
             key=("field", "value"),
             rows=[row for row in everything if row["field"] == field],
             columns=(ChartColumn("field", view._("Field"), "text"), ChartColumn("value", view._("Value"), "label")),
-            chosen=chosen.partition(":")[2] if chosen.startswith(f"{field}:") else "",
+            chosen=segment["value"] if segment.get("field") == field else "",
         )
         for number, field in enumerate(fields, 1)
     ]

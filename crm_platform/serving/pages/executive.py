@@ -56,7 +56,7 @@ def build(view: View) -> Content:
         contacts.monthly(view),
         contacts.new_by_day(view),
         _engagement(view),
-        *contacts.by_segment(view),
+        *contacts.by_segment(view, segment),
         contacts.by_country(view),
     ]
     return Content(
@@ -114,7 +114,9 @@ def _engagement(view: View) -> Chart:
             ChartColumn("campaigns", view._("Campaigns"), "count"),
             ChartColumn("delivered", view._("Delivered"), "count"),
             ChartColumn("read", view._("Read"), "count"),
+            ChartColumn("read_delivered", view._("Delivered, with a count of reads"), "count"),
             ChartColumn("replied", view._("Replied"), "count"),
+            ChartColumn("reply_delivered", view._("Delivered, with a count of replies"), "count"),
             ChartColumn("read_per_delivered", view._("Read rate"), "rate"),
             ChartColumn("reply_per_delivered", view._("Reply rate"), "rate"),
         ),

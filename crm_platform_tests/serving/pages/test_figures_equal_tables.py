@@ -38,7 +38,8 @@ def expected(site: Site, figure: dict[str, str]) -> float | None:
         rows = [
             row
             for row in rows
-            if row["is_consistent"]
+            if row["is_consistent"] is not False
+            and row["delivered"] is not None
             and (row["total_recipients"] or 0) > 0
             and row["status"] not in {"draft", "scheduled"}
             and row["sent_at"] is not None
@@ -52,6 +53,8 @@ def expected(site: Site, figure: dict[str, str]) -> float | None:
         if how == "count":
             return len(rows)
         part, _, of = column.partition(",")
+        if how == "ratio":  # over the reports that say both
+            rows = [row for row in rows if row[part] is not None and row[of] is not None]
         sums = [sum(row[name] or 0 for row in rows) for name in (part, of) if name]
         if how == "sum":
             return sums[0]

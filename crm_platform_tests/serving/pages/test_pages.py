@@ -5,19 +5,23 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import gzip
+import html
 import io
+import json
 import re
+from urllib.parse import urlencode
 
 import pytest
 
 from crm_platform.api import SqliteGate
+from crm_platform.doctor.figures import campaign_costs
 from crm_platform.serving.pages import BUILDS
 from crm_platform.serving.pages.comparison import difference
 from crm_platform.serving.static import FOLDER, static_url
 from crm_platform.settings import Settings
 from crm_platform_tests.models.worlds import World
 from crm_platform_tests.oracle.worlds import random_facts
-from crm_platform_tests.serving.pages.site import Site, publish_world, published, read
+from crm_platform_tests.serving.pages.site import Site, key_of, publish_world, published, read
 
 PAGES = ("/executive", "/campaigns", "/support")
 NOW = dt.datetime(2026, 11, 22, 11, 5, tzinfo=dt.UTC)
@@ -300,11 +304,57 @@ def test_costs_show_a_return_only_if_they_are_given(tmp_path):
     assert float(figure["value"]) == pytest.approx(1.5)
     assert "+150.0\u00a0%" in told.words
     assert "200 KES" in told.words
-    file.write_text("name,cost,value\nspring,cheap,500\n", encoding="utf-8")
+    file.write_text("name;cost;value\nautumn;1;2\nspring;200,00;500\nspring 2;cheap;500\n", encoding="utf-8")
+    partly = shown.get("/campaigns").text
+    assert "2 lines of campaign_costs.csv do not count" in partly
+    assert "line 2: no campaign is called &#39;autumn&#39;" in partly
+    assert "line 4: cost &#39;cheap&#39; is no amount" in partly
+    assert "2 lines do not count" in partly
+    assert [finding.words for finding in campaign_costs(shown.settings, NOW)] == [
+        "campaign_costs.csv, line 2: no campaign is called 'autumn': copy its name from the page, or its campaign_id",
+        "campaign_costs.csv, line 4: cost 'cheap' is no amount: write a plain number such as 1250.50",
+        "lines of campaign_costs.csv that count: 1, that do not: 2",
+    ]
+    assert "+150.0\u00a0%" in shown.told("/campaigns").words
+    file.write_text("name,price\nspring,500\n", encoding="utf-8")
     wrong = shown.get("/campaigns").text
-    assert "line 2: cost &#39;cheap&#39; is no amount" in wrong
     assert "The costs of campaigns are left out" in wrong
     assert shown.get("/charts/campaigns/funnel.csv").status_code == 200
+
+
+@pytest.mark.slow
+def test_segments_are_chosen_whatever_their_fields_are_called(tmp_path):
+    """Field case 53; of two fields, one address may name either, as people type it."""
+    fields = ("Plan: tier", "Plan", "100 %: all", "It's")
+    world = World(tmp_path, Settings(data_dir=tmp_path, segment_fields=fields))
+    for number in range(12):
+        values = {"Plan: tier": ["gold", "a: b"][number > 4], "Plan": " tier:gold" if number < 3 else "x"}
+        values |= {"100 %: all": "50 %", "It's": "\u00e9"}
+        world.contact(f"chat{number}", NOW - HOUR, custom_fields=json.dumps(values))
+    world.sweep(NOW - HOUR, [f"chat{number}" for number in range(12)])
+    shown = publish_world(world, NOW)
+    rows = shown.published("select * from kpi.contacts_by_segment")
+    links = re.findall(r'href="(/executive\?segment=[^"]+)"', shown.get("/executive").text)
+    assert len(set(links)) == len(rows) == 6
+    chosen = []
+    for address in links:
+        told = shown.told(html.unescape(address))
+        (figure,) = [one for one in told.figures if one["data-table"] == "kpi.contacts_by_segment"]
+        key = key_of(figure["data-key"])
+        (row,) = [one for one in rows if (one["field"], one["value"]) == (key["field"], key["value"])]
+        assert int(figure["value"]) == row["contacts"]
+        assert f"{row['field']} = {row['value']}" in told.words
+        chosen.append((row["field"], row["value"]))
+    assert len(set(chosen)) == 6
+    for typed, count in (("Plan: tier:gold", 5), ("Plan: tier:a: b", 7), ("100 %: all:50 %", 12), ("Plan:x", 9)):
+        told = shown.told(f"/executive?{urlencode({'segment': typed})}")
+        (figure,) = [one for one in told.figures if one["data-table"] == "kpi.contacts_by_segment"]
+        assert int(figure["value"]) == count, typed
+        assert shown.get(f"/charts/executive/segment_1.csv?{urlencode({'segment': typed})}").status_code == 200
+    asked = shown.get(f"/api/v1/kpis/contacts_by_segment?{urlencode({'field': 'Plan: tier', 'value': 'gold'})}")
+    assert [row["contacts"] for row in asked.json()["rows"]] == [5]
+    receipt = {"field": "Plan: tier", "value": "gold", "column": "contacts"}
+    assert shown.get(f"/api/v1/kpis/contacts_by_segment/receipt?{urlencode(receipt)}").json()["value"] == 5
 
 
 def test_a_page_is_packed_for_whoever_can_unpack_it(site: Site):

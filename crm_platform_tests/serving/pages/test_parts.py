@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from crm_platform.errors import FixConfiguration
 from crm_platform.languages import ENGLISH, Language
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.bars import Bar, BarChart, HeatMap
 from crm_platform.serving.pages.chart import country
-from crm_platform.serving.pages.costs import parse_costs
+from crm_platform.serving.pages.costs import CampaignCosts, parse_costs, read_amount
 from crm_platform.serving.pages.period import read_period
 from crm_platform.serving.pages.svg import Size
 from crm_platform.serving.pages.trends import ColumnChart, Line, LineChart, Rule, nice_ticks, spark_line
@@ -162,32 +165,107 @@ def test_ticks_are_round():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name,price\n", "the first line must name"),
-        ("name,cost,value\nx,dear,1\n", "line 2: cost 'dear' is no amount"),
-        ("name,cost,value\nx,,1\n", "cost is empty"),
-        ("name,cost,value\n,1,1\n", "neither campaign_id nor name"),
-        ("name,cost,value\nx,1,1\nx,2,2\n", "x stands there twice"),
-        ("name,cost,value\nx,nan,1\n", "is no amount"),
-        ("name,cost,value\nx,-1,1\n", "is no amount"),
+        (b"name,price\n", "the first line must name"),
+        (b"", "the first line must name"),
+        (b"name,cost,value,cost\n", "a column twice"),
+        ("name;cost;value\nÉté;1;2\n".encode("cp1252"), "save it as CSV in UTF-8"),
+        ("name,cost,value\nx,1,2\n".encode("utf-16"), "save it as CSV in UTF-8"),
+        (b"name,cost,value\n" + b"x" * 5_000_000, "larger than 5,000,000 bytes"),
+        (b'name,cost,value\nx,1,2\n"' + b"x" * 200_000, "line 3 cannot be read"),
     ],
 )
-def test_a_wrong_cost_file_says_which_line_and_what_to_write(tmp_path, text, words):
+def test_a_file_that_is_none_of_costs_says_what_to_write(tmp_path, text, words):
     file = tmp_path / "campaign_costs.csv"
-    file.write_text(text, encoding="utf-8")
+    file.write_bytes(text)
     with pytest.raises(FixConfiguration, match=words):
         parse_costs(file)
 
 
-def test_costs_by_id_win_and_shared_names_count_for_none(tmp_path):
-    file = tmp_path / "campaign_costs.csv"
-    file.write_text(
-        "\ufeffcampaign_id,name,cost,value,currency\nc1,,10,15,KES\n,Sale,5,,KES\n,Twin,1,1,KES\n", encoding="utf-8"
+CAMPAIGNS = [{"campaign_id": f"c{n}", "name": name} for n, name in enumerate(["Sale", "Sale 2", "Twin", "Twin", None])]
+
+
+def costs_of(folder: Path, text: str) -> CampaignCosts:
+    file = folder / "campaign_costs.csv"
+    file.write_text(text, encoding="utf-8", newline="")
+    return parse_costs(file).of(CAMPAIGNS)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Sale 2,dear,1", "cost 'dear' is no amount: write a plain number such as 1250.50"),
+        ("Sale 2,,1", "cost is empty: write 0"),
+        (",1,1", "neither campaign_id nor name"),
+        ("Sale 2,nan,1", "is no amount"),
+        ("Sale 2,-1,1", "is no amount"),
+        ("Sale 2,1,1e3", "value '1e3' is no amount"),
+        ("Sale 2,1.250,1", "cost '1.250' can mean two things: write 1250 or 1.2500"),
+        ('Sale 2,1,"1,250"', "value '1,250' can mean two things: write 1250 or 1.2500"),
+        ("Sale 2,1250,50,3000", "currency '3000' is none"),
+        ("Sale 2,1250,50,3000,KES", "more values than the heading"),
+        ("Sale 2;1;1", "cost is empty"),
+        ("Nowhere,1,1", "no campaign is called 'Nowhere'"),
+        ("Twin,1,1", "2 campaigns are called 'Twin': write a campaign_id ('c2', 'c3')"),
+        ('"Sale 2,1,1\n', "a quotation mark is not closed"),
+    ],
+)
+def test_a_wrong_line_is_named_and_the_others_count(tmp_path, line: str, words: str):
+    """Field case 43."""
+    costs = costs_of(tmp_path, f"name,cost,value,currency\n\nSale,10,15,KES\n,,,\n{line}\n")
+    assert {key: cost.gain for key, cost in costs.by_id.items()} == {"c0": 0.5}
+    (wrong,) = costs.wrong
+    assert str(wrong).startswith("line 5: ")
+    assert words in wrong.words
+
+
+def test_ids_say_which_campaign_and_none_is_counted_twice(tmp_path):
+    costs = costs_of(
+        tmp_path,
+        "campaign_id,name,cost,value\nc3,Twin,10,15\nc9,Sale,1,1\nc1,,1,1\n,Sale 2,1,1\nc0,,5,\n",
     )
-    campaigns = [{"campaign_id": f"c{n}", "name": name} for n, name in enumerate(["Sale", "Sale 2", "Twin", "Twin"])]
-    found = parse_costs(file).of(campaigns)
-    assert set(found) == {"c0", "c1"}
-    assert found["c1"].gain == 0.5
-    assert found["c0"].gain is None
+    assert {key: (cost.cost, cost.value) for key, cost in costs.by_id.items()} == {"c3": (10, 15), "c0": (5, None)}
+    assert [(wrong.line, wrong.words.partition(":")[0]) for wrong in costs.wrong] == [
+        (3, "no campaign has the id 'c9'"),
+        (4, "the lines 4, 5 are of one campaign, 'c1'"),
+        (5, "the lines 4, 5 are of one campaign, 'c1'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "separator", "end"),
+    [("", ",", "\n"), ("\ufeff", ";", "\r\n"), ("\ufeffsep=;\r\n", ";", "\r\n"), ("", "\t", "\r")],
+)
+def test_costs_are_read_as_spreadsheets_write_them(tmp_path, before: str, separator: str, end: str):
+    rows = [
+        ["Name", "Cost", " VALUE ", "notes", "Currency"],
+        ["Sale", '"1250,50"', '"3.000,00"', "a\u2028b", "EUR"],
+        ["", "", "", "", ""],
+        ["Sale 2", "1\u00a0250.5", "1'000'000", "", "EUR", "", ""],
+    ]
+    costs = costs_of(tmp_path, before + end.join(separator.join(row) for row in rows))
+    assert costs.wrong == []
+    assert {key: (cost.cost, cost.value, cost.currency) for key, cost in costs.by_id.items()} == {
+        "c0": (1250.5, 3000, "EUR"),
+        "c1": (1250.5, 1_000_000, "EUR"),
+    }
+
+
+@given(
+    whole=st.integers(0, 10**9),
+    cents=st.integers(0, 99),
+    grouping=st.sampled_from(["", ".", ",", " ", "'", "\u00a0", "\u202f"]),
+    decimal=st.sampled_from([".", ","]),
+)
+def test_an_amount_is_read_rightly_or_refused(whole: int, cents: int, grouping: str, decimal: str):
+    """However people write it, nothing is read as another amount."""
+    assume(grouping != decimal)
+    grouped = f"{whole:,}".replace(",", grouping)
+    assert read_amount("cost", f"{grouped}{decimal}{cents:02}") == pytest.approx(whole + cents / 100)
+    if whole < 1000 or grouping not in {".", ","} or whole >= 10**6:
+        assert read_amount("cost", grouped) == whole
+    else:
+        with pytest.raises(ValueError, match="can mean two things"):
+            read_amount("cost", grouped)
 
 
 @pytest.mark.parametrize(
