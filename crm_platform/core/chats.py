@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crm_platform.languages import N_
+from crm_platform.languages import N_, NN_
 from crm_platform.schemas.base import CoreTable, count, date, flag, text, timestamp
 
 
@@ -10,6 +10,14 @@ class Chats(CoreTable):
     """What is known of each chat, and until when."""
 
     key = ("chat_id",)
+    row_words = NN_("1 chat", "{n} chats")
+    fetches = (
+        """
+        select readings.fetch_id
+        from behind
+        join core.fetches as readings on readings.chat_id = behind.chat_id and readings.operation = 'list_messages'
+        """,
+    )
     is_by_chat = True
 
     chat_id = text("The chat.", published="chat", label=N_("Chat"))

@@ -21,18 +21,25 @@ TALKS = "core.conversations"
 
 
 def chat(world: World, script: str, *, start: dt.datetime, chat_id: str = "chat", **state: object) -> None:
-    """Write a chat as `in@0 out@5 template@7 failed@8 bot@9`: who, and minutes after `start`."""
+    """Write a chat as `in@0 out@5 done@6 template@7 failed@8 bot@9`: who or what, and minutes after `start`."""
     world.chat(chat_id, **{"known_until": NOW, **state})  # type: ignore[arg-type]
     for number, word in enumerate(script.split()):
         who, _, minutes = word.partition("@")
-        direction = "inbound" if who == "in" else "outbound"
+        at = start + float(minutes) * MINUTE
+        if who == "done":
+            world.event("done", chat_id, at)
+            continue
+        direction = "inbound" if who in ("in", "stop", "thumb") else "outbound"
         values: dict[str, object] = {
+            "stop": {"opt_out_word": "stop"},
+            "thumb": {"type": "Reaction"},
             "template": {"type": "template"},
+            "bounced": {"type": "template", "status": "failed"},
             "failed": {"status": "failed"},
             "bot": {"sender": "bot"},
             "untyped": {"type": "", "status": ""},
         }.get(who, {})
-        world.message(chat_id, f"m{number:02}", start + float(minutes) * MINUTE, direction, **values)
+        world.message(chat_id, f"m{number:02}", at, direction, **values)
 
 
 # script, age of its start at the cut, states of its waits in order, what each waited (minutes)
@@ -50,7 +57,12 @@ CASES = {
     "a bot is no answer": ("in@0 bot@0 out@4", 3 * DAY, [("answered", 4)]),
     "empty texts count as absent": ("in@0 untyped@4", 3 * DAY, [("answered", 4)]),
     "messages of the same second": ("in@0 out@0", 3 * DAY, [("answered", 0)]),
-    "an answer before the question": ("out@0 in@0", 3 * DAY, [("missed", None)]),
+    "a question precedes its answer, whatever the ids say": ("out@0 in@0", 3 * DAY, [("answered", 0)]),
+    "an answer before the question": ("out@0 in@0.01", 3 * DAY, [("missed", None)]),
+    "an opt-out opens no wait": ("stop@0", 3 * DAY, []),
+    "an opt-out closes and restarts none": ("in@0 stop@2 out@5", 3 * DAY, [("answered", 5)]),
+    "a question after an opt-out": ("stop@0 in@2 out@5", 3 * DAY, [("answered", 3)]),
+    "a reaction is nothing": ("in@0 out@5 thumb@6 thumb@2000", 4 * DAY, [("answered", 5)]),
     "the gap itself is no new conversation": ("in@0 out@1440", 5 * DAY, [("answered", 1440)]),
     "an answer after the gap closes nothing": ("in@0 out@1440.1", 5 * DAY, [("missed", None)]),
     "nobody asked": ("template@0 out@3", 3 * DAY, []),
@@ -120,7 +132,209 @@ def test_the_last_mark_resolves(new_world: Worlds):
     world.event("done", "chat", NOW - 3 * DAY + 9 * MINUTE, None)
     world.freeze(NOW)
     (talk,) = world.tables[TALKS]
-    assert (talk["marker"], talk["resolution_seconds"]) == (None, 9 * 60)
+    assert (talk["resolved_agent"], talk["resolution_seconds"]) == (None, 9 * 60)
+
+
+# script, age of its start; then of each conversation: state, is_over, reopened, and the states of its waits
+DONE: dict[str, tuple[str, dt.timedelta, list[tuple[str, bool, bool, list[str]]]]] = {
+    "a word within the grace belongs to the conversation": (
+        "in@0 out@5 done@6 in@36",
+        3 * DAY,
+        [("resolved", True, False, ["answered", "trailing"])],
+    ),
+    "a later one opens the next": (
+        "in@0 out@5 done@6 in@36.1",
+        3 * DAY,
+        [("resolved", True, False, ["answered"]), ("missed", True, True, ["missed"])],
+    ),
+    "a mark ends the waits that are open": (
+        "in@0 done@6 in@20 out@21 in@22 done@23",
+        3 * DAY,
+        [("resolved", True, False, ["missed", "answered", "trailing"])],
+    ),
+    "a reply to a wait that opened after the mark": (
+        "in@0 done@6 in@20 out@300",
+        3 * DAY,
+        [("resolved", True, False, ["missed", "answered"])],
+    ),
+    "a reply to one that opened before it": (
+        "in@0 done@6 out@300",
+        3 * DAY,
+        [("resolved", True, False, ["missed"]), ("quiet", True, False, [])],
+    ),
+    "after a question that opened the next a reply is in it": (
+        "in@0 out@5 done@6 in@20 in@40 out@50",
+        3 * DAY,
+        [("resolved", True, False, ["answered", "trailing"]), ("resolved", True, True, ["answered"])],
+    ),
+    "the gap itself is within": (
+        "in@0 done@6 in@20 out@1460",
+        4 * DAY,
+        [("resolved", True, False, ["missed", "answered"])],
+    ),
+    "the gap always wins": (
+        "in@0 done@6 in@20 out@1460.1",
+        4 * DAY,
+        [("resolved", True, False, ["missed", "trailing"]), ("quiet", True, False, [])],
+    ),
+    "cut by the gap as well: not reopened": (
+        "in@0 out@5 done@6 in@1445.1",
+        4 * DAY,
+        [("resolved", True, False, ["answered"]), ("missed", True, False, ["missed"])],
+    ),
+    "the last mark's grace counts": (
+        "in@0 out@5 done@6 in@20 done@25 in@55",
+        3 * DAY,
+        [("resolved", True, False, ["answered", "trailing", "trailing"])],
+    ),
+    "a mark before anything belongs to nothing": ("done@0 in@1", 3 * DAY, [("missed", True, False, ["missed"])]),
+    "a mark comes after the messages of its second": (
+        "out@6 done@6 in@6",
+        3 * DAY,
+        [("resolved", True, False, ["answered"])],
+    ),
+    "a template opens one, too, and that is not reopened": (
+        "in@0 out@5 done@6 template@60 in@61",
+        3 * DAY,
+        [("resolved", True, False, ["answered"]), ("missed", True, False, ["missed"])],
+    ),
+    "an opt-out is an inbound message": (
+        "in@0 out@5 done@6 stop@60",
+        3 * DAY,
+        [("resolved", True, False, ["answered"]), ("quiet", True, True, [])],
+    ),
+    "a reaction opens nothing": ("in@0 out@5 done@6 thumb@60", 3 * DAY, [("resolved", True, False, ["answered"])]),
+    "a wait ends at the mark at once": ("in@0 done@6", 7 * MINUTE, [("resolved", False, False, ["missed"])]),
+    "within the grace it is not over": ("in@0 out@5 done@6", 36 * MINUTE, [("resolved", False, False, ["answered"])]),
+    "after it, it is": ("in@0 out@5 done@6", 37 * MINUTE, [("resolved", True, False, ["answered"])]),
+    "an open wait prolongs the grace": (
+        "in@0 out@5 done@6 in@20",
+        6 * MINUTE + DAY,
+        [("resolved", False, False, ["answered", "open"])],
+    ),
+    "to the gap": (
+        "in@0 out@5 done@6 in@20",
+        7 * MINUTE + DAY,
+        [("resolved", True, False, ["answered", "trailing"])],
+    ),
+}
+
+
+def test_done_ends_a_conversation(new_world: Worlds):
+    world = new_world()
+    for case, (script, age, _) in DONE.items():
+        chat(world, script, start=NOW - age, chat_id=case)
+    world.freeze(NOW)
+    waits: dict[object, list[object]] = {}
+    for wait in sorted(world.tables[WAITS], key=lambda row: str(row["waiting_since"])):
+        waits.setdefault((wait["chat_id"], wait["first_message_id"]), []).append(wait["state"])
+    found: dict[object, list[object]] = {case: [] for case in DONE}
+    for talk in sorted(world.tables[TALKS], key=lambda row: str(row["started_at"])):
+        states = waits.get((talk["chat_id"], talk["first_message_id"]), [])
+        found[talk["chat_id"]].append((talk["state"], talk["is_over"], talk["reopened"], states))
+    assert found == {case: talks for case, (_, _, talks) in DONE.items()}
+
+
+# script, and the origin of its first wait
+ORIGINS = {
+    "of its own accord": ("in@0", "organic"),
+    "72 hours after a template": ("template@0 in@4320", "campaign"),
+    "later": ("template@0 in@4320.01", "organic"),
+    "a reply lies between": ("template@0 out@1 in@2", "organic"),
+    "a newer template after the reply": ("template@0 out@1 template@2 in@3", "campaign"),
+    "a failed reply lies between": ("template@0 failed@1 in@2", "campaign"),
+    "a bot's message lies between": ("template@0 bot@1 in@2", "campaign"),
+    "an opt-out lies between": ("template@0 stop@1 in@2", "campaign"),
+    "the template failed": ("bounced@0 in@2", "organic"),
+    "the newer one failed": ("template@0 bounced@1 in@2", "campaign"),
+    "a question precedes the template of its second": ("template@0 in@0", "organic"),
+}
+
+
+def test_origin(new_world: Worlds):
+    world = new_world(automation_senders=("bot",))
+    for case, (script, _) in ORIGINS.items():
+        chat(world, script, start=NOW - 8 * DAY, chat_id=case)
+    world.freeze(NOW)
+    assert {row["chat_id"]: row["origin"] for row in world.tables[WAITS]} == {
+        case: origin for case, (_, origin) in ORIGINS.items()
+    }
+
+
+# script, by what its first wait was followed up, and when (minutes)
+FOLLOWED_UP = {
+    "nobody wrote": ("in@0", None, None),
+    "by a reply": ("in@0 out@2000", "reply", 2000),
+    "by a template": ("in@0 template@2000 out@2001", "template", 2000),
+    "by a template within the conversation": ("in@0 template@30", "template", 30),
+    "by a reply after the mark": ("in@0 done@5 out@10", "reply", 10),
+    "on the seventh day": ("in@0 out@10080", "reply", 10080),
+    "later": ("in@0 out@10080.01", None, None),
+    "the contact wrote before": ("in@0 in@2000 out@2001", None, None),
+    "the contact opted out before": ("in@0 stop@2000 out@2001", None, None),
+    "the contact's last word counts": ("in@0 stop@10 out@2000", "reply", 2000),
+    "a reaction is no word": ("in@0 thumb@1500 out@2000", "reply", 2000),
+    "what failed and bots do not count": ("in@0 failed@2000 bounced@2001 bot@2002", None, None),
+    "but what follows them": ("in@0 failed@2000 bot@2001 out@2002", "reply", 2002),
+    "it was answered": ("in@0 out@5 template@6", None, None),
+}
+
+
+def test_followed_up(new_world: Worlds):
+    world = new_world(automation_senders=("bot",))
+    start = NOW - 15 * DAY
+    for case, (script, *_) in FOLLOWED_UP.items():
+        chat(world, script, start=start, chat_id=case)
+    world.freeze(NOW)
+    found = {
+        row["chat_id"]: (row["followed_up_by"], row["followed_up_at"]) for row in world.tables[WAITS] if row["is_first"]
+    }
+    firsts = {case: found[case] for case in FOLLOWED_UP}
+    assert firsts == {
+        case: (by, None if minute is None else (start + minute * MINUTE).replace(tzinfo=None))
+        for case, (_, by, minute) in FOLLOWED_UP.items()
+    }
+
+
+# when it was asked (in Nairobi), whether the desk was shut by a target of 15 minutes
+SHUT = {
+    "2026-11-13T16:45:00": False,  # a Friday: 15 minutes are not fewer
+    "2026-11-13T16:45:01": True,
+    "2026-11-14T10:00:00": True,
+    "2026-11-15T08:14:59": True,  # Monday's first 14:59
+    "2026-11-15T08:15:00": False,
+    "2026-11-16T16:59:00": False,  # the next morning counts
+}
+
+
+@pytest.mark.parametrize("hours", ["Mon-Fri 08:00-17:00", "none"])
+def test_shut(new_world: Worlds, hours: str):
+    world = new_world(business_hours=hours)
+    for asked in SHUT:
+        chat(world, "in@0", start=dt.datetime.fromisoformat(f"{asked}+03:00"), chat_id=asked)
+    chat(world, "in@0 out@5", start=NOW - 6 * DAY, chat_id="answered")
+    world.freeze(NOW)
+    found = {row["chat_id"]: row["shut"] for row in world.tables[WAITS]}
+    assert found == {asked: None if hours == "none" else is_shut for asked, is_shut in SHUT.items()} | {
+        "answered": None
+    }
+
+
+def test_who_is_credited(new_world: Worlds):
+    """A reply is its sender's, else the assignee's then; a wait without a reply, the assignee's when it opened."""
+    world = new_world()
+    start = NOW - 3 * DAY
+    world.chat("chat", known_until=NOW)
+    world.event("assigned", "chat", start + 3 * MINUTE, "b")
+    for minute, sender in ((0, "contact"), (2, None), (4, "contact"), (5, None), (6, "a"), (7, "contact")):
+        direction = "inbound" if sender == "contact" else "outbound"
+        world.message("chat", f"m{minute}", start + minute * MINUTE, direction, sender=sender)
+    world.freeze(NOW)
+    replies = sorted(world.tables["core.reply_credit"], key=lambda row: str(row["replied_at"]))
+    assert [row["agent"] for row in replies] == [None, "b", "a"]
+    waits = sorted(world.tables[WAITS], key=lambda row: str(row["waiting_since"]))
+    assert [(row["agent"], row["assignee"]) for row in waits] == [(None, None), ("b", "b"), (None, "b")]
+    assert world.tables[TALKS][0]["agent"] == "a"
 
 
 def test_what_is_said_of_a_chat_is_said_as_of_its_last_visit(new_world: Worlds):
@@ -398,4 +612,5 @@ def test_the_leaderboard_credits_sender_then_assignee_then_nobody(new_world: Wor
     }
     assert board["amina@example.com"]["first_response_seconds_median"] == 90
     assert {row["attributed_share"] for row in board.values()} == {3 / 4}
-    assert world.tables["core.agent_aliases"][0].keys() == {"alias", "agent"}
+    with world.models.reading() as session:
+        assert session.query("select * from core.agent_aliases").schema.names == ["alias", "agent"]
