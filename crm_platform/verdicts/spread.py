@@ -55,11 +55,12 @@ def spread(one: Side, other: Side, how: How) -> Spread:
         score, of = _scores(side, how), side.of
         size = of.sum()
         mean = score.sum() / size
+        # Sums over rows are of halves and whole numbers, so exact in whatever order rows stand.
         share = np.bincount(cluster, weights=of, minlength=clusters) / size
-        residual = np.bincount(cluster, weights=score - mean * of, minlength=clusters) / size
+        residual = np.bincount(cluster, weights=score, minlength=clusters) / size - mean * share
         # The jackknife: how far the figure moves when the cluster is left out.
         moved += sign * np.divide(residual, 1 - share, out=np.zeros(clusters), where=share < 1)
-        variance = ((score - mean) ** 2).sum() / size if how == "median" else mean * (1 - mean)
+        variance = (score**2).sum() / size - mean**2 if how == "median" else mean * (1 - mean)
         independent += variance / size
         concentration = float((share**2).sum())  # 1 / effective number of clusters
         alike += concentration * size
