@@ -78,7 +78,7 @@ class Waits:
             strict=True,
         ):
             often = activity[chats] / activity[chats].sum() * (1 - self.giant)
-            # The last chat of the current range is the first of the base's that is shared.
+            # The last chat of the current range, which is the last of the base's that are shared.
             often[-1 if chats[0] == 0 else max(both - 1, 0)] += self.giant
             chat = rng.choice(chats, size=waits, p=often / often.sum())
             found.append((chat, effect[chat] + rng.normal(0, self.sigma * np.sqrt(1 - self.alike), waits)))

@@ -12,11 +12,13 @@ from typing import Final, Literal
 import numpy as np
 
 from crm_platform.verdicts.claim import LEVEL
-from crm_platform.verdicts.judging import Filters, difference, seeded, tail
+from crm_platform.verdicts.judging import LEAST, Filters, difference, seeded, tail
 from crm_platform.verdicts.rows import Rows, pooled, sides
 from crm_platform.verdicts.spread import How, estimate
 
 LEAST_CANDIDATES: Final = 3
+LEAST_OF_ONE: Final = 3
+"""Chats, or campaigns, below which a candidate is not looked at, whatever its caller says."""
 _DRAWS: Final = 40_000  # of 168 times to send the share 0.05 / 168 of them is 12
 
 
@@ -61,14 +63,14 @@ def best(
     LEVEL / m on each side (Bonferroni), and among equals one is named at most as often as LEVEL says. A chat may count
     for several candidates. Raises ValueError on candidates whose rows have different columns.
     """
-    able = [name for name in sorted(candidates) if candidates[name].has_enough]
-    if len(able) < LEAST_CANDIDATES:
-        return Best(verdict="too_few", candidates=len(able))
-    sign = 1 if good == "up" else -1
-    alone = {name: estimate(sides(candidates[name].rows, candidates[name].rows)[0], how) for name in able}
-    known = {name: value for name, value in alone.items() if value is not None}
+    known = {
+        name: value
+        for name in sorted(candidates)
+        if candidates[name].has_enough and (value := _figure(candidates[name].rows, how)) is not None
+    }
     if len(known) < LEAST_CANDIDATES:
         return Best(verdict="too_few", candidates=len(known))
+    sign = 1 if good == "up" else -1
     leader = max(known, key=lambda name: sign * known[name])
     others = pooled([candidates[name].rows for name in sorted(candidates) if name != leader])
     both = sides(candidates[leader].rows, others)
@@ -87,3 +89,10 @@ def best(
         high=max(sign * low, sign * high),
         p_value=p_value,
     )
+
+
+def _figure(rows: Rows, how: How) -> float | None:
+    """Give a candidate's median or rate; None where its rows are too few to say how much they differ."""
+    side, _ = sides(rows, rows)
+    is_enough = side.of.sum() >= LEAST and (side.cluster is None or side.clusters >= LEAST_OF_ONE)
+    return estimate(side, how) if is_enough else None

@@ -45,6 +45,14 @@ def test_a_rest_that_is_better_without_enough_data_keeps_the_lead_from_being_nam
     assert (found.verdict, found.name) == ("unclear", "campaign 0")
 
 
+def test_an_agent_of_one_chat_is_no_candidate():
+    agents = {
+        name: Candidate(rows=Rows(value=np.arange(200) < good, cluster=np.arange(200) % chats))
+        for name, good, chats in (("one chat", 200, 1), ("a", 100, 90), ("b", 90, 90))
+    }
+    assert best("answered", agents, good="up", how="rate").verdict == "too_few"
+
+
 def test_of_durations_the_shortest_leads():
     rng = np.random.default_rng(1)
     agents = {

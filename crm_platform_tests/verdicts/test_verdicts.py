@@ -101,8 +101,20 @@ def test_a_filter_changes_the_draws_alone(kind, seed, times):
         other, low=None, high=None, p_value=None, verdict="no_verdict"
     )
     if one.p_value is not None:
-        assert (one.low, one.high, one.p_value) != (other.low, other.high, other.p_value) or one.low == one.high
         assert one.p_value == pytest.approx(other.p_value, abs=0.05)
+
+
+def test_figure_ranges_filters_and_rows_seed_the_draws():
+    rng = np.random.default_rng(7)
+    sides = Waits(current=300, base=300).answered(rng, 0.5)
+    asked = question("answered")
+    others = [
+        rate(dataclasses.replace(asked, figure="within"), *sides),
+        rate(dataclasses.replace(asked, filters={"country": "KE"}), *sides),
+        rate(dataclasses.replace(asked, ranges=ranges(7)), *sides),
+        rate(asked, *(dataclasses.replace(rows, cluster=[f"other {chat}" for chat in rows.cluster]) for rows in sides)),
+    ]
+    assert len({one.low for one in (rate(asked, *sides), *others)}) == 5
 
 
 @given(seed=SEEDS, times=CHANGES)
