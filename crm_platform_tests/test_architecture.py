@@ -18,6 +18,7 @@ LAYERS = (
     {"api", "warehouse", "sandbox"},
     {"core"},
     {"metrics"},
+    {"verdicts"},
     {"tables"},
     {"ingest", "models"},
     {"publish"},
