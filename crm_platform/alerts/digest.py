@@ -85,7 +85,9 @@ def _said(language: Language, row: dict[str, Any], name: str, *, than: str) -> s
 def _support(language: Language, row: dict[str, Any], backlog: dict[str, Any]) -> Iterator[str]:
     # Translators: what a figure is compared with, as in: 38 s faster than in the 7 days before
     week = language.gettext("in the 7 days before")
-    if row["first_response_seconds_median_7d"] is None:
+    if row["first_response_seconds_median_7d"] is None and row["answer_rate_7d"] is not None:
+        yield language.gettext("First replies in the last 7 days: none of those who wrote got one.")
+    elif row["first_response_seconds_median_7d"] is None:
         yield language.gettext("First replies in the last 7 days: none.")
     else:
         median = _said(language, row, "first_response_seconds_median_7d", than=week)

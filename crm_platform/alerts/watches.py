@@ -48,7 +48,10 @@ _CHANCE: Final = 3.5  # standard deviations of mere counting that a floor allows
 _MAD_TO_SIGMA: Final = 1.4826  # 1 / 0.6745, for a normal distribution
 _LOOK_BACK: Final = dt.timedelta(weeks=2 * WEEKS)
 # What a watch's sample is called when there is too little of it.
-_FEW: Final[Mapping[str, str]] = {"first_answered_waits": N_("only {n} first answered waits")}
+_FEW: Final[Mapping[tuple[str, ...], str]] = {
+    ("first_answered_waits",): N_("only {n} first answered waits"),
+    ("first_answered_waits", "missed_waits"): N_("only {n} first waits answered or missed"),
+}
 PAGES: Final = {
     "operations": "/support",
     "engagement": "/campaigns",
@@ -149,6 +152,11 @@ def usual_range(history: Sequence[float], *, floor: float) -> tuple[float, float
     spread = statistics.median(abs(value - middle) for value in history)
     reach = max(DEVIATIONS * _MAD_TO_SIGMA * spread, floor)
     return middle - reach, middle + reach
+
+
+def _size(row: Row, sample: Sequence[str]) -> int:
+    """What a day's figure is made of."""
+    return sum(row[column] for column in sample)
 
 
 def _floor(watch: Watch, middle: float, sample: float) -> float:
@@ -252,8 +260,8 @@ class _Days:
         if row["is_provisional"]:
             return self._("provisional")
         sample = self._watch.declared.sample
-        if sample is not None and row[sample] < LEAST_SAMPLE:
-            return self._(_FEW[sample], n=row[sample])
+        if sample and _size(row, sample) < LEAST_SAMPLE:
+            return self._(_FEW[sample], n=_size(row, sample))
         if row[self._watch.column] is None:
             return self._("not known for that day")
         return ""
@@ -272,7 +280,7 @@ class _Days:
             few = self._("{n} of the {least} weeks needed to compare it with", n=len(history), least=LEAST_WEEKS)
             return few, None, None
         sample = self._watch.declared.sample
-        floor = _floor(self._watch, statistics.median(history), row[sample] if sample is not None else 0)
+        floor = _floor(self._watch, statistics.median(history), _size(row, sample))
         low, high = usual_range(history, floor=floor)
         column = self._watch.table.columns[self._watch.column]
         low, high = max(low, 0.0), min(high, 1.0) if column.is_share else high

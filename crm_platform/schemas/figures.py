@@ -71,7 +71,8 @@ class Rows:
 
     def median(self, description: str, column: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401
         """Declare the median of a column of seconds."""
-        return self._figure(base.seconds, description, f"{{{{ median('{column}') }}}}{FILTER}", where, **options)
+        value = f"{{{{ median('{column}') }}}}{FILTER}"
+        return self._figure(base.seconds, description, value, where, quantity=column, **options)
 
     def p90(self, description: str, column: str, where: str = "", **options: Any) -> Column:  # noqa: ANN401
         """Declare the 90th percentile of a column of seconds."""
@@ -144,14 +145,14 @@ class Watched:
     """That a figure by day is held to its usual range, and to a target: an alert is sent where it leaves them.
 
     `title`: what a message calls it. `final`: when a day's figure stands: at the day's end, one conversation gap later,
-    or before that once nearly all its waits are answered. `sample`: the column that counts what it is made of.
-    `target`: the setting that is its limit, empty where there is none. `either`: both sides are reported, not the worse
-    one alone.
+    or before that once nearly all its waits are answered. `sample`: the columns that count what it is made of: of a
+    rate, its denominator. `target`: the setting that is its limit, empty where there is none. `either`: both sides are
+    reported, not the worse one alone.
     """
 
     title: str
     final: Literal["at once", "after the gap", "answered"]
-    sample: str | None = None
+    sample: tuple[str, ...] = ()
     target: str = ""
     either: bool = False
 
@@ -164,7 +165,8 @@ class Figure:
     by `over`, of all; with `is_own_part` `value` is of the figure's own key, and `over` of its `grain`: the key columns
     that rows are told apart by, all unless said. `file`: the figure is no aggregate but a column of `<file>.sql` beside
     its table. `uses`: the columns of `rows` that such a file reads, or that a receipt lists, where they are not those
-    that the expression names. `given`: a condition, without which the figure is NULL. `empty`: what it is where there
+    that the expression names. `quantity`: the column that a median is of. `given`: a condition, without which the
+    figure is NULL. `empty`: what it is where there
     is no row. `good`: whether more of it is better; `watch`: that alerts watch it.
     """
 
@@ -177,6 +179,7 @@ class Figure:
     grain: tuple[str, ...] | None = None
     file: str = ""
     uses: tuple[str, ...] = ()
+    quantity: str = ""
     given: str = ""
     empty: str | None = None
     good: Good = "neither"

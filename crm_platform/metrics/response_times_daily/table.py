@@ -32,6 +32,7 @@ OPT_OUTS = Rows(
 )
 ANSWERED = "state = 'answered'"
 FIRST_ANSWERED = "is_first and state = 'answered'"
+DECIDED = ("first_answered_waits", "missed_waits")
 FIRST_SETTLED = "is_first and state in ('answered', 'missed')"
 
 
@@ -107,9 +108,7 @@ class ResponseTimesDaily(KpiTable):
         ANSWERED,
         of=FIRST_SETTLED,
         good="up",
-        watch=Watched(
-            title=N_("The share of conversations answered"), final="after the gap", sample="first_answered_waits"
-        ),
+        watch=Watched(title=N_("The share of conversations answered"), final="after the gap", sample=DECIDED),
         label=N_("Answer rate"),
     )
     response_seconds_median = WAITS.median(
@@ -133,7 +132,7 @@ class ResponseTimesDaily(KpiTable):
         watch=Watched(
             title=N_("The median first response"),
             final="answered",
-            sample="first_answered_waits",
+            sample=("first_answered_waits",),
             target="first_response_target_seconds",
         ),
         label=N_("First response time"),
@@ -167,7 +166,7 @@ class ResponseTimesDaily(KpiTable):
         watch=Watched(
             title=N_("The share of first answers within the target"),
             final="answered",
-            sample="first_answered_waits",
+            sample=DECIDED,
             target="first_response_target_share",
         ),
         label=N_("Answered within the target"),

@@ -25,11 +25,11 @@ from crm_platform.serving.refusals import Refused
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-# Each page: what builds it, and the days it shows when the address names none.
-BUILDS: Final[Mapping[str, tuple[Build, str]]] = {
-    "executive": (executive.build, "7d"),
-    "campaigns": (campaigns.build, "90d"),
-    "support": (support.build, "7d"),
+# What builds each page.
+BUILDS: Final[Mapping[str, Build]] = {
+    "executive": executive.build,
+    "campaigns": campaigns.build,
+    "support": support.build,
 }
 
 
@@ -43,8 +43,7 @@ def routes() -> list[BaseRoute]:
 
     async def page(request: Request) -> Response:
         name = request.url.path.strip("/")
-        build, default = BUILDS[name]
-        return await frame.answer(request, page=name, default=default, build=build)
+        return await frame.answer(request, page=name, build=BUILDS[name])
 
     def receipt(request: Request) -> Response:
         try:
@@ -58,12 +57,11 @@ def routes() -> list[BaseRoute]:
         if name not in BUILDS or published is None:
             message = "There is no such chart, or nothing is published yet."
             raise Refused(404, "no_such_chart", message, hint="Run crm refresh.")
-        build, default = BUILDS[name]
-        view = frame.view(request, published, page=name, default=default)
+        view = frame.view(request, published, page=name)
         if view.notice:
             raise Refused(400, "bad_range", view.notice.text)
         try:
-            charts = build(view).charts
+            charts = BUILDS[name](view).charts
         except BadAddress as problem:
             raise Refused(400, "bad_range", str(problem)) from None
         if chart not in charts:

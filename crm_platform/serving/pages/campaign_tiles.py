@@ -13,7 +13,7 @@ from typing import Any, Final
 from crm_platform.languages import N_, NP_
 from crm_platform.metrics.engagement_monthly.table import EngagementMonthly
 from crm_platform.schemas import WELL_COVERED
-from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages import claims, numbers
 from crm_platform.serving.pages.period import Period
 from crm_platform.serving.pages.published import PublishedFigures, Row, open_month
 from crm_platform.serving.pages.tiles import How, Source, Tile, TileWords, of_one_row
@@ -71,14 +71,16 @@ READ_RATE = TileWords(
     subject="campaigns",
     title=N_("Read rate"),
     meaning=N_(
-        "Of the messages delivered by the campaigns sent on these days, the share that was read. "
-        "Campaigns that are not settled are in it: their rates still rise. Readers who hide their read "
-        "receipts count as not read. Higher is better."
+        "Of the messages delivered by the settled campaigns sent on these days, the share that was read. "
+        "Settled: completed or failed, and sent at least 72 hours ago. Reports that contradict themselves or lack one "
+        "of both counts are left out. Of campaigns that you choose by name all count, settled or not. Readers who hide "
+        "their read receipts count as not read. Higher is better."
     ),
     use=N_(
         "Judging subject and time of sending. Choose campaigns and compare them: the page says whether "
         "the difference may be chance."
     ),
+    columns=("kpi.executive_summary.read_per_delivered_30d",),
     seen_of="reports",
 )
 
@@ -88,10 +90,12 @@ REPLY_RATE = TileWords(
     subject="campaigns",
     title=NP_("campaigns", "Reply rate"),
     meaning=N_(
-        "Of the messages delivered by the campaigns sent on these days, the share that got a reply. "
-        "Campaigns that are not settled are in it: their rates still rise. Higher is better."
+        "Of the messages delivered by the settled campaigns sent on these days, the share that got a reply. "
+        "Settled: completed or failed, and sent at least 72 hours ago. Reports that contradict themselves or lack one "
+        "of both counts are left out. Of campaigns that you choose by name all count, settled or not. Higher is better."
     ),
     use=N_("Judging whether a campaign starts conversations. A delivered campaign needs three days to settle."),
+    columns=("kpi.executive_summary.reply_per_delivered_30d",),
     seen_of="reports",
 )
 
@@ -102,6 +106,13 @@ RATES: Final[Mapping[str, TileWords]] = {
     "reply_per_delivered": REPLY_RATE,
 }
 """A campaign's rates by their columns."""
+
+_COUNTS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "delivery_rate": ("delivered", "total_recipients", "delivered"),
+    "read_per_delivered": ("read", "delivered", "read_delivered"),
+    "reply_per_delivered": ("replied", "delivered", "reply_delivered"),
+}
+"""Of each rate its two counts, and the column of engagement_monthly that counts the messages it rests on."""
 
 
 def judged_campaigns(view: View, rows: Sequence[Row], sums: Sums) -> list[Tile]:
@@ -149,61 +160,76 @@ def judged_campaigns(view: View, rows: Sequence[Row], sums: Sums) -> list[Tile]:
             has_history=is_range,
         )
 
-    return [
+    counts = [
         figure(CAMPAIGNS, "count", "campaign_id", "count", "campaigns"),
         figure(RECIPIENTS, "count", "total_recipients", "sum", "total_recipients"),
-        figure(DELIVERY_RATE, "rate", "delivered,total_recipients", "ratio", "delivery_rate"),
-        figure(READ_RATE, "rate", "read,delivered", "ratio", "read_per_delivered", over="read_delivered"),
-        figure(REPLY_RATE, "rate", "replied,delivered", "ratio", "reply_per_delivered", over="reply_delivered"),
+    ]
+    if is_range:
+        judged = settled(view)
+        return [*counts, *(settled_rate(view, judged, rate) for rate in RATES)]
+    return [
+        *counts,
+        *(
+            figure(words, "rate", f"{_COUNTS[rate][0]},{_COUNTS[rate][1]}", "ratio", rate, over=_COUNTS[rate][2])
+            for rate, words in RATES.items()
+        ),
     ]
 
 
-READ_RATE_SETTLED = TileWords(
-    "read_rate_settled",
-    subject="campaigns",
-    title=N_("Read rate, settled"),
-    meaning=N_(
-        "Of the messages delivered by settled campaigns of the last 30 full days, the share that was "
-        "read. Settled: completed or failed, and sent at least 72 hours ago. Reports that contradict themselves "
-        "or lack one of both counts are left out. The campaigns page counts those that are not settled too, so its "
-        "rate differs. Higher is better."
-    ),
-    use=N_("Comparing months: only campaigns whose numbers have come to rest are in it."),
-    columns=("kpi.executive_summary.read_per_delivered_30d",),
-    seen_of="least",
-)
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Campaigns that rates are judged by: consistent, settled, sent on the chosen days, and on as many days before."""
+
+    current: Sequence[Row]
+    before: Sequence[Row]
+    unsettled: int
 
 
-REPLY_RATE_SETTLED = TileWords(
-    "reply_rate_settled",
-    subject="campaigns",
-    title=N_("Reply rate, settled"),
-    meaning=N_(
-        "Of the messages delivered by settled campaigns of the last 30 full days, the share that got a "
-        "reply. Settled: completed or failed, and sent at least 72 hours ago. Reports that contradict themselves "
-        "or lack one of both counts are left out. Higher is better."
-    ),
-    use=N_("Comparing months: only campaigns whose numbers have come to rest are in it."),
-    columns=("kpi.executive_summary.reply_per_delivered_30d",),
-    seen_of="least",
-)
+def settled(view: View) -> Settled:
+    """Pick them. Campaigns that are not settled are counted: their rates still rise."""
+    judged = view.published.judged_campaigns
+    rows = [row for row in view.published.rows("campaign_performance") if row["campaign_id"] in judged]
+    here, there = (
+        [row for row in rows if first <= row["sent_at"] < after]
+        for first, after in (period.bounds(view.published.zone) for period in (view.period, view.period.previous()))
+    )
+    current, before = ([row for row in side if row["is_settled"]] for side in (here, there))
+    return Settled(current, before, len(here) - len(current))
 
 
-def settled_rate(view: View, words: TileWords, rate: str) -> Tile:
-    """A rate of the settled campaigns of 30 days: `rate` is its column by month."""
-    over = rate.replace("_per_delivered", "_delivered")
-    delivered = view.published.one("executive_summary").get(f"{over}_30d") or 0
+def settled_rate(view: View, campaigns: Settled, rate: str) -> Tile:
+    """A rate of the settled campaigns of the range; `rate`: a column of RATES."""
+    part, whole, over = _COUNTS[rate]
+    both = [row for row in campaigns.current if row[part] is not None and row[whole] is not None]
+    ids = [row["campaign_id"] for row in campaigns.current]
+    sums = Sums(view.published, view.period, ids)
+    before = [row["campaign_id"] for row in campaigns.before]
+    coverage = min((row["coverage"] for row in campaigns.current if row["coverage"] is not None), default=None)
     months = view.published.months("engagement_monthly")
-    return of_one_row(
-        view,
-        words,
-        "executive_summary",
-        f"{rate}_30d",
-        window=view._("settled campaigns of the last 30 full days, against the 30 before"),
-        base=view.ngettext("1 message delivered", "{n} messages delivered", delivered),
+    base = view.ngettext(
+        "1 settled campaign, {delivered} delivered messages",
+        "{n} settled campaigns, {delivered} delivered messages",
+        len(both),
+        delivered=view.count((sums.of(over) or 0) if ids else 0),
+    )
+    if campaigns.unsettled:
+        base += view.ngettext(
+            "; 1 is not settled and not in it", "; {n} are not settled and not in it", campaigns.unsettled
+        )
+    return Tile(
+        words=RATES[rate],
+        kind="rate",
+        value=sums.of(rate) if ids else None,
+        previous=replace(sums, only=before).of(rate) if before else None,
+        source=Source("kpi.campaign_performance", f"{part},{whole}", "settled", view.period.start, view.period.end),
+        good="up",
+        window=view.window,
+        base=base,
+        coverage=coverage,
+        is_provisional=(coverage or 0) < WELL_COVERED,
         spark=[one[rate] for one in months],
         spark_open=open_month(months),
-        tag=view._("30 d"),
+        claim=claims.of_campaigns(view.period, part, whole, current=campaigns.current, base=campaigns.before),
     )
 
 

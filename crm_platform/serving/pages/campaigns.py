@@ -11,14 +11,14 @@ from typing import Final
 
 from crm_platform.errors import FixConfiguration
 from crm_platform.languages import ENGLISH, N_
-from crm_platform.serving.pages import campaign_tiles, ranking
+from crm_platform.serving.pages import campaign_tiles, claims, ranking
 from crm_platform.serving.pages.bars import Bar, BarChart
 from crm_platform.serving.pages.chart import Chart, ChartColumn, week_map
 from crm_platform.serving.pages.comparison import comparison, verdict
 from crm_platform.serving.pages.costs import FILE, CampaignCosts, Cost, read_costs
 from crm_platform.serving.pages.period import BadAddress, Period
 from crm_platform.serving.pages.published import Row
-from crm_platform.serving.pages.tiles import Tile
+from crm_platform.serving.pages.tiles import Tile, on_one_page
 from crm_platform.serving.pages.view import Chip, Content, Notice, View
 
 
@@ -42,7 +42,7 @@ def build(view: View) -> Content:
     counted = [row for row in chosen if row["campaign_id"] in view.published.judged_campaigns]
     sums = campaign_tiles.Sums(view.published, view.period, [row["campaign_id"] for row in only])
     compared = [known[key] for key in view.all("compare") if key in known]
-    figures = campaign_tiles.judged_campaigns(view, counted, sums)
+    figures = on_one_page(campaign_tiles.judged_campaigns(view, counted, sums))
     if costs:
         figures.append(campaign_tiles.return_on_campaigns(view, counted, wrong_lines=len(given.wrong)))
     ranked = ranking.ranking(view, listed, has_costs=bool(costs))
@@ -131,13 +131,16 @@ def _sentence(view: View, rows: Sequence[Row], figures: Sequence[Tile]) -> str:
             n=view.count(len(rows)),
             recipients=view.count(figures[1].value or 0),
         ),
-        view._(
-            "Of what was delivered {read} was read and {reply} answered",
-            read=view.value("rate", read.value),
-            reply=view.value("rate", reply.value),
-        ),
     ]
-    if read.previous is not None and read.trend in {"better", "worse"}:
+    if read.value is not None or reply.value is not None:
+        parts.append(
+            view._(
+                "Of what was delivered {read} was read and {reply} answered",
+                read=view.value("rate", read.value),
+                reply=view.value("rate", reply.value),
+            )
+        )
+    if read.trend in {"better", "worse"}:
         more, less = N_("; {change} more was read than {before}"), N_("; {change} less was read than {before}")
         parts[-1] += view._(more if read.rises else less, change=view.difference(read), before=view.before)
     waiting = sum(not row["is_settled"] for row in rows)
@@ -202,13 +205,18 @@ def _funnel(view: View, sums: campaign_tiles.Sums) -> Chart:
 
 def _send_times(view: View) -> Chart:
     rows = view.published.rows("send_time_performance")
-    enough = [row for row in rows if row["enough_data"] and row["read_per_delivered_shrunk"] is not None]
-    best = max(enough, key=lambda row: row["read_per_delivered_shrunk"], default=None)
-    if best is None:
+    found = claims.best_time(view.published)
+    if found.verdict == "named":
+        weekday, hour = map(int, found.name.split())
+        title = view._(
+            "Read most when sent on {weekday} at {hour}",
+            weekday=view.language.weekday(weekday),
+            hour=f"{hour:02d}:00",
+        )
+    elif found.verdict == "too_few":
         title = view._("No best time to send yet: not enough data")
     else:
-        weekday = view.language.weekday(best["weekday"])
-        title = view._("Read most when sent on {weekday} at {hour}", weekday=weekday, hour=f"{best['hour']:02d}:00")
+        title = view._("No best time to send: what differs may be chance")
     low = min((row["read_per_delivered_shrunk"] or 0 for row in rows), default=0)
     return Chart(
         name="send_time",

@@ -86,12 +86,13 @@ def total_contacts(view: View, segment: dict[str, Any]) -> Tile:
     shown = view.period.shown()
     daily_rows = view.published.by_day("contact_growth_daily", shown)
     coverage = daily_rows[-1].get("coverage") if daily_rows else None
-    return of_one_row(
+    (before,) = view.published.by_day("contact_growth_daily", [view.period.eve])
+    tile = of_one_row(
         view,
         TOTAL_CONTACTS,
         "executive_summary",
         "total_contacts",
-        window=view._("now, against the end of the day 7 days ago"),
+        window=view._("now, against the end of {day}", day=view.day(view.period.eve)),
         base=view._("all contacts present"),
         coverage=coverage,
         is_provisional=(coverage or 0) < WELL_COVERED,
@@ -99,6 +100,7 @@ def total_contacts(view: View, segment: dict[str, Any]) -> Tile:
         spark_open=view.period.open_from(shown),
         tag=view._("now"),
     )
+    return replace(tile, previous=before.get("total_contacts"))
 
 
 GROWTH = TileWords(

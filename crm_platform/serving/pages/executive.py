@@ -14,7 +14,7 @@ from crm_platform.serving.pages import campaign_tiles, contacts, daily, numbers,
 from crm_platform.serving.pages.chart import Chart, ChartColumn
 from crm_platform.serving.pages.period import RANGES
 from crm_platform.serving.pages.published import open_month
-from crm_platform.serving.pages.tiles import Tile
+from crm_platform.serving.pages.tiles import Tile, on_one_page
 from crm_platform.serving.pages.trends import Line, LineChart
 from crm_platform.serving.pages.view import Content, View
 
@@ -39,12 +39,16 @@ def build(view: View) -> Content:
         replies.resolved(view),
         contacts.total_contacts(view, segment),
     ]
+    settled = campaign_tiles.settled(view)
     second = [
         contacts.growth(view),
         campaign_tiles.active_campaigns(view),
-        campaign_tiles.settled_rate(view, campaign_tiles.READ_RATE_SETTLED, "read_per_delivered"),
-        campaign_tiles.settled_rate(view, campaign_tiles.REPLY_RATE_SETTLED, "reply_per_delivered"),
+        campaign_tiles.settled_rate(view, settled, "read_per_delivered"),
+        campaign_tiles.settled_rate(view, settled, "reply_per_delivered"),
     ]
+    within, *together = on_one_page([within, *first, *second])
+    first, second = together[: len(first)], together[len(first) :]
+    response = first[0]
     said = (
         replies.say_first_response(view, response, within),
         replies.say_waiting(view),

@@ -117,7 +117,7 @@ class Frame:
                 self._kept.clear()
             return self._book, snapshots.problem
 
-    def view(self, request: Request, published: PublishedFigures, *, page: str, default: str) -> View:
+    def view(self, request: Request, published: PublishedFigures, *, page: str) -> View:
         """Read a request. A range that cannot be read gives the default one and a notice."""
         query = [(key, value) for key, value in request.query_params.multi_items() if value]
         make = partial(
@@ -132,17 +132,17 @@ class Frame:
             visitor=request.state.visitor,
         )
         try:
-            return make(period=read_period(dict(query), today=published.today, default=default))
+            return make(period=read_period(dict(query), today=published.today))
         except BadAddress as problem:
-            period = read_period({}, today=published.today, default=default)
+            period = read_period({}, today=published.today)
             return make(period=period, notice=_told(problem, language_of(request)))
 
-    async def answer(self, request: Request, *, page: str, default: str, build: Build) -> Response:
+    async def answer(self, request: Request, *, page: str, build: Build) -> Response:
         """Answer a page: at once when it is kept, else drawn in a thread."""
         published, broken = self.published(request)
         if published is None:
             return _without_figures(request, page=page, broken=broken)
-        view = self.view(request, published, page=page, default=default)
+        view = self.view(request, published, page=page)
         status = self._status(request, view, broken)
         key = (
             published.opened.snapshot.id,
@@ -188,7 +188,7 @@ class Frame:
         published, broken = self.published(request)
         if published is None:
             return _without_figures(request, page="receipt", broken=broken)
-        view = self.view(request, published, page="receipt", default="7d")
+        view = self.view(request, published, page="receipt")
         status = self._status(request, view, broken)
         return HTMLResponse(_filled("receipt.html", view, status=status, broken=broken, behind=behind(view)))
 

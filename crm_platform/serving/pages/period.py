@@ -17,6 +17,8 @@ from crm_platform.languages import N_
 
 LENGTHS: Final[dict[str, int]] = {"7d": 7, "28d": 28, "90d": 90}
 RANGES: Final[Mapping[str, str]] = {
+    "today": N_("Today"),
+    "yesterday": N_("Yesterday"),
     "7d": N_("7 d"),
     "28d": N_("28 d"),
     "90d": N_("90 d"),
@@ -24,6 +26,7 @@ RANGES: Final[Mapping[str, str]] = {
     # Translators: a range of days that the reader chooses
     "custom": N_("Custom"),
 }
+DEFAULT: Final = "28d"
 _LONGEST: Final = 3660  # days: ten years; more is a slip of the keyboard
 _FIRST: Final = dt.date(2000, 1, 1)  # by its definition no message is older, and below year 1 there are no days
 
@@ -50,6 +53,11 @@ class Period:
     def length(self) -> int:
         """Number of days."""
         return (self.end - self.start).days + 1
+
+    @property
+    def eve(self) -> dt.date:
+        """The day before its first."""
+        return self.start - dt.timedelta(days=1)
 
     @property
     def span(self) -> tuple[dt.date, dt.date]:
@@ -96,20 +104,28 @@ class Period:
         return first, after
 
 
-def read_period(query: Mapping[str, str], *, today: dt.date, default: str) -> Period:
+def read_period(query: Mapping[str, str], *, today: dt.date) -> Period:
     """Read `range`, and `from` and `to` when it is custom. Raises BadAddress with what to write instead.
 
-    The named ranges end with the last complete day. `month` on its first day, before any day is complete, is that day.
+    Where none is named it is the same on all pages, so that no figure has two values. Ranges of several days end with
+    the last complete day. `month` on its first day, before any day is complete, is that day.
     """
     yesterday = today - dt.timedelta(days=1)
-    name = query.get("range") or ("custom" if query.get("from") or query.get("to") else default)
+    name = query.get("range") or ("custom" if query.get("from") or query.get("to") else DEFAULT)
     if name in LENGTHS:
         return Period(name, today - dt.timedelta(days=LENGTHS[name]), yesterday, today)
+    if name in {"today", "yesterday"}:
+        day = today if name == "today" else yesterday
+        return Period(name, day, day, today)
     if name == "month":
         return Period(name, today.replace(day=1), max(today.replace(day=1), yesterday), today)
     if name != "custom":
         raise BadAddress(
-            N_("range={name} is not known; write range=7d, 28d, 90d, month, or from= and to= with dates"), name=name
+            N_(
+                "range={name} is not known; write range=today, yesterday, 7d, 28d, 90d, month, or from= and to= with"
+                " dates"
+            ),
+            name=name,
         )
     start = _date(query, "from", yesterday - dt.timedelta(days=6))
     end = min(_date(query, "to", yesterday), today)

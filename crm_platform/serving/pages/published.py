@@ -55,7 +55,7 @@ class PublishedFigures:
         """The local day that holds the cut."""
         return self.as_of.astimezone(self.zone).date()
 
-    def _remembered(self, key: object, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - rows, a figure, counts
+    def remembered(self, key: object, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - rows, a figure, counts
         """What a snapshot says, asked once."""
         if key not in self._kept:
             with self._lock:
@@ -73,7 +73,12 @@ class PublishedFigures:
             return []
         order = ", ".join(TABLES[name].key) or "as_of"
         sql = f"select * from {name} order by {order}"
-        found: list[Row] = self._remembered(name, lambda: [_short(row) for row in self.opened.rows(sql)])
+        found: list[Row] = self.remembered(name, lambda: [_short(row) for row in self.opened.rows(sql)])
+        return found
+
+    def ask(self, key: str, sql: str) -> list[Row]:
+        """Rows of a SELECT of a page's own over published tables, asked once."""
+        found: list[Row] = self.remembered(key, lambda: self.opened.rows(sql))
         return found
 
     def months(self, table: str) -> list[Row]:
@@ -97,7 +102,7 @@ class PublishedFigures:
         asked = self.asked
         if asked is None or "core.coverage_daily" not in self.opened.manifest.tables:
             return smallest_coverage(self.by_day("response_times_daily", period.days))
-        seen: float | None = self._remembered(("coverage", *period.span), lambda: asked.coverage(*period.span))
+        seen: float | None = self.remembered(("coverage", *period.span), lambda: asked.coverage(*period.span))
         return seen
 
     def value(self, table: str, column: str, period: Period, *, campaigns: Sequence[str] = ()) -> Any:  # noqa: ANN401
@@ -112,7 +117,7 @@ class PublishedFigures:
         assert line is not None, f"{table}.{column} declares no rows"
         span = _EVER if campaigns else period.span
         only = {"campaign_id": campaigns} if campaigns else {}
-        return self._remembered(
+        return self.remembered(
             (table, column, *span, *campaigns), lambda: asked.value(asked.over(line, *span, only=only))
         )
 
@@ -131,7 +136,7 @@ class PublishedFigures:
         behind = asked.over(line, *period.span) if period else asked.behind(line, asked.own(declared, {}))
         cases = " ".join(f"when {asked.expand(measure)} < {edge} then {n}" for n, edge in enumerate(edges))
         band = f"case {cases} else {len(edges)} end"
-        counts = self._remembered(
+        counts = self.remembered(
             (behind.behind, *behind.parameters.values(), band), lambda: asked.value_by(behind, band)
         )
         return [int(counts.get(number) or 0) for number in range(len(edges) + 1)]

@@ -20,11 +20,8 @@ _MOVED: Final[Mapping[str, str]] = {
     # Translators: goes on after: First replies took 4 min at the median in the last 7 days
     "better": N_(", {change} faster than {before}"),
     "worse": N_(", {change} slower than {before}"),
+    "same": N_(", about as {before}"),
 }
-
-
-# Translators: goes on after the same
-_SAME: Final = N_(", much as in {before}")
 
 
 # Whether the first response time is good.
@@ -81,7 +78,7 @@ def first_response(view: View, within: Tile) -> Tile:
     share, late = view.value("rate", within.value), view.value("rate", 1 - (within.value or 0))
     n = view.count(answered + missed)
     facts = [(view._("Is it good?"), view._(verdict, target=view.target, n=n, share=share, late=late))]
-    four_weeks = read_period({"range": "28d"}, today=view.period.today, default="28d")
+    four_weeks = read_period({"range": "28d"}, today=view.period.today)
     is_known = view.published.first_day is not None and view.published.first_day <= four_weeks.start
     if is_known and view.period.is_current and view.period.length < four_weeks.length:
         longer = view.published.value(*_FIRST_RESPONSE, four_weeks)
@@ -179,8 +176,8 @@ OPEN_WAITS = TileWords(
     subject="support",
     title=N_("Chats waiting"),
     meaning=N_(
-        "Customers who wrote and have no reply yet, in conversations that are not over. It is compared "
-        "with the end of the day a week ago, which is another time of day."
+        "Customers who wrote and have no reply yet, in conversations that are not over. It stands beside the end "
+        "of the day before the chosen days, which is another time of day, so it is called neither better nor worse."
     ),
     use=N_("Deciding who answers next. The chart of ages tells how many are old."),
     columns=(
@@ -192,14 +189,14 @@ OPEN_WAITS = TileWords(
 
 
 def open_waits(view: View) -> Tile:
-    """Chats that wait now, beside the end of the day a week ago: another time of day, so neither better nor worse."""
+    """Chats that wait now, beside the end of the day before the range: another time of day."""
     now, shown = view.published.one("backlog_now"), view.period.shown()
-    return of_one_row(
+    tile = of_one_row(
         view,
         OPEN_WAITS,
         "executive_summary",
         "open_waits",
-        window=view._("now, against the end of the day 7 days ago"),
+        window=view._("now, against the end of {day}", day=view.day(view.period.eve)),
         base=view._("all chats, as far as each is known"),
         coverage=now.get("coverage"),
         is_provisional=bool(now.get("is_provisional", True)),
@@ -207,6 +204,8 @@ def open_waits(view: View) -> Tile:
         spark_open=view.period.open_from(shown),
         tag=view._("now"),
     )
+    (before,) = view.published.by_day("backlog_daily", [view.period.eve])
+    return replace(tile, previous=before.get("open_waits_at_end"))
 
 
 WINDOWS = TileWords(
@@ -268,6 +267,11 @@ def first_waits(view: View) -> tuple[int, int]:
     return answered or 0, missed or 0
 
 
+def first_asked(view: View) -> int:
+    """First waits that began on the chosen days."""
+    return view.published.value("response_times_daily", "first_waits", view.period) or 0
+
+
 def _decided(view: View) -> str:
     """How many first waits are answered or missed, and what is left out, in words."""
     answered, missed = first_waits(view)
@@ -282,11 +286,8 @@ def _decided(view: View) -> str:
 
 def _left_out(view: View) -> str:
     """How many first waits go on, and how many waits are of conversations whose beginning is not known, in words."""
-    begun, truncated = (
-        view.published.value("response_times_daily", column, view.period) or 0
-        for column in ("first_waits", "left_truncated_waits")
-    )
-    waiting = begun - sum(first_waits(view))
+    truncated = view.published.value("response_times_daily", "left_truncated_waits", view.period) or 0
+    waiting = first_asked(view) - sum(first_waits(view))
     words = (
         view.ngettext(
             "; 1 still waits for a first reply and is not in it yet: it can still move",
@@ -317,8 +318,8 @@ def say_first_response(view: View, figure: Tile, within: Tile) -> str:
     words = view._(
         "First replies took {value} at the median {when}", value=view.value("seconds", figure.value), when=view.when
     )
-    if figure.previous is not None:
-        words += view._(_MOVED.get(figure.trend, _SAME), change=view.difference(figure), before=view.before)
+    if figure.trend in _MOVED:
+        words += view._(_MOVED[figure.trend], change=view.difference(figure), before=view.before)
     answered, missed = first_waits(view)
     share = view.value("rate", within.value)
     of = view.count(answered + missed)
@@ -334,8 +335,16 @@ def say_first_response(view: View, figure: Tile, within: Tile) -> str:
 
 
 def _say_none(view: View) -> str:
-    """Say that nobody had to be answered, as far as is read, or that the days are from before anything is known."""
-    first = view.published.first_day
+    """Say that nobody wrote, or nobody got a reply, or that it is not known."""
+    first, asked = view.published.first_day, first_asked(view)
+    if asked:
+        told = view.ngettext(
+            "1 customer wrote {when}", "{n} conversations were begun by customers {when}", asked, when=view.when
+        )
+        waiting = asked - sum(first_waits(view))
+        if not waiting:
+            return told + view._(", none got a reply")
+        return told + view.ngettext(", none got a reply; 1 still waits", ", none got a reply; {n} still wait", waiting)
     if first is None or view.period.end >= first:
         if view.is_unread(view.published.coverage(view.period)):
             return view._("Of what is read so far, nobody had to be answered {when}", when=view.when)

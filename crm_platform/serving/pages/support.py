@@ -13,6 +13,7 @@ from crm_platform.serving.pages import daily, numbers, replies
 from crm_platform.serving.pages.bars import Bar, BarChart
 from crm_platform.serving.pages.chart import Chart, ChartColumn, week_map
 from crm_platform.serving.pages.published import Row, total
+from crm_platform.serving.pages.tiles import on_one_page
 from crm_platform.serving.pages.view import Content, View
 
 # Seconds: where the bands of response times and of ages end; the target is put between the first.
@@ -25,7 +26,10 @@ def build(view: View) -> Content:
     """Build the page."""
     within = replies.within_target(view)
     response = replies.first_response(view, within)
-    figures = [response, within, replies.answer_rate(view), replies.open_waits(view), replies.windows(view)]
+    figures = on_one_page(
+        [response, within, replies.answer_rate(view), replies.open_waits(view), replies.windows(view)]
+    )
+    response, within, *_ = figures
     drawn = [
         daily.response_trend(view, span=8, with_p90=True),
         _within(view),

@@ -17,21 +17,27 @@ from urllib.parse import urlencode
 from crm_platform.languages import N_, Words
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.schemas.figures import Good
-from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages import claims, numbers
 from crm_platform.serving.pages.trends import spark_line
 from crm_platform.tables import TABLES
+from crm_platform.verdicts import Claim, Verdict, is_told_as_numbers
+from crm_platform.verdicts import on_one_page as decided
 
 if TYPE_CHECKING:
     from crm_platform.serving.pages.view import View
 
+Trend = Literal["better", "worse", "more", "fewer", "same", "unmoved", "few", "unjudged", "unknown"]
 Subject = Literal["support", "contacts", "campaigns"]
-How = Literal["cell", "sum", "share", "median", "within", "count", "ratio", "return"]
+How = Literal["cell", "sum", "share", "median", "within", "count", "ratio", "settled", "return"]
 
 
-# Less than half a point of a rate, or a hundredth of anything else, is called no change.
-_LEAST_POINTS: Final = 0.005
-_LEAST_PART: Final = 0.01
-
+_TRENDS: Final[Mapping[Verdict, Trend]] = {
+    "better": "better",
+    "worse": "worse",
+    "about_the_same": "same",
+    "too_few": "few",
+    "not_judged": "unjudged",
+}
 
 SEEN_WORDS: Final[Mapping[str, str]] = {
     "messages": N_("{share} of the messages that should be there are fetched"),
@@ -73,7 +79,8 @@ class Source:
 
     `how`: the `cell` itself, the `sum` of a column, one sum's `share` of two columns', the `median` of pooled first
     answered waits, or the share of first waits answered `within` the target. Of campaigns, the `count`, `sum` or
-    `ratio` of sums over those sent on these days, or over the ids of `key`; `return` is (value − cost) / cost.
+    `ratio` of sums over those sent on these days, or over the ids of `key`; `settled`: the ratio over those that are.
+    `return` is (value − cost) / cost.
     """
 
     table: str
@@ -113,24 +120,47 @@ class Tile:
     tag: str = ""  # what it holds for, in a word or two, when that is not the chosen days
     facts: Sequence[tuple[str, str]] = ()  # what else a reader asks of it: label and words
     receipt: Source | None = None  # the figure, or all rows behind it, as receipts know it
+    claim: Claim | None = None  # what may be said of the change; without one nothing is called better or worse
 
     @property
-    def trend(self) -> Literal["better", "worse", "more", "fewer", "same", "unknown"]:
-        """What the change means; one that is too small to speak of is none."""
-        if self.value is None or self.previous is None:
+    def trend(self) -> Trend:
+        """What may be said of the change. A verdict is the claim's alone; what has none has merely more or fewer."""
+        now, before = self.compared
+        if self.value is None or now is None or before is None:
             return "unknown"
-        least = _LEAST_POINTS if self.kind in {"rate", "growth", "gap"} else _LEAST_PART * abs(self.previous)
-        if self.value == self.previous or abs(self.value - self.previous) < least:
-            return "same"
-        rises = self.value > self.previous
-        if self.good == "neither":
-            return "more" if rises else "fewer"
-        return "better" if rises == (self.good == "up") else "worse"
+        if self.claim is not None and self.claim.verdict != "no_verdict":
+            return _TRENDS[self.claim.verdict]
+        return "unmoved" if now == before else "more" if now > before else "fewer"
+
+    @property
+    def compared(self) -> tuple[float | None, float | None]:
+        """The figure and the one before, of days that are held against each other."""
+        if self.claim is None:
+            return self.value, self.previous
+        return self.claim.current, self.claim.base
+
+    @property
+    def counts(self) -> tuple[int, int] | None:
+        """Both counts, of a count that is too small for a per cent."""
+        if self.kind != "count":
+            return None
+        both = (self.value, self.previous) if self.claim is None else (self.claim.n_current, self.claim.n_base)
+        if both[0] is None or both[1] is None or not is_told_as_numbers(both[0], both[1]):
+            return None
+        return int(both[0]), int(both[1])
 
     @property
     def rises(self) -> bool:
         """Whether it went up."""
-        return self.value is not None and self.previous is not None and self.value > self.previous
+        now, before = self.compared
+        return now is not None and before is not None and now > before
+
+    @property
+    def version(self) -> int:
+        """Version of the definition of the table that it stands in; of campaigns summed up, that of their sums."""
+        table = TABLES.get((self.receipt or self.source).table)
+        declared = getattr(table, "version", None)
+        return declared if declared is not None and self.source.how == "cell" else 2
 
     @property
     def spark_svg(self) -> str:
@@ -141,12 +171,10 @@ class Tile:
 def over_days(view: View, words: TileWords, table: str, column: str, source: Source, *, base: str = "") -> Tile:
     """A figure of a daily table over the rows of the chosen days; the spark line shows the column day by day.
 
-    A count of a day that is not over is not compared with those of whole days.
+    Days that are not known, and a day that is not over, are compared with none.
     """
     published, period, before = view.published, view.period, view.period.previous()
     kind, good = _declared(table, column)
-    days_before = published.by_day(table, before.days)
-    is_compared = all(days_before) and not (kind == "count" and period.holds_today)
     seen = published.coverage(period)
     first, after = period.span
     zone = view._("days by {zone} time", zone=published.zone.key)
@@ -155,7 +183,8 @@ def over_days(view: View, words: TileWords, table: str, column: str, source: Sou
         kind=kind,
         value=published.value(table, column, period),
         # A range before that reaches past the first known day is no fair comparison.
-        previous=published.value(table, column, before) if days_before and is_compared else None,
+        previous=published.value(table, column, before) if all(published.by_day(table, before.days)) else None,
+        claim=claims.over_days(published, table, column, period),
         source=replace(source, start=period.start, end=period.end),
         good=good,
         window=f"{view.window}; {zone}",
@@ -166,6 +195,12 @@ def over_days(view: View, words: TileWords, table: str, column: str, source: Sou
         spark_open=period.open_from(period.days),
         receipt=Source(f"kpi.{table}", column, key=(("day_from", str(first)), ("day_to", str(after)))),
     )
+
+
+def on_one_page(tiles: Sequence[Tile]) -> list[Tile]:
+    """Decide together what a page's tiles may claim: where many are judged, one is off by chance."""
+    judged = iter(decided([tile.claim for tile in tiles if tile.claim is not None]))
+    return [tile if tile.claim is None else replace(tile, claim=next(judged)) for tile in tiles]
 
 
 def of_one_row(view: View, words: TileWords, table: str, column: str, **told: Any) -> Tile:  # noqa: ANN401

@@ -104,6 +104,10 @@ class View:
         is_unread = figure.words.seen_of == "messages" and self.is_unread(figure.coverage)
         if is_unread:
             return self._("not known: too little is read so far")
+        if figure.words.name == "first_response" and self.published.value(
+            "response_times_daily", "first_waits", self.period
+        ):
+            return self._("none of those who wrote got a reply")
         return self._("not known: nothing to measure in these days")
 
     def value(self, kind: numbers.Kind, amount: float | None) -> str:
@@ -207,7 +211,14 @@ class View:
     @property
     def before(self) -> str:
         """The days before, as a sentence says them."""
-        return self.ngettext("the day before", "in the {n} days before", self.period.length)
+        previous = self.period.previous()
+        return self.ngettext(
+            "on the day before ({from_})",
+            "in the {n} days before ({from_} to {to})",
+            self.period.length,
+            from_=self.day(previous.start),
+            to=self.day(previous.end),
+        )
 
     @property
     def ranges(self) -> list[tuple[str, str, bool]]:
@@ -220,9 +231,56 @@ class View:
 
     def difference(self, figure: Tile) -> str:
         """Write how far a figure moved, without a sign."""
-        if figure.value is None or figure.previous is None:
+        now, before = figure.compared
+        if now is None or before is None:
             return ""
-        return numbers.difference(self.language, figure.kind, figure.value, figure.previous)
+        return numbers.difference(self.language, figure.kind, now, before)
+
+    def comparison(self, figure: Tile) -> str:
+        """Say what a figure is held against: dates, both values, both n, the interval, the days left out."""
+        claim = figure.claim
+        if claim is None:
+            return self.value(figure.kind, figure.previous)
+        base, current = claim.ranges.base, claim.ranges.current
+        words = self._(
+            "{from_} to {to}: {value}, over {n}; now {now}, over {m}",
+            from_=self.day(base.start),
+            to=self.day(base.end),
+            value=self._one(figure, claim.base),
+            n=self.count(claim.n_base),
+            now=self._one(figure, claim.current),
+            m=self.count(claim.n_current),
+        )
+        if claim.low is not None and claim.high is not None:
+            low, high = (
+                self._change(figure, end, is_ratio=claim.measure == "ratio") for end in (claim.low, claim.high)
+            )
+            words += "; " + self._("the true change lies between {low} and {high} (95 %)", low=low, high=high)
+        left = len(current.kept) + len(base.kept)
+        if left < current.length + base.length:
+            words += "; " + self.ngettext(
+                "1 day of both is not compared, because it is not known or not over",
+                "{n} days of both are not compared, because they or their counterparts are not known or not over",
+                current.length + base.length - left,
+            )
+        return words
+
+    def _one(self, figure: Tile, value: float | None) -> str:
+        """A side's value; of a count, its mean a day."""
+        if figure.kind != "count" or value is None:
+            return self.value(figure.kind, value)
+        return self._("{n} a day", n=self.language.number(value, ",.1f"))
+
+    def _change(self, figure: Tile, change: float, *, is_ratio: bool) -> str:
+        """One end of an interval, with its sign."""
+        if is_ratio:
+            change -= 1
+        sign = "+" if change > 0 else "\u2212" if change < 0 else ""
+        if is_ratio:
+            return sign + numbers.percent(self.language, abs(change))
+        if figure.kind == "seconds":
+            return sign + numbers.duration(self.language, change)
+        return sign + numbers.points(self.language, change)
 
     def may(self, href: str) -> bool:
         """Whether the reader's role may follow a link: others are not offered."""
