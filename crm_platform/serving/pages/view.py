@@ -169,7 +169,7 @@ class View:
         source = figure.receipt or figure.source
         if source.how == "cell":
             return receipt_href(source.table, source.column, dict(source.key))
-        return self.csv_href("campaigns")
+        return self.href("/charts/campaigns/campaigns.csv")
 
     @property
     def is_bare(self) -> bool:

@@ -53,7 +53,9 @@ def expected(site: Site, figure: dict[str, str]) -> float | None:
         if how == "count":
             return len(rows)
         part, _, of = column.partition(",")
-        if how == "ratio":  # over the reports that say both
+        if how == "settled":
+            rows = [row for row in rows if row["is_settled"]]
+        if how in {"ratio", "settled"}:  # over the reports that say both
             rows = [row for row in rows if row[part] is not None and row[of] is not None]
         sums = [sum(row[name] or 0 for row in rows) for name in (part, of) if name]
         if how == "sum":

@@ -66,7 +66,10 @@ def test_numbers():
 @pytest.mark.parametrize(
     ("query", "start", "end"),
     [
-        ({}, "2026-11-15", "2026-11-21"),
+        ({}, "2026-10-25", "2026-11-21"),
+        ({"range": "7d"}, "2026-11-15", "2026-11-21"),
+        ({"range": "today"}, "2026-11-22", "2026-11-22"),
+        ({"range": "yesterday"}, "2026-11-21", "2026-11-21"),
         ({"range": "28d"}, "2026-10-25", "2026-11-21"),
         ({"range": "month"}, "2026-11-01", "2026-11-21"),
         ({"from": "2026-11-01", "to": "2026-11-03"}, "2026-11-01", "2026-11-03"),
@@ -75,7 +78,7 @@ def test_numbers():
     ],
 )
 def test_ranges(query, start, end):
-    period = read_period(query, today=TODAY, default="7d")
+    period = read_period(query, today=TODAY)
     assert (str(period.start), str(period.end)) == (start, end)
     before = period.previous()
     assert before.length == period.length
@@ -84,7 +87,7 @@ def test_ranges(query, start, end):
 
 def test_the_first_of_a_month_is_its_own_range():
     first = dt.date(2026, 11, 1)
-    period = read_period({"range": "month"}, today=first, default="7d")
+    period = read_period({"range": "month"}, today=first)
     assert (period.start, period.end) == (first, first)
     assert period.holds_today
 
@@ -92,7 +95,7 @@ def test_the_first_of_a_month_is_its_own_range():
 def test_a_day_may_have_23_hours():
     havana = ZoneInfo("America/Havana")
     day = {"from": "2026-03-08", "to": "2026-03-08"}
-    first, after = read_period(day, today=TODAY, default="7d").bounds(havana)
+    first, after = read_period(day, today=TODAY).bounds(havana)
     assert after - first == dt.timedelta(hours=23)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from crm_platform.serving.pages.numbers import Kind
 from crm_platform.serving.pages.replies import MISSED
 from crm_platform.serving.pages.tiles import Source, Tile
 from crm_platform.settings import Settings
@@ -67,7 +66,7 @@ def test_a_figure_says_what_it_is_over_what_how_complete_and_whether_it_is_good(
         "144 first replies; 24 conversations got none; nothing is left out for an unknown beginning",
         "% of the messages that should be there are fetched",
         "Mon-Fri 08:00-17:00",
-        "Definition version 1",
+        "Definition version 2",
         "/receipt?table=kpi.response_times_daily",
     ):
         assert words in sheet, words
@@ -130,21 +129,12 @@ def test_both_languages_know_the_sentences(saturdays: Site):
 
 
 @pytest.mark.parametrize(
-    ("kind", "before", "now", "trend"),
-    [
-        ("rate", 0.859, 0.8586, "same"),
-        ("rate", 0.859, 0.849, "worse"),
-        ("seconds", 600, 604, "same"),
-        ("seconds", 600, 700, "worse"),
-        ("count", 2000, 2010, "same"),
-        ("count", 0, 1, "worse"),
-        ("count", 3, 3, "same"),
-    ],
+    ("now", "before", "trend", "counts"),
+    [(3, 1, "more", (3, 1)), (0, 500, "fewer", (0, 500)), (2000, 1900, "more", None), (7, 7, "unmoved", (7, 7))],
 )
-def test_a_change_too_small_to_speak_of_is_none(kind: Kind, before: float, now: float, trend: str):
-    good = "up" if kind == "rate" else "down"
-    figure = Tile(words=MISSED, kind=kind, value=now, previous=before, source=Source("kpi.x", "x"), good=good)
-    assert figure.trend == trend
+def test_what_no_verdict_is_asked_of_is_never_called_better_or_worse(now: int, before: int, trend: str, counts: object):
+    figure = Tile(words=MISSED, kind="count", value=now, previous=before, source=Source("kpi.x", "x"), good="down")
+    assert (figure.trend, figure.counts) == (trend, counts)
 
 
 @pytest.fixture(scope="module", params=[None, pytest.param(50.0, marks=pytest.mark.slow)])

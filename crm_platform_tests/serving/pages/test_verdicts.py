@@ -1,0 +1,112 @@
+"""What pages say of a change: better or worse where chance does not explain it, and nothing where they cannot know."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crm_platform.settings import Settings
+from crm_platform_tests.models.worlds import World
+from crm_platform_tests.serving.pages.site import Site, publish_world
+
+NOW = dt.datetime(2026, 11, 22, 11, 5, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+HOUR = dt.timedelta(hours=1)
+
+
+def weeks(folder: Path, *, chats: int, minutes: Callable[[int], float | None], days: int = 30) -> Site:
+    """Each chat asks on every other day, and is answered after so many minutes, by how many days ago; None: never."""
+    chance = random.Random(7)
+    world = World(folder, Settings(data_dir=folder))
+    names = [f"c{number}" for number in range(chats)]
+    world.sweep(NOW - HOUR, names)
+    for number, chat in enumerate(names):
+        world.contact(chat, NOW - HOUR)
+        world.chat(chat, known_until=NOW)
+        world.fetch("list_messages", chat, NOW)
+        for ago in range(2 + number % 2, days, 2):
+            asked = NOW.replace(hour=9, minute=0) - ago * DAY
+            world.message(chat, f"{chat}{ago}q", asked, "inbound")
+            after = minutes(ago)
+            if after is not None:
+                answered = asked + dt.timedelta(minutes=after * chance.lognormvariate(0, 0.5))
+                world.message(chat, f"{chat}{ago}a", answered, "outbound")
+    return publish_world(world, NOW, expected_unseen={})
+
+
+def tile(site: Site, path: str, name: str) -> str:
+    """What a tile says of its change, and its look."""
+    html = site.get(path).text.partition(f'id="figure-{name}"')[2]
+    found = re.search(r'<div class="change (\w+)">(.*?)</div>', html, re.DOTALL)
+    assert found is not None
+    return f"{found[1]}: {' '.join(re.sub('<[^>]*>', ' ', found[2]).replace(chr(0xA0), ' ').split())}"
+
+
+def sentence(site: Site, path: str) -> str:
+    found = re.search(r'<p class="sentence[^>]*>(.*?)</p>', site.get(path).text)
+    assert found is not None
+    return found[1].replace("\u00a0", " ")
+
+
+def test_a_change_that_chance_does_not_explain_is_called_worse_with_its_dates(tmp_path: Path):
+    site = weeks(tmp_path, chats=40, minutes=lambda ago: 30 if ago <= 7 else 10)
+    assert tile(site, "/support?range=7d", "first_response").startswith("worse: ▲ +")
+    assert "slower than in the 7 days before (8 Nov to 14 Nov)" in sentence(site, "/support?range=7d")
+    page = site.get("/support?range=7d").text.replace("\u00a0", " ")
+    told = re.search(r"<dt>Before</dt><dd>8 Nov to 14 Nov: (.*?)</dd>", page)
+    assert told is not None
+    assert "the true change lies between +" in told[1]
+    assert "(95 %)" in told[1]
+
+
+def test_what_chance_explains_is_about_the_same(tmp_path: Path):
+    """Field case 45."""
+    site = weeks(tmp_path, chats=40, minutes=lambda _: 10)
+    assert tile(site, "/support?range=7d", "first_response") == "same: about the same"
+    assert "about as in the 7 days before (8 Nov to 14 Nov)" in sentence(site, "/support?range=7d")
+
+
+def test_few_are_told_to_be_few(tmp_path: Path):
+    site = weeks(tmp_path, chats=2, minutes=lambda ago: 60 if ago <= 7 else 1)
+    assert tile(site, "/support?range=7d", "first_response") == "few: too few to say whether it changed"
+
+
+def test_a_day_that_is_not_over_is_not_judged(tmp_path: Path):
+    """Field case 46."""
+    site = weeks(tmp_path, chats=40, minutes=lambda ago: 30 if ago <= 7 else 10)
+    for path in ("/support?range=today", "/executive?range=today"):
+        assert not re.search(r'class="change (better|worse)"', site.get(path).text), path
+
+
+def test_who_wrote_and_got_no_reply_is_told(tmp_path: Path):
+    """Field case 41."""
+    site = weeks(tmp_path, chats=30, minutes=lambda _: None)
+    for path in ("/support?range=7d", "/executive?range=7d"):
+        assert re.search(
+            r"\d+ conversations were begun by customers in the last 7 days, none got a reply", sentence(site, path)
+        )
+    assert tile(site, "/support?range=7d", "first_response") == "unknown: none of those who wrote got a reply"
+    assert "Nobody had to be answered" not in site.get("/executive?range=7d").text
+
+
+def test_contacts_are_held_against_the_ranges_start(tmp_path: Path):
+    """Field case 49."""
+    site = weeks(tmp_path, chats=40, minutes=lambda _: 10)
+    for path in ("/executive?range=28d", "/executive?range=90d"):
+        (day,) = set(
+            re.findall(r"now, against the end of (\d+\W\w+)", site.get(path).text.partition("figure-total_contacts")[2])
+        )
+        assert day.replace("\u00a0", " ") == {"/executive?range=28d": "24 Oct", "/executive?range=90d": "23 Aug"}[path]
+
+
+@pytest.mark.parametrize("page", ["executive", "campaigns", "support"])
+def test_every_page_shows_the_same_days_unless_told(tmp_path: Path, page: str):
+    """Field case 50."""
+    site = weeks(tmp_path, chats=2, minutes=lambda _: 10, days=6)
+    assert re.search(r'<a href="[^"]*range=28d" aria-current="true">', site.get(f"/{page}").text)
+    assert f'href="/{page}?range=90d"' in site.get("/executive?range=90d").text
