@@ -94,6 +94,8 @@ class SupportBy(KpiTable):
     value = text(
         "Its value; (unassigned), (no team), (unknown) or (none) where there is none.",
         published="masked",
+        # Staff's identifiers and teams are shown in clear.
+        masked_where="dimension like 'segment:%'",
         label=N_("Value"),
     )
     window_days = integer("Length of the window in complete local days.", label=N_("Days"))
