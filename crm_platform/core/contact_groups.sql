@@ -1,4 +1,4 @@
--- Every chat under each dimension: its country and its segments have their values here, all others none.
+-- Every chat under each dimension: its country and its segments have their values here, the others are of each wait.
 with people as (
     select chats.chat_id as chat_id, contacts.region as region, contacts.custom_fields as custom_fields
     from core.chats as chats
@@ -24,11 +24,11 @@ dimensions as (
     {%- endfor %}
     select 'country' as dimension, '(unknown)' as nothing, true as is_country
     union all
-    select 'agent' as dimension, '' as nothing, false as is_country
+    select 'agent' as dimension, '(own)' as nothing, false as is_country
     union all
-    select 'team' as dimension, '' as nothing, false as is_country
+    select 'team' as dimension, '(own)' as nothing, false as is_country
     union all
-    select 'origin' as dimension, '' as nothing, false as is_country
+    select 'origin' as dimension, '(own)' as nothing, false as is_country
 )
 select
     people.chat_id as chat_id,
