@@ -24,7 +24,7 @@ class Chats(CoreTable):
     known_until = timestamp(
         "Start of its last newest-page request by the cut: what is said of it is as of then.", nullable=True
     )
-    is_history_whole = flag("Nothing older is missing.")
+    is_history_whole = flag("Nothing older is missing.", label=N_("History whole"))
     stored_messages = count("Messages stored.")
     quarantined_messages = count("Its records in quarantine.")
     unreachable_messages = count(

@@ -11,7 +11,7 @@ class ContactGroups(CoreTable):
     """The dimensions that work for a contact is counted by, and under which values.
 
     A country and each value of a segment field are the contact's. An agent, a team and an origin are those of each wait
-    and each conversation, so these have one row without a value.
+    and each conversation: for these stands what a wait or a conversation without one is counted under.
     """
 
     key = ("chat_id", "dimension", "value")
@@ -22,8 +22,6 @@ class ContactGroups(CoreTable):
     chat_id = text("The contact.", published="chat")
     dimension = text("agent, team, origin, country, or segment:<field>.", label=N_("Counted by"))
     value = text(
-        "Its value; (unknown) for a country and (none) for a segment where there is none, empty where it is not the "
-        "contact's.",
+        "The contact's country, or a value of its segment field; else (unassigned), (no team), (unknown) or (none).",
         published="masked",
-        label=N_("Value"),
     )

@@ -1,4 +1,4 @@
--- Every chat under each dimension: its country and its segments have their values here, all others none.
+-- Every chat under each dimension: its country, its segments' values, else what stands where there is none.
 with people as (
     select chats.chat_id as chat_id, contacts.region as region, contacts.custom_fields as custom_fields
     from core.chats as chats
@@ -10,7 +10,7 @@ texts as (
     from people
     union all
     {%- endfor %}
-    select chat_id, '' as dimension, '' as label from people where chat_id is null
+    select chat_id, 'country' as dimension, region as label from people
 ),
 labelled as (
     select distinct chat_id, dimension, {{ trimmed("label") }} as value
@@ -19,24 +19,21 @@ labelled as (
 ),
 dimensions as (
     {%- for name in segment_fields %}
-    select {{ quoted("segment:" ~ name) }} as dimension, '(none)' as nothing, false as is_country
+    select {{ quoted("segment:" ~ name) }} as dimension, '(none)' as nothing
     union all
     {%- endfor %}
-    select 'country' as dimension, '(unknown)' as nothing, true as is_country
+    select 'country' as dimension, '(unknown)' as nothing
     union all
-    select 'agent' as dimension, '' as nothing, false as is_country
+    select 'agent' as dimension, '(unassigned)' as nothing
     union all
-    select 'team' as dimension, '' as nothing, false as is_country
+    select 'team' as dimension, '(no team)' as nothing
     union all
-    select 'origin' as dimension, '' as nothing, false as is_country
+    select 'origin' as dimension, '(none)' as nothing
 )
 select
     people.chat_id as chat_id,
     dimensions.dimension as dimension,
-    case
-        when dimensions.is_country then coalesce(nullif(people.region, ''), dimensions.nothing)
-        else coalesce(nullif(labelled.value, ''), dimensions.nothing)
-    end as value
+    coalesce(labelled.value, dimensions.nothing) as value
 from people
 cross join dimensions
 left join labelled on labelled.chat_id = people.chat_id and labelled.dimension = dimensions.dimension

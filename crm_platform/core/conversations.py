@@ -36,16 +36,16 @@ class Conversations(CoreTable):
     templates = count("Templates.")
     messages = count("All of its messages but templates.", label=N_("Messages"))
     duration_seconds = seconds("From its first message to its last.", label=N_("Duration"))
-    initiated_by = text("Who wrote first.", allowed=("contact", "business"))
+    # Translators: by whom a conversation was begun
+    initiated_by = text("Who wrote first.", allowed=("contact", "business"), label=N_("Begun by"))
     origin = text(
         "Origin of its first inbound message; NULL without one.",
         nullable=True,
         allowed=("campaign", "organic"),
-        label=N_("Origin"),
     )
     reopened = flag("Cut off from the one before by a mark as done alone, and opened by the contact.")
-    agent = text("Who wrote its last reply.", nullable=True, label=N_("Agent"))
-    region = text("ISO country code of the contact's number.", nullable=True, label=N_("Country"))
+    agent = text("Who wrote its last reply.", nullable=True)
+    region = text("ISO country code of the contact's number.", nullable=True)
     is_over = flag("Silent for longer than the gap, or marked as done and its grace run out, as far as is known.")
     is_left_truncated = flag("The oldest stored conversation of a chat whose history is not yet whole.")
     resolved_at = timestamp("When it was resolved.", nullable=True, label=N_("Resolved"))

@@ -26,7 +26,7 @@ class ResponseWaits(CoreTable):
     waiting_since = timestamp("When it opened.", label=N_("Waiting since"))
     # Translators: when a wait was answered
     answered_at = timestamp("When the reply came.", nullable=True, label=N_("Answered"))
-    done_at = timestamp("When a mark as done ended it without a reply.", nullable=True, label=N_("Marked as done"))
+    done_at = timestamp("When a mark as done ended it without a reply.", nullable=True)
     # Translators: how long a reply took
     response_seconds = seconds("How long it took.", label=N_("Took"))
     business_response_seconds = seconds(
@@ -38,11 +38,10 @@ class ResponseWaits(CoreTable):
     origin = text(
         "Origin of its first message: after a campaign, or of the contact's own accord.",
         allowed=("campaign", "organic"),
-        label=N_("Origin"),
     )
-    agent = text("Who wrote the reply that closed it.", nullable=True, label=N_("Agent"))
+    agent = text("Who wrote the reply that closed it.", nullable=True)
     assignee = text("Who the chat was assigned to when it opened.", nullable=True, label=N_("Assigned to"))
-    region = text("ISO country code of the contact's number.", nullable=True, label=N_("Country"))
+    region = text("ISO country code of the contact's number.", nullable=True)
     followed_up_at = timestamp(
         "Of a missed one: when the chat's next message from us was sent, within 7 days of the conversation's end and "
         "before the contact's next.",

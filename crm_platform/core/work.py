@@ -17,7 +17,7 @@ class Work(CoreTable):
     kind = text("What was done.", allowed=("reply", "resolution"))
     chat_id = text("The chat.", published="chat")
     message_id = text("The reply, or the first message of the conversation.", published="message")
-    # Translators: when an agent did something
+    # Translators: when an agent did something, or marked a wait as done
     done_at = timestamp("When.", label=N_("Done"))
     day = date("Local day of it.")
     agent = text("The sender or marker, else the chat's assignee at that time.", nullable=True)

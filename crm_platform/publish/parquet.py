@@ -133,5 +133,7 @@ def _published(table: type[Table], *, where: str = "true") -> str:
 def _expression(column: str, declared: Column) -> str:
     name = f'"{column}"'
     if declared.published == "masked":
-        return masked_sql(name)
+        masked = masked_sql(name)
+        where = declared.masked_where
+        return masked if where is None else f"case when {where} then {masked} else {name} end"
     return pseudonym_sql(name, declared.published) if declared.published in ("chat", "message") else name

@@ -77,9 +77,10 @@ class Column:
     `merge` of what is decided here, and not sent, is `decided`: the stored value stays.
 
     `stays_raw`: never read out of the raw layer (numbers, names, text). `published`: as it stands, without what looks
-    like a person's, as the pseudonym of a chat or a message, or not at all. `is_told`: an instant that the CRM named;
-    all others are read off our own clock. `label`: what readers call it; one declaration says it for every column of
-    that name. `figure`: how it is computed, of a column that is a figure.
+    like a person's (`masked_where`: the rows that this is for, as SQL; None: all), as the pseudonym of a chat or a
+    message, or not at all. `is_told`: an instant that the CRM named; all others are read off our own clock. `label`:
+    what readers call it; one declaration says it for every column of that name. `figure`: how it is computed, of a
+    column that is a figure.
     """
 
     type: Type
@@ -92,6 +93,7 @@ class Column:
     merge: Merge = "newest"
     stays_raw: bool = False
     published: Published = "plain"
+    masked_where: str | None = None
     is_told: bool = False
     label: Words | None = None
     figure: Figure | None = None

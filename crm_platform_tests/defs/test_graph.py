@@ -81,7 +81,7 @@ def test_kpis_carry_their_columns_their_rules_and_their_versions(defs):
     assert not columns["waits"].constraints.nullable
     assert columns["answer_rate"].constraints.other == ["is finite", ">= 0", "<= 1"]
     assert schema.constraints.other[0] == "key: day"
-    assert node.metadata["definition_version"] == 1
+    assert node.metadata["definition_version"] == 2
     assert node.code_version == code_version(TABLES["kpi.response_times_daily"])
 
 

@@ -170,7 +170,7 @@ def test_explain_shows_definition_columns_rules_and_sql(call):
     output = call("explain", "response_times_daily").output
     assert output.startswith("kpi.response_times_daily: ")
     assert "key: day" in output
-    assert "definition version 1" in output
+    assert "definition version 2" in output
     assert "[s]" in output
     assert "\nreads core." in output
     assert "select" in output

@@ -24,7 +24,7 @@ from crm_platform.cli import doctor as command
 from crm_platform.defs.dagster_home import prepare_dagster_home
 from crm_platform.defs.failed_runs import standing_failures
 from crm_platform.doctor import Examination, Finding, connection, examine, figures, settings_in_force, work
-from crm_platform.errors import Breach, FixConfiguration
+from crm_platform.errors import Breach, FixConfiguration, quoted
 from crm_platform.ingest import open_warehouse
 from crm_platform.metrics.backlog_daily.table import BacklogDaily
 from crm_platform.metrics.backlog_now.table import BacklogNow
@@ -213,7 +213,7 @@ def test_lines_that_leave_nobody_out_are_named(settings, tmp_path):
     (*_, missing) = examine(settings, now=NOW, examinations=[Examination("left out", figures.left_out)])
     assert (missing.state, missing.words) == (
         "BAD",
-        f"CRM_EXCLUDE_CONTACTS: '{listed}' cannot be read: No such file or directory",
+        f"CRM_EXCLUDE_CONTACTS: {quoted(str(listed))} cannot be read: No such file or directory",
     )
     listed.write_text("# test phones\nchat-1\n+254 712 345 678\nchat-9\n")
     assert list(figures.left_out(settings, NOW)) == [], "nothing was fetched yet"

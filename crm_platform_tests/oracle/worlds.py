@@ -177,7 +177,8 @@ class _World:
 
     def _stays(self) -> list[tuple[dt.datetime, dt.datetime]]:
         for_ever = self.cut + 1000 * DAY
-        arrived = min(self.any_instant(), self.cut - MINUTE)
+        long_ago = self.beginning - 200 * DAY  # before every message that is kept
+        arrived = long_ago if self.chance(0.1) else min(self.any_instant(), self.cut - MINUTE)
         if self.chance(0.6):
             return [(arrived, for_ever)]
         left = self.instant(arrived + MINUTE, self.cut + 5 * DAY)

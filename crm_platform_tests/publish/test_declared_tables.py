@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from crm_platform.metrics.support_by.table import SupportBy
 from crm_platform.models import build, build_order, freeze
 from crm_platform.publish import publish, published_tables
 from crm_platform.publish.parquet import published_columns
@@ -25,6 +26,8 @@ def _value(name: str, column: Column) -> object:
     """Any value of a column's type; of a text that is not published as it stands, one that names a person."""
     if name == "as_of":
         return AS_OF.replace(tzinfo=None)
+    if name == "dimension":
+        return "segment:plain"
     made = {
         Type.TEXT: column.allowed[0] if column.allowed else KINDS[column.published],
         Type.JSON: "{}",
@@ -61,6 +64,29 @@ def test_every_declared_table_leaves_without_a_person_in_it(tmp_path: Path):
             "select table_name, column_name from duckdb_columns() where not internal and comment is null"
         ).fetchall()
         assert unexplained == []
+
+
+def test_staff_is_shown_in_clear_beside_segments_that_are_masked(tmp_path: Path):
+    settings = Settings(data_dir=tmp_path)
+    models = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir)
+    rows = [
+        {name: _value(name, column) for name, column in SupportBy.columns.items()}
+        | {"dimension": dimension, "value": EMAIL}
+        for dimension in ("agent", "segment:plain")
+    ]
+    with models.writing() as session:
+        session.create(Builds)
+        session.append(
+            Builds, Builds.rows([{"as_of": AS_OF, "started_at": AS_OF, "settings": "{}", "is_sandbox": False}])
+        )
+        for table in published_tables():
+            session.create(table)
+        session.append(SupportBy, SupportBy.rows(rows))
+    snapshot = publish(models, settings=settings, now=NOW, validate=lambda *_: [])
+    with duckdb.connect(str(snapshot.database), read_only=True) as connection:
+        found = dict(connection.execute("select dimension, value from kpi.support_by").fetchall())
+    assert found["agent"] == EMAIL
+    assert found["segment:plain"].startswith("[e-mail] #")
 
 
 @pytest.mark.parametrize("table", published_tables(), ids=lambda table: table.full_name())

@@ -54,7 +54,7 @@ def test_a_median_and_the_waits_behind_it(desk):
     assert statistics.median(row["response_seconds"] for row in found.rows) == 90.0
     assert found.meaning == "Median over answered waits."
     assert found.unit == "s"
-    assert found.definition_version == 1
+    assert found.definition_version == 2
     assert found.coverage == 1.0
     assert found.as_of == CUT
     assert "core.response_waits" in found.sql

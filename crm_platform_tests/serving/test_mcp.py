@@ -231,7 +231,7 @@ def test_what_people_have_written_is_data_and_has_an_end(assistant: Assistant):
         ("list_figures", {"search": "x" * 201}, "200 characters"),
         ("get_figure", {}, "figure: Field required"),
         ("get_figure", {"figure": 7}, "valid string"),
-        ("get_figure", {"figure": "answer_rate"}, "did you mean response_times_daily.answer_rate?"),
+        ("get_figure", {"figure": "answer_rate"}, "response_times_daily.answer_rate or support_by.answer_rate?"),
         ("get_figure", {"figure": "kpi.response_times_daily.anser_rate"}, "response_times_daily.answer_rate"),
         ("get_figure", {"figure": "'; drop table kpi.backlog_now; --"}, "list_figures names all"),
         ("get_figure", {"figure": "response_times_daily.coverage"}, "there is no figure"),

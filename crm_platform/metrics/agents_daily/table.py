@@ -54,18 +54,14 @@ class AgentsDaily(KpiTable):
     seen = "keys.coverage"
 
     day = date("Local day.")
-    agent = text("The agent; (unassigned) for work of nobody.", label=N_("Agent"))
-    replies = REPLIES.count("Replies, credited to the sender, else the assignee.", label=N_("Replies"))
-    chats = REPLIES.counted("Chats that these replies are in.", "count(distinct chat_id){filter}", empty="0")
-    first_answered_waits = ANSWERED.count(
-        "First waits of that day that the agent's reply closed.", label=N_("First replies")
+    agent = text("The agent; (unassigned) for work of nobody.")
+    replies = REPLIES.count("Replies, credited to the sender, else the assignee.")
+    chats = REPLIES.counted(
+        "Chats that these replies are in.", "count(distinct chat_id){filter}", empty="0", label=N_("Chats answered")
     )
-    first_response_seconds_median = ANSWERED.median(
-        "Median of these waits.", "response_seconds", good="down", label=N_("First response time")
-    )
-    chats_resolved = RESOLVED.count(
-        "Conversations resolved, credited to the marker, else the assignee.", label=N_("Chats resolved")
-    )
+    first_answered_waits = ANSWERED.count("First waits of that day that the agent's reply closed.")
+    first_response_seconds_median = ANSWERED.median("Median of these waits.", "response_seconds", good="down")
+    chats_resolved = RESOLVED.count("Conversations resolved, credited to the marker, else the assignee.")
     first_reply_at = REPLIES.timestamp(
         "The first of the replies.", "min(replied_at){filter}", nullable=True, label=N_("First reply")
     )

@@ -54,7 +54,7 @@ class ContactRetentionMonthly(KpiTable):
         label=N_("First wrote in"),
     )
     months_since = count("Months after it: 0 is the month itself, at most 12.", label=N_("Months later"))
-    contacts = COHORT.count("Contacts of the cohort.", label=N_("Contacts"))
+    contacts = COHORT.count("Contacts of the cohort.")
     active = ACTIVE.counted(
         "Those that wrote something but an opt-out in that month.",
         "count(distinct chat_id)",

@@ -34,7 +34,8 @@ class ConversationsDaily(KpiTable):
     after_campaign = BEGUN.count(
         "… whose first message from the contact a campaign brought.",
         "origin = 'campaign'",
-        label=N_("Brought by a campaign"),
+        # Translators: conversations, or opt-outs, that a campaign came before
+        label=N_("After a campaign"),
     )
     reopened = BEGUN.count(
         "… that a mark as done had cut off, and the contact opened again.", "reopened", label=N_("Reopened")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from crm_platform.languages import N_
 from crm_platform.metrics.response_times_daily.table import OPT_OUTS
 from crm_platform.metrics.rows import MESSAGE_DAYS
 from crm_platform.schemas.base import KpiTable, date
@@ -20,17 +19,15 @@ class OptOutsDaily(KpiTable):
     rules = ("contacts <= opt_outs", "after_campaign <= opt_outs")
 
     day = date("Local day.")
-    opt_outs = OPT_OUTS.count("Messages that were opt-outs.", good="down", label=N_("Opt-outs"))
+    opt_outs = OPT_OUTS.count("Messages that were opt-outs.", good="down")
     contacts = OPT_OUTS.counted(
         "Contacts that wrote them.",
         "count(distinct chat_id){filter}",
         empty="0",
         good="down",
-        label=N_("Contacts that opted out"),
     )
     after_campaign = OPT_OUTS.count(
         "Opt-outs within 72 h of a template, with no reply between.",
         "origin = 'campaign'",
         good="down",
-        label=N_("Opt-outs after a campaign"),
     )

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crm_platform.core import Conversations, ResponseWaits
-from crm_platform.languages import N_
 from crm_platform.metrics.chats_resolved_daily.table import ChatsResolvedDaily
 from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.schemas.base import KpiTable, integer, text
@@ -23,20 +22,18 @@ WINDOWS = """join (
         union all
         select 90 as window_days, {{ days_before(90) }} as first_day
     ) as windows"""
-WAITING_AGENT = "coalesce(case when r.state = 'answered' then r.agent else r.assignee end, '(unassigned)')"
-RESOLVING_AGENT = "coalesce(r.resolved_agent, '(unassigned)')"
+WAITING_AGENT = "case when r.state = 'answered' then r.agent else r.assignee end"
+RESOLVING_AGENT = "r.resolved_agent"
 
 
 def _by(agent: str) -> dict[str, str]:
-    """Where a row counts, by whose work it is."""
+    """Where a row counts, by whose work it is. What it does not say itself, its contact's groups say."""
     return {
         "dimension": "groups.dimension",
-        "value": f"""case groups.dimension
-            when 'agent' then {agent}
-            when 'team' then coalesce(teams.team, '(no team)')
-            when 'origin' then coalesce(r.origin, '(none)')
-            else groups.value
-        end""",
+        "value": f"""coalesce(
+            case groups.dimension when 'agent' then {agent} when 'team' then teams.team when 'origin' then r.origin end,
+            groups.value
+        )""",
         "window_days": "windows.window_days",
     }
 
@@ -64,9 +61,9 @@ RESOLVED = Rows(
 
 
 def _over(rows: Rows, column: Column) -> Column:
-    """The figure of a day's table over other rows."""
+    """The figure of a day's table over other rows; its name is told there."""
     assert column.figure is not None, "only a figure has rows"
-    return replace(column, figure=replace(column.figure, rows=rows, watch=None))
+    return replace(column, label=None, figure=replace(column.figure, rows=rows, watch=None))
 
 
 class SupportBy(KpiTable):
@@ -90,13 +87,14 @@ class SupportBy(KpiTable):
         "first_answered_waits + missed_waits <= first_waits",
     )
 
-    dimension = text("agent, team, country, origin, or segment:<field>.", label=N_("Counted by"))
+    dimension = text("agent, team, country, origin, or segment:<field>.")
     value = text(
         "Its value; (unassigned), (no team), (unknown) or (none) where there is none.",
         published="masked",
-        label=N_("Value"),
+        # Staff's identifiers and teams are shown in clear.
+        masked_where="dimension like 'segment:%'",
     )
-    window_days = integer("Length of the window in complete local days.", label=N_("Days"))
+    window_days = integer("Length of the window in complete local days.")
     waits = _over(WAITS, ResponseTimesDaily.waits)
     first_waits = _over(WAITS, ResponseTimesDaily.first_waits)
     first_answered_waits = _over(WAITS, ResponseTimesDaily.first_answered_waits)

@@ -11,8 +11,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
 
+from crm_platform.clock import zone_of
 from crm_platform.errors import InvalidRequest, NotFound, quoted
 from crm_platform.models.generate import pooled
 from crm_platform.receipts import figure_columns
@@ -63,7 +63,7 @@ class AskedFigure:
     def today(self) -> dt.date:
         """The local day that holds the cut."""
         manifest = self.opened.manifest
-        return manifest.as_of.astimezone(ZoneInfo(manifest.timezone)).date()
+        return manifest.as_of.astimezone(zone_of(manifest.timezone)).date()
 
     def about(self) -> dict[str, Any]:
         """What every answer says: of the snapshot, and of the figure."""

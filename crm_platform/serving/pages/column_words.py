@@ -31,6 +31,21 @@ VALUE_WORDS: Final[Mapping[str, Mapping[str, Words]]] = {
         "operator": N_("marked as done"),
         "quiet": N_("ended answered"),
     },
+    "initiated_by": {
+        # Translators: by whom a conversation was begun
+        "contact": N_("the customer"),
+        "business": N_("us"),
+    },
+    "origin": {
+        # Translators: where a message, a wait or a conversation comes from
+        "campaign": N_("after a campaign"),
+        "organic": N_("of their own accord"),
+    },
+    "followed_up_by": {
+        # Translators: by what a missed wait was followed up
+        "reply": N_("a reply"),
+        "template": N_("a template"),
+    },
     "status": {
         # Translators: the status of a campaign
         "draft": N_("draft"),
@@ -51,6 +66,7 @@ ABSENT_WORDS: Final[Mapping[str, str]] = {
     "(other)": N_("all others"),
     "(unknown)": N_("not known"),
     "(unassigned)": N_("nobody named"),
+    "(no team)": N_("no team"),
 }
 """What the tables write where there is no name."""
 
