@@ -212,10 +212,11 @@ class View:
     def before(self) -> str:
         """The days before, as a sentence says them."""
         previous = self.period.previous()
-        return self.ngettext(
-            "on the day before ({from_})",
+        if previous.length == 1:
+            return self._("on the day before ({day})", day=self.day(previous.start))
+        return self._(
             "in the {n} days before ({from_} to {to})",
-            self.period.length,
+            n=previous.length,
             from_=self.day(previous.start),
             to=self.day(previous.end),
         )
