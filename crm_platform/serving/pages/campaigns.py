@@ -6,8 +6,9 @@ ranking.py, comparison.py, costs as the tenant gives them (costs.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from crm_platform.errors import FixConfiguration
 from crm_platform.languages import ENGLISH, N_
@@ -48,7 +49,14 @@ def build(view: View) -> Content:
     ranked = ranking.ranking(view, listed, has_costs=bool(costs))
     page = ranking.page_of(view, ranked.rows)
     counted_ids = {row["campaign_id"] for row in counted}
-    drawn = [_funnel(view, sums), _send_times(view), ranked, *comparison(view, compared)]
+    settled = [row["campaign_id"] for row in counted if row["is_settled"]]
+    funnel = sums if only else replace(sums, only=settled)
+    drawn = [
+        _funnel(view, funnel, is_empty=not only and not settled),
+        _send_times(view),
+        ranked,
+        *comparison(view, compared),
+    ]
     return Content(
         sentence=_sentence(view, counted, figures),
         figures=figures,
@@ -158,7 +166,9 @@ def _sentence(view: View, rows: Sequence[Row], figures: Sequence[Tile]) -> str:
 # Charts.
 
 
-def _funnel(view: View, sums: campaign_tiles.Sums) -> Chart:
+def _funnel(view: View, sums: campaign_tiles.Sums, *, is_empty: bool) -> Chart:
+    """Of the campaigns that the rates above are of: the settled ones, or those chosen by name."""
+    of: Callable[[str], Any] = (lambda _: None) if is_empty else sums.of
     steps = (
         ("total_recipients", view._("Recipients"), None),
         ("delivered", view._("Delivered"), "delivery_rate"),
@@ -166,11 +176,11 @@ def _funnel(view: View, sums: campaign_tiles.Sums) -> Chart:
         ("replied", view._("Replied"), "reply_per_delivered"),
     )
     told: list[Row] = [
-        {"step": step, "word": word, "people": sums.of(step) or 0, "share": sums.of(rate) if rate else None}
+        {"step": step, "word": word, "people": of(step) or 0, "share": of(rate) if rate else None}
         for step, word, rate in steps
     ]
     note = view._("delivered in % of recipients, read and replied in % of delivered")
-    if min(sums.of("read_delivered") or 0, sums.of("reply_delivered") or 0) < (sums.of("delivered") or 0):
+    if min(of("read_delivered") or 0, of("reply_delivered") or 0) < (of("delivered") or 0):
         note += "; " + view._("a campaign whose report lacks one of a rate's counts is not in that rate")
     bars = [
         Bar(
@@ -185,9 +195,9 @@ def _funnel(view: View, sums: campaign_tiles.Sums) -> Chart:
         name="funnel",
         title=view._("How far do campaigns get?"),
         subtitle=view.ngettext(
-            "Recipients of the one campaign counted above",
-            "Recipients, counted once a campaign, over the {n} campaigns counted above",
-            sums.of("campaigns") or 0,
+            "Recipients of the one campaign that the rates above are of",
+            "Recipients, counted once a campaign, over the {n} campaigns that the rates above are of",
+            of("campaigns") or 0,
         ),
         note=note,
         table="kpi.campaign_performance",

@@ -175,4 +175,8 @@ def test_what_a_chart_counts(site: Site):
     assert sum(int(cells[1]) for _, cells in ages.rows) == now["open_waits"]
     funnel = next(table for table in site.told("/campaigns").tables if table.attributes["data-how"] == "funnel")
     sums = {figure["data-column"]: figure["value"] for figure in site.told("/campaigns").figures}
-    assert [cells[1] for key, cells in funnel.rows if key == "step=total_recipients"] == [sums["total_recipients"]]
+    shares = {key: cells[2] for key, cells in funnel.rows}
+    for step, figure in (("delivered", "delivered,total_recipients"), ("read", "read,delivered")):
+        assert float(shares[f"step={step}"]) == pytest.approx(float(sums[figure])), (
+            "the funnel is of what the rates are of"
+        )
