@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crm_platform.serving.pages.view import View
 
 Subject = Literal["support", "contacts", "campaigns"]
-How = Literal["cell", "sum", "share", "median", "within", "count", "ratio", "return"]
+How = Literal["cell", "sum", "share", "median", "within", "people", "returned", "count", "ratio", "return"]
 
 
 # Less than half a point of a rate, or a hundredth of anything else, is called no change.
@@ -72,7 +72,8 @@ class Source:
     """Where a value stands: a cell of `table`, or what follows from its rows of the days from `start` to `end`.
 
     `how`: the `cell` itself, the `sum` of a column, one sum's `share` of two columns', the `median` of pooled first
-    answered waits, or the share of first waits answered `within` the target. Of campaigns, the `count`, `sum` or
+    answered waits, the share of first waits answered `within` the target, the `people` who wrote, or those of them who
+    `returned` after 30 days. Of campaigns, the `count`, `sum` or
     `ratio` of sums over those sent on these days, or over the ids of `key`; `return` is (value − cost) / cost.
     """
 
@@ -112,6 +113,7 @@ class Tile:
     has_history: bool = True  # False: published for now only, so there is nothing to compare with
     tag: str = ""  # what it holds for, in a word or two, when that is not the chosen days
     facts: Sequence[tuple[str, str]] = ()  # what else a reader asks of it: label and words
+    why: str = ""  # why it has no value, where the reason is its own
     receipt: Source | None = None  # the figure, or all rows behind it, as receipts know it
 
     @property
@@ -153,7 +155,7 @@ def over_days(view: View, words: TileWords, table: str, column: str, source: Sou
     return Tile(
         words=words,
         kind=kind,
-        value=published.value(table, column, period),
+        value=published.value(table, column, period) if any(published.by_day(table, period.days)) else None,
         # A range before that reaches past the first known day is no fair comparison.
         previous=published.value(table, column, before) if days_before and is_compared else None,
         source=replace(source, start=period.start, end=period.end),
