@@ -22,7 +22,8 @@ from crm_platform.serving.pages.view import Content, View
 
 _FEW: Final = 10  # contacts of a cohort, below which a share says little
 _COHORTS: Final = 13  # the newest ones: of twelve of them a month after is over
-_ROW: Final = 28  # px of a cohort
+_ROWS: Final = 200  # px of all cohorts, at least
+_ROW: Final = (28, 44)  # px of a cohort, at least and at most
 
 WROTE = TileWords(
     "contacts_that_wrote",
@@ -116,7 +117,7 @@ def build(view: View) -> Content:
 
 
 def _wrote(view: View) -> Tile:
-    source = Source("core.contact_days", "chat", "people")
+    source = Source("core.contact_days", "chat_id", "people")
     base = view._("contacts that wrote something that is no opt-out")
     return over_days(view, WROTE, "contact_activity_daily", "active_contacts", source, base=base)
 
@@ -308,6 +309,7 @@ def _retention(view: View) -> Chart:
         texts = (view.percent(share), numbers.axis_percent(share), f"{share * 100:.0f}")
         line.append(Cell(share, number, is_plain=is_few, texts=texts))
     months = max(map(len, lines.values()), default=0)
+    height = min(_ROW[1], max(_ROW[0], _ROWS // max(1, len(lines))))
     return Chart(
         name="retention",
         title=view._("Do those who wrote once write again?"),
@@ -328,11 +330,11 @@ def _retention(view: View) -> Chart:
         ),
         rows=rows,
         drawing=HeatMap(
-            rows=names, columns=[str(month + 1) for month in range(months)], cells=list(lines.values()), row=_ROW
+            rows=names, columns=[str(month + 1) for month in range(months)], cells=list(lines.values()), row=height
         )
         if lines
         else None,
-        height=_ROW * len(lines) + 22,
+        height=height * len(lines) + 22,
     )
 
 
@@ -380,12 +382,15 @@ def _begun(view: View) -> Chart:
 
 def _brought(view: View) -> Chart:
     # Translators: names at the ends of lines: conversations that a campaign brought, and that were opened again
-    campaign, reopened = view.pgettext("line", "campaign"), view.pgettext("line", "reopened")
+    lines: list[daily.Series] = [("after_campaign", view.pgettext("line", "campaign"), "first")]
+    # Where nobody marks chats as done, none is ever opened again.
+    if any(row["reopened"] for row in view.published.rows("conversations_daily")):
+        lines.append(("reopened", view.pgettext("line", "reopened"), "second"))
     return daily.daily_lines(
         view,
         "brought",
         "conversations_daily",
-        (("after_campaign", campaign, "first"), ("reopened", reopened, "second")),
+        lines,
         (
             ChartColumn("after_campaign", view._("Brought by a campaign"), "count"),
             ChartColumn("reopened", view._("Reopened"), "count"),
@@ -436,6 +441,9 @@ def _messages(view: View) -> Chart:
             ChartColumn("duration_seconds_median", view._("Duration, median"), "seconds"),
         ),
         title=view._("How long are conversations?"),
-        subtitle=view._("Messages of a conversation, campaigns' own left out: median by the day it began"),
+        subtitle=view._(
+            "Messages of a conversation, median by the day it began; a campaign's own are left out, so that one that "
+            "nobody answered has none"
+        ),
         words=lambda value: numbers.short_count(view.language, value),
     )

@@ -17,7 +17,7 @@ from crm_platform_tests.serving.pages.site import Site, publish_world
 
 NOW = dt.datetime(2026, 11, 22, 11, 5, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
-PAGES = ("/executive", "/campaigns", "/support")
+PAGES = ("/executive", "/campaigns", "/support", "/audience")
 
 
 @pytest.fixture(scope="module")
