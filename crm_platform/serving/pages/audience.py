@@ -209,8 +209,8 @@ def _say_kept(view: View) -> str:
         return ""
     *earlier, last = told
     words = view.ngettext(
-        "Of the contact that first wrote in {month} {share} wrote again in the month after",
-        "Of the {n} contacts that first wrote in {month} {share} wrote again in the month after",
+        "Of the contact that first wrote in {month}, {share} wrote again in the month after",
+        "Of the {n} contacts that first wrote in {month}, {share} wrote again in the month after",
         last["contacts"],
         month=numbers.month(view.language, last["cohort"]),
         share=view.percent(last["retention"]),
