@@ -10,6 +10,7 @@ what there is by key (`keys`), joined with these.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +22,7 @@ from crm_platform.schemas.figures import FILTER, Figure, Rows
 Expand = Callable[[str], str]
 
 _COVERAGE: Final = "coverage"
+_OWN_ROW: Final = re.compile(r"\bk\b")
 
 
 def figures(table: type[KpiTable]) -> dict[str, Figure]:
@@ -28,11 +30,28 @@ def figures(table: type[KpiTable]) -> dict[str, Figure]:
     return {name: column.figure for name, column in table.columns.items() if column.figure is not None}
 
 
-def pooled(table: type[KpiTable]) -> bool:
-    """Whether a table's figures hold for any range of days: of the rows of all its days together."""
-    return table.period == "day" and all(
-        "day" in figure.rows.by and not figure.rows.is_stock for figure in figures(table).values()
+def pooled(table: type[KpiTable], column: str) -> bool:
+    """Whether a figure has a value over any range of days: of the rows of all these days together."""
+    figure = table.columns[column].figure
+    return (
+        table.period == "day"
+        and figure is not None
+        and "day" in figure.rows.by
+        and not figure.rows.is_stock
+        and not names_its_row(figure)
     )
+
+
+def pools(table: type[KpiTable]) -> bool:
+    """Whether a table has figures over ranges of days."""
+    return any(pooled(table, column) for column in figures(table))
+
+
+def names_its_row(figure: Figure) -> bool:
+    """Whether a figure is told by its own row `k`, so that without one it has no value."""
+    rows = figure.rows
+    texts = (rows.where, rows.joins, *rows.extra.values(), figure.value, figure.where, figure.over, figure.given)
+    return any(_OWN_ROW.search(text) for text in texts)
 
 
 def aggregate(figure: Figure, expand: Expand, *, where: str, own: str = "") -> str:

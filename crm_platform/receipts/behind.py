@@ -23,7 +23,7 @@ import duckdb
 from crm_platform.clock import zone_of
 from crm_platform.errors import GiveUp, InvalidRequest, NotFound
 from crm_platform.models import Cut, expand, vocabulary
-from crm_platform.models.generate import aggregate, source, used
+from crm_platform.models.generate import aggregate, pooled, source, used
 from crm_platform.models.render import from_file, template_path
 from crm_platform.publish import Manifest, read_manifest, reading
 from crm_platform.publish.manifest import DATABASE
@@ -179,6 +179,8 @@ class SnapshotReader:
         rows = self.query(*own).to_pylist()
         if not rows or not is_range(key):
             return rows[0] if rows else None
+        if not pooled(table, column):
+            raise InvalidRequest(f"{table.full_name()}.{column} has no value over a range of days: name one day")
         seen = self.coverage(own[1]["day_from"], own[1]["day_to"])
         today = self.manifest.as_of.astimezone(zone_of(self.manifest.timezone)).date()
         line = self.lineage(table, column)
@@ -251,12 +253,15 @@ class SnapshotReader:
         """
         figure, rows = line.figure, line.figure.rows
         day = rows.day or rows.by.get("day")
-        if day is None or rows.is_stock or figure.is_own_part or template_path(line.table):
-            raise InvalidRequest(f"{line.table.full_name()}.{line.column} has no value over a range of days")
+        name, is_told = line.table.full_name(), template_path(line.table) is not None
+        if day is None or rows.is_stock or figure.is_own_part or (is_told and not pooled(line.table, line.column)):
+            raise InvalidRequest(f"{name}.{line.column} has no value over a range of days")
         here = [f"{self.expand(day)} >= $day_from", f"{self.expand(day)} < $day_to"]
-        here += [f'r."{name}" in (select unnest(${name}))' for name in only]
+        here += [f'r."{column}" in (select unnest(${column}))' for column in only]
+        if is_told:  # Its template says which days there are, and may leave older rows out.
+            here.append(f"{self.expand(day)} in (select day from {name})")
         found = self._picked(figure, source(rows, self.expand, where=here))
-        named = {name: list(values) for name, values in only.items()}
+        named = {column: list(values) for column, values in only.items()}
         parameters = {"day_from": first, "day_to": after, **named}
         return Behind(line, "select null as nothing", found, parameters)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from crm_platform.errors import InvalidRequest, NotFound
-from crm_platform.models.generate import pooled
+from crm_platform.models.generate import pools
 from crm_platform.schemas import KpiTable, Type
 from crm_platform.tables import TABLES
 
@@ -67,7 +67,7 @@ def _some(names: Sequence[str]) -> str:
 
 def typed(table: type[KpiTable], key: Mapping[str, object]) -> dict[str, object]:
     """The key's values in the table's order, as its types. Raises InvalidRequest when they do not fit."""
-    if is_range(key) and pooled(table):
+    if is_range(key) and pools(table):
         days = {name: _day(name, key[name]) for name in RANGE}
         if days["day_from"] >= days["day_to"]:
             raise InvalidRequest("day_to is excluded: it must be after day_from, for one day the next one")

@@ -10,7 +10,7 @@ import functools
 import json
 from typing import Final
 
-from crm_platform.models.generate import pooled
+from crm_platform.models.generate import pools
 from crm_platform.publish import published_columns
 from crm_platform.receipts import figure_columns
 from crm_platform.schemas import Column, KpiTable, Type
@@ -165,7 +165,7 @@ def _filters_by(name: str, column: Column) -> list[Json]:
 
 
 def _receipt_operation(table: type[KpiTable]) -> Json:
-    is_pooled = pooled(table)
+    is_pooled = pools(table)
     key: list[Json] = [
         {
             "name": name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from crm_platform import core
-from crm_platform.models.generate import figures
+from crm_platform.models.generate import figures, pooled
 from crm_platform.publish import publish, published_tables
 from crm_platform.publish.parquet import published_columns
 from crm_platform.receipts import OpenedSnapshot, opened
@@ -82,6 +83,11 @@ def disagreements(facts: Facts, folder: Path, *, rows: int | None) -> list[str]:
                     looked_at += 1
                     if not is_same(given, row[column]):
                         found.append(f"{name} {key} {column}: published {row[column]}, rows give {given}")
+                    if table.key == ("day",) and pooled(table, column):
+                        after = row["day"] + dt.timedelta(days=1)
+                        given = asked.value(asked.over(line, row["day"], after))
+                        if not is_same(given, row[column]):
+                            found.append(f"{name} {key} {column}: published {row[column]}, over the one day {given}")
     assert looked_at > 60
     return found
 

@@ -220,6 +220,15 @@ def test_a_range_of_days_pools_the_rows_of_all_of_them(desk):
     assert [row["state"] for row in one.rows] == ["answered"] * 3
 
 
+def test_a_person_who_wrote_on_two_days_is_one_over_both(desk):
+    later = DAY + dt.timedelta(days=1)
+    desk.question_and_answer("chat-254712000001", at(10), 60.0, visited=at(12, day=later))
+    desk.world.message("chat-254712000001", "again", at(11, day=later), "inbound")
+    days = {"day_from": DAY, "day_to": DAY + dt.timedelta(days=2)}
+    both = receipt(desk.open(), "contact_activity_daily", days, "active_contacts")
+    assert (both.value, both.row_count, both.agrees) == (1, 2, True)
+
+
 @pytest.mark.parametrize(
     ("table", "key", "words"),
     [
@@ -227,10 +236,12 @@ def test_a_range_of_days_pools_the_rows_of_all_of_them(desk):
         ("response_times_daily", {"day_from": "soon", "day_to": "2026-11-20"}, "write a day such as"),
         ("response_times_daily", {"day_from": "2026-11-20"}, "is named by day"),
         ("backlog_daily", {"day_from": "2026-11-20", "day_to": "2026-11-21"}, "is named by day"),
+        ("contact_activity_daily", {"day_from": "2026-11-20", "day_to": "2026-11-21"}, "has no value over a range"),
     ],
 )
 def test_a_range_that_cannot_be_pooled_is_refused(snapshot, table, key, words):
-    column = "open_waits_at_end" if table == "backlog_daily" else "answered_waits"
+    columns = {"backlog_daily": "open_waits_at_end", "contact_activity_daily": "active_contacts_7d"}
+    column = columns.get(table, "answered_waits")
     with pytest.raises(InvalidRequest, match=words):
         receipt(snapshot, table, key, column)
 

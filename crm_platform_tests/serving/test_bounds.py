@@ -167,7 +167,7 @@ def test_an_address_to_come_back_to_stays_short(root: Path):
 # Days and figures.
 
 
-@pytest.mark.parametrize("page", ["executive", "campaigns", "support"])
+@pytest.mark.parametrize("page", ["executive", "campaigns", "support", "audience"])
 @pytest.mark.parametrize(
     ("days", "status"),
     [
@@ -213,7 +213,7 @@ _NAMES = sorted(
 )  # fmt: skip
 _PLACES = {
     "table": st.one_of(st.sampled_from(sorted(kpi_tables())), _TEXT),
-    "page": st.one_of(st.sampled_from(["executive", "campaigns", "support"]), _TEXT),
+    "page": st.one_of(st.sampled_from(["executive", "campaigns", "support", "audience"]), _TEXT),
     "chart": st.one_of(st.sampled_from(["first_response", "backlog", "growth"]), _TEXT),
     "name": st.one_of(st.sampled_from(["pages.css", "pages.js"]), _TEXT),
 }

@@ -25,7 +25,8 @@ PRESENT = Rows(
     where="contacts.is_present",
 )
 _FIRST_DAY = "(select min(day) from kpi.contact_activity_daily)"
-_IS_KNOWN = "(select whole_share from k) >= 0.95"
+# The share is of the cut, and so the same on every day.
+_IS_KNOWN = "(select max(whole_share) from kpi.contact_activity_daily) >= 0.95"
 
 
 class ContactActivityDaily(KpiTable):
@@ -75,7 +76,7 @@ class ContactActivityDaily(KpiTable):
     )
     reactivated = AGAIN.counted(
         "Contacts that wrote earlier, but not on the 30 days before; like new_active.",
-        "count(*)",
+        "count(distinct chat_id)",
         uses=("chat_id", "previous_day"),
         given=_IS_KNOWN,
         nullable=True,

@@ -185,7 +185,7 @@ def words(table: type[KpiTable], column: str) -> Figure:
 
 
 def _range_value(table: type[KpiTable], column: str) -> Any:  # noqa: ANN401 - a Literal
-    if pooled(table):
+    if pooled(table, column):
         return "pooled"
     figure = table.columns[column].figure
     has_day = figure is not None and bool(figure.rows.day or "day" in figure.rows.by)

@@ -249,7 +249,7 @@ class _Published:
 def _whole(asked: AskedFigure, rows: _Published, total: int) -> Value:
     """The value over all rows: of the rows behind them together. Raises InvalidRequest where there is none."""
     span = rows.span
-    if span and not rows.wanted and pooled(asked.table):
+    if span and not rows.wanted and pooled(asked.table, asked.column):
         return asked.value({"day_from": span[0], "day_to": span[1]})
     if total == 1 and (span is None or _is_one(span, asked.table)):
         (row,) = rows.page(1, 0)

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from crm_platform.errors import InvalidRequest, NotFound
-from crm_platform.serving.pages import campaigns, executive, support
+from crm_platform.serving.pages import audience, campaigns, executive, support
 from crm_platform.serving.pages.chart import Chart
 from crm_platform.serving.pages.figures import explain
 from crm_platform.serving.pages.frame import Frame, preferences
@@ -30,6 +30,7 @@ BUILDS: Final[Mapping[str, Build]] = {
     "executive": executive.build,
     "campaigns": campaigns.build,
     "support": support.build,
+    "audience": audience.build,
 }
 
 

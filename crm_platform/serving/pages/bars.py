@@ -71,42 +71,58 @@ class BarChart:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a heat map. `row`: of the chart's table; `is_thin`: too little is behind it."""
+    """A cell of a heat map.
+
+    `row`: of the chart's table; `is_thin`: too little is behind it; `is_plain`: so little that it has no shade;
+    `texts`: what stands in it, the first that fits.
+    """
 
     value: float
     row: int
     is_thin: bool = False
+    is_plain: bool = False
+    texts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatMap:
-    """Shade each cell in nine steps of one hue, from `low` to the largest value; strike through those that are thin."""
+    """Shade each cell in nine steps of one hue, from `low` to the largest value; strike through those that are thin.
+
+    A line may be shorter than there are columns. `row`: px of a line, where the height follows from them.
+    """
 
     rows: Sequence[str]
     columns: Sequence[str]
     cells: Sequence[Sequence[Cell | None]]
     low: float = 0.0
+    row: int = 0
 
     def svg(self, size: Size, label: str) -> str:
         """Draw it; an empty text when no cell has a value."""
-        high = max((cell.value for line in self.cells for cell in line if cell), default=None)
-        if high is None:
+        known = [cell for line in self.cells for cell in line if cell]
+        if not known:
             return ""
+        high = max((cell.value for cell in known if not cell.is_plain), default=self.low)
+        if self.row:
+            size = Size(size.width, self.row * len(self.rows) + 22)
         left = max(len(name) for name in self.rows) * LETTER + 10
         wide, tall = (size.width - left) / len(self.columns), (size.height - 22) / len(self.rows)
         parts: list[str] = []
         for line, name in enumerate(self.rows):
             parts.append(svg_text(left - 8, tall * line + tall / 2 + 4, name, "tick", "end"))
-            for column in range(len(self.columns)):
-                cell = self.cells[line][column]
+            for column, cell in enumerate(self.cells[line]):
                 x, y = left + wide * column, tall * line
                 box = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{wide - 2:.1f}" height="{tall - 2:.1f}" rx="2"'
                 if cell is None:
                     parts.append(f'<rect class="heat none" {box}/>')
                     continue
                 level = 0 if high <= self.low else min(8, int((cell.value - self.low) / (high - self.low) * 8.999))
-                look = f"heat h{max(0, level)}{' thin' if cell.is_thin else ''}"
+                shade = "none" if cell.is_plain else f"h{max(0, level)}"
+                look = f"heat {shade}{' thin' if cell.is_thin else ''}"
                 parts.append(f'<rect class="{look}" data-row="{cell.row}" {box}/>')
+                fits = next((text for text in cell.texts if len(text) * LETTER + 6 <= wide), "")
+                if fits:
+                    parts.append(svg_text(x + wide / 2, y + tall / 2 + 4, fits, f"in {shade}", "middle"))
                 if cell.is_thin:
                     stroke = f"M{x + 2:.1f} {y + tall - 2:.1f}L{x + wide - 2:.1f} {y + 2:.1f}"
                     parts.append(f'<path class="few" d="{stroke}"/>')

@@ -1,7 +1,7 @@
 """A chart with the table it is drawn from.
 
 What belongs here: the pair of drawing and rows, and the rows as HTML and CSV. What does not: geometry (svg.py,
-trends.py, bars.py), which charts a page has (executive.py, campaigns.py, support.py).
+trends.py, bars.py), which charts a page has (executive.py and its like).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from crm_platform.serving.pages.trends import ColumnChart, LineChart
 Drawing = LineChart | ColumnChart | BarChart | HeatMap
 CellKind = Literal[
     "count", "rate", "seconds", "growth", "gap", "day", "month", "text", "weekday", "hour", "flag", "label", "region",
-    "amount",
+    "amount", "number",
 ]  # fmt: skip
 
 _ROOM: Final = 24  # characters that fit the first column on a phone
@@ -62,12 +62,14 @@ class ChartColumn:
             return country(language, value)
         if self.kind == "amount":
             return language.number(value, ",.0f")
+        if self.kind == "number":
+            return language.number(value, ",.1f")
         return numbers.value(language, self.kind, value)
 
     @property
     def is_number(self) -> bool:
         """Whether it is set right."""
-        return self.kind in {"count", "rate", "seconds", "growth", "gap", "amount"}
+        return self.kind in {"count", "rate", "seconds", "growth", "gap", "amount", "number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Chart:
 
     `table`: the published table its rows stand in by `key`; `drawing`: None where there is nothing to draw; `span`:
     columns of the grid it takes; `height`: px; `description`: what is said of the drawing to who cannot see it, where
-    that is not the subtitle.
+    that is not the subtitle; `nothing`: what is said where there is nothing to draw.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Chart:
     span: int = 6
     height: int = 240
     note: str = ""
+    nothing: str = ""
     description: str = ""
     how: str = "cell"
     attributes: dict[str, str] = field(default_factory=dict)
@@ -101,6 +104,11 @@ class Chart:
     def is_heat_map(self) -> bool:
         """Whether its shades need a legend."""
         return isinstance(self.drawing, HeatMap)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether cells of its heat map have no value."""
+        return isinstance(self.drawing, HeatMap) and any(None in line for line in self.drawing.cells)
 
     @property
     def label(self) -> str:

@@ -7,7 +7,7 @@ page alone shows.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -17,8 +17,8 @@ from crm_platform.serving.pages.published import Row
 from crm_platform.serving.pages.trends import ColumnChart, Line, LineChart, NumberFormat, Rule
 from crm_platform.serving.pages.view import View
 
-Series = tuple[str, str, str]
-"""A column of a daily table, its name in words, its class in the style sheet."""
+Series = tuple[str | Callable[[Row], float | None], str, str]
+"""A column of a daily table, or what follows from its row; its name in words, its class in the style sheet."""
 
 LEAST_DAYS = 28  # a trend by day draws at least four weeks; the chosen days are shaded
 
@@ -48,7 +48,7 @@ def daily_lines(
         notes.append(view._("shaded: the chosen days"))
     drawing = LineChart(
         days=days,
-        lines=[Line(said, [row.get(column) for row in rows], look) for column, said, look in lines],
+        lines=_lines(rows, lines),
         words=words,
         day_words=lambda day: numbers.day(view.language, day),
         scale=scale,
@@ -76,13 +76,20 @@ def daily_columns(
     days, rows = _daily(view, table)
     drawing = ColumnChart(
         names=[numbers.day(view.language, day) for day in days],
-        stacks=[Line(said, [row.get(column) for row in rows], look) for column, said, look in stacks],
+        stacks=_lines(rows, stacks),
         words=partial(numbers.short_count, view.language),
         open_from=view.period.open_from(days) if is_hollow else None,
         days=days,
     )
     keys = [(look, said) for _, said, look in stacks] if len(stacks) > 1 else []
     return _daily_chart(view, name, table, columns, drawing, rows=rows, keys=keys, **chart)
+
+
+def _lines(rows: Sequence[Row], series: Sequence[Series]) -> list[Line]:
+    return [
+        Line(said, [column(row) if callable(column) else row.get(column) for row in rows], look)
+        for column, said, look in series
+    ]
 
 
 def _daily(view: View, table: str) -> tuple[list[dt.date], list[Row]]:
@@ -106,6 +113,7 @@ def _daily_chart(
     if drawing.open_from is not None:
         notes = [*notes, view._("hollow: day not complete")]
     days, period = [row["day"] for row in rows], view.period
+    drawn = drawing.lines if isinstance(drawing, LineChart) else drawing.stacks
     return Chart(
         name=name,
         note=" · ".join(notes),
@@ -113,7 +121,7 @@ def _daily_chart(
         key=("day",),
         columns=(ChartColumn("day", view._("Day"), "day"), *columns),
         rows=rows,
-        drawing=drawing if any(len(row) > 1 for row in rows) else None,
+        drawing=drawing if any(value is not None for line in drawn for value in line.values) else None,
         chosen=(days.index(period.start), days.index(period.end)) if len(days) > period.length else None,
         **chart,
     )

@@ -1,7 +1,7 @@
 """How a page is answered, and what stands around it: language, theme, range, status line.
 
 What belongs here: reading the request, the templates, kept answers, the states empty and broken. What does not: what a
-page asks of its request (view.py), what it says (executive.py, campaigns.py, support.py, figures.py, receipt.py).
+page asks of its request (view.py), what it says (executive.py and its like, figures.py, receipt.py).
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ PAGES: Final[Mapping[str, tuple[Words, Words]]] = {
     "executive": (N_("Executive"), NP_("title", "Executive")),
     "campaigns": (N_("Campaigns"), N_("Campaign ROI")),
     "support": (N_("Support"), N_("Support health")),
+    "audience": (N_("Audience"), N_("Audience")),
 }
 # Who may come in, and what they may do.
 ROLES: Final[Mapping[str, tuple[str, str]]] = {

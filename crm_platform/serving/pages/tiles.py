@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Trend = Literal["better", "worse", "more", "fewer", "same", "unmoved", "few", "unjudged", "unknown"]
 Subject = Literal["support", "contacts", "campaigns"]
-How = Literal["cell", "sum", "share", "median", "within", "count", "ratio", "settled", "return"]
+How = Literal["cell", "sum", "share", "median", "within", "people", "returned", "count", "ratio", "settled", "return"]
 
 
 _TRENDS: Final[Mapping[Verdict, Trend]] = {
@@ -78,9 +78,9 @@ class Source:
     """Where a value stands: a cell of `table`, or what follows from its rows of the days from `start` to `end`.
 
     `how`: the `cell` itself, the `sum` of a column, one sum's `share` of two columns', the `median` of pooled first
-    answered waits, or the share of first waits answered `within` the target. Of campaigns, the `count`, `sum` or
-    `ratio` of sums over those sent on these days, or over the ids of `key`; `settled`: the ratio over those that are.
-    `return` is (value − cost) / cost.
+    answered waits, the share of first waits answered `within` the target, the `people` who wrote, or those of them who
+    `returned` after 30 days. Of campaigns, the `count`, `sum` or `ratio` of sums over those sent on these days, or over
+    the ids of `key`; `settled`: the ratio over those that are. `return` is (value − cost) / cost.
     """
 
     table: str
@@ -119,6 +119,7 @@ class Tile:
     has_history: bool = True  # False: published for now only, so there is nothing to compare with
     tag: str = ""  # what it holds for, in a word or two, when that is not the chosen days
     facts: Sequence[tuple[str, str]] = ()  # what else a reader asks of it: label and words
+    why: str = ""  # why it has no value, where the reason is its own
     receipt: Source | None = None  # the figure, or all rows behind it, as receipts know it
     claim: Claim | None = None  # what may be said of the change; without one nothing is called better or worse
 
@@ -181,10 +182,11 @@ def over_days(view: View, words: TileWords, table: str, column: str, source: Sou
     return Tile(
         words=words,
         kind=kind,
-        value=published.value(table, column, period),
+        value=published.value(table, column, period) if any(published.by_day(table, period.days)) else None,
         # A range before that reaches past the first known day is no fair comparison.
         previous=published.value(table, column, before) if all(published.by_day(table, before.days)) else None,
-        claim=claims.over_days(published, table, column, period),
+        # People of a range are no sum of its days, which is what counts are judged by.
+        claim=None if source.how in {"people", "returned"} else claims.over_days(published, table, column, period),
         source=replace(source, start=period.start, end=period.end),
         good=good,
         window=f"{view.window}; {zone}",

@@ -188,11 +188,19 @@ class LineChart:
             known = [value for value in line.values if value is not None]
             if known:
                 ends.append((plane.y(known[-1]), line))
-        parts, placed = [], -1e9
-        for y, line in sorted(ends, key=lambda one: one[0]):
-            placed = max(y + 4, placed + 15)
-            parts.append(svg_text(plane.right + 8, placed, line.name, f"name {line.look}"))
-        return parts
+        ends.sort(key=lambda one: one[0])
+        places: list[float] = []
+        for y, _ in ends:
+            places.append(max(y + 4, places[-1] + 15 if places else y))
+        # The lowest stays above the names of the days, and moves up those that it would touch.
+        lowest = plane.bottom + 4
+        for number in reversed(range(len(places))):
+            places[number] = min(places[number], lowest)
+            lowest = places[number] - 15
+        return [
+            svg_text(plane.right + 8, place, line.name, f"name {line.look}")
+            for place, (_, line) in zip(places, ends, strict=True)
+        ]
 
 
 def _one_line(line: Line, plane: _Plane, x: Callable[[int], float], *, open_from: int | None) -> list[str]:

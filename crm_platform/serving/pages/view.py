@@ -1,7 +1,7 @@
 """One request for one page, and how it is said: language, days, numbers, addresses; and what a page gives back.
 
 What belongs here: what every page asks of its request. What does not: answering it (frame.py), what a page says
-(executive.py, campaigns.py, support.py).
+(executive.py, audience.py, campaigns.py, support.py).
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ class View:
 
     def why_none(self, figure: Tile) -> str:
         """Say why a figure has no value."""
+        if figure.why:
+            return figure.why
         is_unread = figure.words.seen_of == "messages" and self.is_unread(figure.coverage)
         if is_unread:
             return self._("not known: too little is read so far")

@@ -11,7 +11,7 @@ import pytest
 from crm_platform_tests.oracle.worlds import random_facts
 from crm_platform_tests.serving.pages.site import Site, Told, key_of, published
 
-PAGES = ("/executive", "/campaigns", "/support")
+PAGES = ("/executive", "/campaigns", "/support", "/audience")
 RANGES = ("", "?range=7d", "?range=28d", "?range=90d", "?range=month", "?from=2026-10-03&to=2026-11-22")
 
 
@@ -78,6 +78,16 @@ def expected(site: Site, figure: dict[str, str]) -> float | None:
         of = len(answered) + missed
         return sum(seconds <= target for seconds in answered) / of if of else None
     within = [row for row in rows if first <= row["day"] <= last]
+    if how in {"people", "returned"}:
+        shares = [row["whole_share"] for row in site.published("select whole_share from kpi.contact_activity_daily")]
+        if how == "returned":
+            if not shares or shares[-1] is None or shares[-1] < 0.95:
+                return None
+            silence = dt.timedelta(days=30)
+            within = [row for row in within if row["previous_day"] and row["previous_day"] < row["day"] - silence]
+        return len({row["chat_id"] for row in within if how == "people" or row["is_history_whole"]})
+    if any(row[name] is None for row in within for name in column.split(",")):
+        return None
     sums = [sum(row[name] for row in within) for name in column.split(",")]
     if how == "sum":
         return sums[0] if within else None

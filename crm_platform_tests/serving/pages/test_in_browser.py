@@ -34,6 +34,7 @@ PATHS = (
     "/campaigns",
     "/support",
     "/support?from=2026-11-18&to=2026-11-22",
+    "/audience?range=90d",
     "/figures",
 )
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from crm_platform.errors import FixConfiguration
 from crm_platform.languages import ENGLISH, Language
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.bars import Bar, BarChart, HeatMap
+from crm_platform.serving.pages.bars import Bar, BarChart, Cell, HeatMap
 from crm_platform.serving.pages.chart import country
 from crm_platform.serving.pages.costs import CampaignCosts, parse_costs, read_amount
 from crm_platform.serving.pages.period import read_period
@@ -284,3 +284,27 @@ def test_an_amount_is_read_rightly_or_refused(whole: int, cents: int, grouping: 
 def test_a_country_is_called_by_its_name(language: str, code: str, words: str):
     assert Language(language).region(code) == words
     assert country(Language(language), "(unknown)") in {"not known", "haijulikani"}
+
+
+def test_a_triangle_writes_what_fits_and_gives_small_cohorts_no_shade():
+    texts = ("45.9 %", "46 %", "46")
+    cells = [[Cell(0.459, 1, texts=texts), Cell(0.2, 2, texts=("20.0 %",))], [Cell(0.9, 4, is_plain=True, texts=texts)]]
+    triangle = HeatMap(rows=["Sep", "Oct"], columns=["1", "2"], cells=cells, row=30)
+    wide, narrow = (ET.fromstring(triangle.svg(Size(width, 0), "Who came back")) for width in (544, 110))
+    assert wide.attrib["viewBox"] == "0 0 544 82"
+    looks = [one.attrib["class"] for one in wide if one.tag.endswith("rect")]
+    assert looks == ["heat h8", "heat h3", "heat none"]  # the largest is of those with a shade, and nothing is empty
+    assert [one.text for one in wide.iter() if "in" in one.attrib.get("class", "").split()] == [
+        "45.9 %",
+        "20.0 %",
+        "45.9 %",
+    ]
+    assert [one.text for one in narrow.iter() if "in" in one.attrib.get("class", "").split()] == ["46 %", "46 %"]
+
+
+def test_names_of_lines_stay_apart_and_above_those_of_the_days():
+    days = [TODAY - dt.timedelta(days=number) for number in range(3)]
+    lines = [Line(name, [9.0, 5.0, 0.0]) for name in ("one", "two", "three")]
+    drawn = LineChart(days=days, lines=lines, words=str, day_words=str).svg(Size(544, 240), "Lines")
+    places = [float(one.attrib["y"]) for one in ET.fromstring(drawn) if one.attrib.get("class", "").startswith("name")]
+    assert sorted(places) == [190.0, 205.0, 220.0]

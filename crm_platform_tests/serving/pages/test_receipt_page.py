@@ -20,7 +20,7 @@ from crm_platform.settings import Settings
 from crm_platform.tables import TABLES
 from crm_platform_tests.serving.pages.site import Site, read
 
-PAGES = ("/executive", "/campaigns", "/support")
+PAGES = ("/executive", "/campaigns", "/support", "/audience")
 
 
 def receipts(site: Site) -> list[str]:

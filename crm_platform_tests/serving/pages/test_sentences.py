@@ -16,7 +16,7 @@ from crm_platform_tests.serving.pages.site import Site, publish_world
 
 NOW = dt.datetime(2026, 11, 22, 11, 5, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
-PAGES = ("/executive", "/campaigns", "/support")
+PAGES = ("/executive", "/campaigns", "/support", "/audience")
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +163,26 @@ def test_what_is_not_read_yet_is_not_said_to_be_nothing(unread: Site, path: str)
     figure = unread.get(path).text.partition('id="figure-first_response"')[2].partition('id="figure-')[0]
     assert "not known: too little is read so far" in figure
     assert "yaliyosomwa hadi sasa" in sentence(unread, path, **{"accept-language": "sw"})
+
+
+def test_the_audience_is_told_in_words(saturdays: Site):
+    told = sentence(saturdays, "/audience?range=28d")
+    assert "12 contacts wrote in the last 28 days; 0 for the first time, 0 after 30 days of silence." in told
+    assert "Nobody opted out." in told
+    assert "Hakuna aliyejiondoa" in sentence(saturdays, "/audience?range=28d", cookie="lang=sw")
+    assert "Personne ne s’est désinscrit" in sentence(saturdays, "/audience?range=28d", cookie="lang=fr")
+    assert "Nobody wrote on 15 Nov" in sentence(saturdays, "/audience?from=2026-11-15&to=2026-11-15")
+    assert "How many contacts wrote on 1 Jan is not known yet" in sentence(
+        saturdays, "/audience?from=2026-01-01&to=2026-01-01"
+    )
+
+
+def test_who_is_new_is_not_told_while_histories_are_not_whole(site: Site):
+    page = site.get("/audience").text.replace("\u00a0", " ")
+    why = "not known: only 85.2 % of the histories are read to their beginning"
+    for name in ("wrote_first", "came_back"):
+        figure = page.partition(f'id="figure-{name}"')[2].partition('id="figure-')[0]
+        assert 'value=""' in figure
+        assert why in figure
+    chart = page.partition('id="new_and_back"')[2].partition("</section>")[0]
+    assert f'<p class="nothing">{why}</p>' in chart
