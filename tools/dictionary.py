@@ -221,7 +221,7 @@ def generate() -> str:
         "",
         "## What cannot be answered",
         "",
-        "Neither from these tables nor from anything else that the platform holds: what the CRM does not send stays unknown.",
+        "Neither from these tables nor from anything else the platform holds. What the CRM does not send is unknown.",
         "[The saved questions](questions/README.md) can be answered.",
         "",
         *_grid(("question", "why not"), _UNANSWERED),
