@@ -1,7 +1,8 @@
 """`python -m tools.dictionary`: the data dictionary, docs/data-dictionary.md, written from the declared tables.
 
-What belongs here: laying the declarations out for a reader, and which columns join. What does not: any meaning of a
-table or column (metrics/, core/, schemas/), the same words as comments in the DuckDB file (publish/database.py).
+What belongs here: laying the declarations out for a reader, which columns join, and what no table answers. What does
+not: any meaning of a table or column (metrics/, core/, schemas/), the same words as comments in the DuckDB file
+(publish/database.py).
 """
 
 from __future__ import annotations
@@ -105,6 +106,74 @@ _READING: Final = """\
 - A rule that meets a NULL holds.
 """
 
+_UNANSWERED: Final = (
+    (
+        "Who of a campaign's recipients got, read or answered it?",
+        "The report has five counts for the whole campaign, and a message does not name its campaign.",
+    ),
+    (
+        "Which template was sent, and which campaign brought a reply or an opt-out?",
+        "A message of type `template` names neither. `origin` says that one came within 72 h before; which, it cannot.",
+    ),
+    (
+        "When was a message delivered or read?",
+        "The API sends the newest `status` without a time, and only when its chat is fetched again.",
+    ),
+    (
+        "How were a campaign's reads spread over hours or days?",
+        "A report is the count at its request. The platform keeps each content that it saw, not what lay between.",
+    ),
+    (
+        "What did a message, a conversation or a contact cost?",
+        "The API has no prices. What you paid for a campaign can stand in `campaign_costs.csv`.",
+    ),
+    (
+        "What did customers buy, and did a campaign sell anything?",
+        "Orders and amounts are not in the CRM's API.",
+    ),
+    (
+        "How satisfied were customers?",
+        "Ratings come by events only (`csat_submitted`), which the platform does not receive.",
+    ),
+    (
+        "What were conversations about?",
+        "Texts are never published: messages here have a type, a direction and times.",
+    ),
+    (
+        "Who wrote each reply?",
+        "The API promises no sender. Where none came, the chat's assignee is credited, or nobody: `(unassigned)`.",
+    ),
+    (
+        "How much did bots answer?",
+        "A bot's message looks like a person's. Only senders named in `CRM_AUTOMATION_SENDERS` are told apart.",
+    ),
+    (
+        "When were agents at work, or online?",
+        "The API tells of no shifts and no presence. `first_reply_at` and `last_reply_at` say when they wrote.",
+    ),
+    (
+        "Who was a chat assigned to before the platform ran?",
+        "The API sends no history of assignments; known are those that were made here and those that events told.",
+    ),
+    (
+        "What was a contact's segment at an earlier time?",
+        "Custom fields are stored as they are now. The platform keeps no history of them.",
+    ),
+    (
+        "When did a contact really leave, or who deleted it?",
+        "The list just lacks it. It is gone from the first full sweep on that misses it; nobody says why.",
+    ),
+    (
+        "Which contacts are the same person?",
+        "A contact is a number. Somebody with two numbers is two contacts.",
+    ),
+    (
+        "Who blocked the number or reported it as spam?",
+        "The API does not say. `failed` counts what was not delivered, for any reason.",
+    ),
+)
+"""Questions that people ask and that this data has no answer to, each with the reason."""
+
 
 def generate() -> str:
     """The whole document."""
@@ -149,6 +218,13 @@ def generate() -> str:
         "What the figures of each KPI table are made from, core tables and what the API sent (`raw`, not published):",
         "",
         *_grid(("KPI table", "made from"), ((_link(table), ", ".join(map(_code, made_from(table)))) for table in kpis)),
+        "",
+        "## What cannot be answered",
+        "",
+        "Neither from these tables nor from anything else the platform holds. What the CRM does not send is unknown.",
+        "[The saved questions](questions/README.md) can be answered.",
+        "",
+        *_grid(("question", "why not"), _UNANSWERED),
         "",
         "## Every KPI table",
         "",

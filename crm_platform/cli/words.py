@@ -30,6 +30,8 @@ Form = Literal["table", "json", "csv"]
 # Characters, on a terminal: a longer cell is cut; a column with longer cells is wrapped, but never to fewer than these.
 _LONGEST = 120
 _LEAST = 20
+_LONGEST_WORD = 40  # a longer one is broken
+_BETWEEN = 3  # a rule and two blanks
 
 
 class ByHand(TypedDict):
@@ -139,20 +141,22 @@ def write_rows(
     from rich.text import Text
 
     cells = [["–" if value is None else one_line(_drawn(value)) for value in row] for row in rows]
-    shown = len(names)
+    shown = list(range(len(names)))
     if not whole:
         cells = [[_cut(cell) for cell in row] for row in cells]
-        shown = _fitting(names, cells, width=out.width)
+        shown = fitting(names, cells, width=out.width)
     drawn = Frame(box=SIMPLE_HEAD, pad_edge=False, show_header=header, title=title or None, title_justify="left")
-    for number, name in enumerate(names[:shown]):
+    for number in shown:
         # Words of a heading may stand below each other; an id, a date or a number is not cut for its neighbours' sake.
-        is_short = not whole and _longest(cells, number) <= _LEAST
-        drawn.add_column(name.replace("_", "\n"), overflow="fold", no_wrap=is_short or name.endswith("_id"))
+        room, longest = _room(names[number], cells, number)
+        is_whole = names[number].endswith("_id") or (not whole and longest <= room)
+        heading = names[number].replace("_", "\n")
+        drawn.add_column(heading, overflow="fold", no_wrap=is_whole and room + _BETWEEN < out.width)
     for row in cells:
-        drawn.add_row(*(Text(cell) for cell in row[:shown]))  # as Text: a name is no markup
+        drawn.add_row(*(Text(row[number]) for number in shown))  # as Text: a name is no markup
     out.print(drawn)
-    if shown < len(names):
-        click.echo(f"{len(names) - shown} columns more: widen the terminal, or add --json or --csv", err=True)
+    if len(shown) < len(names):
+        click.echo(f"{len(names) - len(shown)} columns more: widen the terminal, or add --json or --csv", err=True)
 
 
 def one_line(text: str) -> str:
@@ -169,16 +173,22 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _longest(cells: Sequence[Sequence[str]], number: int) -> int:
-    return max((len(row[number]) for row in cells), default=0)
-
-
-def _fitting(names: Sequence[str], cells: Sequence[Sequence[str]], *, width: int) -> int:
-    """How many columns, from the first on, a terminal can show without squeezing their words to nothing."""
-    left = width - 1
+def fitting(names: Sequence[str], cells: Sequence[Sequence[str]], *, width: int) -> list[int]:
+    """Which columns a terminal can show without squeezing their words to nothing; those that stand first come first."""
+    shown, left = [], width - 1
     for number, name in enumerate(names):
-        heading = max(map(len, name.split("_")))
-        left -= max(heading, min(_LEAST, _longest(cells, number))) + 3  # a rule and two blanks
-        if left < 0:
-            return max(1, number)
-    return len(names)
+        room, _ = _room(name, cells, number)
+        if room + _BETWEEN <= left:
+            shown.append(number)
+            left -= room + _BETWEEN
+    return shown or [0]
+
+
+def _room(name: str, cells: Sequence[Sequence[str]], number: int) -> tuple[int, int]:
+    """How many characters wide a column has to be, and how long its longest cell is. Ids and words are not broken."""
+    from rich.cells import cell_len
+
+    longest = max((cell_len(row[number]) for row in cells), default=0)
+    word = max((cell_len(word) for row in cells for word in row[number].split(" ")), default=0)
+    least = longest if name.endswith("_id") else max(min(_LEAST, longest), min(_LONGEST_WORD, word))
+    return max(*map(len, name.split("_")), least), longest

@@ -16,10 +16,9 @@ from crm_platform_tests.publish.conftest import build, tables
 __all__ = ["build", "data_folder", "settings", "snapshot", "tables"]  # two of them are publishing's own fixtures
 
 
-@pytest.fixture(scope="session")
-def settings(tmp_path_factory) -> Settings:
-    """Settings of a data folder with a published snapshot of 60 contacts and 45 days."""
-    crm = world(tmp_path_factory.mktemp("analysts") / "data", contacts=60, days=45)
+def crawled_and_published(root: Path, **options: int) -> Settings:
+    """Crawl, build and publish a sandbox's whole world (see SandboxOptions) into a data folder; its settings."""
+    crm = world(root, **options)
     crm.refresh()
     now = crm.time.now
     store = DuckDbWarehouse(crm.settings.models_path, lock_dir=crm.settings.lock_dir)
@@ -28,6 +27,12 @@ def settings(tmp_path_factory) -> Settings:
         models.build(store, table, settings=crm.settings)
     publish(store, settings=crm.settings, now=now)
     return crm.settings
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory) -> Settings:
+    """Settings of a data folder with a published snapshot of 60 contacts and 45 days."""
+    return crawled_and_published(tmp_path_factory.mktemp("analysts") / "data", contacts=60, days=45)
 
 
 @pytest.fixture(scope="session")

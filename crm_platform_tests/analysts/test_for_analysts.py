@@ -75,12 +75,15 @@ def test_every_message_falls_into_one_conversation(snapshot):
     assert sum(row["conversations"] for row in found) == counted["conversations"]
 
 
+def headings(text: str) -> set[str]:
+    return {re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in text.splitlines()}
+
+
 @pytest.mark.parametrize("name", DOCS)
 def test_links_lead_somewhere(name):
-    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
-    headings = {re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in text.splitlines()}
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings, target
-        elif "://" not in target:
-            assert (ROOT / "docs" / target).exists(), target
+    for target in re.findall(r"\]\(([^)]+)\)", (ROOT / "docs" / name).read_text(encoding="utf-8")):
+        if "://" not in target:
+            path, _, heading = target.partition("#")
+            leads_to = ROOT / "docs" / (path or name)
+            assert leads_to.exists(), target
+            assert not heading or heading in headings(leads_to.read_text(encoding="utf-8")), target
