@@ -17,7 +17,7 @@ from crm_platform.serving.pages import daily, numbers
 from crm_platform.serving.pages.bars import Cell, HeatMap
 from crm_platform.serving.pages.chart import Chart, ChartColumn
 from crm_platform.serving.pages.published import Row
-from crm_platform.serving.pages.tiles import Source, Tile, TileWords, over_days
+from crm_platform.serving.pages.tiles import Source, Tile, TileWords, on_one_page, over_days
 from crm_platform.serving.pages.view import Content, View
 
 _FEW: Final = 10  # contacts of a cohort, below which a share says little
@@ -96,7 +96,7 @@ _FEWER: Final = N_(", {change} fewer than {before}")
 def build(view: View) -> Content:
     """Build the page."""
     wrote, new, back = _wrote(view), _among_whole(view, NEW, "new_active"), _among_whole(view, BACK, "reactivated")
-    opt_outs = _opt_outs(view)
+    wrote, new, back, opt_outs, conversations = on_one_page([wrote, new, back, _opt_outs(view), _conversations(view)])
     said = (_say_wrote(view, wrote, new, back), _say_kept(view), _say_opt_outs(view, opt_outs))
     retention = _retention(view)
     drawn = [
@@ -111,7 +111,7 @@ def build(view: View) -> Content:
     ]
     return Content(
         sentence=" ".join(f"{one}." for one in said if one),
-        figures=[wrote, new, back, opt_outs, _conversations(view)],
+        figures=[wrote, new, back, opt_outs, conversations],
         charts={chart.name: chart for chart in drawn},
     )
 
