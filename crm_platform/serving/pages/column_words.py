@@ -26,6 +26,11 @@ VALUE_WORDS: Final[Mapping[str, Mapping[str, Words]]] = {
         "active": N_("going on"),
         "quiet": N_("quiet"),
     },
+    "origin": {
+        # Translators: what a chat began with: a campaign, or the customer by himself
+        "campaign": N_("a campaign"),
+        "organic": N_("of their own accord"),
+    },
     "resolved_by": {
         # Translators: how a conversation was resolved
         "operator": N_("marked as done"),
