@@ -178,7 +178,7 @@ def _chart(view: View, rows: Sequence[Row], *, of: int) -> Chart:
             ChartColumn("waiting_since", view._("Waiting"), "text"),
             ChartColumn("waited_seconds", view._("Waiting"), "seconds"),
             ChartColumn("last_inbound_at", view._(column_words("last_inbound_at")), "text"),
-            ChartColumn("window_left_seconds", view._("24-hour window"), "seconds"),
+            ChartColumn("window_left_seconds", view._("Window closes in"), "seconds"),
             ChartColumn("assigned_to", view._(column_words("assignee")), "text"),
             ChartColumn("origin", view._(column_words("origin")), "text"),
             ChartColumn("region", view._(column_words("region")), "region"),
