@@ -137,6 +137,11 @@ class Language:
         """Write a number in a form of Python's, `,d` or `,.1f`, with the language's own comma and point."""
         return f"{value:{form}}".translate(_separators(self.code))
 
+    @property
+    def units(self) -> list[tuple[int, str]]:
+        """Units of time, largest first: its seconds, and how `{n}` of it are written."""
+        return [(size, self.gettext(words, n="{n}")) for size, words in _UNITS]
+
     def duration(self, seconds: float) -> str:
         """Write seconds in their two largest units: `0.4 s`, `42 s`, `4 min 12 s`, `1 h 05 min`, `2 d 4 h`."""
         whole = round(seconds)

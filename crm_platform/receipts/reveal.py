@@ -26,23 +26,32 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Revealed:
-    """A chat as the CRM knows it. `whatsapp_number`: as the API sent it, None when it sent none."""
+    """A chat as the CRM knows it. `whatsapp_number`, `name`: as the API sent them, None when it sent none."""
 
     chat_id: str
     whatsapp_number: str | None
+    name: str | None
 
 
-def reveal(settings: Settings, pseudonyms: Iterable[str], *, purpose: str, now: dt.datetime) -> Mapping[str, Revealed]:
+def reveal(
+    settings: Settings,
+    pseudonyms: Iterable[str],
+    *,
+    purpose: str,
+    now: dt.datetime,
+    who: Mapping[str, str] | None = None,
+) -> Mapping[str, Revealed]:
     """The chats behind pseudonyms, by pseudonym; one that is erased or unknown is left out.
 
-    `purpose`: what is written to the audit log, with the time (`now`, aware), the user and how many chats were asked
-    for: before anything is revealed. Raises Busy when the warehouse is locked.
+    `purpose`: what is written to the audit log, with the time (`now`, aware), how many chats were asked for, and `who`
+    asks (unset: the user of this shell): before anything is revealed. Raises Busy when the warehouse is locked.
     """
     wanted = sorted(set(pseudonyms))
     if not wanted:
         return {}
     audit = Audit(settings.audit_dir, now=lambda: now)
-    audit.write("revealed", who=f"cli:{getpass.getuser()}", what=purpose, chats=len(wanted))
+    asking = {"who": f"cli:{getpass.getuser()}"} if who is None else who
+    audit.write("revealed", **asking, what=purpose, chats=len(wanted))
     _log.warning("%d chats revealed for %s", len(wanted), purpose)
     live = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
     if not live.path.exists():
@@ -52,11 +61,13 @@ def reveal(settings: Settings, pseudonyms: Iterable[str], *, purpose: str, now: 
         found = session.query(
             f"""
             select * from (
-                select {pseudonym_sql("chat_id", "chat")} as pseudonym, chat_id, whatsapp_number
+                select {pseudonym_sql("chat_id", "chat")} as pseudonym, chat_id, whatsapp_number, name
                 from {raw.Contacts.full_name()}
             ) as contacts
             where pseudonym in (select unnest(?))
             """,
             [wanted],
         )
-    return {row["pseudonym"]: Revealed(row["chat_id"], row["whatsapp_number"]) for row in found.to_pylist()}
+    return {
+        row["pseudonym"]: Revealed(row["chat_id"], row["whatsapp_number"], row["name"]) for row in found.to_pylist()
+    }

@@ -91,6 +91,10 @@ TOLD: Final[Mapping[str, tuple[str, str]]] = {
         N_("There is no such figure"),
         N_("It may have been of an earlier snapshot. Follow a figure's rows from its page."),
     ),
+    "no_such_chat": (
+        N_("There is no such chat"),
+        N_("No chat that is stored goes by this pseudonym. It may have been erased. Follow a chat from the page Now."),
+    ),
     "no_such_chart": (
         N_("There is no such chart"),
         N_("Follow a chart's rows from its page."),

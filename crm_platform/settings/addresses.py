@@ -74,6 +74,23 @@ def mail_server(url: SecretStr) -> SecretStr:
     return url
 
 
+def chat_url_template(template: str) -> str:
+    """Read the address of a chat's page in the CRM, with a place for what tells chats apart."""
+    shape = "write an address like https://crm.example/chats/{chat_id}; {whatsapp_number} is the other place there is"
+    parts = _parts(template, shape)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError(shape)
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("over http:// everybody on the way could read whose chat it is; write https://")
+    _host(parts.hostname, shape)
+    beyond = template.partition(parts.netloc)[2]
+    places = re.findall(r"\{[^{}]*\}", beyond)
+    plain = re.sub(r"\{(chat_id|whatsapp_number)\}", "", beyond)
+    if not places or not re.fullmatch(r"[\w.~!$&'()*+,;=:@%/?#-]*", plain, re.ASCII):
+        raise ValueError(f"it holds another place, none, or a character that no address can hold; {shape}")
+    return template
+
+
 def warehouse(url: str) -> str:
     """Read a warehouse's address."""
     shape = "write clickhouse://…, or leave it unset for DuckDB under the data folder"

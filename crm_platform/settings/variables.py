@@ -188,8 +188,15 @@ class Settings(BaseSettings):
     viewer_secret_file: Path | None = Field(None, description="A file that holds the viewers' secret.")
     analyst_secret: RoleSecret | None = Field(None, description="Opens the KPI API and exports besides.")
     analyst_secret_file: Path | None = Field(None, description="A file that holds the analysts' secret.")
-    admin_secret: RoleSecret | None = Field(None, description="Opens /metrics and the audit log besides.")
+    admin_secret: RoleSecret | None = Field(
+        None, description="Opens /metrics, the audit log and the names behind chats besides."
+    )
     admin_secret_file: Path | None = Field(None, description="A file that holds the admins' secret.")
+    chat_url_template: Annotated[str, AfterValidator(addresses.chat_url_template)] | None = Field(
+        None,
+        description="A chat's page in the CRM, https://crm.example/chats/{chat_id} or with {whatsapp_number}: the page "
+        "Now leads admins there.",
+    )
     serve_hosts: Annotated[TextList, AfterValidator(addresses.host_names)] = Field(
         (), description="Host names that `crm serve` answers to beside this machine's own."
     )

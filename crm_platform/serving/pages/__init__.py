@@ -14,12 +14,12 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from crm_platform.errors import InvalidRequest, NotFound
-from crm_platform.serving.pages import audience, campaigns, executive, support
+from crm_platform.serving.pages import audience, campaigns, chat, executive, now, support
 from crm_platform.serving.pages.chart import Chart
 from crm_platform.serving.pages.figures import explain
 from crm_platform.serving.pages.frame import Frame, preferences
 from crm_platform.serving.pages.period import BadAddress
-from crm_platform.serving.pages.view import Build, View
+from crm_platform.serving.pages.view import NOW, Build, View
 from crm_platform.serving.refusals import Refused
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ BUILDS: Final[Mapping[str, Build]] = {
     "campaigns": campaigns.build,
     "support": support.build,
     "audience": audience.build,
+    NOW: now.build,
 }
 
 
@@ -72,7 +73,9 @@ def routes() -> list[BaseRoute]:
 
     def chart_csv(request: Request) -> Response:
         view, chart = found(request)
-        file = f"{view.page}-{chart.name}-{view.period.start}-{view.period.end}.csv"
+        cut = view.published.as_of.astimezone(view.published.zone)
+        of = f"{cut:%Y-%m-%dT%H%M}" if view.is_of_now else f"{view.period.start}-{view.period.end}"
+        file = f"{view.page}-{chart.name}-{of}.csv"
         return Response(
             chart.csv(),
             media_type="text/csv; charset=utf-8",
@@ -88,6 +91,7 @@ def routes() -> list[BaseRoute]:
         *(Route(f"/{name}", page) for name in BUILDS),
         Route("/figures", explain),
         Route("/receipt", receipt),
+        Route("/chat", chat.reveal_chat),
         Route("/preferences", preferences),
         Route("/state.json", state),
         Route("/charts/{page}/{chart}.csv", chart_csv),

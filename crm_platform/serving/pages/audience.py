@@ -89,9 +89,6 @@ CONVERSATIONS = TileWords(
     columns=("kpi.conversations_daily.conversations",),
 )
 
-_MORE: Final = N_(", {change} more than {before}")
-_FEWER: Final = N_(", {change} fewer than {before}")
-
 
 def build(view: View) -> Content:
     """Build the page."""
@@ -190,9 +187,6 @@ def _say_wrote(view: View, wrote: Tile, new: Tile, back: Tile) -> str:
             return view._("How many contacts wrote {when} is not known yet", when=view.when)
         return view._("Nobody wrote {when}", when=view.when)
     words = view.ngettext("1 contact wrote {when}", "{n} contacts wrote {when}", int(wrote.value), when=view.when)
-    if wrote.trend in {"better", "worse"}:
-        moved = _MORE if wrote.rises else _FEWER
-        words += view._(moved, change=view.difference(wrote), before=view.before)
     if new.value is None or back.value is None:
         return words
     return words + view._(

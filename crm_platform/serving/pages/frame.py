@@ -6,7 +6,6 @@ page asks of its request (view.py), what it says (executive.py and its like, fig
 
 from __future__ import annotations
 
-import datetime as dt
 import gzip
 import threading
 from collections.abc import Mapping
@@ -30,7 +29,7 @@ from crm_platform.serving.pages.period import BadAddress, read_period
 from crm_platform.serving.pages.published import PublishedFigures
 from crm_platform.serving.pages.receipt import behind
 from crm_platform.serving.pages.tiles import SEEN_WORDS
-from crm_platform.serving.pages.view import Build, Notice, Status, Theme, View
+from crm_platform.serving.pages.view import NOW, Build, Notice, Status, Theme, View
 from crm_platform.serving.pauses import Pauses
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.serving.static import static_url
@@ -43,12 +42,13 @@ PAGES: Final[Mapping[str, tuple[Words, Words]]] = {
     "campaigns": (N_("Campaigns"), N_("Campaign ROI")),
     "support": (N_("Support"), N_("Support health")),
     "audience": (N_("Audience"), N_("Audience")),
+    NOW: (NP_("page", "Now"), N_("Who waits for a reply now")),
 }
 # Who may come in, and what they may do.
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "viewer": (N_("viewer"), N_("Sees the pages.")),
     "analyst": (N_("analyst"), N_("Sees the pages, and may export figures.")),
-    "admin": (N_("admin"), N_("May export figures, and sees metrics and the audit log.")),
+    "admin": (N_("admin"), N_("May export figures, and sees metrics, the audit log and who is behind a chat.")),
 }
 
 _MOST_KEPT: Final = 32 << 20  # bytes of packed pages
@@ -131,6 +131,7 @@ class Frame:
             settings=request.app.state.settings,
             published=published,
             visitor=request.state.visitor,
+            now=request.app.state.now(),
         )
         try:
             return make(period=read_period(dict(query), today=published.today))
@@ -144,7 +145,7 @@ class Frame:
         if published is None:
             return _without_figures(request, page=page, broken=broken)
         view = self.view(request, published, page=page)
-        status = self._status(request, view, broken)
+        status = self._status(view, broken)
         key = (
             published.opened.snapshot.id,
             page,
@@ -156,6 +157,7 @@ class Frame:
             view.visitor.role,
             view.visitor.can_leave,
             stamp(view.settings.root),
+            view.age // 60 if view.is_of_now else None,  # such a page says how old it is
         )
         kept = self._kept.get(key)
         if kept is not None:
@@ -190,12 +192,11 @@ class Frame:
         if published is None:
             return _without_figures(request, page="receipt", broken=broken)
         view = self.view(request, published, page="receipt")
-        status = self._status(request, view, broken)
+        status = self._status(view, broken)
         return HTMLResponse(_filled("receipt.html", view, status=status, broken=broken, behind=behind(view)))
 
-    def _status(self, request: Request, view: View, broken: str) -> Status:
-        now: dt.datetime = request.app.state.now()
-        return view.status(now, broken=broken, pause=self._pauses.now(view.settings, now=now))
+    def _status(self, view: View, broken: str) -> Status:
+        return view.status(broken=broken, pause=self._pauses.now(view.settings, now=view.now))
 
 
 def _without_figures(request: Request, *, page: str, broken: str) -> Response:

@@ -152,6 +152,29 @@ class PublishedFigures:
         return next((row["day"] for row in self.rows("response_times_daily")), None)
 
     @functools.cached_property
+    def open_waits(self) -> list[Row]:
+        """The open waits, oldest first, each with its chat's `last_inbound_at` and whom it is `assigned_to` now.
+
+        Instants are UTC without a zone, as published tables hold them.
+        """
+        if not {"core.response_waits", "core.chats", "core.assignments"} <= self.opened.manifest.tables.keys():
+            return []
+        found = self.opened.rows(
+            """
+            select waits.*, chats.last_inbound_at, assigned.agent as assigned_to
+            from core.response_waits as waits
+            join core.chats as chats on chats.chat_id = waits.chat_id
+            left join (
+                select chat_id, arg_max(struct_pack(agent := agent), number).agent as agent
+                from core.assignments group by chat_id
+            ) as assigned on assigned.chat_id = waits.chat_id
+            where waits.state = 'open'
+            order by waits.waiting_since, waits.chat_id
+            """
+        )
+        return [_short(row) for row in found]
+
+    @functools.cached_property
     def judged_campaigns(self) -> frozenset[str]:
         """Ids of the campaigns that engagement is judged by."""
         asked = self.asked

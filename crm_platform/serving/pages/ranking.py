@@ -63,17 +63,18 @@ _VISIBLE_GAP: Final = 0.005  # percentage points: less is the arithmetic of floa
 
 @dataclass(frozen=True, slots=True)
 class RankingPage:
-    """One page of the ranking."""
+    """One page of a list."""
 
     rows: Sequence[Row]
     number: int
     last: int
     count: int
+    size: int = PAGE_ROWS
 
     @property
     def first(self) -> int:
         """Number of its first row."""
-        return (self.number - 1) * PAGE_ROWS + 1
+        return (self.number - 1) * self.size + 1
 
 
 def ranking(view: View, rows: Sequence[Row], *, has_costs: bool) -> Chart:
@@ -133,12 +134,12 @@ def sort_order(view: View) -> tuple[str, bool]:
     return column, view.get("dir") != "asc"
 
 
-def page_of(view: View, rows: Sequence[Row]) -> RankingPage:
-    """The page asked for, else the first."""
-    last = max(1, -(-len(rows) // PAGE_ROWS))
+def page_of(view: View, rows: Sequence[Row], *, size: int = PAGE_ROWS) -> RankingPage:
+    """The page asked for, else the first. `size`: most rows of a page."""
+    last = max(1, -(-len(rows) // size))
     asked = view.get("page")
     number = min(last, max(1, int(asked))) if asked.isdecimal() and len(asked) < 7 else 1
-    return RankingPage(rows[(number - 1) * PAGE_ROWS : number * PAGE_ROWS], number, last, len(rows))
+    return RankingPage(rows[(number - 1) * size : number * size], number, last, len(rows), size)
 
 
 def flags(view: View, row: Row, *, is_counted: bool) -> list[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from crm_platform.api import Closed
@@ -24,6 +24,9 @@ from crm_platform.serving.pages.tiles import Tile, TileWords, receipt_href
 from crm_platform.settings import Settings
 
 Theme = Literal["light", "dark", "auto"]
+
+NOW: Final = "now"
+"""The page that shows one moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,10 @@ class Notice:
 
 @dataclass(slots=True)
 class View:
-    """One request for one page: how it is to be said, over which days, and the words and numbers that follow."""
+    """One request for one page: how it is to be said, over which days, and the words and numbers that follow.
+
+    `now`: when it came, aware.
+    """
 
     page: str
     path: str
@@ -65,6 +71,7 @@ class View:
     published: PublishedFigures
     period: Period
     visitor: Visitor
+    now: dt.datetime
     notice: Notice | None = None
     chips: list[Chip] = field(default_factory=list)
 
@@ -181,6 +188,16 @@ class View:
         )
 
     @property
+    def is_of_now(self) -> bool:
+        """Whether the page shows one moment, the cut, and no days."""
+        return self.page == NOW
+
+    @property
+    def age(self) -> float:
+        """How long ago the cut was, in seconds."""
+        return max(0.0, (self.now - self.published.as_of).total_seconds())
+
+    @property
     def target(self) -> str:
         """The first response target, in words."""
         return self.duration(self.settings.first_response_target_seconds)
@@ -289,12 +306,13 @@ class View:
         """Whether the reader's role may follow a link: others are not offered."""
         return self.visitor.may(href)
 
-    def status(self, now: dt.datetime, *, broken: str = "", pause: Closed | None = None) -> Status:
+    def status(self, *, broken: str = "", pause: Closed | None = None) -> Status:
         """Say how old, how complete and how real the figures are.
 
         `broken`: why newer ones cannot be shown. `pause`: until when the CRM lets nobody ask, and why.
         """
-        seen = self.published.coverage(self.period)
+        now_seen = self.published.one("backlog_now").get("coverage")
+        seen = now_seen if self.is_of_now else self.published.coverage(self.period)
         parts = [self._("As of {time}", time=self.time(self.published.as_of))]
         if seen is None:
             parts.append(self._("share of messages seen not known"))
@@ -308,15 +326,20 @@ class View:
             )
         if broken:
             return Status("stale", self._("Old: newer figures are published and cannot be read."), parts)
-        age = now - self.published.as_of
-        if age > self.settings.stale_after:
+        if self.age > self.settings.stale_after.total_seconds():
             return Status(
                 "stale",
                 self._(
                     "Old: published {age} ago. What came since is not in these figures; tell whoever runs the "
                     "platform.",
-                    age=self.duration(age.total_seconds() // 60 * 60),
+                    age=self.duration(self.age // 60 * 60),
                 ),
+                parts,
+            )
+        if self.is_of_now and (seen is None or seen < WELL_COVERED):
+            return Status(
+                "provisional",
+                self._("Provisional: messages are missing that may be questions, or replies to those who wait here."),
                 parts,
             )
         if seen is None:
@@ -330,7 +353,7 @@ class View:
                 ),
                 parts,
             )
-        if self.period.holds_today:
+        if self.period.holds_today and not self.is_of_now:
             return Status(
                 "provisional",
                 self._(

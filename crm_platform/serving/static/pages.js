@@ -231,19 +231,82 @@ document.addEventListener("keydown", (event) => {
 });
 
 // A snapshot published while the page is open: say so, change nothing under the reader's eyes.
-const shown = document.documentElement.dataset.snapshot;
+// The page of who waits shows it by itself.
 async function lookForNewer() {
+  const shown = document.documentElement.dataset.snapshot;
   if (document.hidden || shown === undefined) return;
   try {
     const answer = await fetch("/state.json", { headers: { Accept: "application/json" } });
     const { snapshot } = await answer.json();
-    if (snapshot && snapshot !== shown) {
+    const isLive = document.getElementById("live") !== null;
+    if (snapshot && (snapshot !== shown || (isLive && Date.now() - came > LONGEST))) {
       if (!shown) { location.reload(); return; }
+      if (isLive) { await showNewer(); return; }
       document.querySelector(".newer").hidden = false;
     }
   } catch {
     // The server is being restarted; the next look will tell.
   }
 }
+
+// Who waits: the new page takes the place of the old one. Scroll and focus stay; an open menu is not taken away.
+const PARTS = ["#main", ".status", ".foot"];
+const LONGEST = 600_000; // ms a page of who waits stands without asking again: its figures may have grown old meanwhile
+
+async function showNewer() {
+  if (document.querySelector("#main details.menu[open]")) return;
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (answer.redirected) { location.reload(); return; } // the session is over: to the door
+  if (!answer.ok) return;
+  const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (PARTS.some((name) => !next.querySelector(name))) { location.reload(); return; }
+  const held = document.activeElement;
+  const [place, table] = [scrollY, document.getElementById("waits-table")];
+  const [left, href] = [table?.scrollLeft ?? 0, held?.getAttribute("href")];
+  next.querySelector(".tip").replaceWith(tip);
+  next.querySelector(".told").replaceWith(told);
+  PARTS.forEach((name) => document.querySelector(name).replaceWith(next.querySelector(name)));
+  document.documentElement.dataset.snapshot = next.documentElement.dataset.snapshot;
+  came = Date.now();
+  countOn();
+  document.getElementById("waits-table")?.scrollTo({ left, behavior: "instant" });
+  scrollTo({ top: place, behavior: "instant" });
+  if (!held?.isConnected) {
+    const again = held.id ? document.getElementById(held.id) : [...document.querySelectorAll("#main a")].find((one) => one.getAttribute("href") === href);
+    (again ?? document.getElementById("main")).focus({ preventScroll: true });
+  }
+}
+
+// A duration in whole minutes, in the two largest units, as the page writes it.
+function inMinutes(seconds, units) {
+  const whole = Math.floor(seconds / 60) * 60;
+  const at = Math.max(0, units.findIndex(([size]) => whole >= size || size === 60));
+  const [size, words] = units[at];
+  const [part, partWords] = units[at + 1];
+  const rest = size === 60 ? 0 : Math.floor((whole % size) / part);
+  const written = [words.replace("{n}", Math.floor(whole / size))];
+  if (rest) written.push(partWords.replace("{n}", size === 3600 ? String(rest).padStart(2, "0") : rest));
+  return written.join(" ").replaceAll(" ", "\u00a0");
+}
+
+// Ages are told as of the cut, which was `data-age` seconds old when the page came; from then on they count here.
+let came = Date.now();
+function countOn() {
+  const live = document.getElementById("live");
+  if (!live) return;
+  const passed = Number(live.dataset.age) + (Date.now() - came) / 1000;
+  const units = JSON.parse(live.dataset.units);
+  const ago = live.querySelector("[data-ago]");
+  ago.textContent = ago.dataset.ago.replace("{duration}", inMinutes(passed, units));
+  live.querySelector(".counting").hidden = false;
+  live.querySelectorAll("[data-age]").forEach((one) => { one.textContent = inMinutes(Number(one.dataset.age) + passed, units); });
+  live.querySelectorAll("[data-left]").forEach((one) => {
+    const left = Number(one.dataset.left) - passed;
+    one.textContent = left > 0 ? inMinutes(left, units) : live.dataset.closed;
+    one.classList.toggle("soon", left <= Number(live.dataset.closing));
+  });
+}
+countOn();
+setInterval(countOn, 10_000);
 setInterval(lookForNewer, 60_000);
-document.addEventListener("visibilitychange", lookForNewer);
+document.addEventListener("visibilitychange", () => { countOn(); lookForNewer(); });

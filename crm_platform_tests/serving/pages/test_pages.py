@@ -212,7 +212,7 @@ def test_a_broken_snapshot_leaves_the_last_good_one_standing(tmp_path):
 def test_every_chart_is_a_csv_of_its_table(site: Site, name: str):
     told = site.told(f"/{name}?range=28d")
     addresses = {link for link in told.links if link.startswith("/charts/")}
-    assert len(addresses) > 2
+    assert len(addresses) > (0 if name == "now" else 2)
     for address in addresses:
         answer = site.get(address)
         assert answer.status_code == 200
