@@ -24,7 +24,7 @@ import httpx
 
 from crm_platform.settings import environment_with
 
-PAGES = ("/executive", "/campaigns", "/support", "/audience", "/figures")
+PAGES = ("/executive", "/campaigns", "/support", "/audience", "/now", "/figures")
 TABLE = "/api/v1/kpis/response_times_daily"
 API = (
     "/api/v1/kpis",

@@ -18,7 +18,7 @@ from crm_platform.settings import load_settings
 from crm_platform_tests.serving.published import SECRETS, client_of, publish_rows
 
 PAGE = {"accept": "text/html"}
-PAGES = ("/executive", "/campaigns", "/support", "/audience", "/figures")
+PAGES = ("/executive", "/campaigns", "/support", "/audience", "/now", "/figures")
 FOLDER = Path(serving.__file__).parent
 
 

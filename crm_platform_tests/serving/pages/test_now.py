@@ -49,7 +49,7 @@ def waiting(folder: Path, *, more: int = 0, **settings: object) -> World:
         world.fetch("list_messages", name, AS_OF)
     world.message("old", "o1", AS_OF - 30 * HOUR, "inbound")
     world.message("soon", "s1", AS_OF - 23 * HOUR, "inbound")
-    world.message("soon", "s2", AS_OF - 22 * HOUR - MINUTE, "inbound")
+    world.message("soon", "s2", AS_OF - 22 * HOUR - MINUTE / 2, "inbound")
     world.message("new", "n1", AS_OF - 3 * HOUR - 12 * MINUTE - dt.timedelta(seconds=40), "inbound")
     world.message("again", "a1", AS_OF - 5 * HOUR, "inbound")
     world.message("again", "a2", AS_OF - 4 * HOUR, "outbound")
