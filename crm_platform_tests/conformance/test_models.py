@@ -11,6 +11,7 @@ import pytest
 
 from crm_platform import core
 from crm_platform.models import Cut, build_order, dependencies, render
+from crm_platform.schemas import raw
 from crm_platform.settings import Settings
 from crm_platform.tables import TABLES
 from crm_platform.warehouse.clickhouse import DIALECT
@@ -60,6 +61,7 @@ def built_world(facts: Facts, folder: Path) -> World:
     """The crawl went on for three days after the cut."""
     world = from_facts(facts, folder)
     today = facts.as_of.astimezone(facts.settings.zone).date()
+    world.add(raw.Notes, note_id=1, day=today, at=facts.as_of, who="cli:somebody", text="A note, which no fact makes.")
     world.build(
         facts.as_of + 3 * DAY,
         as_of=facts.as_of,
