@@ -74,7 +74,9 @@ def draw(call, monkeypatch):
     return called
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize(
+    "name", [*TABLES[::6], *(pytest.param(name, marks=pytest.mark.slow) for name in TABLES if name not in TABLES[::6])]
+)
 def test_no_line_is_wider_than_the_terminal(draw, name):
     for width in (60, 80, 97, 200):
         found = draw(width, name, "--limit", "5")

@@ -356,6 +356,7 @@ def test_a_refusal_says_what_to_do(client: httpx.Client, address: str, status: i
     assert word in error["hint"]
 
 
+@pytest.mark.slow
 def test_a_day_of_an_instant_is_the_local_day(tmp_path: Path):
     """Field case 53: in Nairobi the 22nd begins at 21:00 UTC of the 21st; in Berlin a day in October has 25 hours."""
     ends = {"Africa/Nairobi": ("2026-10-24T21:00", 24), "Europe/Berlin": ("2026-10-24T22:00", 25)}

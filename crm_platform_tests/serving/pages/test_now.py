@@ -238,6 +238,7 @@ def test_a_filter_that_there_is_not_is_answered_with_what_there_is(crowd: Site, 
     assert crowd.get(f"/charts/now/waits.csv?{query}").status_code == 400
 
 
+@pytest.mark.slow
 def test_two_hundred_are_shown_the_others_are_counted_and_lead_on(tmp_path: Path):
     shown = publish_world(waiting(tmp_path, more=210), AS_OF, expected_unseen={})
     first = shown.told("/now")

@@ -79,6 +79,7 @@ def test_what_chance_explains_is_about_the_same(even: Site):
     assert "about as in the 7 days before (8 Nov to 14 Nov)" in sentence(even, "/support?range=7d")
 
 
+@pytest.mark.slow
 def test_few_are_told_to_be_few(tmp_path: Path):
     site = weeks(tmp_path, chats=2, minutes=lambda ago: 60 if ago <= 7 else 1)
     assert tile(site, "/support?range=7d", "first_response") == "few: too few to say whether it changed"
