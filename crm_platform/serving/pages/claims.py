@@ -33,6 +33,13 @@ def over_days(published: PublishedFigures, table: str, column: str, period: Peri
 
     None where its kind cannot be judged: a stock, a percentile, a figure that no rows are declared of.
     """
+    found: Claim | None = published.remembered(
+        ("claim", table, column, *period.span, period.today), lambda: _judged(published, table, column, period)
+    )
+    return found
+
+
+def _judged(published: PublishedFigures, table: str, column: str, period: Period) -> Claim | None:
     asked = published.asked
     line = asked.lineage(find_kpi(table), column) if asked else None
     if asked is None or line is None or line.figure.rows.is_stock:
@@ -46,19 +53,19 @@ def over_days(published: PublishedFigures, table: str, column: str, period: Peri
         return verdicts.count(question, counts, counts)
     if figure.quantity or figure.part:
         how = verdicts.median if figure.quantity else verdicts.rate
-        sides = [_rows(published, asked, line, one) for one in (period, before)]
+        sides = [_rows(asked, line, one) for one in (period, before)]
         return how(question, sides[0], sides[1])
     return None
 
 
-def _rows(published: PublishedFigures, asked: SnapshotReader, line: Lineage, period: Period) -> verdicts.Rows:
+def _rows(asked: SnapshotReader, line: Lineage, period: Period) -> verdicts.Rows:
     """The rows behind a figure by chat: what a median is of, or whether a row is in the part of a rate."""
-    figure, key = line.figure, (line.table.table, line.column)
+    figure = line.figure
     value = figure.quantity or f"case when {asked.expand(figure.part)} then 1 else 0 end"
     day = asked.expand(figure.rows.day or figure.rows.by["day"])
     behind = asked.over(line, *period.span)
     sql = behind.asking(f"select r.chat_id as cluster, {day} as day, {value} as value from behind as r")
-    found = published.remembered(("claim", *key, *period.span), lambda: asked.query(sql, behind.parameters))
+    found = asked.query(sql, behind.parameters)
     known = found.filter(found["value"].is_valid())
     return verdicts.Rows(value=known["value"], cluster=known["cluster"], day=known["day"].to_pylist())
 

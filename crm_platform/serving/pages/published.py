@@ -35,7 +35,7 @@ class PublishedFigures:
         self.opened = opened
         self.zone = zone_of(opened.manifest.timezone)
         self._kept: dict[object, Any] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what is asked may ask for more
 
     @functools.cached_property
     def asked(self) -> SnapshotReader | None:
