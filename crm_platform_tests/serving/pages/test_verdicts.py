@@ -116,3 +116,36 @@ def test_every_page_shows_the_same_days_unless_told(even: Site, page: str):
     """Field case 50."""
     assert re.search(r'<a href="[^"]*range=28d" aria-current="true">', even.get(f"/{page}").text)
     assert f'href="/{page}?range=90d"' in even.get("/executive?range=90d").text
+
+
+# Campaigns.
+
+
+def sendings(folder: Path, sent: list[tuple[float, str, int]]) -> Site:
+    """Campaigns of 1,000 messages, by how many days ago, their status, and how many read them."""
+    world = World(folder, Settings(data_dir=folder))
+    for number, (ago, status, readers) in enumerate(sent):
+        at = NOW - ago * DAY
+        world.campaign(f"k{number}", [(at, status)], created_at=at, scheduled_at=at)
+        figures = {"total_recipients": 1000, "delivered": 1000, "read": readers, "replied": 10, "failed": 0}
+        world.report(f"k{number}", max(at, NOW - HOUR), **figures)
+    return publish_world(world, NOW, expected_unseen={})
+
+
+def test_a_campaign_that_is_still_sending_makes_no_rate_worse(tmp_path: Path):
+    """Field case 47."""
+    site = sendings(
+        tmp_path, [(1, "in_progress", 50), (10, "completed", 700), *((40 + n, "completed", 700) for n in range(3))]
+    )
+    assert tile(site, "/campaigns?range=28d", "campaigns") == "fewer: 2, was 3"
+    assert tile(site, "/campaigns?range=28d", "read_rate") == "few: too few to say whether it changed"
+    assert "70.0\u00a0%" in site.get("/campaigns?range=28d").text.partition('id="figure-read_rate"')[2][:6000]
+
+
+def test_the_only_time_with_enough_data_is_not_the_best(tmp_path: Path):
+    """Field case 48."""
+    tuesdays = [(5 + 7 * week, "completed", 300) for week in range(4)]
+    others = [(10 + n * 0.5, "completed", 700) for n in range(6)]
+    site = sendings(tmp_path, [*tuesdays, *others])
+    assert "No best time to send yet: not enough data" in site.get("/campaigns?range=90d").text
+    assert "Read most when sent" not in site.get("/campaigns?range=90d").text
