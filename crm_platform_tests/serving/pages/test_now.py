@@ -53,7 +53,7 @@ def waiting(folder: Path, *, more: int = 0, **settings: object) -> World:
     world.message("new", "n1", AS_OF - 3 * HOUR - 12 * MINUTE - dt.timedelta(seconds=40), "inbound")
     world.message("again", "a1", AS_OF - 5 * HOUR, "inbound")
     world.message("again", "a2", AS_OF - 4 * HOUR, "outbound")
-    world.message("again", "a3", AS_OF - 2 * HOUR, "inbound")
+    world.message("again", "a3", AS_OF - 2 * HOUR - MINUTE / 2, "inbound")
     world.message("done", "d1", AS_OF - 2 * HOUR, "inbound")
     world.message("done", "d2", AS_OF - HOUR, "outbound")
     world.event("assigned", "soon", AS_OF - 40 * HOUR, "asha@example.com")
