@@ -68,7 +68,7 @@ USUAL = {
 }
 MILD = {"to": "+254712345678", "whatsapp_number": "+254712345678", "operator_email": "a@example.com"}
 
-SLOW_COMMANDS = {("dev",), ("doctor",), ("adopt",), ("demo",)}
+SLOW_COMMANDS = {("dev",), ("doctor",), ("adopt",), ("demo",), ("agents", "merge"), ("optouts", "reject")}
 
 
 def commands() -> Iterator[tuple[str, ...]]:

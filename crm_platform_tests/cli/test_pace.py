@@ -180,6 +180,7 @@ def test_no_estimate_is_said_to_be_none(tmp_path):
     assert gauge.words(Progress("messages", 0, 60, 5, 0)).endswith("all of it: how long is not known yet")
 
 
+@pytest.mark.slow
 def test_the_messages_end_is_that_of_all(tmp_path):
     crm = world(tmp_path, limits={"requests_per_minute": 30})
     crm.crawl(requests=30)
@@ -217,6 +218,7 @@ def test_status_of_a_whole_load_says_so(tmp_path):
     assert "loaded in" not in said
 
 
+@pytest.mark.slow
 def test_status_without_a_limit_goes_by_the_pace_or_says_that_there_is_none(tmp_path):
     crm = world(tmp_path)
     crm.crawl(requests=30)

@@ -180,6 +180,7 @@ def test_kpis_follow_raw_data_that_changed(evaluate, settings, clock, instance):
     assert isinstance(evaluate("kpis_follow_raw"), dg.RunRequest)
 
 
+@pytest.mark.slow
 def test_waits_grow_older_on_a_quiet_day_too(evaluate, settings, clock):
     fetch_contact(settings, at=NOON - QUARTER)
     build_began(settings, at=NOON)
@@ -199,6 +200,7 @@ def test_kpis_wait_15_minutes_after_any_build(evaluate, settings, clock):
     assert isinstance(evaluate("kpis_follow_raw"), dg.RunRequest)
 
 
+@pytest.mark.slow
 def test_a_build_under_a_clock_ahead_holds_up_none_once_it_is_right(evaluate, settings, clock):
     """Field case 65: the build and the sensor's cursor lie a month ahead."""
     clock.time = NOON + dt.timedelta(days=30)
@@ -396,6 +398,7 @@ def test_the_digest_is_asked_for_until_it_is_sent(settings, instance, clock):
     assert asked().skip_message == "today's digest has been sent"
 
 
+@pytest.mark.slow
 def test_a_channel_that_fails_does_not_fail_the_digest_run(settings, instance, clock):
     settings = settings.model_copy(update={"alert_webhook_url": SecretStr("http://127.0.0.1:1/hook")})
     break_the_target(settings, minute=0)

@@ -100,6 +100,7 @@ def test_the_run_is_recorded_like_any_other(refreshed, home):
     assert SHELL_TAG in run.tags
 
 
+@pytest.mark.slow
 def test_a_build_tells_which_chats_it_computed_anew(refreshed, home):
     before = materialization(home, "core", "messages")
     job = build_defs(refreshed.settings).resolve_job_def("kpis")

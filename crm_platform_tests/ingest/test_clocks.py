@@ -143,6 +143,7 @@ def test_who_was_deleted_after_a_sweep_with_a_clock_ahead_is_gone(tmp_path):
     assert first not in {row["chat_id"] for row in crm.rows(PRESENT)}
 
 
+@pytest.mark.slow
 def test_what_looked_dated_in_the_past_under_a_clock_ahead_is_flagged_again(tmp_path):
     crm = world(tmp_path, contacts=12, days=8)
     refreshed(crm)
@@ -193,6 +194,7 @@ def test_a_first_run_with_a_clock_behind_loses_no_message(tmp_path):
     assert_whole(crm)
 
 
+@pytest.mark.slow
 def test_small_steps_are_left_alone(tmp_path):
     crm = world(tmp_path, contacts=12, days=8)
     refreshed(crm)
@@ -225,6 +227,7 @@ def test_a_clock_that_is_set_back_in_the_middle_ends_the_run_and_the_next_goes_o
     assert_whole(crm)
 
 
+@pytest.mark.slow
 def test_a_planner_from_a_clock_ahead_visits_again(tmp_path):
     crm = world(tmp_path, contacts=12, days=8, limits={"requests_per_minute": 600})
     crawled(crm, 30 * DAY, minutes=1)

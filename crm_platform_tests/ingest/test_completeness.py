@@ -65,6 +65,7 @@ def test_all_is_said_only_when_all_is_there(tmp_path):
     assert look(crm, since=crm.time.now + dt.timedelta(seconds=1)).requests == found.chats, "each once more, then"
 
 
+@pytest.mark.slow
 def test_of_lists_that_fell_short_all_is_loaded_but_what_they_lack(tmp_path):
     crm = world(tmp_path, contacts=12)
     handle = type(crm.sandbox).handle.__get__(crm.sandbox)
@@ -88,6 +89,7 @@ def test_what_is_missing_is_never_rounded_away():
     assert Completeness(10_000, 10_000, 9_999, 999_999, 1_000_000.0, 0, 1.0).share < 1
 
 
+@pytest.mark.slow
 def test_history_counts_in_pages(tmp_path):
     crm = world(tmp_path)
     crm.refresh()

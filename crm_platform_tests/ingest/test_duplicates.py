@@ -241,6 +241,7 @@ def test_a_decision_makes_a_build_due(store):
         assert last_change(session) == store.at > before
 
 
+@pytest.mark.slow
 def test_a_message_in_very_many_chats_was_never_merged(store):
     """A CRM that sends one list of messages for every chat; two of them joined are a product of all with all."""
     for number in range(MOST_COPIES + 1):
@@ -326,7 +327,7 @@ def expected(rows: list[dict], present: set[str]) -> dict[tuple[str, str], str]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 8))])
 def test_in_any_order_of_any_pieces(tmp_path, seed):
     """Also after kills: what a run did not decide, the next one does."""
     rng = random.Random(seed)
@@ -384,6 +385,7 @@ def test_a_killed_run_is_made_good_by_the_next(tmp_path):
     assert crm.rows("from raw.messages where duplicate_of is not null")
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_decides_on_what_it_stored(tmp_path):
     crm = sandbox_world(tmp_path, shapes=("merged-contacts",))
     crm.refresh(tables=[raw.Contacts, raw.Messages])

@@ -257,6 +257,7 @@ def test_a_first_refresh_that_never_reaches_the_crm_says_so(tmp_path):
     assert crm.rows("from ops.fetches"), "what was sent is on record all the same"
 
 
+@pytest.mark.slow
 def test_a_crm_that_goes_down_is_soon_left_alone(tmp_path):
     crm = world(tmp_path)
     crm.refresh()
@@ -297,6 +298,7 @@ def test_in_a_lull_what_came_is_committed_and_whoever_watches_is_told(tmp_path, 
     assert_whole(crm)
 
 
+@pytest.mark.slow
 def test_a_limit_that_only_the_crm_names_brings_the_cheapest_figures_first(tmp_path):
     """Kind 15: no limit of ours, 30 a minute by the server's word."""
     crm = world(tmp_path, contacts=20, requests_per_minute=30)

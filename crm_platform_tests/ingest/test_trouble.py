@@ -203,6 +203,7 @@ def test_trouble_with_a_list_is_over_once_any_run_has_read_it(tmp_path, path):
     assert not crm.rows("from ops.troubles where over_at is null")
 
 
+@pytest.mark.slow
 def test_trouble_with_a_page_is_over_once_the_list_ends_before_it(tmp_path):
     crm = world(tmp_path, contacts=220)
     handle = crm.sandbox.handle
@@ -268,6 +269,7 @@ def test_two_chats_that_are_refused_for_themselves_end_no_run(tmp_path):
     assert len(crm.rows("from ops.troubles where over_at is null")) == 2
 
 
+@pytest.mark.slow
 def test_messages_that_are_refused_altogether_end_their_stage_alone(tmp_path):
     crm = world(tmp_path)
     asked = answers(crm, ("/messages", 403, REFUSED))
@@ -427,6 +429,7 @@ def test_a_page_is_left_out_for_its_own_failures_alone(tmp_path, monkeypatch):
     assert crm.rows("from ops.crawl_state where not is_history_whole") == []
 
 
+@pytest.mark.slow
 def test_a_page_is_left_out_for_no_failure_of_a_page_before_it(tmp_path, monkeypatch):
     """What kept an earlier page of the history from being had is over once the reading got further."""
     monkeypatch.setattr("crm_platform.ingest.message_lists.PAGE_SIZE", 5)

@@ -35,6 +35,7 @@ MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta
 TODAY = dt.date(2026, 11, 20)
 
 
+@pytest.mark.slow
 def test_an_empty_warehouse_has_every_table(new_world: Worlds):
     world = new_world()
     world.build(NOW)
@@ -94,6 +95,7 @@ def test_coverage_is_not_known_without_the_planner(new_world: Worlds):
     assert rows == {TODAY - DAY: False, TODAY: True}  # today is not over
 
 
+@pytest.mark.slow
 def test_coverage_of_contacts_and_reports(new_world: Worlds):
     world = new_world()
     world.contact("chat")

@@ -135,6 +135,7 @@ def test_growth_begins_with_the_oldest_message_and_whoever_was_created_before_is
     assert len(world.tables["core.coverage_daily"]) == 101, "nobody's creation makes the calendar longer"
 
 
+@pytest.mark.slow
 def test_growth_begins_with_the_first_sweep_where_no_message_is_older(new_world: Worlds):
     """And that sweep need not have been complete; nor need there be a message."""
     for messages in (0, 1):
@@ -153,6 +154,7 @@ def test_growth_begins_with_the_first_sweep_where_no_message_is_older(new_world:
         ]
 
 
+@pytest.mark.slow
 def test_messages_alone_begin_growth_before_anybody_looked(new_world: Worlds):
     """A chat that was read, and no sweep yet: everything is estimated. With neither there is no day at all."""
     world = new_world()
@@ -201,6 +203,7 @@ def test_months(new_world: Worlds):
     assert (summary["total_contacts"], summary["total_contacts_previous"]) == (18, 17)
 
 
+@pytest.mark.slow
 def test_the_month_before_closes_at_its_last_day_where_it_is_shorter(new_world: Worlds):
     now = dt.datetime(2026, 3, 31, 9, tzinfo=dt.UTC)
     world = new_world()

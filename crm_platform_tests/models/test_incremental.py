@@ -217,6 +217,7 @@ def test_a_table_built_before_what_it_reads_keeps_nothing(new_world: Worlds):
     assert differing(world, NOW) == {}
 
 
+@pytest.mark.slow
 def test_what_is_corrected_by_hand_touches_the_chats_that_name_it(new_world: Worlds):
     world = some_world(new_world)
     for number, sender in enumerate(("Jane@shop.example", "jane@shop.example", "7", None)):
@@ -272,6 +273,7 @@ def test_a_rejected_opt_out_touches_the_chats_that_have_it(new_world: Worlds):
     ]
 
 
+@pytest.mark.slow
 def test_who_is_left_out_touches_their_chat_alone(new_world: Worlds):
     world = some_world(new_world)
     listed = world.folder / "left-out.txt"

@@ -138,8 +138,11 @@ def test_the_work_of_two_spellings_is_one_agents(new_world: Worlds):
     assert (row["agent"], row["replies"]) == (JANE, 2)
 
 
-@pytest.mark.parametrize("named", ["Bot@Shop.example", "bot@shop.example", "Ｂot@shop.example", "77"])
-@pytest.mark.parametrize("sender", ["bot@shop.example", "BOT@shop.example "])
+@pytest.mark.parametrize(
+    "named",
+    ["Ｂot@shop.example", "77", *(pytest.param(f"{bot}ot@Shop.example", marks=pytest.mark.slow) for bot in "Bb")],
+)
+@pytest.mark.parametrize("sender", [pytest.param("bot@shop.example", marks=pytest.mark.slow), "BOT@shop.example "])
 def test_a_bot_leads_no_board_however_it_is_spelt(named: str, sender: str, new_world: Worlds):
     """Field case 44."""
     world = new_world(automation_senders=named)
@@ -152,6 +155,7 @@ def test_a_bot_leads_no_board_however_it_is_spelt(named: str, sender: str, new_w
     assert (row["agent"], row["replies"], row["first_response_seconds_median"]) == (JANE, 1, 300)
 
 
+@pytest.mark.slow
 def test_only_what_the_cut_knows_says_who_is_who(new_world: Worlds):
     world = new_world()
     said(world, JANE)

@@ -428,6 +428,7 @@ def test_an_evening_on_which_zone_data_of_other_ages_differ(new_world: Worlds):
         assert validate(world.models, core.ResponseWaits) == []
 
 
+@pytest.mark.slow
 def test_business_minutes_where_a_clock_change_was_abolished(new_world: Worlds):
     """Vancouver stays at -07:00 in November 2026 by `tzdata` 2026.6: half an hour from 23:45 on counts 30 minutes."""
     now = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
@@ -449,6 +450,7 @@ def test_business_hours_that_begin_in_the_hour_that_spring_leaves_out(new_world:
     assert wait["business_response_seconds"] == 3600
 
 
+@pytest.mark.slow
 def test_a_day_that_a_zone_skipped(new_world: Worlds):
     """Apia had no 30 December 2011: it has a row, in which nothing lies."""
     world = new_world(timezone="Pacific/Apia")
@@ -569,6 +571,7 @@ def test_a_cut_in_the_past_sees_what_was_known_then(new_world: Worlds):
     assert [row["state"] for row in world.tables[WAITS]] == ["answered"]
 
 
+@pytest.mark.slow
 def test_a_history_that_was_deepened_after_the_cut_was_not_whole_at_it(new_world: Worlds):
     world = new_world()
     then = NOW - 2 * DAY

@@ -24,6 +24,7 @@ from crm_platform_tests.oracle.messages import counted_messages
 from crm_platform_tests.oracle.worlds import random_facts
 
 SEEDS = range(40)
+QUICK = 8  # of them; the others run with the heavy tests
 Tables = dict[str, list[dict[str, object]]]
 
 
@@ -33,7 +34,10 @@ def computed(seed: int) -> tuple[Facts, Tables]:
     return facts, compute(facts)
 
 
-@pytest.fixture(scope="module", params=SEEDS)
+@pytest.fixture(
+    scope="module",
+    params=[*SEEDS[:QUICK], *(pytest.param(seed, marks=pytest.mark.slow) for seed in SEEDS[QUICK:])],
+)
 def world(request: pytest.FixtureRequest) -> tuple[Facts, Tables]:
     return computed(request.param)
 

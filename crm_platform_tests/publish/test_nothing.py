@@ -97,7 +97,7 @@ def test_before_the_first_answer_nothing_is_built(tmp_path: Path, build_at) -> N
     assert current(fresh.settings) is None
 
 
-@pytest.mark.parametrize("turns", [None, True])
+@pytest.mark.parametrize("turns", [None, pytest.param(True, marks=pytest.mark.slow)])
 def test_what_lost_everything_is_held_back(build: Build, turns: bool | None) -> None:
     """Field case 60, as by a warehouse that was begun anew."""
     shown = build.publish()
@@ -165,6 +165,7 @@ def test_the_demo_is_found_where_a_real_crms_figures_will_be_and_makes_room_for_
     assert current(demo) == later
 
 
+@pytest.mark.slow
 def test_who_may_read_the_published_folder_may_read_what_is_published_later(build: Build) -> None:
     """Field case 71."""
     before = os.umask(0o077)

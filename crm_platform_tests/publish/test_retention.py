@@ -85,6 +85,7 @@ def test_what_a_killed_process_left_is_removed(build, leftover):
     assert not (build.settings.published_dir / leftover).exists()
 
 
+@pytest.mark.slow
 def test_a_shared_month_outlives_the_snapshot_that_wrote_it(build):
     build.publish(at=NOW - 9 * DAY)
     newest = build.publish(at=NOW)

@@ -144,6 +144,7 @@ def test_no_person_is_in_any_published_byte(build):
             assert secret.encode() not in content, f"{secret} stands in {name}"
 
 
+@pytest.mark.slow
 def test_what_memory_held_before_is_in_no_published_byte(build):
     """DuckDB leaves in a block's unused end what that memory held before: here, ids on their way to a pseudonym."""
     build.fill(
@@ -316,6 +317,7 @@ def test_a_changed_status_changes_its_month_only(build):
     assert inode(first, "2026-11") == inode(second, "2026-11")
 
 
+@pytest.mark.slow
 def test_a_month_whose_messages_went_away_goes_away(build):
     build.publish()
     build.fill("delete from core.messages where message_id = ?", MESSAGE)
@@ -323,6 +325,7 @@ def test_a_month_whose_messages_went_away_goes_away(build):
     assert sorted(path.name for path in (second.path / "core" / "messages").iterdir()) == ["2026-11.parquet"]
 
 
+@pytest.mark.slow
 def test_another_key_changes_every_month(build, monkeypatch):
     first = build.publish()
     (build.settings.root / "pseudonym.key").unlink()
@@ -330,6 +333,7 @@ def test_another_key_changes_every_month(build, monkeypatch):
     assert inode(first, "2026-10") != inode(second, "2026-10")
 
 
+@pytest.mark.slow
 def test_without_hard_links_months_are_copied(build, monkeypatch):
     build.publish()
 
@@ -341,7 +345,13 @@ def test_without_hard_links_months_are_copied(build, monkeypatch):
     assert duckdb.sql(f"from '{second.path}/core/messages/*.parquet'").to_arrow_table().num_rows == 2
 
 
-@pytest.mark.parametrize("change", [lambda whole: whole[:4], lambda whole: whole[:40] + b"?" + whole[41:]])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda whole: whole[:4], marks=pytest.mark.slow),
+        lambda whole: whole[:40] + b"?" + whole[41:],
+    ],
+)
 def test_a_torn_month_is_not_shared(build, change):
     first = build.publish()
     torn = first.path / "core" / "messages" / "2026-10.parquet"
@@ -486,6 +496,7 @@ def test_a_reader_with_the_old_one_open_goes_on_reading_it(build):
         assert reader.execute("select count(*) from core.waits").fetchone() == (1,)
 
 
+@pytest.mark.slow
 def test_a_symlink_that_leads_nowhere_is_said(build):
     snapshot = build.publish()
     (snapshot.path / "manifest.json").unlink()

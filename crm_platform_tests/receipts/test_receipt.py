@@ -31,21 +31,26 @@ def three_chats(desk: Desk) -> None:
 
 
 @pytest.fixture(scope="module")
-def snapshot(tmp_path_factory) -> Iterator[OpenedSnapshot]:
-    """The three chats, published once for all tests that only ask."""
+def asked(tmp_path_factory) -> Iterator[Desk]:
+    """The three chats, for all tests that only ask."""
     with ExitStack() as stack:
         desk = Desk(tmp_path_factory.mktemp("three-chats"), stack)
         three_chats(desk)
-        yield desk.open()
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def snapshot(asked: Desk) -> OpenedSnapshot:
+    """They are published once."""
+    return asked.open()
 
 
 def median_of(desk: Desk, **options: object) -> Receipt:
     return receipt(desk.open(**options), "response_times_daily", {"day": DAY}, "response_seconds_median")  # type: ignore[arg-type]
 
 
-def test_a_median_and_the_waits_behind_it(desk):
-    three_chats(desk)
-    found = median_of(desk)
+def test_a_median_and_the_waits_behind_it(asked, snapshot):
+    found = receipt(snapshot, "response_times_daily", {"day": DAY}, "response_seconds_median")
     assert found.value == found.recomputed == 90.0
     assert found.agrees
     assert found.source == "core.response_waits"
@@ -58,7 +63,7 @@ def test_a_median_and_the_waits_behind_it(desk):
     assert found.coverage == 1.0
     assert found.as_of == CUT
     assert "core.response_waits" in found.sql
-    key = pseudonym_key(desk.settings)
+    key = pseudonym_key(asked.settings)
     assert {row["chat_id"] for row in found.rows} == {pseudonym(key, "chat", chat) for chat in CHATS}
 
 

@@ -79,6 +79,7 @@ def usual():
     return by_kind
 
 
+@pytest.mark.slow
 def test_chats_are_heavy_tailed(usual):
     sizes = collections.Counter(one["chat_id"] for one in usual["message"])
     assert 80_000 <= sizes.total() <= 110_000

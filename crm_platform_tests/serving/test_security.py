@@ -520,6 +520,7 @@ def test_what_a_full_disk_does_not_write_down_does_not_leave_and_the_log_heals(t
     assert client._transport.bugs == []
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path):
     publish_rows(load_settings(data_dir=tmp_path))
     (tmp_path / "audit").write_text("a file where the folder should be")
@@ -532,6 +533,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path):
     assert client.get("/api/v1/kpis").status_code == 200
 
 
+@pytest.mark.slow
 def test_torn_lines_cost_themselves_alone(tmp_path: Path):
     """Field cases 63 and 64: what an earlier version, a crash or a disk has left."""
     publish_rows(load_settings(data_dir=tmp_path))

@@ -64,7 +64,9 @@ def test_a_crm_is_known_again_however_its_address_is_spelt(tmp_path: Path, addre
     assert of(tmp_path, address).crm_name == name
 
 
-@pytest.mark.parametrize(("first", "second"), [(ONE, OTHER), (None, ONE), (ONE, None)])
+@pytest.mark.parametrize(
+    ("first", "second"), [(ONE, OTHER), pytest.param(None, ONE, marks=pytest.mark.slow), (ONE, None)]
+)
 def test_another_crm_is_refused_naming_both(tmp_path: Path, first: str | None, second: str | None) -> None:
     mine, theirs = of(tmp_path, first), of(tmp_path, second)
     open_warehouse(mine)
@@ -107,6 +109,7 @@ def test_one_of_a_real_crm_is_not_the_sandboxs(tmp_path: Path, about: dict[str, 
     assert mark(one) == "crm.one.example"
 
 
+@pytest.mark.slow
 def test_one_that_published_nothing_is_whose_turn_it_is(tmp_path: Path) -> None:
     one = of(tmp_path, ONE)
     open_warehouse(one)

@@ -125,7 +125,7 @@ class HeatMap:
                     parts.append(svg_text(x + wide / 2, y + tall / 2 + 4, fits, f"in {shade}", "middle"))
                 if cell.is_thin:
                     stroke = f"M{x + 2:.1f} {y + tall - 2:.1f}L{x + wide - 2:.1f} {y + 2:.1f}"
-                    parts.append(f'<path class="few" d="{stroke}"/>')
+                    parts.append(f'<path class="scarce" d="{stroke}"/>')
         every = 3 if len(self.columns) > 12 else 1
         parts += [
             svg_text(left + wide * (index + 0.5), size.height - 6, self.columns[index], "tick", "middle")

@@ -41,6 +41,13 @@ VALUE_WORDS: Final[Mapping[str, Mapping[str, Words]]] = {
         "campaign": N_("after a campaign"),
         "organic": N_("of their own accord"),
     },
+    "dimension": {
+        # Translators: by what figures of support are told apart
+        "agent": N_("by agent"),
+        "team": N_("by team"),
+        "country": N_("by country"),
+        "origin": N_("by origin"),
+    },
     "followed_up_by": {
         # Translators: by what a missed wait was followed up
         "reply": N_("a reply"),

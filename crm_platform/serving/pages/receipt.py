@@ -191,11 +191,12 @@ def _key(view: View, key: Mapping[str, object]) -> str:
         last = after - dt.timedelta(days=1)
         one, other = view.day(first), view.day(last)
         return one if first == last else view._("{from_} to {to}", from_=one, to=other)
+    # A value of a dimension reads as one of the column that the dimension is named after.
+    names = {"value": {"country": "region"}.get(str(key.get("dimension")), str(key.get("dimension", "value")))}
+    parts = [_cell(view, names.get(name, name), None, part) for name, part in key.items() if name != "window_days"]
     if "window_days" in key:
-        agent = label(view.language, str(key["agent"]))
-        days = view.ngettext("last full day", "last {n} full days", int(str(key["window_days"])))
-        return f"{agent} · {days}"
-    return " · ".join(_cell(view, name, None, part) for name, part in key.items())
+        parts.append(view.ngettext("last full day", "last {n} full days", int(str(key["window_days"]))))
+    return " · ".join(parts)
 
 
 def _cell(view: View, name: str, column: Column | None, value: object) -> str:

@@ -284,7 +284,7 @@ def test_on_a_phone_tables_begin_with_what_people_come_for(browser, url):
 
 def test_an_open_table_shows_the_chosen_days_and_stretches_nothing(browser, url):
     with visiting(browser, url) as visit:
-        visit.go("/support")
+        visit.go("/support?range=7d")
         beside = visit.page.locator("#within_target")
         high = beside.bounding_box()["height"]
         visit.page.locator("#first_response summary").click()
