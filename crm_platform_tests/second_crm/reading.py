@@ -1,9 +1,9 @@
 """What was published, held against what the CRM really served.
 
 What belongs here: the oracle's facts from the server's memory, the published tables as rows, what differs. What does
-not: running anything, any figure. Two things are taken from the raw tables, as nobody else can know them: the key of
-the pseudonyms' mapping (raw ids), and the client's own clock at the start of a request, which must lie within
-`CLOCK_TOLERANCE` of the server's.
+not: running anything, any figure. Three things are taken from the raw tables, as nobody else can know them: the key of
+the pseudonyms' mapping (raw ids), the client's own clock at the start of a request, which must lie within
+`CLOCK_TOLERANCE` of the server's, and which of two chats keeps a message that both have.
 """
 
 from __future__ import annotations
@@ -130,14 +130,35 @@ def facts_of(crm: Crm, published: Published, *, as_of: dt.datetime | None = None
         (str(row["chat_id"]), str(row["message_id"])): _utc(row["first_fetched_at"])
         for row in published.raw("raw.messages")
     }
+    # Of a message in two chats, which one keeps it: both must have been served the same, and one keeps it.
+    elsewhere = {
+        (str(row["chat_id"]), str(row["message_id"])): _text(row["duplicate_of"])
+        for row in published.raw("raw.messages")
+    }
     messages = []
     for (chat_id, message_id), served in crm.served_messages.items():
         one, status = served.newest
+        kept_in = elsewhere.get((chat_id, message_id))
+        if kept_in is not None:
+            keeper = crm.served_messages.get((kept_in, message_id))
+            other = keeper.newest[0] if keeper else None
+            if other is None or (other.timestamp, other.direction) != (one.timestamp, one.direction):
+                problems.append(f"message {message_id} of {chat_id} is not the one of {kept_in}")
+            if elsewhere.get((kept_in, message_id)) is not None:
+                problems.append(f"message {message_id} is kept in no chat")
         first = fetched.get((chat_id, message_id), served.first)
         problems += _near("a message's first_fetched_at", first, served.first)
         messages.append(
             oracle.Message(
-                chat_id, message_id, one.direction, one.timestamp, first, _text(one.type), _text(status), one.sender
+                chat_id,
+                message_id,
+                one.direction,
+                one.timestamp,
+                first,
+                _text(one.type),
+                _text(status),
+                one.sender,
+                duplicate_of=kept_in,
             )
         )
 
