@@ -13,6 +13,7 @@ class Assignments(CoreTable):
     row_words = NN_("1 chat handed to somebody", "{n} chats handed to somebody")
     is_by_chat = True
     fetches = ("select fetch_id from behind where fetch_id is not null",)
+    done_by = (("agent", ()),)
 
     chat_id = text("The chat.", published="chat")
     number = integer("1 for the chat's first assignment.", minimum=1, label=N_("Number"))

@@ -19,7 +19,7 @@ class Contacts(CoreTable):
     # Translators: by a phone number
     region = text("ISO country code of its number.", nullable=True, label=N_("Country"))
     is_present = flag("Not gone.", label=N_("Present"))
-    has_created_at = flag("The API says when it was created.", published="no")
+    has_created_at = flag("The API says when it was created.")
     is_active_30d = flag(
         "At least one inbound message in the 30 complete days before the cut's day.", label=N_("Wrote in 30 days")
     )

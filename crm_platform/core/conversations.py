@@ -23,6 +23,10 @@ class Conversations(CoreTable):
         VISIT,
     )
     is_by_chat = True
+    done_by = (
+        ("resolved_agent", ("resolved_at", "resolved_by", "resolved_day", "resolution_seconds")),
+        ("agent", ("started_day", "ended_day")),
+    )
     rules = ("started_at <= ended_at",)
 
     chat_id = text("The chat.", published="chat")

@@ -9,7 +9,6 @@ class CoverageSources(CoreTable):
     """One row: how complete the reports and the contact list are."""
 
     key = ()
-    is_published = False
 
     reports = rate("Campaigns whose report was fetched after their last change of status, of all.")
     contacts = rate("Contacts seen by the newest sweep, of its total (or of those in doubt); NULL before one.")

@@ -13,6 +13,7 @@ class ReplyCredit(CoreTable):
     key = ("chat_id", "message_id")
     row_words = NN_("1 reply", "{n} replies")
     fetches = (of_message("message_id"),)
+    done_by = (("agent", ()),)
     is_by_chat = True
 
     chat_id = text("The chat.", published="chat")

@@ -15,6 +15,7 @@ class ResponseWaits(CoreTable):
     row_words = NN_("1 wait of a customer", "{n} waits of customers")
     fetches = (of_message("opening_message_id"), of_message("closing_message_id"), VISIT)
     is_by_chat = True
+    done_by = (("case when state = 'answered' then agent else assignee end", ()),)
     rules = ("answered_at >= waiting_since", "done_at >= waiting_since")
 
     chat_id = text("The chat.", published="chat")

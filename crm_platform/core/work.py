@@ -13,6 +13,7 @@ class Work(CoreTable):
     key = ("kind", "chat_id", "message_id")
     row_words = NN_("1 thing that an agent did", "{n} things that agents did")
     fetches = (of_message("message_id"),)
+    done_by = (("agent", ()),)
 
     kind = text("What was done.", allowed=("reply", "resolution"))
     chat_id = text("The chat.", published="chat")

@@ -39,6 +39,20 @@ SAME: Final = 1e-9
 """Relative difference up to which two floats are one figure: sums depend on the order of their terms."""
 
 
+class Connection(Protocol):
+    """What runs a SELECT: a DuckDB connection, or one to a narrowed snapshot."""
+
+    def cursor(self) -> Cursor:
+        """Begin a question of its own."""
+
+
+class Cursor(Protocol):
+    """What runs a SELECT, once."""
+
+    def sql(self, query: str, *, params: object = None) -> duckdb.DuckDBPyRelation:
+        """Run it."""
+
+
 class OpenedSnapshot(Protocol):
     """A snapshot that can be asked: serving's OpenSnapshot, or what `opened` gives."""
 
@@ -47,7 +61,7 @@ class OpenedSnapshot(Protocol):
         """What it says of itself."""
 
     @property
-    def connection(self) -> duckdb.DuckDBPyConnection:
+    def connection(self) -> Connection:
         """Its database, open read-only."""
 
 
@@ -132,7 +146,7 @@ class SnapshotReader:
     """A snapshot being asked, with the words its SQL was written in."""
 
     manifest: Manifest
-    connection: duckdb.DuckDBPyConnection
+    connection: Connection
     words: dict[str, Any]
 
     @classmethod
@@ -146,7 +160,8 @@ class SnapshotReader:
             )
             if path is None or Path(path).name != DATABASE:
                 raise GiveUp(f"a receipt is of a published snapshot: open its {DATABASE}")
-            manifest, connection = _manifest_beside(Path(path)), snapshot
+            manifest: Manifest = _manifest_beside(Path(path))
+            connection: Connection = snapshot
         else:
             manifest, connection = snapshot.manifest, snapshot.connection
         if manifest.settings is None:

@@ -319,12 +319,14 @@ class CoreTable(Table):
 
     `is_by_chat`: a row follows from its own chat's rows and the settings alone, so a build need not compute it again
     while those stay the same. `fetches`: the requests that rows came from, SELECTs of `fetch_id` over `behind`.
+    `done_by`: whose a row is: each agent that it names, as an expression, with the columns that tell what that one did.
     """
 
     schema = "core"
     is_published: ClassVar[bool] = True
     is_by_chat: ClassVar[bool] = False
     fetches: ClassVar[tuple[str, ...]] = ()
+    done_by: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
 
 
 class KpiTable(Table):

@@ -167,7 +167,8 @@ class Figure:
     its table. `uses`: the columns of `rows` that such a file reads, or that a receipt lists, where they are not those
     that the expression names. `quantity`: the column that a median is of. `given`: a condition, without which the
     figure is NULL. `empty`: what it is where there
-    is no row. `good`: whether more of it is better; `watch`: that alerts watch it.
+    is no row. `good`: whether more of it is better; `watch`: that alerts watch it; `not_by`: dimensions (agent, team,
+    origin) by which it says nothing, though its rows have them.
     """
 
     rows: Rows
@@ -184,6 +185,7 @@ class Figure:
     empty: str | None = None
     good: Good = "neither"
     watch: Watched | None = None
+    not_by: tuple[str, ...] = ()
 
 
 _OWN: Final = frozenset(Figure.__dataclass_fields__) - {"rows", "value", "where"}

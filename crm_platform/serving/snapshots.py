@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
 from crm_platform.errors import GiveUp
 from crm_platform.publish import Manifest, Snapshot, current, read_manifest
 from crm_platform.publish.manifest import CURRENT
+from crm_platform.receipts.behind import Connection
+from crm_platform.receipts.narrowed import Narrowing, narrow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
     from crm_platform.settings import Settings
 
+NARROWED_KEPT: Final = 8
+"""So many narrowed snapshots stay open: those looked at last."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenSnapshot:
@@ -31,7 +37,7 @@ class OpenSnapshot:
 
     snapshot: Snapshot
     manifest: Manifest
-    connection: duckdb.DuckDBPyConnection
+    connection: Connection
 
     @property
     def as_of(self) -> str:
@@ -60,6 +66,7 @@ class Snapshots:
         self._lock = threading.Lock()
         self._open: OpenSnapshot | None = None
         self._target = ""
+        self._narrowed: OrderedDict[tuple[str, Narrowing], OpenSnapshot] = OrderedDict()
         self.problem = ""
 
     def current(self) -> OpenSnapshot | None:
@@ -76,6 +83,21 @@ class Snapshots:
                 if self._open is None:
                     raise
             return self._open
+
+    def narrowed(self, opened: OpenSnapshot, narrowing: Narrowing) -> OpenSnapshot:
+        """A snapshot of some contacts, agents, teams or origins alone; what was narrowed last stays at hand."""
+        if not narrowing:
+            return opened
+        key = (opened.snapshot.id, narrowing)
+        with self._lock:
+            found = self._narrowed.get(key)
+            if found is None:
+                manifest, connection = narrow(opened, narrowing)
+                found = self._narrowed[key] = replace(opened, manifest=manifest, connection=connection)
+                if len(self._narrowed) > NARROWED_KEPT:
+                    self._narrowed.popitem(last=False)
+            self._narrowed.move_to_end(key)
+            return found
 
     def _turn(self) -> None:
         if not self._link.is_symlink():

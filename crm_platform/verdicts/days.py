@@ -92,35 +92,39 @@ def _days(start: dt.date, end: dt.date) -> list[dt.date]:
     return [start + dt.timedelta(days=number) for number in range((end - start).days + 1)]
 
 
-def whole_ranges(start: dt.date, end: dt.date) -> Ranges:
-    """Give a range and its base with all their days: of campaigns, which are settled or not, whatever their day is."""
+def whole_ranges(start: dt.date, end: dt.date, *, base: dt.date | None = None) -> Ranges:
+    """Give a range and its base with all their days: of campaigns, which are settled or not, whatever their day is.
+
+    `base`: the first day of the base; unless said, the base ends just before the range.
+    """
     days = _days(start, end)
-    before = [day - dt.timedelta(days=len(days)) for day in days]
+    back = dt.timedelta(days=len(days)) if base is None else start - base
+    before = [day - back for day in days]
     return Ranges(Span(start, end, tuple(days)), Span(before[0], before[-1], tuple(before)))
 
 
-def like_with_like(start: dt.date, end: dt.date, days: Iterable[Day]) -> Ranges:
-    """Compare the days from `start` to `end` with as many just before, by the days that are known.
+def like_with_like(start: dt.date, end: dt.date, days: Iterable[Day], *, base: dt.date | None = None) -> Ranges:
+    """Compare the days from `start` to `end` with as many just before, or from `base` on, by the days that are known.
 
     `days`: in any order; others are ignored, and one that is not there is not known. A day's counterpart is the other
     side's day of the same weekday: the first Monday of one is the first Monday's of the other.
     """
-    whole = whole_ranges(start, end)
+    whole = whole_ranges(start, end, base=base)
     known = {day.day: day.lacks() for day in days}
     sides = (whole.current.kept, whole.base.kept)
     reasons: dict[dt.date, tuple[Reason, dt.date | None]] = {}
     for day in (*sides[0], *sides[1]):
         if (reason := known.get(day, "no data")) is not None:
             reasons[day] = (reason, None)
-    for one, other in _counterparts(*sides):
-        for day, of in ((one, other), (other, one)):
+    for pair in _counterparts(*sides):
+        for day, of in (pair, pair[::-1]):
             if of in reasons and reasons[of][1] is None:
                 reasons.setdefault(day, ("counterpart", of))
-    current, base = (
+    now, then = (
         Span(span.start, span.end, tuple(day for day in span.kept if day not in reasons))
         for span in (whole.current, whole.base)
     )
-    return Ranges(current, base, tuple(Dropped(day, *reasons[day]) for day in sorted(reasons)))
+    return Ranges(now, then, tuple(Dropped(day, *reasons[day]) for day in sorted(reasons)))
 
 
 def _counterparts(one: Sequence[dt.date], other: Sequence[dt.date]) -> Iterable[tuple[dt.date, dt.date]]:

@@ -64,6 +64,7 @@ class AgentLeaderboard(KpiTable):
         over="count(*){filter}",
         grain=("window_days",),
         uses=("done_at", "agent"),
+        not_by=("agent", "team"),
         label=N_("Replies that name who wrote them"),
     )
     first_responses = FIRST_RESPONSES.count(

@@ -46,6 +46,7 @@ class ChatsResolvedDaily(KpiTable):
     unresolved = UNRESOLVED.count(
         "Conversations that ended that day with a missed wait and unmarked.",
         good="down",
+        not_by=("agent", "team"),  # nobody replied in it
         watch=Watched(title=N_("The number of conversations left unresolved"), final="after the gap"),
         label=N_("Ended missed"),
     )

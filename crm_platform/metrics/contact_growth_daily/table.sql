@@ -4,7 +4,7 @@ with sweeps as (
     select
         {{ local_day("min(started_at)") }} as first_day,
         {{ local_day("min(case when is_complete then started_at end)") }} as complete_day
-    from raw.contact_sweeps
+    from core.contact_sweeps
 ),
 messages as (
     select {{ first_message_day() }} as first_day

@@ -28,5 +28,6 @@ class MessageVolumeHourly(KpiTable):
     weekday = weekday()
     hour = hour_of_day()
     inbound = RECENT.count("Messages from contacts.", "direction = 'inbound'", label=N_("Messages from contacts"))
-    replies = RECENT.count("Replies.", "is_reply", label=N_("Replies"))
-    templates = RECENT.count("Templates.", "is_template", label=N_("Templates"))
+    # What we send has no origin.
+    replies = RECENT.count("Replies.", "is_reply", label=N_("Replies"), not_by=("origin",))
+    templates = RECENT.count("Templates.", "is_template", label=N_("Templates"), not_by=("origin",))

@@ -34,7 +34,8 @@ def over_days(published: PublishedFigures, table: str, column: str, period: Peri
     None where its kind cannot be judged: a stock, a percentile, a figure that no rows are declared of.
     """
     found: Claim | None = published.remembered(
-        ("claim", table, column, *period.span, period.today), lambda: _judged(published, table, column, period)
+        ("claim", table, column, *period.span, period.previous().start, period.today),
+        lambda: _judged(published, table, column, period),
     )
     return found
 
@@ -45,7 +46,9 @@ def _judged(published: PublishedFigures, table: str, column: str, period: Period
     if asked is None or line is None or line.figure.rows.is_stock:
         return None
     declared, figure = find_kpi(table).columns[column], line.figure
-    ranges = verdicts.like_with_like(period.start, period.end, known_days(published, period))
+    ranges = verdicts.like_with_like(
+        period.start, period.end, known_days(published, period), base=period.previous().start
+    )
     question = Question(figure=f"{table}.{column}", good=figure.good, ranges=ranges)
     before = period.previous()
     if declared.type is Type.INTEGER and declared.unit is None:
@@ -89,7 +92,9 @@ def known_days(published: PublishedFigures, period: Period) -> list[verdicts.Day
 def of_campaigns(period: Period, part: str, whole: str, *, current: Sequence[Row], base: Sequence[Row]) -> Claim:
     """Judge a rate of the campaigns of a range against that of the ones before. All are settled and consistent."""
     question = Question(
-        figure=f"campaigns.{part}_per_{whole}", good="up", ranges=verdicts.whole_ranges(period.start, period.end)
+        figure=f"campaigns.{part}_per_{whole}",
+        good="up",
+        ranges=verdicts.whole_ranges(period.start, period.end, base=period.previous().start),
     )
     return verdicts.rate(question, _paired(current, part, whole), _paired(base, part, whole))
 

@@ -1,7 +1,7 @@
 """Contacts: the tiles about them, a sentence, charts.
 
-What belongs here: what the executive page says of contacts, and the segment it is narrowed to; each tile with its
-words. What does not: other figures (executive.py).
+What belongs here: what the executive page says of contacts, each tile with its words. What does not: other figures
+(executive.py).
 """
 
 from __future__ import annotations
@@ -21,35 +21,6 @@ from crm_platform.serving.pages.trends import ColumnChart, Line
 from crm_platform.serving.pages.view import Chip, View
 
 
-def segment_of(view: View) -> dict[str, Any]:
-    """The chosen segment's row, empty when none is chosen; its field and value alone when it is not there."""
-    chosen = view.get("segment")
-    field, _, value = chosen.partition(":")
-    if not field:
-        return {}
-    rows = view.published.rows("contacts_by_segment")
-    # As links write it; else as people type it, who may leave a colon in a field's name as it is.
-    row = next((one for one in rows if _address(one) == chosen), None) or next(
-        (one for one in rows if f"{one['field']}:{one['value']}" == chosen), {"field": field, "value": value}
-    )
-    words = f"{row['field']} = {label(view.language, row['value'])}"
-    view.chips.append(Chip(words, view.href(drop=("segment",))))
-    return row
-
-
-def segment_choices(view: View) -> list[tuple[str, str]]:
-    """Each segment in words, and the address of the page narrowed to it."""
-    return [
-        (f"{row['field']} = {label(view.language, row['value'])}", view.href(segment=_address(row)))
-        for row in view.published.rows("contacts_by_segment")
-    ]
-
-
-def _address(row: dict[str, Any]) -> str:
-    """A segment as an address names it, `field:value`: the first colon is the one between, whatever the field is."""
-    return f"{row['field'].replace('%', '%25').replace(':', '%3A')}:{row['value']}"
-
-
 TOTAL_CONTACTS = TileWords(
     "total_contacts",
     subject="contacts",
@@ -65,24 +36,8 @@ TOTAL_CONTACTS = TileWords(
 )
 
 
-def total_contacts(view: View, segment: dict[str, Any]) -> Tile:
-    """Contacts now, of all or of a segment."""
-    if segment:
-        everyone = view.published.one("executive_summary").get("total_contacts") or 0
-        key = (("field", segment["field"]), ("value", segment["value"]))
-        return Tile(
-            words=TOTAL_CONTACTS,
-            kind="count",
-            value=segment.get("contacts"),
-            source=Source("kpi.contacts_by_segment", "contacts", key=key),
-            good="up",
-            window=view._("now"),
-            base=view.ngettext("1 contact in all", "{n} contacts in all", everyone),
-            coverage=segment.get("coverage"),
-            is_provisional=bool(segment.get("is_provisional", True)),
-            has_history=False,
-            tag=view._("now"),
-        )
+def total_contacts(view: View) -> Tile:
+    """Contacts now."""
     shown = view.period.shown()
     daily_rows = view.published.by_day("contact_growth_daily", shown)
     coverage = daily_rows[-1].get("coverage") if daily_rows else None
@@ -155,18 +110,11 @@ ACTIVE_30D = TileWords(
 )
 
 
-def say_contacts(view: View, segment: dict[str, Any]) -> str:
-    """Tell how many contacts there are, and how many joined or are of a segment."""
+def say_contacts(view: View) -> str:
+    """Tell how many contacts there are, and how many joined; empty where it cannot be told of whom the page shows."""
+    if not view.published.tells("kpi.executive_summary", "total_contacts"):
+        return ""
     everyone = view.published.one("executive_summary").get("total_contacts") or 0
-    if segment:
-        name = f"{segment['field']} = {label(view.language, segment['value'])}"
-        return view.ngettext(
-            "{part} of 1 contact is {name}",
-            "{part} of the {n} contacts are {name}",
-            everyone,
-            part=view.count(segment.get("contacts") or 0),
-            name=name,
-        )
     joined = _joined(view)
     words = view.npgettext("sentence", "1 contact", "{n} contacts", everyone)
     return (
@@ -235,8 +183,8 @@ def new_by_day(view: View) -> Chart:
     return replace(chart, subtitle=f"{chart.subtitle}; {told}", description=chart.subtitle)
 
 
-def by_segment(view: View, segment: dict[str, Any]) -> list[Chart]:
-    """One chart for each segment field; the chosen segment is pointed out."""
+def by_segment(view: View) -> list[Chart]:
+    """One chart for each segment field."""
     everything = view.published.rows("contacts_by_segment")
     fields = list(dict.fromkeys(row["field"] for row in everything))
     return [
@@ -249,7 +197,6 @@ def by_segment(view: View, segment: dict[str, Any]) -> list[Chart]:
             key=("field", "value"),
             rows=[row for row in everything if row["field"] == field],
             columns=(ChartColumn("field", view._("Field"), "text"), ChartColumn("value", view._("Value"), "label")),
-            chosen=segment["value"] if segment.get("field") == field else "",
         )
         for number, field in enumerate(fields, 1)
     ]
@@ -275,17 +222,15 @@ def _ranked(
     key: tuple[str, ...],
     rows: list[dict[str, Any]],
     columns: tuple[ChartColumn, ...],
-    chosen: str = "",
     **chart: Any,  # noqa: ANN401
 ) -> Chart:
-    """Contacts by the last column of a key, most first. `chosen`: a value to point out; `chart`: see Chart."""
+    """Contacts by the last column of a key, most first. `chart`: see Chart."""
     ordered = sorted(rows, key=lambda row: (-row["contacts"], row[key[-1]]))
     bars = [
         Bar(
             columns[-1].write(view.language, row[key[-1]]),
             row["contacts"],
             f"{view.count(row['contacts'])} · {view.percent(row['share'] or 0)}",
-            look="first" if not chosen or row[key[-1]] == chosen else "quiet",
         )
         for row in ordered[:8]
     ]

@@ -29,7 +29,6 @@ _CHANGES: Final[Mapping[str, str]] = {
 
 def build(view: View) -> Content:
     """Build the page."""
-    segment = contacts.segment_of(view)
     within = replies.within_target(view)
     response = replies.first_response(view, within)
     first = [
@@ -37,7 +36,7 @@ def build(view: View) -> Content:
         replies.answer_rate(view),
         replies.open_waits(view),
         replies.resolved(view),
-        contacts.total_contacts(view, segment),
+        contacts.total_contacts(view),
     ]
     settled = campaign_tiles.settled(view)
     second = [
@@ -52,7 +51,7 @@ def build(view: View) -> Content:
     said = (
         replies.say_first_response(view, response, within),
         replies.say_waiting(view),
-        contacts.say_contacts(view, segment),
+        contacts.say_contacts(view),
     )
     drawn = [
         daily.response_trend(view, span=8, with_p90=False),
@@ -60,18 +59,16 @@ def build(view: View) -> Content:
         contacts.monthly(view),
         contacts.new_by_day(view),
         _engagement(view),
-        *contacts.by_segment(view, segment),
+        *contacts.by_segment(view),
         contacts.by_country(view),
     ]
     return Content(
-        sentence=" ".join(f"{one}." for one in said),
+        sentence=" ".join(f"{one}." for one in said if one),
         figures=first,
         charts={chart.name: chart for chart in drawn},
         more={
             "second": second,
             "changes": _changes(view, [*first, within, *second]),
-            "segments": contacts.segment_choices(view),
-            "segment": segment,
         },
     )
 

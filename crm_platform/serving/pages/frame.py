@@ -23,15 +23,17 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from crm_platform.errors import GiveUp
 from crm_platform.languages import N_, NP_, Language, Words, languages
 from crm_platform.serving.caching import Kept, KeptAnswer
+from crm_platform.receipts.narrowed import Narrowing
 from crm_platform.serving.pages.chart import plain
 from crm_platform.serving.pages.costs import stamp
-from crm_platform.serving.pages.period import BadAddress, read_period
+from crm_platform.serving.pages.filters import menus, read_narrowing
+from crm_platform.serving.pages.period import BASES, BadAddress, read_period
 from crm_platform.serving.pages.published import PublishedFigures
-from crm_platform.serving.pages.receipt import behind
+from crm_platform.serving.pages.receipt import behind, without_key
 from crm_platform.serving.pages.tiles import SEEN_WORDS
-from crm_platform.serving.pages.view import NOW, Build, Notice, Status, Theme, View
+from crm_platform.serving.pages.view import NOW, Build, Notice, Status, Theme, View, narrowed
 from crm_platform.serving.pauses import Pauses
-from crm_platform.serving.snapshots import Snapshots
+from crm_platform.serving.snapshots import NARROWED_KEPT, Snapshots
 from crm_platform.serving.static import static_url
 from crm_platform.settings import Settings
 
@@ -63,7 +65,9 @@ TEMPLATES: Final = Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.globals |= {
+    "bases": BASES,
     "languages": languages,
+    "menus": menus,
     "pages": PAGES,
     "plain": plain,
     "roles": ROLES,
@@ -99,6 +103,7 @@ class Frame:
 
     def __init__(self) -> None:
         self._book: PublishedFigures | None = None
+        self._narrowed: dict[Narrowing, PublishedFigures] = {}
         self._kept = Kept(most_bytes=_MOST_KEPT)
         self._pauses = Pauses()
         self._lock = threading.Lock()
@@ -115,11 +120,25 @@ class Frame:
         with self._lock:
             if self._book is None or self._book.opened.snapshot.id != opened.snapshot.id:
                 self._book = PublishedFigures(opened)
+                self._narrowed.clear()
                 self._kept.clear()
             return self._book, snapshots.problem
 
+    def _of(self, request: Request, published: PublishedFigures, narrowing: Narrowing) -> PublishedFigures:
+        """The figures of what is chosen alone."""
+        if not narrowing:
+            return published
+        opened = request.app.state.snapshots.narrowed(published.opened, narrowing)
+        with self._lock:
+            found = self._narrowed.get(narrowing)
+            if found is None or found.opened is not opened:
+                if len(self._narrowed) >= NARROWED_KEPT:
+                    self._narrowed.clear()
+                found = self._narrowed[narrowing] = PublishedFigures(opened, narrowing, published)
+            return found
+
     def view(self, request: Request, published: PublishedFigures, *, page: str) -> View:
-        """Read a request. A range that cannot be read gives the default one and a notice."""
+        """Read a request. A range or a filter that cannot be read gives the default one and a notice."""
         query = [(key, value) for key, value in request.query_params.multi_items() if value]
         make = partial(
             View,
@@ -129,15 +148,18 @@ class Frame:
             language=language_of(request),
             theme=theme_of(request),
             settings=request.app.state.settings,
-            published=published,
             visitor=request.state.visitor,
             now=request.app.state.now(),
         )
         try:
-            return make(period=read_period(dict(query), today=published.today))
+            period = read_period(dict(query), today=published.today)
+            narrowing = read_narrowing(query if page != "receipt" else without_key(query), published)
         except BadAddress as problem:
             period = read_period({}, today=published.today)
-            return make(period=period, notice=_told(problem, language_of(request)))
+            return make(published=published, period=period, notice=_told(problem, language_of(request)))
+        if page == NOW:  # Who has a chat now is told by another column than who answered: that page sees to it.
+            narrowing = narrowing.only(frozenset({"segment"}))
+        return make(published=self._of(request, published, narrowing), period=period)
 
     async def answer(self, request: Request, *, page: str, build: Build) -> Response:
         """Answer a page: at once when it is kept, else drawn in a thread."""
@@ -172,14 +194,17 @@ class Frame:
             content = build(view)
         except BadAddress as problem:
             view.query, view.notice, is_bad = [], _told(problem, view.language), True
+            view.published = view.published.everyone
             content = build(view)
+        content = narrowed(view, content)
         if is_bad and status.look == "good":
             status = replace(
                 status,
                 look="provisional",
                 words=view._("Not what the address asks for: the days shown are this page's own."),
             )
-        body = _filled(f"{view.page}.html", view, status=status, broken=broken, content=content).encode()
+        template = "not_narrowed.html" if content.is_empty and view.published.narrowing else f"{view.page}.html"
+        body = _filled(template, view, status=status, broken=broken, content=content).encode()
         if is_bad or view.notice:
             return HTMLResponse(body, 400 if is_bad else 200)
         packed = gzip.compress(body, compresslevel=5)

@@ -29,7 +29,7 @@ WINDOW: Final = dt.timedelta(hours=24)
 CLOSING: Final = 7200.0
 """A window that closes within so many seconds of the cut is told of, as kpi.backlog_now counts them."""
 
-_NOBODY: Final = "(nobody)"
+_NOBODY: Final = "(unassigned)"
 _UNKNOWN: Final = "(unknown)"
 _CLOSES: Final = "2h"
 

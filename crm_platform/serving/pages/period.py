@@ -27,6 +27,14 @@ RANGES: Final[Mapping[str, str]] = {
     "custom": N_("Custom"),
 }
 DEFAULT: Final = "28d"
+BASES: Final[Mapping[str, str]] = {
+    "before": N_("the days just before"),
+    "weekdays": N_("the same weekdays before"),
+    # Translators: 52 weeks, so that weekdays are the same
+    "year": N_("the same weekdays a year before"),
+}
+"""What a range is held against, as `against=` in an address names it."""
+_YEAR: Final = 364  # days: 52 weeks, the same weekdays
 _LONGEST: Final = 3660  # days: ten years; more is a slip of the keyboard
 _FIRST: Final = dt.date(2000, 1, 1)  # by its definition no message is older, and below year 1 there are no days
 
@@ -42,12 +50,16 @@ class BadAddress(CrmPlatformError):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Local days from `start` to `end`, both included. `today`: the day that holds the cut, which is not over."""
+    """Local days from `start` to `end`, both included.
+
+    `today`: the day that holds the cut, which is not over; `against`: which earlier days it is held against, of BASES.
+    """
 
     name: str
     start: dt.date
     end: dt.date
     today: dt.date
+    against: str = "before"
 
     @property
     def length(self) -> int:
@@ -56,8 +68,8 @@ class Period:
 
     @property
     def eve(self) -> dt.date:
-        """The day before its first."""
-        return self.start - dt.timedelta(days=1)
+        """The last of the days that it is held against: what stands now is held against the end of that day."""
+        return self.previous().end
 
     @property
     def span(self) -> tuple[dt.date, dt.date]:
@@ -80,9 +92,10 @@ class Period:
         return self.end >= self.today
 
     def previous(self) -> Period:
-        """As many days just before."""
-        one = dt.timedelta(days=1)
-        return Period(self.name, self.start - self.length * one, self.start - one, self.today)
+        """The days that it is held against: as many, just before unless `against` says otherwise."""
+        weeks = -(-self.length // 7) * 7
+        back = dt.timedelta(days={"weekdays": weeks, "year": _YEAR}.get(self.against, self.length))
+        return replace(self, start=self.start - back, end=self.end - back)
 
     def up_to_today(self) -> Period:
         """The same with today, when it reaches up to it."""
@@ -110,6 +123,15 @@ def read_period(query: Mapping[str, str], *, today: dt.date) -> Period:
     Where none is named it is the same on all pages, so that no figure has two values. Ranges of several days end with
     the last complete day. `month` on its first day, before any day is complete, is that day.
     """
+    against = query.get("against", "before")
+    if against not in BASES:
+        raise BadAddress(
+            N_("against={name} is not known; write one of {names}"), name=against[:20], names=", ".join(BASES)
+        )
+    return replace(_range(query, today=today), against=against)
+
+
+def _range(query: Mapping[str, str], *, today: dt.date) -> Period:
     yesterday = today - dt.timedelta(days=1)
     name = query.get("range") or ("custom" if query.get("from") or query.get("to") else DEFAULT)
     if name in LENGTHS:

@@ -15,13 +15,16 @@ from typing import Any, Final
 from crm_platform.clock import zone_of
 from crm_platform.errors import GiveUp
 from crm_platform.receipts.behind import SnapshotReader
+from crm_platform.receipts.choices import Choice, choices
 from crm_platform.receipts.keys import find_kpi
+from crm_platform.receipts.narrowed import Narrowing
 from crm_platform.serving.pages.period import Period
 from crm_platform.serving.snapshots import OpenSnapshot
 from crm_platform.tables import TABLES
 
 Row = dict[str, Any]
 
+_NOTHING: Final = Narrowing()
 _EVER: Final = (dt.date(1, 1, 1), dt.date(9999, 1, 1))
 
 LONGEST: Final = 300
@@ -29,10 +32,17 @@ LONGEST: Final = 300
 
 
 class PublishedFigures:
-    """One snapshot's tables by name, kept in memory once read. Threads may share it."""
+    """One snapshot's tables by name, kept in memory once read. Threads may share it.
 
-    def __init__(self, opened: OpenSnapshot) -> None:
+    `narrowing`: what it is narrowed to; `everyone`: the same of all.
+    """
+
+    def __init__(
+        self, opened: OpenSnapshot, narrowing: Narrowing = _NOTHING, everyone: PublishedFigures | None = None
+    ) -> None:
         self.opened = opened
+        self.narrowing = narrowing
+        self.everyone = everyone or self
         self.zone = zone_of(opened.manifest.timezone)
         self._kept: dict[object, Any] = {}
         self._lock = threading.RLock()  # what is asked may ask for more
@@ -44,6 +54,15 @@ class PublishedFigures:
             return SnapshotReader.of(self.opened)
         except GiveUp:
             return None
+
+    @functools.cached_property
+    def choices(self) -> list[Choice]:
+        """What it can be narrowed to."""
+        return choices(self.opened)
+
+    def tells(self, table: str, columns: str = "") -> bool:
+        """Whether figures can be told of what it is narrowed to. `table`: its full name; `columns`: with commas."""
+        return all(self.narrowing.tells(table, column) for column in columns.split(","))
 
     @property
     def as_of(self) -> dt.datetime:

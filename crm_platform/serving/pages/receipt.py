@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
@@ -22,6 +22,7 @@ from crm_platform.serving.pages.chart import country, label, yes_or_no
 from crm_platform.serving.pages.column_words import VALUE_WORDS, column_words
 from crm_platform.serving.pages.published import short
 from crm_platform.serving.pages.tiles import TILES, TileWords, receipt_href
+from crm_platform.serving.pages.view import KEPT
 from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
@@ -91,12 +92,23 @@ class ReceiptPage:
     command: str
 
 
+def without_key(query: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What an address says besides which figure it asks for: a table's own key may be called as a filter is."""
+    table = TABLES.get("kpi." + dict(query).get("table", "").removeprefix("kpi."))
+    return [(name, value) for name, value in query if table is None or name not in table.key]
+
+
 def behind(view: View) -> ReceiptPage:
     """What `/receipt?table=…&column=…&<key>=…` asks for. Raises NotFound and InvalidRequest."""
-    opened, asked = view.published.opened, dict(view.query)
+    opened = view.published.opened
+    kept = {name for name, _ in without_key(view.query) if name in KEPT}
+    asked = {name: value for name, value in view.query if name not in kept}
     table, column = asked.pop("table", ""), asked.pop("column", "")
     found = receipt(opened, table, asked, column, limit=ROWS)
-    movement = moved_since(view.settings, opened, table, asked, column, limit=ROWS)
+    # Of some contacts or agents alone no earlier value is kept.
+    movement = (
+        None if view.published.narrowing else moved_since(view.settings, opened, table, asked, column, limit=ROWS)
+    )
     # People look for when and how long; ids, which tell rows apart, come last.
     began = _BEGAN.get(found.source or "")
     used = [name for name in found.used if name not in found.row_key]

@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from crm_platform.api import Closed
 from crm_platform.languages import Language, Words
+from crm_platform.receipts.choices import Choice
+from crm_platform.receipts.narrowed import DIMENSIONS, SEGMENT
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.access import Visitor
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.chart import Chart
-from crm_platform.serving.pages.period import RANGES, Period
+from crm_platform.serving.pages.filters import title, value_words
+from crm_platform.serving.pages.period import BASES, RANGES, Period
 from crm_platform.serving.pages.published import PublishedFigures
-from crm_platform.serving.pages.tiles import Tile, TileWords, receipt_href
+from crm_platform.serving.pages.tiles import Source, Tile, TileWords, receipt_href
 from crm_platform.settings import Settings
 
 Theme = Literal["light", "dark", "auto"]
 
 NOW: Final = "now"
 """The page that shows one moment."""
+KEPT: Final = ("range", "from", "to", "against", *DIMENSIONS)
+"""Parameters that go along from page to page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ class View:
     def is_unread(self, coverage: float | None) -> bool:
         """Whether so much of the messages is missing that finding nothing says nothing; of nobody nothing is."""
         if coverage is None:
-            return bool(self.published.one("executive_summary").get("total_contacts"))
+            return bool(self.published.everyone.one("executive_summary").get("total_contacts"))
         return coverage < WELL_COVERED
 
     def why_none(self, figure: Tile) -> str:
@@ -165,8 +170,8 @@ class View:
         return (path or self.path) + (f"?{query}" if query else "")
 
     def page_href(self, page: str) -> str:
-        """Address of another page over the same days."""
-        kept = [(key, value) for key, value in self.query if key in {"range", "from", "to"}]
+        """Address of another page over the same days, of the same contacts, agents, teams and origins."""
+        kept = [(key, value) for key, value in self.query if key in KEPT]
         return f"/{page}" + (f"?{urlencode(kept)}" if kept else "")
 
     def csv_href(self, chart: str) -> str:
@@ -183,9 +188,8 @@ class View:
     @property
     def is_bare(self) -> bool:
         """Whether no contact and no message is stored."""
-        return not self.published.one("executive_summary").get("total_contacts") and not self.published.rows(
-            "backlog_daily"
-        )
+        everyone = self.published.everyone
+        return not everyone.one("executive_summary").get("total_contacts") and not everyone.rows("backlog_daily")
 
     @property
     def is_of_now(self) -> bool:
@@ -231,6 +235,11 @@ class View:
     def before(self) -> str:
         """The days before, as a sentence says them."""
         previous = self.period.previous()
+        places = {"from_": self.day(previous.start), "to": self.day(previous.end)}
+        if self.period.against == "year":
+            return self._("a year before ({from_} to {to})", **places)
+        if self.period.against == "weekdays" and previous.end != self.period.start - dt.timedelta(days=1):
+            return self._("on the same weekdays before ({from_} to {to})", **places)
         if previous.length == 1:
             return self._("on the day before ({day})", day=self.day(previous.start))
         return self._(
@@ -301,6 +310,42 @@ class View:
         if figure.kind == "seconds":
             return sign + numbers.duration(self.language, change)
         return sign + numbers.points(self.language, change)
+
+    @property
+    def filters(self) -> list[Chip]:
+        """What the page is narrowed to, and what its figures are held against where that is not the days before."""
+        found = []
+        for choice in self.published.everyone.choices:
+            if (choice.dimension, choice.value) in self.published.narrowing.pairs:
+                words = f"{title(self.language, choice.dimension)}: " + value_words(
+                    self.language, choice.dimension, choice.value
+                )
+                found.append(Chip(words, self._without(choice)))
+        if self.period.against != "before":
+            words = self._("against {days}", days=self._(BASES[self.period.against]))
+            found.append(Chip(words, self.href(drop=("against", "page"))))
+        return found
+
+    @property
+    def narrowed_by(self) -> tuple[str, ...]:
+        """What the page can be narrowed by; who waits now is narrowed by filters of its own, but for a segment."""
+        return ("segment",) if self.is_of_now else DIMENSIONS
+
+    @property
+    def without_filters(self) -> str:
+        """Address of the same for everyone."""
+        return self.href(drop=(*DIMENSIONS, "page"))
+
+    def _without(self, choice: Choice) -> str:
+        """Address without one of the values that the page is narrowed to."""
+        typed = f"{choice.dimension.removeprefix(SEGMENT)}:{choice.value}"
+        gone = {(choice.name, choice.address), (choice.name, typed)}
+        kept = [one for one in self.query if one not in gone and one[0] != "page"]
+        return self.path + (f"?{urlencode(kept)}" if kept else "")
+
+    def tells(self, source: Source) -> bool:
+        """Whether a figure can be told of what the page is narrowed to."""
+        return self.published.tells(source.table, source.column)
 
     def may(self, href: str) -> bool:
         """Whether the reader's role may follow a link: others are not offered."""
@@ -373,6 +418,31 @@ class Content:
     figures: list[Tile]
     charts: dict[str, Chart]
     more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has neither figures nor charts."""
+        return not self.figures and not self.charts
+
+
+def narrowed(view: View, content: Content) -> Content:
+    """Leave out what cannot be told of what the page is narrowed to: figures, charts, columns of their tables."""
+    if not view.published.narrowing:
+        return content
+    more = dict(content.more)
+    if "second" in more:
+        more["second"] = _told(view, more["second"])
+    charts = {name: _chart(view, chart) for name, chart in content.charts.items() if view.published.tells(chart.table)}
+    return replace(content, figures=_told(view, content.figures), charts=charts, more=more)
+
+
+def _told(view: View, tiles: Sequence[Tile]) -> list[Tile]:
+    return [tile for tile in tiles if view.tells(tile.receipt or tile.source)]
+
+
+def _chart(view: View, chart: Chart) -> Chart:
+    kept = tuple(column for column in chart.columns if view.published.tells(chart.table, column.name))
+    return replace(chart, columns=kept)
 
 
 Build = Callable[[View], Content]
