@@ -19,7 +19,7 @@ from crm_platform.serving.pages.chart import Chart
 from crm_platform.serving.pages.figures import explain
 from crm_platform.serving.pages.frame import Frame, preferences
 from crm_platform.serving.pages.period import BadAddress
-from crm_platform.serving.pages.view import NOW, Build, View
+from crm_platform.serving.pages.view import NOW, Build, View, narrowed
 from crm_platform.serving.refusals import Refused
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def routes() -> list[BaseRoute]:
         if view.notice:
             raise Refused(400, "bad_range", view.notice.text)
         try:
-            charts = BUILDS[name](view).charts
+            charts = narrowed(view, BUILDS[name](view)).charts
         except BadAddress as problem:
             raise Refused(400, "bad_range", str(problem)) from None
         if chart not in charts:

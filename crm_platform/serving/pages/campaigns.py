@@ -24,7 +24,9 @@ from crm_platform.serving.pages.view import Chip, Content, Notice, View
 
 
 def build(view: View) -> Content:
-    """Build the page."""
+    """Build the page; nothing of it can be told of some contacts or agents alone."""
+    if view.published.narrowing:
+        return Content("", [], {})
     everything = view.published.rows("campaign_performance")
     given = _costs(view, everything)
     costs = given.by_id

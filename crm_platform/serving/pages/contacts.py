@@ -14,12 +14,11 @@ from crm_platform.languages import N_
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages import daily, numbers
 from crm_platform.serving.pages.bars import Bar, BarChart
-from crm_platform.serving.pages.chart import Chart, ChartColumn, label
+from crm_platform.serving.pages.chart import Chart, ChartColumn
 from crm_platform.serving.pages.published import total
-from crm_platform.serving.pages.tiles import Source, Tile, TileWords, of_one_row
+from crm_platform.serving.pages.tiles import Tile, TileWords, of_one_row
 from crm_platform.serving.pages.trends import ColumnChart, Line
-from crm_platform.serving.pages.view import Chip, View
-
+from crm_platform.serving.pages.view import View
 
 TOTAL_CONTACTS = TileWords(
     "total_contacts",

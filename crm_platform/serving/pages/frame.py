@@ -22,8 +22,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from crm_platform.errors import GiveUp
 from crm_platform.languages import N_, NP_, Language, Words, languages
-from crm_platform.serving.caching import Kept, KeptAnswer
 from crm_platform.receipts.narrowed import Narrowing
+from crm_platform.serving.caching import Kept, KeptAnswer
 from crm_platform.serving.pages.chart import plain
 from crm_platform.serving.pages.costs import stamp
 from crm_platform.serving.pages.filters import menus, read_narrowing
