@@ -800,6 +800,7 @@ export type KpiAnswer<Name extends KpiTable> = Answer<KpiRows[Name]>;
 /** What each table's address takes behind its question mark. */
 export interface KpiQueries {
   agent_leaderboard: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -839,6 +840,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   agents_daily: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -881,6 +883,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   backlog_daily: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -907,6 +910,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   backlog_now: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -933,6 +937,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   chats_resolved_daily: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -968,6 +973,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   conversations_daily: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1015,6 +1021,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   message_volume_hourly: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1047,6 +1054,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   response_times_daily: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1133,6 +1141,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   support_by: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1185,6 +1194,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   campaign_performance: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1264,6 +1274,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   contact_activity_daily: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1302,6 +1313,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   contact_retention_monthly: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1334,6 +1346,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   engagement_monthly: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1387,6 +1400,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   opt_outs_daily: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1416,6 +1430,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   send_time_performance: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1470,6 +1485,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   contact_growth_daily: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1503,6 +1519,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   contact_growth_monthly: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1542,6 +1559,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   contacts_by_country: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1569,6 +1587,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   contacts_by_segment: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;
@@ -1597,6 +1616,7 @@ export interface KpiQueries {
     definition_version_to?: number;
   };
   executive_summary: {
+    only?: string | string[];
     columns?: string;
     order?: string;
     limit?: number;

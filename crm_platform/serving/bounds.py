@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crm_platform.publish import published_columns
+from crm_platform.receipts.narrowed import DIMENSIONS
 from crm_platform.schemas import KpiTable, Type
 from crm_platform.serving.problems import answer
 from crm_platform.serving.refusals import Refused
@@ -41,7 +42,7 @@ LONGER: Final[Mapping[str, int]] = MappingProxyType(
             for name, column in published_columns(table).items()
             if column.type in {Type.TEXT, Type.JSON}
         },
-        "segment": 1000,
+        **dict.fromkeys((*DIMENSIONS, "only"), 1000),
         **dict.fromkeys(("columns", "order", "campaign", "compare", "next", "back"), 4000),
     }
 )

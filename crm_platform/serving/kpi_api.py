@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
@@ -27,6 +27,8 @@ from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.publish import published_columns
 from crm_platform.publish.csv_writer import csv_document
 from crm_platform.receipts import moved_since, receipt
+from crm_platform.receipts.choices import UnknownValue, choices, narrowing_of
+from crm_platform.receipts.narrowed import DIMENSIONS, Narrowing
 from crm_platform.schemas import KpiTable
 from crm_platform.serving import openapi
 from crm_platform.serving.caching import Kept, KeptAnswer, is_known, tag
@@ -51,6 +53,23 @@ def _snapshot(request: Request) -> OpenSnapshot:
         hint = "Run `crm refresh`; this address then answers without a restart."
         raise Refused(503, "nothing_published", "Nothing has been published yet.", hint=hint)
     return found
+
+
+def _narrowed(request: Request, found: OpenSnapshot, table: type[KpiTable]) -> tuple[OpenSnapshot, Narrowing]:
+    """The snapshot of what `only=` asks for alone. Raises Refused where there is no such value, or no such figure."""
+    asked = [text.partition(":") for text in request.query_params.getlist("only")]
+    if not asked:
+        return found, Narrowing()
+    try:
+        narrowing = narrowing_of([(name, value) for name, _, value in asked], choices(found))
+    except UnknownValue as problem:
+        names = ", ".join(DIMENSIONS)
+        hint = f"Write only=<name>:<value>; names are {names}, a segment is only=segment:<field>:<value>."
+        raise Refused(400, "unknown_value", f"only={problem}.", hint=hint) from None
+    if not narrowing.tells(table.full_name()):
+        message = f"No figure of {table.full_name()} can be told of {', '.join(sorted(narrowing.kinds))} alone."
+        raise Refused(400, "not_narrowable", message, hint="Leave out `only`: its rows do not say whose they are.")
+    return request.app.state.snapshots.narrowed(found, narrowing), narrowing
 
 
 def _zone(request: Request) -> ZoneInfo:
@@ -242,9 +261,11 @@ def _read(query: TableQuery, found: OpenSnapshot, parameters: list[tuple[str, st
 def _table(request: Request) -> Response:
     table = find_table(request.path_params["table"])
     parameters = request.query_params.multi_items()
-    query = parse_query(table, parameters, zone=_zone(request))
+    asked = [(name, text) for name, text in parameters if name != "only"]
+    query = parse_query(table, asked, zone=_zone(request))
     form = _form(request)
-    found = _snapshot(request)
+    found, narrowing = _narrowed(request, _snapshot(request), table)
+    query = replace(query, identity=query.identity + repr(narrowing.chosen))
     if table.full_name() not in found.manifest.tables:
         hint = "It was declared after the last build: run `crm build`."
         raise Refused(503, "not_published", f"{table.full_name()} is not published yet.", hint=hint)
@@ -284,14 +305,21 @@ def _receipt(request: Request) -> Response:
     key = dict(request.query_params)
     column, most = key.pop("column", ""), key.pop("limit", str(MOST_ROWS))
     limit = read_limit(most, most=MOST_ROWS, hint=f"Leave it out for the first {MOST_ROWS}.")
-    found = _snapshot(request)
+    key.pop("only", None)
+    whole = _snapshot(request)
+    found, narrowing = _narrowed(request, whole, table)
     etag = tag("receipt", found.snapshot.id, _software(), table.full_name(), str(request.query_params))
     headers = {"ETag": etag, **_CACHING}
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)
     try:
         made_of = receipt(found, table.full_name(), key, column, limit=limit)
-        movement = moved_since(request.app.state.settings, found, table.full_name(), key, column, limit=limit)
+        # Of some contacts or agents alone no earlier value is kept.
+        movement = (
+            None
+            if narrowing
+            else moved_since(request.app.state.settings, whole, table.full_name(), key, column, limit=limit)
+        )
     except (InvalidRequest, NotFound) as problem:
         hint = f"column and {', '.join(table.key) or 'no key'} name a figure of {table.full_name()}."
         raise Refused(404, "no_such_figure", str(problem), hint=hint) from None

@@ -101,7 +101,7 @@ def _operation(table: type[KpiTable]) -> Json:
         "description": f"{table.description()} Key: {', '.join(table.key) or 'one row'}.",
         "tags": [table.pillar],
         "parameters": [
-            *(reference("parameters", name) for name in ("columns", "order", "limit", "cursor", "format")),
+            *(reference("parameters", name) for name in ("only", "columns", "order", "limit", "cursor", "format")),
             *_filters(table),
         ],
         "responses": {
@@ -192,7 +192,7 @@ def _receipt_operation(table: type[KpiTable]) -> Json:
         "operationId": f"{table.table}_receipt",
         "summary": f"What one figure of kpi.{table.table} is made of, and why it moved",
         "tags": [table.pillar],
-        "parameters": [*key, figure, reference("parameters", "receipt_limit")],
+        "parameters": [*key, figure, reference("parameters", "only"), reference("parameters", "receipt_limit")],
         "responses": _as_json("The receipt.", "Receipt") | _refusals("404", "304", "400", "401", "403", "503"),
     }
 
@@ -236,6 +236,16 @@ def _parameters() -> Json:
         {
             name: {"name": name, "in": "query", "description": description, "schema": schema}
             for name, description, schema in (
+                (
+                    "only",
+                    "Figures of these alone. Given twice of one kind, either; of several kinds, all. A figure whose"
+                    + " rows do not say whose they are is NULL.",
+                    {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "examples": [["agent:amina", "segment:city:Mombasa"]],
+                    },
+                ),
                 ("columns", "Only these columns, comma-separated, in this order.", {"type": "string"}),
                 (
                     "order",

@@ -49,7 +49,8 @@ def _judged(published: PublishedFigures, table: str, column: str, period: Period
     ranges = verdicts.like_with_like(
         period.start, period.end, known_days(published, period), base=period.previous().start
     )
-    question = Question(figure=f"{table}.{column}", good=figure.good, ranges=ranges)
+    of = "".join(f" {dimension}={value}" for dimension, value in published.narrowing.pairs)
+    question = Question(figure=f"{table}.{column}{of}", good=figure.good, ranges=ranges)
     before = period.previous()
     if declared.type is Type.INTEGER and declared.unit is None:
         counts = {row["day"]: row[column] for row in published.rows(table) if row[column] is not None}

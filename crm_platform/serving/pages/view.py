@@ -361,6 +361,8 @@ class View:
         parts = [self._("As of {time}", time=self.time(self.published.as_of))]
         if seen is None:
             parts.append(self._("share of messages seen not known"))
+        elif self.published.narrowing:
+            parts.append(self._("{share} of everyone's messages seen", share=self.seen(seen)))
         else:
             parts.append(self._("{share} of messages seen", share=self.seen(seen)))
         if self.published.opened.manifest.is_sandbox:
