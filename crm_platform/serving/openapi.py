@@ -238,8 +238,7 @@ def _parameters() -> Json:
             for name, description, schema in (
                 (
                     "only",
-                    "Figures of these alone. Given twice of one kind, either; of several kinds, all. A figure whose"
-                    + " rows do not say whose they are is NULL.",
+                    "Figures of these alone; of one kind either, of several kinds all. What cannot be told is NULL.",
                     {
                         "type": "array",
                         "items": {"type": "string"},
