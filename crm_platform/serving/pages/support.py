@@ -260,7 +260,7 @@ def _agents(view: View) -> Chart:
     """The leaderboard of the published window nearest to the chosen days."""
     window = 7 if view.period.length <= 7 else 30
     rows = [row for row in view.published.rows("agent_leaderboard") if row["window_days"] == window]
-    rows = sorted(rows, key=lambda row: (row["agent"] == "(unassigned)", -row["replies"], row["agent"]))
+    rows = sorted(rows, key=lambda row: (row["agent"] == "(unassigned)", -(row["replies"] or 0), row["agent"]))
     attributed = next((row["attributed_share"] for row in rows), None)
     if attributed is None:
         subtitle = view.ngettext("Agents, last full day", "Agents, last {n} full days", window)
