@@ -150,13 +150,6 @@ def test_seven_days_are_those_of_the_executive_summary(site: Site):
     assert int(shown["resolved"]) == summary["chats_resolved_7d"]
 
 
-def test_a_segment_narrows_contacts(site: Site):
-    segment = site.published("select * from kpi.contacts_by_segment order by contacts desc")[0]
-    told = site.told(f"/executive?segment={segment['field']}:{segment['value']}")
-    check_figures(site, told)
-    assert any(figure["data-table"] == "kpi.contacts_by_segment" for figure in told.figures)
-
-
 def test_a_campaign_narrows_figures_and_ranking(site: Site):
     rows = site.published(
         "select campaign_id from kpi.campaign_performance where is_consistent order by delivered desc"

@@ -147,8 +147,9 @@ def test_ranges_pages_and_filters_by_mouse_and_keyboard(browser, url):
         page.keyboard.press("Escape")
         assert not page.get_by_text("oldest message without a reply").first.is_visible()
         visit.go("/executive")
-        page.get_by_text("+ Segment").click()
-        page.locator(".chips .sheet a").first.click()
+        page.get_by_text("Filter", exact=True).click()
+        page.locator("form.sheet select[name=segment]").first.select_option(index=1)
+        page.get_by_role("button", name="Apply").click()
         assert "segment=" in page.url
         page.locator(".chip").click()
         assert "segment=" not in page.url
@@ -378,7 +379,7 @@ def test_names_of_any_length_and_direction_are_seen_and_leave_room(browser, tmp_
                     visit.go(path)
                     assert page.evaluate("document.documentElement.scrollWidth") <= width, path
                 visit.go("/executive")
-                page.get_by_text("+ Segment").click()
+                page.get_by_text("Filter", exact=True).click()
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
