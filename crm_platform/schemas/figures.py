@@ -94,7 +94,8 @@ class Rows:
     def ratio(self, description: str, part: str, of: str, **options: Any) -> Column:  # noqa: ANN401
         """Declare the sum of one column by the sum of another, over the rows that have both."""
         both = f"{part} is not null and {of} is not null"
-        return self._figure(base.rate, description, f"sum({part}){FILTER}", both, over=f"sum({of}){FILTER}", **options)
+        value, over = (f"sum({column}){FILTER}" for column in (part, of))
+        return self._figure(base.rate, description, value, both, over=over, sums=(part, of), **options)
 
     def text(self, description: str, value: str, **options: Any) -> Column:  # noqa: ANN401
         """Declare a text."""
@@ -180,6 +181,7 @@ class Figure:
     file: str = ""
     uses: tuple[str, ...] = ()
     quantity: str = ""
+    sums: tuple[str, ...] = ()
     given: str = ""
     empty: str | None = None
     good: Good = "neither"
