@@ -33,6 +33,8 @@ _DAYS: Final = """
     ) as still on still.day = days.day
     where days.day < $today
 """
+# Of later days more waits are open, whatever happened: that says nothing of the days.
+_UNFINISHED: Final = "state = 'open'"
 _OF_DAYS: Final = frozenset({"kpi.response_times_daily", "core.response_waits", "core.contacts"})
 
 
@@ -119,7 +121,7 @@ def _adds_up(line: Lineage) -> bool:
     """Whether the figure is a count that is the sum of those of its days."""
     declared, figure = line.table.columns[line.column], line.figure
     is_count = declared.type is Type.INTEGER and declared.unit is None and line.table.key == ("day",)
-    return is_count and figure.value.startswith(("count(*)", "sum("))
+    return is_count and figure.value.startswith(("count(*)", "sum(")) and figure.where != _UNFINISHED
 
 
 def _counts(asked: SnapshotReader, line: Lineage) -> dict[dt.date, int]:
