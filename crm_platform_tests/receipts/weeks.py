@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from crm_platform.publish import publish
+import duckdb
+
+from crm_platform.publish import current, publish
 from crm_platform.settings import Settings
 from crm_platform_tests.models.worlds import World
 
@@ -45,3 +48,17 @@ def published(world: World) -> Settings:
     world.build(NOW, expected_unseen={})
     publish(world.models, settings=world.settings, now=NOW, validate=lambda *_: [])
     return world.settings
+
+
+def altered(settings: Settings, folder: Path, *statements: str, **changed: object) -> Settings:
+    """A copy of what is published, after some SQL: another world in no time. `changed`: settings."""
+    snapshot = current(settings)
+    assert snapshot is not None
+    copied = Settings(data_dir=folder, **changed)
+    shutil.copytree(settings.published_dir, copied.published_dir, symlinks=True)
+    database = copied.published_dir / snapshot.id / snapshot.database.name
+    database.chmod(0o600)
+    with duckdb.connect(str(database)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    return copied
