@@ -61,10 +61,33 @@ def over_days(
     question = Question(figure=f"{table.table}.{column}", good=figure.good, ranges=ranges)
     if counts is not None:
         return verdicts.count(question, counts, counts)
-    if (figure.quantity or figure.part) and "chat_id" in line.source.columns:
-        how = verdicts.median if figure.quantity else verdicts.rate
-        return how(question, _by_chat(asked, line, current), _by_chat(asked, line, base))
-    return None
+    return _of_chats(asked, line, question) if _is_of_chats(line) else None
+
+
+def of_weekday(
+    asked: SnapshotReader, table: type[KpiTable], column: str, day: dt.date, before: Sequence[dt.date]
+) -> Claim | None:
+    """Judge a median or a rate on one day against days of its weekday before it; None of another figure.
+
+    One day is too little for counts: how far chance moves these is seen between days alone.
+    """
+    line = asked.lineage(table, column)
+    if line is None or not before or not _is_of_chats(line) or line.source.full_name() not in asked.manifest.tables:
+        return None
+    base = verdicts.Span(min(before), max(before), tuple(sorted(before)), every=7)
+    ranges = verdicts.Ranges(verdicts.Span(day, day, (day,)), base)
+    return _of_chats(asked, line, Question(figure=f"{table.table}.{column}", good=line.figure.good, ranges=ranges))
+
+
+def _is_of_chats(line: Lineage) -> bool:
+    return bool(line.figure.quantity or line.figure.part) and "chat_id" in line.source.columns
+
+
+def _of_chats(asked: SnapshotReader, line: Lineage, question: Question) -> Claim:
+    """Judge a median or a rate by the chats behind it."""
+    how = verdicts.median if line.figure.quantity else verdicts.rate
+    sides = [_by_chat(asked, line, (span.start, span.end)) for span in (question.ranges.current, question.ranges.base)]
+    return how(question, sides[0], sides[1])
 
 
 def known_days(asked: SnapshotReader, *ranges: Dates) -> list[Day]:

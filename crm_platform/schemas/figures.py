@@ -147,14 +147,16 @@ class Watched:
 
     `title`: what a message calls it. `final`: when a day's figure stands: at the day's end, one conversation gap later,
     or before that once nearly all its waits are answered. `sample`: the columns that count what it is made of: of a
-    rate, its denominator. `target`: the setting that is its limit, empty where there is none. `either`: both sides are
-    reported, not the worse one alone.
+    rate, its denominator. `target`: the setting that is its limit, empty where there is none. `missed`: of a median of
+    answers, the column that counts the questions without one: where nobody was answered, the target is missed.
+    `either`: both sides are reported, not the worse one alone.
     """
 
     title: str
     final: Literal["at once", "after the gap", "answered"]
     sample: tuple[str, ...] = ()
     target: str = ""
+    missed: str = ""
     either: bool = False
 
 

@@ -47,16 +47,17 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Local days from `start` to `end`, both included, and those of them that count."""
+    """Local days from `start` to `end`, both included, and those of them that count; `every`: of a weekday alone, 7."""
 
     start: dt.date
     end: dt.date
     kept: tuple[dt.date, ...]
+    every: int = 1
 
     @property
     def length(self) -> int:
         """Number of days, counted or not."""
-        return (self.end - self.start).days + 1
+        return (self.end - self.start).days // self.every + 1
 
 
 @dataclass(frozen=True, slots=True)
