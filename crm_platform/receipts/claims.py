@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from crm_platform import verdicts
@@ -39,9 +40,18 @@ _OF_DAYS: Final = frozenset({"kpi.response_times_daily", "core.response_waits", 
 
 
 def over_days(
-    asked: SnapshotReader, table: type[KpiTable], column: str, *, current: Dates, base: Dates, days: Sequence[Day]
+    asked: SnapshotReader,
+    table: type[KpiTable],
+    column: str,
+    *,
+    current: Dates,
+    base: Dates,
+    days: Sequence[Day],
+    filters: Mapping[str, str] = MappingProxyType({}),
 ) -> Claim | None:
-    """Judge a figure over one range against another one. `days`: what `known_days` says of both.
+    """Judge a figure over one range against another one.
+
+    `days`: what `known_days` says of both; `filters`: what the snapshot that is asked is narrowed by.
 
     Rates of campaigns are of those that are settled. None where no verdict has a way to judge it: a stock, a
     percentile, people counted once over several days, a figure that no rows by day are declared of.
@@ -53,12 +63,12 @@ def over_days(
     if figure.sums and "is_settled" in line.source.columns:
         part, whole = figure.sums
         sides = [_settled(asked, line, dates) for dates in (current, base)]
-        return of_campaigns(part, whole, current, base, sides=(sides[0], sides[1]))
+        return of_campaigns(part, whole, current, base, sides=(sides[0], sides[1]), filters=filters)
     counts = _counts(asked, line) if _adds_up(line) else None
     if counts is not None:
         days = [day for day in days if day.day in counts]
     ranges = verdicts.like_with_like(*current, days, base=base)
-    question = Question(figure=f"{table.table}.{column}", good=figure.good, ranges=ranges)
+    question = Question(figure=f"{table.table}.{column}", good=figure.good, ranges=ranges, filters=filters)
     if counts is not None:
         return verdicts.count(question, counts, counts)
     return _of_chats(asked, line, question) if _is_of_chats(line) else None
@@ -116,13 +126,14 @@ def of_campaigns(
     base: Dates,
     *,
     sides: tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]],
+    filters: Mapping[str, str] = MappingProxyType({}),
 ) -> Claim:
     """Judge a rate of the campaigns of one range against those of another. All are settled and consistent.
 
     One that is on both sides counts on neither.
     """
     ranges = verdicts.whole_ranges(*current, base=base)
-    question = Question(figure=f"campaigns.{part}_per_{whole}", good="up", ranges=ranges)
+    question = Question(figure=f"campaigns.{part}_per_{whole}", good="up", ranges=ranges, filters=filters)
     ids = [{row["campaign_id"] for row in rows} for rows in sides]
     both = ids[0] & ids[1]
     rows = [by_campaign([row for row in side if row["campaign_id"] not in both], part, whole) for side in sides]

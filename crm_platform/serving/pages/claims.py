@@ -24,7 +24,7 @@ def over_days(published: PublishedFigures, table: str, column: str, period: Peri
     None where its kind cannot be judged: a stock, a percentile, a figure that no rows are declared of.
     """
     found: Claim | None = published.remembered(
-        ("claim", table, column, *period.span), lambda: _judged(published, table, column, period)
+        ("claim", table, column, *_spans(period)), lambda: _judged(published, table, column, period)
     )
     return found
 
