@@ -1,10 +1,16 @@
-"""Tells what `make test` leaves out, from the run itself: to collect everything again for it takes ten seconds."""
+"""Tells what `make test` leaves out, from the run itself: to collect everything again for it takes ten seconds.
+
+And a published world that tests of several folders read, and none changes.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+
+from crm_platform.settings import Settings
+from crm_platform_tests.receipts.weeks import published, weeks
 
 _left_out = pytest.StashKey[list[str]]()
 _WORKER_OUTPUT = "left_out"
@@ -40,3 +46,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("left to make test-heavy (Chromium, ClickHouse's engine, or minutes)")
         for name in config.stash[_left_out]:
             terminalreporter.line(f"  {name}")
+
+
+@pytest.fixture(scope="session")
+def slower_weeks(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """40 chats: first replies took 10 minutes at the median, and 30 in the last week."""
+    folder = tmp_path_factory.mktemp("slower")
+    return published(weeks(folder, chats=40, minutes=lambda ago: 30 if ago <= 7 else 10))

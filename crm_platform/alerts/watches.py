@@ -5,6 +5,7 @@ watched (metrics/), remembering what was told (alerter.py), computing a figure (
 
 A day is judged only when its figure can no longer change much and is well covered; on any other day the result is
 `held`: nothing is reported and nothing is called over, so a crawl that is merely behind raises no alarm and ends none.
+What is unusual by its size alone is held, too: a median or a share has to be worse by its verdict (receipts/claims.py).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crm_platform.alerts.alerter import Alert
+from crm_platform.alerts.usual import least_reach, usual_range
 from crm_platform.alerts.words import day_of, figure, share_seen
 from crm_platform.clock import start_of_day
 from crm_platform.languages import ENGLISH, N_, Language
 from crm_platform.models.generate import figures
-from crm_platform.publish import reading
+from crm_platform.receipts import claims
+from crm_platform.receipts.behind import SnapshotReader, opened
 from crm_platform.schemas import WELL_COVERED, KpiTable, Type
 from crm_platform.schemas.figures import Good, Watched
 from crm_platform.tables import TABLES
@@ -43,9 +46,6 @@ WEEKS: Final = 8  # of the same weekday, before the day that is judged
 LEAST_WEEKS: Final = 4  # of them with a figure that counts
 LEAST_SAMPLE: Final = 10  # answers or conversations below which a median or a rate is mostly chance
 OPEN_SHARE: Final = 0.05  # of a day's waits still open: its response times are as good as final
-DEVIATIONS: Final = 5.0
-_CHANCE: Final = 3.5  # standard deviations of mere counting that a floor allows for
-_MAD_TO_SIGMA: Final = 1.4826  # 1 / 0.6745, for a normal distribution
 _LOOK_BACK: Final = dt.timedelta(weeks=2 * WEEKS)
 # What a watch's sample is called when there is too little of it.
 _FEW: Final[Mapping[tuple[str, ...], str]] = {
@@ -100,7 +100,8 @@ class WatchResult:
     """What is thought of one figure by one rule.
 
     `low`, `high`: the expected range, None = no bound. `since`: first day of the run of broken days. `reason`: why it
-    is held, in its `language`.
+    is held, in its `language`. `size`: how many it is made of, None where nothing counts them; `missed`: how many asked
+    where nobody was answered; `before`: the days that say what is usual.
     """
 
     watch: Watch
@@ -114,6 +115,9 @@ class WatchResult:
     since: dt.date | None = None
     reason: str = ""
     language: Language = ENGLISH
+    size: int | None = None
+    missed: int = 0
+    before: tuple[dt.date, ...] = ()
 
     def expectation(self) -> str:
         """Say what was expected: `at most 15 min`, `210 to 386`."""
@@ -125,11 +129,19 @@ class WatchResult:
 
     def words(self) -> str:
         """Say in a sentence what was found."""
-        if self.value is None or self.day is None:
-            return self.reason
         language = self.language
-        value = figure(language, self.watch.table.columns[self.watch.column], self.value)
-        found = language.gettext("{value} on {day}", value=value, day=day_of(language, self.day))
+        if self.day is not None and self.missed:
+            found = language.ngettext(
+                "{day}: 1 wrote and got no reply",
+                "{day}: {n} wrote, none got a reply",
+                self.missed,
+                day=day_of(language, self.day),
+            )
+        elif self.value is None or self.day is None:
+            return self.reason
+        else:
+            value = figure(language, self.watch.table.columns[self.watch.column], self.value)
+            found = language.gettext("{value} on {day}", value=value, day=day_of(language, self.day))
         if self.state == "held":
             return f"{found} ({self.reason})"
         if self.rule == "target":
@@ -139,55 +151,42 @@ class WatchResult:
         return f"{found}; {usual}"
 
 
-def usual_range(history: Sequence[float], *, floor: float) -> tuple[float, float]:
-    """Give the range a figure should lie in, by what it was before: median ± max(5 × 1.4826 × MAD, floor).
-
-    MAD is the median absolute deviation from the median; 1.4826 × MAD estimates a standard deviation that one odd week
-    among eight does not move (the modified z-score of Iglewicz and Hoaglin, How to Detect and Handle Outliers, ASQC,
-    1993, chapter 3). Their cut-off of 3.5 is for long series: of eight normal values it is exceeded on one side by the
-    ninth one time in 42, 5 one time in 120 (simulated), and the floor makes it rarer. Of a figure that hardly ever
-    changes MAD is 0 or nearly so: `floor` is what counts as a change at all.
-    """
-    middle = statistics.median(history)
-    spread = statistics.median(abs(value - middle) for value in history)
-    reach = max(DEVIATIONS * _MAD_TO_SIGMA * spread, floor)
-    return middle - reach, middle + reach
-
-
 def _size(row: Row, sample: Sequence[str]) -> int:
     """What a day's figure is made of."""
     return sum(row[column] for column in sample)
 
 
-def _floor(watch: Watch, middle: float, sample: float) -> float:
-    """The least distance from the median that is reported, in the figure's own unit.
-
-    Of a duration a third of it, and a minute; of a share 3.5 standard errors of a binomial share, and five points; of a
-    count as many standard deviations of a Poisson count, and five.
-    """
-    column = watch.table.columns[watch.column]
-    if column.unit == "s":
-        return max(60.0, middle / 3)
-    if column.is_share:
-        return max(0.05, _CHANCE * math.sqrt(max(0.0, middle * (1 - middle)) / max(1.0, sample)))
-    return max(5.0, _CHANCE * math.sqrt(max(0.0, middle)))
-
-
 def check(settings: Settings, snapshot: Snapshot) -> list[WatchResult]:
     """Judge every watched figure by the snapshot, in the order of WATCHES."""
     results: list[WatchResult] = []
-    with reading(snapshot.path) as connection:
+    with opened(snapshot.path) as one:
         series = {
-            table: _rows(connection, table, since=snapshot.as_of.astimezone(settings.zone).date() - _LOOK_BACK)
+            table: _rows(one.connection, table, since=snapshot.as_of.astimezone(settings.zone).date() - _LOOK_BACK)
             for table in dict.fromkeys(watch.table for watch in WATCHES)
             if table.full_name() in snapshot.tables
         }
-    for watch in WATCHES:
-        days = _Days(watch, settings, series.get(watch.table, {}), as_of=snapshot.as_of)
-        if watch.target(settings) is not None:
-            results.append(days.newest("target"))
-        results.append(days.newest("range"))
+        asked = SnapshotReader.of(one) if one.manifest.settings is not None else None
+        for watch in WATCHES:
+            days = _Days(watch, settings, series.get(watch.table, {}), as_of=snapshot.as_of)
+            if watch.target(settings) is not None:
+                results.append(days.newest("target"))
+            results.append(_beyond_chance(days.newest("range"), asked))
     return results
+
+
+def _beyond_chance(result: WatchResult, asked: SnapshotReader | None) -> WatchResult:
+    """Hold a figure that is unusual by its size, but of so few that chance explains it."""
+    if asked is None or result.state != "broken" or result.day is None:
+        return result
+    claim = claims.of_weekday(asked, result.watch.table, result.watch.column, result.day, result.before)
+    if claim is None or claim.verdict not in {"about_the_same", "too_few"}:
+        return result
+    reason = result.language.gettext(
+        "unusual, but of so few that it may be chance: {n} then, {before} on the days before",
+        n=result.language.number(claim.n_current),
+        before=result.language.number(claim.n_base),
+    )
+    return dataclasses.replace(result, state="held", reason=reason)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, table: type[KpiTable], *, since: dt.date) -> dict[dt.date, Row]:
@@ -236,18 +235,42 @@ class _Days:
         row = self._rows[day]
         value, coverage = row[self._watch.column], row["coverage"]
         low, high = None, None
-        reason = self._unfit(row)
+        before: tuple[dt.date, ...] = ()
+        missed = self._missed(row) if rule == "target" else 0
+        reason = self._unfit(row) if not missed else ""
         if not reason and rule == "target":
             reason = "" if self._is_open(day) else self._("closed on that day: the target is not judged")
             limit = self._watch.target(self._settings)
             low, high = (limit, None) if self._watch.bad == "low" else (None, limit)
         elif not reason:
-            reason, low, high = self._usual(day, row)
+            reason, low, high, before = self._usual(day, row)
         state: State = "held" if reason else "well"
-        if not reason and ((low is not None and value < low) or (high is not None and value > high)):
+        if not reason and (missed or (low is not None and value < low) or (high is not None and value > high)):
             state = "broken"
-        language = self._settings.language
-        return WatchResult(self._watch, rule, state, day, value, low, high, coverage, reason=reason, language=language)
+        sample = self._watch.declared.sample
+        return WatchResult(
+            self._watch,
+            rule,
+            state,
+            day,
+            value,
+            low,
+            high,
+            coverage,
+            reason=reason,
+            language=self._settings.language,
+            size=_size(row, sample) if sample else None,
+            missed=missed,
+            before=before,
+        )
+
+    def _missed(self, row: Row) -> int:
+        """How many asked on a day on which nobody was answered: there is no median, and the target is missed."""
+        column, seen = self._watch.declared.missed, row["coverage"]
+        if not column or row[self._watch.column] is not None or row["is_provisional"]:
+            return 0
+        is_known = seen is not None and seen >= WELL_COVERED and row[column] >= LEAST_SAMPLE
+        return int(row[column]) if is_known else 0
 
     def _(self, words: str, **places: object) -> str:
         return self._settings.language.gettext(words, **places)
@@ -266,27 +289,27 @@ class _Days:
             return self._("not known for that day")
         return ""
 
-    def _usual(self, day: dt.date, row: Row) -> tuple[str, float | None, float | None]:
-        """The usual range on the day's weekday: why there is none, low, high."""
+    def _usual(self, day: dt.date, row: Row) -> tuple[str, float | None, float | None, tuple[dt.date, ...]]:
+        """The usual range on the day's weekday: why there is none, low, high, and the days that say so."""
         if day in self._settings.holidays:
-            return self._("a holiday: no day to compare it with"), None, None
-        before = [day - dt.timedelta(weeks=weeks) for weeks in range(1, WEEKS + 1)]
-        history = [
-            float(self._rows[past][self._watch.column])
-            for past in before
+            return self._("a holiday: no day to compare it with"), None, None, ()
+        weeks = [day - dt.timedelta(weeks=weeks) for weeks in range(1, WEEKS + 1)]
+        before = tuple(
+            past
+            for past in weeks
             if past in self._rows and past not in self._settings.holidays and not self._unfit(self._rows[past])
-        ]
+        )
+        history = [float(self._rows[past][self._watch.column]) for past in before]
         if len(history) < LEAST_WEEKS:
             few = self._("{n} of the {least} weeks needed to compare it with", n=len(history), least=LEAST_WEEKS)
-            return few, None, None
+            return few, None, None, ()
         sample = self._watch.declared.sample
-        floor = _floor(self._watch, statistics.median(history), _size(row, sample))
-        low, high = usual_range(history, floor=floor)
         column = self._watch.table.columns[self._watch.column]
+        low, high = usual_range(history, floor=least_reach(column, statistics.median(history), _size(row, sample)))
         low, high = max(low, 0.0), min(high, 1.0) if column.is_share else high
         if column.type is Type.INTEGER:
             low, high = math.ceil(low), math.floor(high)
-        return "", low if self._watch.bad != "high" else None, high if self._watch.bad != "low" else None
+        return "", low if self._watch.bad != "high" else None, high if self._watch.bad != "low" else None, before
 
     def _is_open(self, day: dt.date) -> bool:
         """Whether the tenant works on that day: a promise binds on no other."""
@@ -326,9 +349,7 @@ def tell(results: Iterable[WatchResult], alerter: Alerter, *, settings: Settings
 def alert(result: WatchResult, *, settings: Settings) -> Alert:
     """Put a broken figure into words: the figure, what was expected, since when, coverage, where to look."""
     watch = result.watch
-    assert result.day is not None
-    assert result.value is not None
-    is_low = result.low is not None and result.value < result.low
+    is_low = result.low is not None and result.value is not None and result.value < result.low
     title = _TITLES[result.rule]["low" if is_low else "high"]
     language = settings.language
     return Alert(
@@ -342,6 +363,17 @@ def alert(result: WatchResult, *, settings: Settings) -> Alert:
 def _lines(result: WatchResult, settings: Settings) -> Iterator[str]:
     watch, language = result.watch, settings.language
     yield f"{result.words()}."
+    if result.size:
+        yield language.ngettext("It is of 1 conversation.", "It is of {n} conversations.", result.size)
+    if result.before:
+        first, last = (language.day(day) for day in (min(result.before), max(result.before)))
+        yield language.ngettext(
+            "Usual is what 1 such day before was, {from_} to {to}.",
+            "Usual is what {n} such days before were, {from_} to {to}.",
+            len(result.before),
+            from_=first,
+            to=last,
+        )
     coverage = _coverage(language, result)
     if result.since is None or result.since == result.day:
         yield coverage

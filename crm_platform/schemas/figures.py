@@ -94,7 +94,8 @@ class Rows:
     def ratio(self, description: str, part: str, of: str, **options: Any) -> Column:  # noqa: ANN401
         """Declare the sum of one column by the sum of another, over the rows that have both."""
         both = f"{part} is not null and {of} is not null"
-        return self._figure(base.rate, description, f"sum({part}){FILTER}", both, over=f"sum({of}){FILTER}", **options)
+        value, over = (f"sum({column}){FILTER}" for column in (part, of))
+        return self._figure(base.rate, description, value, both, over=over, sums=(part, of), **options)
 
     def text(self, description: str, value: str, **options: Any) -> Column:  # noqa: ANN401
         """Declare a text."""
@@ -146,14 +147,16 @@ class Watched:
 
     `title`: what a message calls it. `final`: when a day's figure stands: at the day's end, one conversation gap later,
     or before that once nearly all its waits are answered. `sample`: the columns that count what it is made of: of a
-    rate, its denominator. `target`: the setting that is its limit, empty where there is none. `either`: both sides are
-    reported, not the worse one alone.
+    rate, its denominator. `target`: the setting that is its limit, empty where there is none. `missed`: of a median of
+    answers, the column that counts the questions without one: where nobody was answered, the target is missed.
+    `either`: both sides are reported, not the worse one alone.
     """
 
     title: str
     final: Literal["at once", "after the gap", "answered"]
     sample: tuple[str, ...] = ()
     target: str = ""
+    missed: str = ""
     either: bool = False
 
 
@@ -181,6 +184,7 @@ class Figure:
     file: str = ""
     uses: tuple[str, ...] = ()
     quantity: str = ""
+    sums: tuple[str, ...] = ()
     given: str = ""
     empty: str | None = None
     good: Good = "neither"

@@ -1,4 +1,4 @@
-"""Like with like: which days of a range, and of the equal range just before, may be held against each other.
+"""Like with like: which days of a range, and of another one, may be held against each other.
 
 What belongs here: when a day is known, what is dropped with it and why, when too little is left. What does not: reading
 days from a table, saying in words what was dropped.
@@ -19,7 +19,7 @@ OPEN_SHARE: Final = 0.01
 LEFT_SHARE: Final = 0.5
 """Share of a range's days that has to be left."""
 
-Reason = Literal["no data", "coverage", "open waits", "counterpart"]
+Reason = Literal["no data", "coverage", "open waits", "both sides", "counterpart"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +47,17 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Local days from `start` to `end`, both included, and those of them that count."""
+    """Local days from `start` to `end`, both included, and those of them that count; `every`: of a weekday alone, 7."""
 
     start: dt.date
     end: dt.date
     kept: tuple[dt.date, ...]
+    every: int = 1
 
     @property
     def length(self) -> int:
         """Number of days, counted or not."""
-        return (self.end - self.start).days + 1
+        return (self.end - self.start).days // self.every + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,39 +93,43 @@ def _days(start: dt.date, end: dt.date) -> list[dt.date]:
     return [start + dt.timedelta(days=number) for number in range((end - start).days + 1)]
 
 
-def whole_ranges(start: dt.date, end: dt.date, *, base: dt.date | None = None) -> Ranges:
+def whole_ranges(start: dt.date, end: dt.date, *, base: tuple[dt.date, dt.date] | None = None) -> Ranges:
     """Give a range and its base with all their days: of campaigns, which are settled or not, whatever their day is.
 
-    `base`: the first day of the base; unless said, the base ends just before the range.
+    `base`: its first and last day; as many days just before unless said. Raises ValueError where a range has no day.
     """
     days = _days(start, end)
-    back = dt.timedelta(days=len(days)) if base is None else start - base
-    before = [day - back for day in days]
+    before = _days(*base) if base else [day - dt.timedelta(days=len(days)) for day in days]
     return Ranges(Span(start, end, tuple(days)), Span(before[0], before[-1], tuple(before)))
 
 
-def like_with_like(start: dt.date, end: dt.date, days: Iterable[Day], *, base: dt.date | None = None) -> Ranges:
-    """Compare the days from `start` to `end` with as many just before, or from `base` on, by the days that are known.
+def like_with_like(
+    start: dt.date, end: dt.date, days: Iterable[Day], *, base: tuple[dt.date, dt.date] | None = None
+) -> Ranges:
+    """Compare the days from `start` to `end` with those of `base`, as many just before, by the days that are known.
 
     `days`: in any order; others are ignored, and one that is not there is not known. A day's counterpart is the other
-    side's day of the same weekday: the first Monday of one is the first Monday's of the other.
+    side's day of the same weekday: the first Monday of one is the first Monday's of the other. A day on both sides
+    counts on neither. Raises ValueError where a range has no day.
     """
     whole = whole_ranges(start, end, base=base)
     known = {day.day: day.lacks() for day in days}
     sides = (whole.current.kept, whole.base.kept)
     reasons: dict[dt.date, tuple[Reason, dt.date | None]] = {}
+    for day in set(sides[0]).intersection(sides[1]):
+        reasons[day] = ("both sides", None)
     for day in (*sides[0], *sides[1]):
         if (reason := known.get(day, "no data")) is not None:
             reasons[day] = (reason, None)
-    for pair in _counterparts(*sides):
-        for day, of in (pair, pair[::-1]):
+    for one, other in _counterparts(*sides):
+        for day, of in ((one, other), (other, one)):
             if of in reasons and reasons[of][1] is None:
                 reasons.setdefault(day, ("counterpart", of))
-    now, then = (
+    left = [
         Span(span.start, span.end, tuple(day for day in span.kept if day not in reasons))
         for span in (whole.current, whole.base)
-    )
-    return Ranges(now, then, tuple(Dropped(day, *reasons[day]) for day in sorted(reasons)))
+    ]
+    return Ranges(left[0], left[1], tuple(Dropped(day, *reasons[day]) for day in sorted(reasons)))
 
 
 def _counterparts(one: Sequence[dt.date], other: Sequence[dt.date]) -> Iterable[tuple[dt.date, dt.date]]:

@@ -10,14 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_platform.alerts import Alerter, watches
-from crm_platform.alerts.watches import WatchResult, check, tell, usual_range
+from crm_platform.alerts.usual import usual_range
+from crm_platform.alerts.watches import WatchResult, check, tell
 from crm_platform.languages import Language
 from crm_platform.metrics.backlog_daily.table import BacklogDaily
 from crm_platform.metrics.chats_resolved_daily.table import ChatsResolvedDaily
 from crm_platform.metrics.contact_growth_daily.table import ContactGrowthDaily
 from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
-from crm_platform.publish import Snapshot
+from crm_platform.publish import Snapshot, current
+from crm_platform.receipts import claims
+from crm_platform.receipts.behind import SnapshotReader, opened
 from crm_platform.settings import Settings
+from crm_platform.verdicts import Claim, Ranges, Span
 from crm_platform_tests.alerts import published
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
@@ -148,6 +152,46 @@ def test_a_day_that_tells_nothing_is_held(tenant, changed, reason, rule):
     assert (verdict.state, verdict.reason) == ("held", reason)
 
 
+@pytest.mark.parametrize(("missed", "state"), [(30, "broken"), (10, "broken"), (9, "held")])
+def test_a_day_on_which_nobody_was_answered_misses_the_target(tenant, missed, state):
+    """Field case 41, of a tenant that is too young to have a usual range."""
+    nobody = {MEDIAN: None, "first_answered_waits": 0, "missed_waits": missed}
+    tenant.on(ResponseTimesDaily, FRIDAY, **nobody)
+    assert tenant.verdict(MEDIAN, "target", weeks=2).state == state
+    if state == "broken":
+        problems = told(tenant, at=SATURDAY_NOON + dt.timedelta(minutes=1), weeks=2)
+        assert problems[f"kpi:response_times_daily.{MEDIAN}:target"] == "The median first response is above its target"
+        text = Alerter(tenant.settings).standing()[0].text
+        assert text.startswith(f"Fri 20 Nov 2026: {missed} wrote, none got a reply; target: at most 15 min.\n")
+
+
+@pytest.mark.parametrize("changed", [{"coverage": 0.9}, {"is_provisional": True}])
+def test_nobody_was_answered_is_said_of_days_that_are_known(tenant, changed):
+    tenant.on(ResponseTimesDaily, FRIDAY, **{MEDIAN: None, "missed_waits": 30, **changed})
+    assert tenant.verdict(MEDIAN, "target").state == "held"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state"),
+    [("worse", "broken"), ("not_judged", "broken"), (None, "broken"), ("about_the_same", "held"), ("too_few", "held")],
+)
+def test_what_chance_explains_is_not_called_unusual(tenant, monkeypatch, verdict, state):
+    """An outage that cannot be judged is told all the same."""
+    day, before = FRIDAY, FRIDAY - dt.timedelta(weeks=1)
+    ranges = Ranges(Span(day, day, (day,)), Span(before, before, (before,)))
+    claim = verdict and Claim(
+        figure=MEDIAN, good="down", verdict=verdict, ranges=ranges, measure="difference", n_current=12, n_base=400
+    )
+    asked = []
+    monkeypatch.setattr(claims, "of_weekday", lambda *question: asked.append(question) or claim)
+    found = watches._beyond_chance(tenant.on(ResponseTimesDaily, FRIDAY, **{MEDIAN: 1200.0}).verdict(MEDIAN), "reader")
+    assert found.state == state
+    assert asked[0][1:4] == (ResponseTimesDaily, MEDIAN, FRIDAY)
+    assert len(asked[0][4]) == 8
+    if state == "held":
+        assert found.reason == "unusual, but of so few that it may be chance: 12 then, 400 on the days before"
+
+
 @pytest.mark.parametrize(("value", "state"), [(900.0, "well"), (900.1, "broken")])
 def test_the_median_is_held_to_the_target(tenant, value, state):
     verdict = tenant.on(ResponseTimesDaily, FRIDAY, **{MEDIAN: value}).verdict(MEDIAN, "target")
@@ -273,6 +317,7 @@ def test_a_break_is_told_once_held_through_a_gap_and_called_over(tenant, caplog)
     begun, over = caplog.messages
     assert begun.splitlines() == [
         "The median first response is above its target: 15 min 50 s on Fri 20 Nov 2026; target: at most 15 min.",
+        "It is of 45 conversations.",
         "Coverage 100 %.",
         f"Receipt: `crm explain kpi.response_times_daily --day 2026-11-20 --column {MEDIAN}`",
     ]
@@ -291,6 +336,7 @@ def test_a_message_says_since_when_and_where_to_look(tmp_path):
     assert alert.title == "The number of waits for a reply is below its usual range"
     assert alert.text.splitlines() == [
         "3 on Fri 20 Nov 2026; usual on a Friday: 65 to 135.",
+        "Usual is what 8 such days before were, 25 Sep 2026 to 13 Nov 2026.",
         "So since Thu 19 Nov 2026. Coverage 96.7 %.",
         "Page: https://kpi.example.com/support",
         "Receipt: `crm explain kpi.response_times_daily --day 2026-11-20 --column waits`",
@@ -307,6 +353,7 @@ def test_a_message_speaks_the_tenants_language(tmp_path):
     (problem,) = Alerter(tenant.settings).standing()
     assert problem.text.splitlines() == [
         "3 tarehe Iju 20 Nov 2026; kawaida siku ya Ijumaa: 65 hadi 135.",
+        "Kawaida ni jinsi siku 8 kama hiyo zilivyokuwa kabla, 25 Sep 2026 hadi 13 Nov 2026.",
         "Ni hivyo tangu Alh 19 Nov 2026. 96.7 % imeonekana.",
         "Ukurasa: https://kpi.example.com/support",
         "Ushahidi: `crm explain kpi.response_times_daily --day 2026-11-20 --column waits`",
@@ -319,6 +366,20 @@ def test_a_figure_that_is_watched_no_longer_leaves_no_problem(tmp_path):
     Alerter(tenant.settings).report(watches.Alert("job:ingest", "ingest failed"))
     tenant.settings = Settings(data_dir=tmp_path)
     assert told(tenant, at=SATURDAY_NOON + dt.timedelta(hours=1)).keys() == {"job:ingest"}
+
+
+def test_the_sample_of_a_watched_figure_is_what_it_is_over(slower_weeks):
+    """Of a rate its denominator, of a median the rows that it is of."""
+    with opened(current(slower_weeks).path) as one:
+        asked = SnapshotReader.of(one)
+        for watch in watches.WATCHES:
+            if not watch.declared.sample:
+                continue
+            behind = asked.over(asked.lineage(watch.table, watch.column), dt.date(2026, 1, 1), dt.date(2027, 1, 1))
+            (rows,) = asked.query(behind.asking("select count(*) as n from behind"), behind.parameters)["n"].to_pylist()
+            counted = " + ".join(f"sum({name})" for name in watch.declared.sample)
+            (told,) = asked.query(f"select {counted} as n from {watch.table.full_name()}")["n"].to_pylist()
+            assert rows == told > 0, watch.column
 
 
 def test_every_watched_figure_is_declared_and_documented(tenant):

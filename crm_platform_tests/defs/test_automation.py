@@ -18,7 +18,6 @@ from crm_platform.errors import Breach, GiveUp, RetryLater
 from crm_platform.ingest import open_warehouse
 from crm_platform.metrics.backlog_daily.table import BacklogDaily
 from crm_platform.metrics.backlog_now.table import BacklogNow
-from crm_platform.metrics.executive_summary.table import ExecutiveSummary
 from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.models.checks import CheckResult
 from crm_platform.models.due import last_change
@@ -28,6 +27,7 @@ from crm_platform.schemas import ops, raw
 from crm_platform.settings import load_settings
 from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
 from crm_platform_tests.alerts import published
+from crm_platform_tests.receipts.weeks import altered
 
 NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 QUARTER = dt.timedelta(minutes=15)
@@ -354,13 +354,8 @@ def break_the_target(settings, *, minute: int) -> None:
         published.row(ResponseTimesDaily, day=dt.date(2026, 11, day), is_provisional=day == 21, **usual)
         for day in (20, 21)
     ]
-    summary = [published.row(ExecutiveSummary)]
-    tables = {
-        ResponseTimesDaily: days,
-        ExecutiveSummary: summary,
-        BacklogNow: [published.row(BacklogNow)],
-    }
-    published.publish(settings, as_of=dt.datetime(2026, 11, 21, 9, minute, tzinfo=dt.UTC), tables=tables)
+    as_of = dt.datetime(2026, 11, 21, 9, minute, tzinfo=dt.UTC)
+    published.publish(settings, as_of=as_of, tables={ResponseTimesDaily: days})
 
 
 def test_watches_follow_each_published_snapshot_once(evaluate, settings, caplog):
@@ -380,10 +375,10 @@ def test_a_broken_snapshot_does_not_fail_the_sensor(evaluate, settings):
     assert "is broken" in evaluate("kpi_watches").skip_message
 
 
-def test_the_digest_is_asked_for_until_it_is_sent(settings, instance, clock):
+def test_the_digest_is_asked_for_until_it_is_sent(settings, slower_weeks, instance, clock):
     """At 15:00 in Nairobi, which is the fixture's noon in UTC."""
     settings = settings.model_copy(update={"digest_hour": 15})
-    break_the_target(settings, minute=0)
+    altered(slower_weeks, settings.data_dir)
 
     def asked() -> dg.RunRequest | dg.SkipReason:
         with dg.build_schedule_context(
@@ -399,9 +394,9 @@ def test_the_digest_is_asked_for_until_it_is_sent(settings, instance, clock):
 
 
 @pytest.mark.slow
-def test_a_channel_that_fails_does_not_fail_the_digest_run(settings, instance, clock):
+def test_a_channel_that_fails_does_not_fail_the_digest_run(settings, slower_weeks, instance, clock):
     settings = settings.model_copy(update={"alert_webhook_url": SecretStr("http://127.0.0.1:1/hook")})
-    break_the_target(settings, minute=0)
+    altered(slower_weeks, settings.data_dir)
     defs = build_defs(settings, resource_overrides={"clock": clock})
     assert defs.resolve_job_def("digest").execute_in_process(instance=instance).success
     assert Alerter(settings).failing_channels()["webhook"].startswith("cannot be reached")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -21,7 +22,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult
 
 from crm_platform.publish.audit import Audit
-from crm_platform.receipts import receipt
+from crm_platform.receipts import claims, receipt
 from crm_platform.schemas import KpiTable
 from crm_platform.serving.access import Role
 from crm_platform.serving.bounds import LONGEST_BODY
@@ -32,6 +33,7 @@ from crm_platform.serving.mcp.tools import TOOLS
 from crm_platform.serving.queries import kpi_tables
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.settings import Settings, load_settings
+from crm_platform.verdicts import Claim, whole_ranges
 from crm_platform_tests.receipts.desk import DAY, Desk, at
 from crm_platform_tests.serving.published import NAMES, SECRETS, client_of, publish_rows
 from crm_platform_tests.serving.running import environment, running_server
@@ -399,7 +401,7 @@ def test_every_value_and_its_n_are_those_of_its_receipt(desk: Desk):
 
 
 @pytest.mark.slow
-def test_two_periods_stand_side_by_side_without_a_verdict(desk: Desk):
+def test_two_periods_stand_side_by_side(desk: Desk):
     assistant, median = Assistant(desk.settings), "response_times_daily.response_seconds_median"
     days = {
         "first_from": "2026-11-18",
@@ -413,6 +415,8 @@ def test_two_periods_stand_side_by_side_without_a_verdict(desk: Desk):
     assert found["difference"] == -15.0
     assert (found["first"]["range"]["days"], found["second"]["range"]["last_day"]) == (1, "2026-11-19")
     assert found["figure"]["good"] == "down"
+    assert found["claim"]["verdict"] == "not_judged"
+    assert found["claim"]["dropped"][0] == {"day": "2026-11-18", "reason": "both sides", "of": None}
     backlog = {"figure": "backlog_daily.open_waits_at_end"}
     with_one_row = {"first_from": "2026-11-12", "first_to": "2026-11-19"}  # of seven days: not their value
     assert "one day at a time" in assistant.refused("compare_periods", **backlog, **(days | with_one_row))["error"]
@@ -422,11 +426,89 @@ def test_two_periods_stand_side_by_side_without_a_verdict(desk: Desk):
         "second_from": "2026-11-19",
         "second_to": "2026-11-20",
     }
-    assert assistant.answer("compare_periods", **backlog, **days)["difference"] == 0
+    found = assistant.answer("compare_periods", **backlog, **days)
+    assert (found["difference"], found["claim"]) == (0, None)
+    assert "one instant" in found["claim_missing"]
     rows = assistant.answer("rows_behind", figure=median, where={"day": DAY.isoformat()}, limit=2)
     assert (rows["total"], rows["left_out"], len(rows["rows"])) == (3, 1, 2)
     assert "limit" in rows["more"]
     assert "254711" not in json.dumps(rows)  # pseudonyms
+
+
+# Verdicts.
+
+WEEKS = {"first_from": "2026-11-08", "first_to": "2026-11-15", "second_from": "2026-11-15", "second_to": "2026-11-22"}
+MEDIAN = "response_times_daily.first_response_seconds_median"
+ALSO = [f"response_times_daily.{name}" for name in ("answer_rate", "first_within_target_rate", "waits", "missed_waits")]
+
+
+def test_a_comparison_says_what_chance_does_not_explain(slower_weeks: Settings):
+    assistant = Assistant(slower_weeks)
+    found = assistant.answer("compare_periods", figure=MEDIAN, **WEEKS)
+    claim = found["claim"]
+    assert claim["verdict"] == "worse"
+    assert (claim["first"]["n"], claim["second"]["n"]) == (found["first"]["n"], found["second"]["n"]) == (140, 120)
+    assert claim["first"]["value"] == pytest.approx(found["first"]["value"])
+    assert 0 < claim["low"] < claim["change"] < claim["high"]
+    assert (found["first"]["range"]["last_day"], found["second"]["range"]["day_from"]) == ("2026-11-14", "2026-11-15")
+    assert (claim["dropped"], claim["dropped_total"], found["also"]) == ([], 0, [])
+    assert found == assistant.answer("compare_periods", figure=MEDIAN, **WEEKS), "the same data, the same words"
+
+
+def test_the_second_period_is_judged_against_the_first_whichever_is_later(slower_weeks: Settings):
+    turned = {
+        "first_from": "2026-11-15",
+        "first_to": "2026-11-22",
+        "second_from": "2026-11-08",
+        "second_to": "2026-11-15",
+    }
+    found = Assistant(slower_weeks).answer("compare_periods", figure=MEDIAN, **turned)
+    assert found["claim"]["verdict"] == "better"
+
+
+def test_several_figures_are_judged_together(slower_weeks: Settings):
+    assistant = Assistant(slower_weeks)
+    found = assistant.answer("compare_periods", figure=MEDIAN, also=[*ALSO, MEDIAN], **WEEKS)
+    said = {one["figure"]["column"]: one["claim"]["verdict"] for one in (found, *found["also"])}
+    assert said == {
+        "first_response_seconds_median": "worse",
+        "answer_rate": "about_the_same",
+        "first_within_target_rate": "worse",
+        "waits": "no_verdict",
+        "missed_waits": "too_few",
+    }
+    assert len(found["also"]) == len(ALSO), "who is named twice is judged once"
+    assert "at most 9" in assistant.refused("compare_periods", figure=MEDIAN, also=ALSO * 3, **WEEKS)["error"]
+
+
+def test_holm_takes_back_what_one_figure_alone_would_claim(slower_weeks: Settings, monkeypatch: pytest.MonkeyPatch):
+    """Of ten p values of 0.04 each would stand alone; together none does."""
+
+    def unsure(*_asked: object, **_between: object) -> Claim:
+        days = whole_ranges(dt.date(2026, 11, 15), dt.date(2026, 11, 21))
+        told = Claim(figure="f", good="up", verdict="better", ranges=days, measure="difference")
+        return replace(told, change=0.1, low=0.01, high=0.2, p_value=0.04)
+
+    monkeypatch.setattr(claims, "over_days", unsure)
+    alone = Assistant(slower_weeks).answer("compare_periods", figure=MEDIAN, **WEEKS)
+    assert alone["claim"]["verdict"] == "better"
+    found = Assistant(slower_weeks).answer("compare_periods", figure=MEDIAN, also=ALSO, **WEEKS)
+    assert {one["claim"]["verdict"] for one in (found, *found["also"])} == {"about_the_same"}
+
+
+def test_a_day_that_is_not_over_is_dropped_and_told(slower_weeks: Settings):
+    days = {
+        "first_from": "2026-11-09",
+        "first_to": "2026-11-16",
+        "second_from": "2026-11-16",
+        "second_to": "2026-11-23",
+    }
+    claim = Assistant(slower_weeks).answer("compare_periods", figure=MEDIAN, **days)["claim"]
+    assert claim["dropped"] == [
+        {"day": "2026-11-15", "reason": "counterpart", "of": "2026-11-22"},
+        {"day": "2026-11-22", "reason": "no data", "of": None},
+    ]
+    assert (claim["first"]["days"], claim["second"]["days"]) == (6, 6)
 
 
 # Real processes.

@@ -52,6 +52,19 @@ def test_the_base_is_the_equal_range_just_before():
     assert ranges.are_judged
 
 
+def test_the_base_may_be_any_range():
+    base = (after(-364), after(-358))
+    ranges = like_with_like(after(0), after(6), known([*range(-364, -357), *range(7)]), base=base)
+    assert (ranges.base.start, ranges.base.end, ranges.dropped) == (*base, ())
+    assert whole_ranges(after(0), after(6), base=base).base == ranges.base
+
+
+def test_a_day_on_both_sides_counts_on_neither():
+    ranges = like_with_like(after(0), after(13), known(range(-7, 14)), base=(after(-7), after(0)))
+    assert Dropped(after(0), "both sides") in ranges.dropped
+    assert after(0) not in {*ranges.current.kept, *ranges.base.kept}
+
+
 def test_a_day_that_is_not_known_takes_its_weekday_with_it():
     days = known(range(-7, 7), d2={"coverage": 0.5})  # d2: day 2 and day -2, a Wednesday and a Saturday
     ranges = like_with_like(after(0), after(6), days)

@@ -134,6 +134,7 @@ class ResponseTimesDaily(KpiTable):
             final="answered",
             sample=("first_answered_waits",),
             target="first_response_target_seconds",
+            missed="missed_waits",
         ),
         label=N_("First response time"),
     )

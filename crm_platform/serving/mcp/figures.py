@@ -1,6 +1,7 @@
-"""Which figures there are, a figure over days or by dimension, and over two periods.
+"""Which figures there are, and a figure over days or by dimension.
 
-What belongs here: the answers of these tools. What does not: what a value is made of (behind.py).
+What belongs here: the answers of these tools. What does not: two periods (comparing.py), what a value is made of
+(behind.py).
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from crm_platform.models.generate import pooled
 from crm_platform.receipts.keys import find_kpi
 from crm_platform.serving.mcp.asking import AskedFigure, about, cell, figures, require_order, words
 from crm_platform.serving.mcp.gives import (
-    Comparison,
     Days,
     FigureList,
     FigureValues,
@@ -27,7 +27,7 @@ from crm_platform.serving.mcp.gives import (
 
 if TYPE_CHECKING:
     from crm_platform.schemas import KpiTable
-    from crm_platform.serving.mcp.takes import ComparePeriods, GetFigure, ListFigures
+    from crm_platform.serving.mcp.takes import GetFigure, ListFigures
     from crm_platform.serving.snapshots import OpenSnapshot
     from crm_platform.settings import Settings
 
@@ -100,26 +100,8 @@ def get_figure(settings: Settings, opened: OpenSnapshot, takes: GetFigure) -> Fi
     )
 
 
-def compare_periods(settings: Settings, opened: OpenSnapshot, takes: ComparePeriods) -> Comparison:
-    """A figure over two periods: numbers and dates.
-
-    It says nothing of better or worse, and nothing of chance. A package that judges this puts its verdict here, as a
-    field of Comparison.
-    """
-    asked = AskedFigure.of(settings, opened, takes.figure)
-    first = _over(asked, takes.first_from, takes.first_to)
-    second = _over(asked, takes.second_from, takes.second_to)
-    one, other = first.value, second.value
-    both = isinstance(one, int | float) and isinstance(other, int | float)
-    return Comparison(
-        **asked.about(),
-        first=first,
-        second=second,
-        difference=other - one if both else None,  # type: ignore[operator]
-    )
-
-
-def _over(asked: AskedFigure, first: dt.date, after: dt.date) -> PeriodValue:
+def over(asked: AskedFigure, first: dt.date, after: dt.date) -> PeriodValue:
+    """A figure over a period. Raises InvalidRequest where it has no value over days, NotFound where there are none."""
     span = _span(asked, first, after)
     if span is None:
         raise InvalidRequest(

@@ -115,12 +115,67 @@ class PeriodValue(Value):
     range: Days
 
 
-class Comparison(_OfFigure):
-    """A figure over two periods, and no word on which is better."""
+class Counted(BaseModel):
+    """One side of a claim: the days of its period that may be compared, and what the figure is on these."""
 
+    value: Annotated[float | None, Field(description="Of a count its mean a day.")]
+    n: Annotated[int, Field(description="Waits, campaigns or counted things on these days.")]
+    days: Annotated[int, Field(description="How many days of the period count.")]
+
+
+class DroppedDay(BaseModel):
+    """A day that is not compared."""
+
+    day: dt.date
+    reason: Annotated[
+        Literal["no data", "coverage", "open waits", "both sides", "counterpart"],
+        Field(
+            description="no data: not over, or nothing is known of it; coverage: below 0.95; open waits: too many still"
+            " wait for their first reply; both sides: it is in both periods; counterpart: the day `of` is dropped."
+        ),
+    ]
+    of: Annotated[dt.date | None, Field(description="The same weekday of the other period.")]
+
+
+class Judged(BaseModel):
+    """What may be said of the second period against the first."""
+
+    verdict: Annotated[
+        Literal["better", "worse", "about_the_same", "too_few", "not_judged", "no_verdict"],
+        Field(
+            description="better, worse: of the second period, beyond what chance explains; about_the_same: chance may"
+            " explain it; too_few: too little on a side to say; not_judged: less than half of the days of a side are"
+            " known; no_verdict: more of it is neither good nor bad."
+        ),
+    ]
+    measure: Annotated[
+        Literal["difference", "ratio"], Field(description="What change, low and high are: second to first.")
+    ]
+    change: float | None
+    low: Annotated[float | None, Field(description="The 95 % interval of the true change begins here; null: none.")]
+    high: Annotated[float | None, Field(description="It ends here.")]
+    p_value: Annotated[float | None, Field(description="Two-sided; verdicts of one answer are by Holm's rule.")]
+    first: Counted
+    second: Counted
+    dropped: Annotated[list[DroppedDay], Field(description="Days of both periods that do not count; the first 100.")]
+    dropped_total: int
+
+
+class Compared(BaseModel):
+    """A figure over two periods."""
+
+    figure: Figure
     first: PeriodValue
     second: PeriodValue
     difference: Annotated[float | None, Field(description="second minus first; null where one has no value.")]
+    claim: Annotated[Judged | None, Field(description="null: see claim_missing; say then nothing of better or worse.")]
+    claim_missing: Annotated[str, Field(description="Why there is no claim; '': there is.")]
+
+
+class Comparison(Answer, Compared):
+    """A figure over two periods, and more figures over the same, judged together."""
+
+    also: list[Compared]
 
 
 class Taken(BaseModel):

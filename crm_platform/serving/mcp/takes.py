@@ -17,6 +17,9 @@ from crm_platform.errors import quoted
 MOST_LISTED: Final = 100
 """So many figures, or rows, one answer holds at most."""
 
+MOST_COMPARED: Final = 10
+"""So many figures one answer compares at most."""
+
 _YEARS: Final = range(2000, 2200)
 
 
@@ -89,13 +92,17 @@ class GetFigure(_Takes):
 
 
 class ComparePeriods(_Takes):
-    """One figure over two ranges of days."""
+    """One figure, or several, over two ranges of days."""
 
     figure: FigureName
     first_from: Annotated[Day, Field(description=f"Of the first period: {_FROM}")]
     first_to: Annotated[Day, Field(description=f"Of the first period: {_TO}")]
     second_from: Annotated[Day, Field(description="Of the second period: its first day.")]
     second_to: Annotated[Day, Field(description="Of the second period: the day after its last one (excluded).")]
+    also: Annotated[
+        list[FigureName],
+        Field(max_length=MOST_COMPARED - 1, description="More figures over the same periods, judged together with it."),
+    ] = []
 
 
 class Explain(_Takes):

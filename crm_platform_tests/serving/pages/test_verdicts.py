@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,41 +10,22 @@ import pytest
 
 from crm_platform.settings import Settings
 from crm_platform_tests.models.worlds import World
+from crm_platform_tests.receipts.weeks import DAY, HOUR, NOW, published, weeks
 from crm_platform_tests.serving.pages.site import Site, publish_world
 
-NOW = dt.datetime(2026, 11, 22, 11, 5, tzinfo=dt.UTC)
-DAY = dt.timedelta(days=1)
-HOUR = dt.timedelta(hours=1)
 
-
-def weeks(folder: Path, *, chats: int, minutes: Callable[[int], float | None], days: int = 30) -> Site:
-    """Each chat asks on every other day, and is answered after so many minutes, by how many days ago; None: never."""
-    chance = random.Random(7)
-    world = World(folder, Settings(data_dir=folder))
-    names = [f"c{number}" for number in range(chats)]
-    world.sweep(NOW - HOUR, names)
-    for number, chat in enumerate(names):
-        world.contact(chat, NOW - HOUR)
-        world.chat(chat, known_until=NOW)
-        world.fetch("list_messages", chat, NOW)
-        for ago in range(2 + number % 2, days, 2):
-            asked = NOW.replace(hour=9, minute=0) - ago * DAY
-            world.message(chat, f"{chat}{ago}q", asked, "inbound")
-            after = minutes(ago)
-            if after is not None:
-                answered = asked + dt.timedelta(minutes=after * chance.lognormvariate(0, 0.5))
-                world.message(chat, f"{chat}{ago}a", answered, "outbound")
-    return publish_world(world, NOW, expected_unseen={})
+def site_of(folder: Path, *, chats: int, minutes: Callable[[int], float | None]) -> Site:
+    return Site(published(weeks(folder, chats=chats, minutes=minutes)), NOW)
 
 
 @pytest.fixture(scope="module")
-def slower(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    return weeks(tmp_path_factory.mktemp("slower"), chats=40, minutes=lambda ago: 30 if ago <= 7 else 10)
+def slower(slower_weeks: Settings) -> Site:
+    return Site(slower_weeks, NOW)
 
 
 @pytest.fixture(scope="module")
 def even(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    return weeks(tmp_path_factory.mktemp("even"), chats=40, minutes=lambda _: 10)
+    return site_of(tmp_path_factory.mktemp("even"), chats=40, minutes=lambda _: 10)
 
 
 def tile(site: Site, path: str, name: str) -> str:
@@ -81,7 +60,7 @@ def test_what_chance_explains_is_about_the_same(even: Site):
 
 @pytest.mark.slow
 def test_few_are_told_to_be_few(tmp_path: Path):
-    site = weeks(tmp_path, chats=2, minutes=lambda ago: 60 if ago <= 7 else 1)
+    site = site_of(tmp_path, chats=2, minutes=lambda ago: 60 if ago <= 7 else 1)
     assert tile(site, "/support?range=7d", "first_response") == "few: too few to say whether it changed"
 
 
@@ -93,7 +72,7 @@ def test_a_day_that_is_not_over_is_not_judged(slower: Site):
 
 def test_who_wrote_and_got_no_reply_is_told(tmp_path: Path):
     """Field case 41."""
-    site = weeks(tmp_path, chats=30, minutes=lambda _: None)
+    site = site_of(tmp_path, chats=30, minutes=lambda _: None)
     for path in ("/support?range=7d", "/executive?range=7d"):
         assert re.search(
             r"\d+ conversations were begun by customers in the last 7 days, none got a reply", sentence(site, path)
