@@ -35,7 +35,7 @@ FIRST_ANSWERED = "is_first and state = 'answered'"
 LATER_ANSWERED = "not is_first and state = 'answered'"
 DECIDED = ("first_answered_waits", "missed_waits")
 FIRST_SETTLED = "is_first and state in ('answered', 'missed')"
-# Where no business hours are kept an answered wait has no business seconds, and nobody knows whether a missed one was shut.
+# Where no business hours are kept, an answered wait has no business seconds, and a missed one is neither shut nor open.
 BUSINESS_FIRST_SETTLED = f"{FIRST_SETTLED} and (business_response_seconds is not null or shut is not null)"
 
 
