@@ -27,6 +27,7 @@ def leaderboard(view: View, hours: Hours) -> Chart:
         ("chats_resolved", view.pgettext("heading", "Chats resolved")),
         ("chats_assigned", view.pgettext("agent", "Chats assigned")),
     )
+    longest = max((row["replies"] for row in named), default=0)
     return Chart(
         name="agents",
         title=view._("Who did what?"),
@@ -37,7 +38,7 @@ def leaderboard(view: View, hours: Hours) -> Chart:
         key=("agent",),
         columns=(
             ChartColumn("agent", view._("Agent"), "label"),
-            ChartColumn("replies", view._("Replies"), "count", bar=True),
+            ChartColumn("replies", view._("Replies"), "count", bar=True, longest=longest),
             ChartColumn(hours.column("first_response_seconds_median"), view._("First response, median"), "seconds"),
             # Translators: how many first replies the median is made of
             ChartColumn("first_responses", view._("Over first replies"), "count"),
@@ -65,11 +66,10 @@ def agent_rows(view: View, hours: Hours) -> list[Row]:
         {
             "agent": name,
             **{column: found.get(name, None if column == median else 0) for column, found in by.items()},
-            "is_apart": name == UNASSIGNED,
         }
         for name in {name for found in by.values() for name in found}
     ]
-    return sorted(rows, key=lambda row: (row["is_apart"], -row["replies"], row["agent"]))
+    return sorted(rows, key=lambda row: (row["agent"] == UNASSIGNED, -row["replies"], row["agent"]))
 
 
 def _assigned(view: View) -> dict[str, int]:
@@ -88,7 +88,7 @@ def _subtitle(view: View, rows: list[Row]) -> str:
     """Which days, and how many of the replies name who wrote them, where some do not."""
     days = view._("Agents, {window}", window=view.window)
     total = sum(row["replies"] for row in rows)
-    named = sum(row["replies"] for row in rows if not row["is_apart"])
+    named = sum(row["replies"] for row in rows if row["agent"] != UNASSIGNED)
     if named == total:
         return days
     return days + view._(

@@ -82,11 +82,11 @@ def by_weekday(view: View, hours: Hours) -> Chart:
 def _decided(view: View, hours: Hours, expression: str) -> Mapping[Any, Rows]:
     """First waits that are answered or missed and those in time, by chat, by the values of an expression over them."""
     asked, column = view.published.asked, hours.column("first_within_target_rate")
-    line = asked.lineage(find_kpi("response_times_daily"), column) if asked else None
-    if asked is None or line is None:
-        return {}
 
     def ask() -> dict[Any, Rows]:
+        line = asked.lineage(find_kpi("response_times_daily"), column) if asked else None
+        if asked is None or line is None:
+            return {}
         behind = asked.over(line, *view.period.span)
         by_chat = f"""
             select {asked.expand(expression)} as by_value, chat_id, count(*) as decided,

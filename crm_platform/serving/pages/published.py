@@ -124,13 +124,14 @@ class PublishedFigures:
     def value_by(self, table: str, column: str, period: Period, expression: str) -> dict[Any, Any]:
         """A figure over a range of days by the values of an expression over its rows, in the words of the templates."""
         asked = self.asked
-        line = asked.lineage(find_kpi(table), column) if asked else None
-        if asked is None or line is None or line.source.full_name() not in self.opened.manifest.tables:
-            return {}
-        found: dict[Any, Any] = self.remembered(
-            (table, column, *period.span, expression),
-            lambda: asked.value_by(asked.over(line, *period.span), asked.expand(expression)),
-        )
+
+        def ask() -> dict[Any, Any]:
+            line = asked.lineage(find_kpi(table), column) if asked else None
+            if asked is None or line is None or line.source.full_name() not in self.opened.manifest.tables:
+                return {}
+            return asked.value_by(asked.over(line, *period.span), asked.expand(expression))
+
+        found: dict[Any, Any] = self.remembered((table, column, *period.span, expression), ask)
         return found
 
     def bands(
