@@ -39,11 +39,11 @@ class Hours:
 
     def told(self, view: View, subtitle: str) -> str:
         """Add to a chart's subtitle which hours its durations are of, where these are not all."""
-        return f"{subtitle}{view._(' · only time in business hours counts')}" if self.is_business else subtitle
+        return subtitle + view._(" · only time in business hours counts") if self.is_business else subtitle
 
     def other(self, view: View, subtitle: str) -> str:
         """Add to a chart's subtitle that its durations are of all hours, where the page's are not."""
-        return f"{subtitle}{view._(' · day and night')}" if self.is_business else subtitle
+        return subtitle + view._(" · day and night") if self.is_business else subtitle
 
 
 ALL_HOURS: Final = Hours()

@@ -93,6 +93,6 @@ def _subtitle(view: View, rows: list[Row]) -> str:
         return days
     return days + view._(
         ". Only {share} of the replies name who wrote them, so compare with care: the others stand as nobody named, "
-        "and its bar is cut off",
+        "whose bar may be cut off",
         share=view.percent(named / total),
     )

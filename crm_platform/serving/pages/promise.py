@@ -45,8 +45,8 @@ def by_agent(view: View, hours: Hours) -> Chart:
         subtitle=hours.told(
             view,
             view._(
-                "First replies within {target}, in % of conversations that got one or were missed, {window}, with 95 % "
-                "intervals. A reply counts for who wrote it, a miss for whom the chat was assigned to",
+                "First replies within {target}, in % of conversations that got one or were missed, {window}; 95 % "
+                "intervals; missed ones count for whom the chat was assigned to",
                 target=view.target,
                 window=view.window,
             ),
@@ -70,8 +70,8 @@ def by_weekday(view: View, hours: Hours) -> Chart:
         subtitle=hours.told(
             view,
             view._(
-                "First replies within {target}, in % of conversations that got one or were missed, by the weekday the "
-                "customer wrote, {window}, with 95 % intervals",
+                "First replies within {target}, in % of conversations that got one or were missed, by the day the "
+                "customer wrote, {window}; 95 % intervals",
                 target=view.target,
                 window=view.window,
             ),
@@ -177,8 +177,8 @@ def _chart(view: View, name: str, by: ChartColumn, rows: Sequence[Row], *, bars:
             ChartColumn("decided", view._("Conversations"), "count"),
             ChartColumn("kept", view._("Within target"), "count"),
             ChartColumn("share", view._("Share"), "rate"),
-            ChartColumn("low", view._("at least"), "rate"),
-            ChartColumn("high", view._("at most"), "rate"),
+            ChartColumn("low", view._("From (95 %)"), "rate"),
+            ChartColumn("high", view._("To (95 %)"), "rate"),
         ),
         rows=rows,
         drawing=BarChart(bars=bars) if bars else None,

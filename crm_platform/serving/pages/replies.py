@@ -101,9 +101,19 @@ def first_response(view: View, within: Tile, hours: Hours = ALL_HOURS) -> Tile:
     if is_known and view.period.is_current and view.period.length < four_weeks.length:
         longer = view.published.value(*told, four_weeks)
         facts.append((view._("Over the last 28 full days"), view.value("seconds", longer)))
+    if hours.is_business and answered:
+        facts.append(_outside(view, answered))
     if are_kept(view):
         facts.append(_other_hours(view, hours))
     return replace(figure, facts=facts)
+
+
+def _outside(view: View, answered: int) -> tuple[str, str]:
+    """How many first replies came without any business hours having passed, which pull the median down."""
+    figure, zero = ("response_times_daily", "first_answered_waits"), "business_response_seconds = 0"
+    share = view.published.value_by(*figure, view.period, zero).get(True, 0) / answered
+    words = N_("{share} of the first replies came before any of them had passed, and count as 0 s")
+    return view._("Outside business hours"), view._(words, share=view.percent(share))
 
 
 def _other_hours(view: View, hours: Hours) -> tuple[str, str]:

@@ -20,10 +20,7 @@ _MOST_LETTERS: Final = 18  # of a name, so that it leaves room for the hours on 
 
 def by_hour(view: View) -> Chart:
     """Replies by agent and local hour, of the agents with the most."""
-    found = view.published.value_by(
-        "agents_daily", "replies", view.period, f"concat({{{{ local_hour('replied_at') }}}}, ' ', {WHO})"
-    )
-    counts = {(name, int(hour)): int(n) for key, n in found.items() for hour, _, name in [key.partition(" ")]}
+    counts = _counts(view)
     totals: Counter[str] = Counter()
     for (name, _), n in counts.items():
         totals[name] += n
@@ -66,6 +63,19 @@ def by_hour(view: View) -> Chart:
         else None,
         span=12,
     )
+
+
+def _counts(view: View) -> dict[tuple[str, int], int]:
+    """Replies by agent and local hour, where there are any."""
+
+    def ask() -> dict[tuple[str, int], int]:
+        by = f"concat({{{{ local_hour('replied_at') }}}}, ' ', {WHO})"
+        found = view.published.value_by("agents_daily", "replies", view.period, by)
+        parts = ((key.partition(" "), n) for key, n in found.items())
+        return {(name, int(hour)): n for (hour, _, name), n in parts}
+
+    counts: dict[tuple[str, int], int] = view.published.remembered(("workload", *view.period.span), ask)
+    return counts
 
 
 def _say_rest(view: View, agents: int, replies: int) -> str:
