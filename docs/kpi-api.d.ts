@@ -362,8 +362,16 @@ export interface ResponseTimesDaily {
   first_response_seconds_mean: number | null;
   /** Median of the business seconds of first answered waits. [s] */
   business_first_response_seconds_median: number | null;
+  /** 90th percentile of the business seconds of first answered waits. [s] */
+  business_first_response_seconds_p90: number | null;
   /** First waits answered within CRM_FIRST_RESPONSE_TARGET_MINUTES / (first_answered_waits + missed_waits). */
   first_within_target_rate: number | null;
+  /** First waits answered within as many business minutes / (first_answered_waits + missed_waits). */
+  business_first_within_target_rate: number | null;
+  /** Median over later answered waits, those that are not the first of their conversation. [s] */
+  later_response_seconds_median: number | null;
+  /** Median of the business seconds of later answered waits. [s] */
+  business_later_response_seconds_median: number | null;
   /** Kaplan-Meier median over first waits: open ones censored, missed ones never answered. [s] */
   first_response_seconds_median_censored: number | null;
   /** Messages that were opt-outs, by their own day; those of left-truncated conversations, too. */
@@ -1120,9 +1128,21 @@ export interface KpiQueries {
     business_first_response_seconds_median?: number | number[];
     business_first_response_seconds_median_from?: number;
     business_first_response_seconds_median_to?: number;
+    business_first_response_seconds_p90?: number | number[];
+    business_first_response_seconds_p90_from?: number;
+    business_first_response_seconds_p90_to?: number;
     first_within_target_rate?: number | number[];
     first_within_target_rate_from?: number;
     first_within_target_rate_to?: number;
+    business_first_within_target_rate?: number | number[];
+    business_first_within_target_rate_from?: number;
+    business_first_within_target_rate_to?: number;
+    later_response_seconds_median?: number | number[];
+    later_response_seconds_median_from?: number;
+    later_response_seconds_median_to?: number;
+    business_later_response_seconds_median?: number | number[];
+    business_later_response_seconds_median_from?: number;
+    business_later_response_seconds_median_to?: number;
     first_response_seconds_median_censored?: number | number[];
     first_response_seconds_median_censored_from?: number;
     first_response_seconds_median_censored_to?: number;

@@ -24,15 +24,13 @@ from crm_platform.clock import start_of_day
 from crm_platform.languages import ENGLISH, N_, Language
 from crm_platform.models.generate import figures
 from crm_platform.receipts import claims
-from crm_platform.receipts.behind import SnapshotReader, opened
+from crm_platform.receipts.behind import Connection, SnapshotReader, opened
 from crm_platform.schemas import WELL_COVERED, KpiTable, Type
 from crm_platform.schemas.figures import Good, Watched
 from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    import duckdb
 
     from crm_platform.alerts.alerter import Alerter
     from crm_platform.publish import Snapshot
@@ -189,7 +187,7 @@ def _beyond_chance(result: WatchResult, asked: SnapshotReader | None) -> WatchRe
     return dataclasses.replace(result, state="held", reason=reason)
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, table: type[KpiTable], *, since: dt.date) -> dict[dt.date, Row]:
+def _rows(connection: Connection, table: type[KpiTable], *, since: dt.date) -> dict[dt.date, Row]:
     found = connection.sql(f"select * from {table.full_name()} where day >= ?", params=[since]).to_arrow_table()
     return {row["day"]: row for row in found.to_pylist()}
 

@@ -1,8 +1,9 @@
 """Verdicts: what may be said of a change, or of the best of several, for pages, alerts and the digest alike.
 
 What belongs here: which days are compared (days.py), how far chance moves a figure (spread.py), the verdict on one
-figure (judging.py), on a page of them (claim.py), on the best of several (best.py). What does not: reading rows from
-tables, sentences, colours. Everything is a pure function of what it is given; docs/verdicts.md has what was measured.
+figure (judging.py), on a page of them (claim.py), on the best of several (best.py), the interval of one rate
+(interval.py). What does not: reading rows from tables, sentences, colours. Everything is a pure function of what it is
+given; docs/verdicts.md has what was measured.
 
     ranges = like_with_like(start, end, days)
     faster = median(Question(figure="first_response", good="down", ranges=ranges), current, base)
@@ -12,6 +13,7 @@ tables, sentences, colours. Everything is a pure function of what it is given; d
 from crm_platform.verdicts.best import Best, Candidate, best
 from crm_platform.verdicts.claim import Claim, Verdict, is_told_as_numbers, on_one_page
 from crm_platform.verdicts.days import Day, Dropped, Ranges, Span, like_with_like, whole_ranges
+from crm_platform.verdicts.interval import Interval, interval
 from crm_platform.verdicts.judging import Question, count, median, rate, stock
 from crm_platform.verdicts.rows import Rows
 
@@ -21,6 +23,7 @@ __all__ = [
     "Claim",
     "Day",
     "Dropped",
+    "Interval",
     "Question",
     "Ranges",
     "Rows",
@@ -28,6 +31,7 @@ __all__ = [
     "Verdict",
     "best",
     "count",
+    "interval",
     "is_told_as_numbers",
     "like_with_like",
     "median",

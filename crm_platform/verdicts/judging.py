@@ -148,7 +148,7 @@ def difference(
     both: tuple[Side, Side], how: How, rng: np.random.Generator, order: Sequence[int] = (0, 1), draws: int = DRAWS
 ) -> Floats:
     """Draw what the difference of two sides may be; `order`: which of them is drawn first."""
-    chance = spread(*both, how)
+    chance = spread(both, how)
     certain = certainty(rng, chance.freedom, draws)
     found = {side: drawn(both[side], how, chance.effect, certain, rng) for side in order}
     return found[0] - found[1]

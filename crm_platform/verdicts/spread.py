@@ -40,18 +40,19 @@ def estimate(side: Side, how: How) -> float | None:
     return float(np.median(side.value)) if how == "median" else float(side.value.sum() / side.of.sum())
 
 
-def spread(one: Side, other: Side, how: How) -> Spread:
-    """Estimate how much more chance moves the difference of two sides than if their rows were independent.
+def spread(several: tuple[Side] | tuple[Side, Side], how: How) -> Spread:
+    """Estimate how much more chance moves a figure, or the difference of two sides, than if rows were independent.
 
     A cluster that both sides have moves them together, so its part of both is one part of the difference. The floor of
     1 keeps a variance that came out small by chance from making a claim.
     """
-    if one.cluster is None or other.cluster is None:
+    numbered = [side.cluster for side in several if side.cluster is not None]
+    if len(numbered) < len(several):
         return Spread(1.0, np.inf)
-    clusters = 1 + max(int(one.cluster.max()), int(other.cluster.max()))
+    clusters = 1 + max(int(cluster.max()) for cluster in numbered)
     moved = np.zeros(clusters)
     independent = alike = inverse = inverse_cubed = 0.0
-    for sign, side, cluster in ((1, one, one.cluster), (-1, other, other.cluster)):
+    for sign, side, cluster in zip((1, -1), several, numbered, strict=False):
         score, of = _scores(side, how), side.of
         size = of.sum()
         mean = score.sum() / size

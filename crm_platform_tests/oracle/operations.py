@@ -54,9 +54,24 @@ def within_target_rate(first_waits: Sequence[Wait], facts: Facts) -> float | Non
     return rate(sum(seconds <= target_seconds for seconds in answered), len(answered) + missed)
 
 
+def business_within_target_rate(first_waits: Sequence[Wait], facts: Facts) -> float | None:
+    """The same of business seconds; None where no business hours are kept."""
+    if facts.settings.open_hours is None:
+        return None
+    target_seconds = facts.settings.first_response_target_minutes * 60
+    answered = business_seconds(first_waits)
+    missed = sum(wait.state == "missed" for wait in first_waits)
+    return rate(sum(seconds <= target_seconds for seconds in answered), len(answered) + missed)
+
+
+def business_seconds(waits: Sequence[Wait]) -> list[float]:
+    """Business seconds of the waits that were answered."""
+    return [wait.business_response_seconds for wait in waits if wait.business_response_seconds is not None]
+
+
 def business_median(first_waits: Sequence[Wait]) -> float | None:
     """Median business seconds to the first answer."""
-    return median(w.business_response_seconds for w in first_waits if w.business_response_seconds is not None)
+    return median(business_seconds(first_waits))
 
 
 def response_times_daily(facts: Facts, conversations: Sequence[Conversation]) -> list[dict[str, object]]:
@@ -87,6 +102,7 @@ def response_times_daily(facts: Facts, conversations: Sequence[Conversation]) ->
 def _response_times(waits_of_day: Sequence[tuple[Conversation, Wait]], facts: Facts) -> dict[str, object]:
     waits = [wait for _, wait in waits_of_day]
     first_waits = [wait for wait in waits if wait.is_first]
+    later_waits = [wait for wait in waits if not wait.is_first]
     states = Counter(wait.state for wait in waits)
     all_seconds = [wait.response_seconds for wait in waits if wait.response_seconds is not None]
     first_seconds = [wait.response_seconds for wait in first_waits if wait.response_seconds is not None]
@@ -111,7 +127,11 @@ def _response_times(waits_of_day: Sequence[tuple[Conversation, Wait]], facts: Fa
         "first_response_seconds_p90": quantile(first_seconds, 0.9),
         "first_response_seconds_mean": mean(first_seconds),
         "business_first_response_seconds_median": business_median(first_waits),
+        "business_first_response_seconds_p90": quantile(business_seconds(first_waits), 0.9),
         "first_within_target_rate": within_target_rate(first_waits, facts),
+        "business_first_within_target_rate": business_within_target_rate(first_waits, facts),
+        "later_response_seconds_median": first_response_median(later_waits),
+        "business_later_response_seconds_median": business_median(later_waits),
         "first_response_seconds_median_censored": censored_median(first_seconds, watched_seconds, states["missed"]),
         "campaign_first_waits": sum(wait.origin == CAMPAIGN for wait in first_waits),
         "followed_up_missed_waits": sum(wait.follow_up is not None for wait in waits),

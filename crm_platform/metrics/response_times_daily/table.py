@@ -32,8 +32,11 @@ OPT_OUTS = Rows(
 )
 ANSWERED = "state = 'answered'"
 FIRST_ANSWERED = "is_first and state = 'answered'"
+LATER_ANSWERED = "not is_first and state = 'answered'"
 DECIDED = ("first_answered_waits", "missed_waits")
 FIRST_SETTLED = "is_first and state in ('answered', 'missed')"
+# Where no business hours are kept, an answered wait has no business seconds, and a missed one is neither shut nor open.
+BUSINESS_FIRST_SETTLED = f"{FIRST_SETTLED} and (business_response_seconds is not null or shut is not null)"
 
 
 class ResponseTimesDaily(KpiTable):
@@ -159,6 +162,13 @@ class ResponseTimesDaily(KpiTable):
         good="down",
         label=N_("First response time in business hours"),
     )
+    business_first_response_seconds_p90 = WAITS.p90(
+        "90th percentile of the business seconds of first answered waits.",
+        "business_response_seconds",
+        FIRST_ANSWERED,
+        good="down",
+        label=N_("First response in business hours, 9 of 10 within"),
+    )
     first_within_target_rate = WAITS.rate(
         "First waits answered within CRM_FIRST_RESPONSE_TARGET_MINUTES / (first_answered_waits + missed_waits).",
         "response_seconds <= {{ target_seconds }}",
@@ -171,6 +181,27 @@ class ResponseTimesDaily(KpiTable):
             target="first_response_target_share",
         ),
         label=N_("Answered within the target"),
+    )
+    business_first_within_target_rate = WAITS.rate(
+        "First waits answered within as many business minutes / (first_answered_waits + missed_waits).",
+        "business_response_seconds <= {{ target_seconds }}",
+        of=BUSINESS_FIRST_SETTLED,
+        good="up",
+        label=N_("Answered within the target in business hours"),
+    )
+    later_response_seconds_median = WAITS.median(
+        "Median over later answered waits, those that are not the first of their conversation.",
+        "response_seconds",
+        LATER_ANSWERED,
+        good="down",
+        label=N_("Later response time"),
+    )
+    business_later_response_seconds_median = WAITS.median(
+        "Median of the business seconds of later answered waits.",
+        "business_response_seconds",
+        LATER_ANSWERED,
+        good="down",
+        label=N_("Later response time in business hours"),
     )
     first_response_seconds_median_censored = WAITS.seconds(
         "Kaplan-Meier median over first waits: open ones censored, missed ones never answered.",

@@ -39,6 +39,7 @@ class ChartColumn:
     heading: str
     kind: CellKind
     bar: bool = False  # drawn beside the number, against the largest of the column
+    longest: float = 0.0  # or against this, where one is so large that it would dwarf the others
 
     def write(self, language: Language, value: Any) -> str:  # noqa: ANN401 - whatever a cell holds
         """Write one cell."""
@@ -130,12 +131,14 @@ class Chart:
         return ",".join(f"{name}={plain(row.get(name))}" for name in self.key)
 
     def bar(self, column: ChartColumn, row: dict[str, Any]) -> str:
-        """Draw a cell's bar, 72 by 8 px."""
-        most = max((one.get(column.name) or 0 for one in self.rows), default=0)
-        width = 72 * (row.get(column.name) or 0) / most if most else 0
+        """Draw a cell's bar, 72 by 8 px; of one that is longer than its column's longest, grey and cut off."""
+        value = row.get(column.name) or 0
+        most = column.longest or max((one.get(column.name) or 0 for one in self.rows), default=0)
+        width = min(72.0, 72 * value / most) if most else 0
+        cut = '<path class="cut" d="M56 10L62 -2M60 10L66 -2"/>' if value > most else ""
         return (
             '<svg class="cell" viewBox="0 0 72 8" width="72" height="8" aria-hidden="true">'
-            f'<rect class="bar first" width="{max(0, width):.1f}" height="8"/></svg>'
+            f'<rect class="bar {"third" if cut else "first"}" width="{max(0, width):.1f}" height="8"/>{cut}</svg>'
         )
 
     def body(self, language: Language) -> str:

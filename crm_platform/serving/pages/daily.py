@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.chart import Chart, ChartColumn
+from crm_platform.serving.pages.hours import ALL_HOURS, Hours
 from crm_platform.serving.pages.published import Row
 from crm_platform.serving.pages.trends import ColumnChart, Line, LineChart, NumberFormat, Rule
 from crm_platform.serving.pages.view import View
@@ -127,26 +128,31 @@ def _daily_chart(
     )
 
 
-def response_trend(view: View, *, span: int, with_p90: bool) -> Chart:
+def response_trend(view: View, *, span: int, with_p90: bool, hours: Hours = ALL_HOURS) -> Chart:
     """First response time by day with the target."""
-    lines: list[Series] = [("first_response_seconds_median", view._("median"), "first")]
+    median, p90, within = (
+        hours.column(f"first_{name}")
+        for name in ("response_seconds_median", "response_seconds_p90", "within_target_rate")
+    )
+    lines: list[Series] = [(median, view._("median"), "first")]
     if with_p90:
-        lines.append(("first_response_seconds_p90", view._("9 of 10"), "second"))
+        lines.append((p90, view._("9 of 10"), "second"))
+    subtitle = view._("First response time by the day the customer wrote, median over the first replies")
     return daily_lines(
         view,
         "first_response",
         "response_times_daily",
         lines,
         (
-            ChartColumn("first_response_seconds_median", view._("Median"), "seconds"),
-            ChartColumn("first_response_seconds_p90", view._("9 of 10 within"), "seconds"),
+            ChartColumn(median, view._("Median"), "seconds"),
+            ChartColumn(p90, view._("9 of 10 within"), "seconds"),
             ChartColumn("first_answered_waits", view._("First answered"), "count"),
             ChartColumn("missed_waits", view._("Missed"), "count"),
-            ChartColumn("first_within_target_rate", view._("Within target"), "rate"),
+            ChartColumn(within, view._("Within target"), "rate"),
             ChartColumn("coverage", view._("Seen"), "rate"),
         ),
         title=view._("How long did customers wait for the first reply?"),
-        subtitle=view._("First response time by the day the customer wrote, median over the first replies"),
+        subtitle=hours.told(view, subtitle),
         words=view.duration,
         scale="time",
         rule=Rule(view._("target {target}", target=view.target), view.settings.first_response_target_seconds),

@@ -140,6 +140,19 @@ class PublishedFigures:
             (table, column, *span, *campaigns), lambda: asked.value(asked.over(line, *span, only=only))
         )
 
+    def value_by(self, table: str, column: str, period: Period, expression: str) -> dict[Any, Any]:
+        """A figure over a range of days by the values of an expression over its rows, in the words of the templates."""
+        asked = self.asked
+
+        def ask() -> dict[Any, Any]:
+            line = asked.lineage(find_kpi(table), column) if asked else None
+            if asked is None or line is None or line.source.full_name() not in self.opened.manifest.tables:
+                return {}
+            return asked.value_by(asked.over(line, *period.span), asked.expand(expression))
+
+        found: dict[Any, Any] = self.remembered((table, column, *period.span, expression), ask)
+        return found
+
     def bands(
         self, table: str, column: str, measure: str, edges: Sequence[float], period: Period | None = None
     ) -> list[int]:

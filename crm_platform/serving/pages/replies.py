@@ -12,6 +12,7 @@ from typing import Final
 
 from crm_platform.languages import N_
 from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages.hours import ALL_HOURS, Hours, are_kept
 from crm_platform.serving.pages.period import read_period
 from crm_platform.serving.pages.tiles import Source, Tile, TileWords, of_one_row, over_days
 from crm_platform.serving.pages.view import View
@@ -37,9 +38,6 @@ _OVER: Final = N_(
 )
 
 
-_FIRST_RESPONSE: Final = ("response_times_daily", "first_response_seconds_median")
-
-
 FIRST_RESPONSE = TileWords(
     "first_response",
     subject="support",
@@ -63,40 +61,69 @@ FIRST_RESPONSE = TileWords(
 )
 
 
-def first_response(view: View, within: Tile) -> Tile:
-    """Median first response time, how it stands to the target and to business hours. `within`: the share in time."""
+BUSINESS_FIRST_RESPONSE = TileWords(
+    "business_first_response",
+    subject="support",
+    title=N_("First response time in business hours"),
+    meaning=N_(
+        "How long customers wait for the first reply of a conversation while the team is at work: of each wait only "
+        "the time inside business hours counts, so one that begins and ends outside them counts as 0 s. The figure is "
+        "the median: of the first replies to what was asked on these days half came sooner, half later. Not in it: "
+        "what is not in the first response time either."
+    ),
+    use=N_(
+        "Seeing how quick the team is while it is at work. What customers feel is the time by the clock: look at all "
+        "hours, too, before opening longer or not."
+    ),
+    columns=("kpi.response_times_daily.business_first_response_seconds_median",),
+)
+
+
+def first_response(view: View, within: Tile, hours: Hours = ALL_HOURS) -> Tile:
+    """Median first response time, how it stands to the target and to the other hours. `within`: the share in time."""
     answered, missed = first_waits(view)
     # Translators: what a figure is made of; further parts are added to it
     base = view.ngettext("1 first reply", "{n} first replies", answered) + (
         view.ngettext("; 1 conversation got none", "; {n} conversations got none", missed) if missed else ""
     )
-    source = Source("core.response_waits", "response_seconds", "median")
-    figure = over_days(view, FIRST_RESPONSE, *_FIRST_RESPONSE, source, base=base + _left_out(view))
+    source = Source("core.response_waits", hours.column("response_seconds"), "median")
+    words = BUSINESS_FIRST_RESPONSE if hours.is_business else FIRST_RESPONSE
+    told = ("response_times_daily", hours.column("first_response_seconds_median"))
+    figure = over_days(view, words, *told, source, base=base + _left_out(view))
     if figure.value is None:
         return figure
     verdict = _MET if figure.value <= view.settings.first_response_target_seconds else _OVER
     share, late = view.value("rate", within.value), view.value("rate", 1 - (within.value or 0))
     n = view.count(answered + missed)
-    facts = [(view._("Is it good?"), view._(verdict, target=view.target, n=n, share=share, late=late))]
+    facts = [(view._("Is it good?"), view._(verdict, target=hours.target(view), n=n, share=share, late=late))]
     four_weeks = read_period({"range": "28d"}, today=view.period.today)
     is_known = view.published.first_day is not None and view.published.first_day <= four_weeks.start
     if is_known and view.period.is_current and view.period.length < four_weeks.length:
-        longer = view.published.value(*_FIRST_RESPONSE, four_weeks)
+        longer = view.published.value(*told, four_weeks)
         facts.append((view._("Over the last 28 full days"), view.value("seconds", longer)))
-    if view.settings.business_hours.strip().lower() != "none":
-        inside = view.published.value("response_times_daily", "business_first_response_seconds_median", view.period)
-        places = {"value": view.value("seconds", inside), "hours": view.settings.business_hours}
-        facts.append(
-            (
-                view._("Business hours only"),
-                view._(
-                    "{value}: the same waits; time within the team's hours ({hours}) counts, time outside them does "
-                    "not",
-                    **places,
-                ),
-            )
-        )
+    if hours.is_business and answered:
+        facts.append(_outside(view, answered))
+    if are_kept(view):
+        facts.append(_other_hours(view, hours))
     return replace(figure, facts=facts)
+
+
+def _outside(view: View, answered: int) -> tuple[str, str]:
+    """How many first replies came without any business hours having passed, which pull the median down."""
+    figure, zero = ("response_times_daily", "first_answered_waits"), "business_response_seconds = 0"
+    share = view.published.value_by(*figure, view.period, zero).get(True, 0) / answered
+    words = N_("{share} of the first replies came before any of them had passed, and count as 0 s")
+    return view._("Outside business hours"), view._(words, share=view.percent(share))
+
+
+def _other_hours(view: View, hours: Hours) -> tuple[str, str]:
+    """The same waits by the clock, or in business hours, whichever the figure is not of."""
+    other = Hours(is_business=not hours.is_business).column("first_response_seconds_median")
+    value = view.value("seconds", view.published.value("response_times_daily", other, view.period))
+    if hours.is_business:
+        return view._("All hours"), view._("{value}: the same waits by the clock, day and night", value=value)
+    words = N_("{value}: the same waits; time within the team's hours ({hours}) counts, time outside them does not")
+    return view._("Business hours only"), view._(words, value=value, hours=view.settings.business_hours)
 
 
 WITHIN_TARGET = TileWords(
@@ -112,11 +139,25 @@ WITHIN_TARGET = TileWords(
 )
 
 
-def within_target(view: View) -> Tile:
+BUSINESS_WITHIN_TARGET = TileWords(
+    "business_within_target",
+    subject="support",
+    title=N_("Answered within {target} of business hours"),
+    meaning=N_(
+        "Of the conversations that got a first reply or were missed, the share that got it before {target} of business "
+        "hours had passed: nights and days off do not count. All of them would be 100 %. Higher is better."
+    ),
+    use=N_("Seeing whether the promise is kept while the team is at work."),
+    columns=("kpi.response_times_daily.business_first_within_target_rate",),
+)
+
+
+def within_target(view: View, hours: Hours = ALL_HOURS) -> Tile:
     """Share of first waits answered within the target."""
-    source = Source("core.response_waits", "response_seconds", "within")
-    column = "first_within_target_rate"
-    return over_days(view, WITHIN_TARGET, "response_times_daily", column, source, base=_decided(view))
+    source = Source("core.response_waits", hours.column("response_seconds"), "within")
+    words = BUSINESS_WITHIN_TARGET if hours.is_business else WITHIN_TARGET
+    column = hours.column("first_within_target_rate")
+    return over_days(view, words, "response_times_daily", column, source, base=_decided(view))
 
 
 ANSWER_RATE = TileWords(
@@ -149,7 +190,8 @@ MISSED = TileWords(
     subject="support",
     title=N_("Missed"),
     meaning=N_(
-        "Conversations that wanted a first reply, got none and are over: quiet for more than 24 hours. Fewer is better."
+        "Conversations that wanted a first reply, got none and are over: quiet for more than 24 hours, or marked as "
+        "done. Fewer is better."
     ),
     use=N_(
         "Finding days on which nobody answers. These chats are in no response time, so a day can look "
@@ -311,13 +353,12 @@ def _left_out(view: View) -> str:
 # Sentences.
 
 
-def say_first_response(view: View, figure: Tile, within: Tile) -> str:
+def say_first_response(view: View, figure: Tile, within: Tile, hours: Hours = ALL_HOURS) -> str:
     """Tell the first response time, how it moved, how many were in time, and how many got none."""
     if figure.value is None:
         return _say_none(view)
-    words = view._(
-        "First replies took {value} at the median {when}", value=view.value("seconds", figure.value), when=view.when
-    )
+    took = hours.duration(view, figure.value)
+    words = view._("First replies took {value} at the median {when}", value=took, when=view.when)
     if figure.trend in _MOVED:
         words += view._(_MOVED[figure.trend], change=view.difference(figure), before=view.before)
     answered, missed = first_waits(view)
@@ -329,7 +370,7 @@ def say_first_response(view: View, figure: Tile, within: Tile) -> str:
         missed,
         share=share,
         of=of,
-        target=view.target,
+        target=hours.target(view),
     )
     return f"{words}. {outcome}"
 

@@ -1,7 +1,8 @@
 """The support page: how fast are replies, who waits, who answers?
 
-What belongs here: its sentence, figures and charts. What does not: tiles and sentences about replies (replies.py),
-charts that other pages show too (daily.py).
+What belongs here: its sentence, which figures and charts it has, and charts by day. What does not: tiles and sentences
+about replies (replies.py, later.py), which hours count (hours.py), charts by agent (promise.py, workload.py,
+leaderboard.py), charts that other pages show too (daily.py).
 """
 
 from __future__ import annotations
@@ -9,45 +10,59 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
-from crm_platform.serving.pages import daily, numbers, replies
+from crm_platform.serving.pages import daily, later, leaderboard, numbers, promise, replies, workload
 from crm_platform.serving.pages.bars import Bar, BarChart
 from crm_platform.serving.pages.chart import Chart, ChartColumn, week_map
+from crm_platform.serving.pages.hours import Hours, choices, read_hours
 from crm_platform.serving.pages.published import Row, total
 from crm_platform.serving.pages.tiles import on_one_page
 from crm_platform.serving.pages.view import Content, View
 
 # Seconds: where the bands of response times and of ages end; the target is put between the first.
 _BANDS: Final = (60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0)
+_FIRST: Final = 5  # tiles of the first row
 _ENOUGH: Final = 10  # missed chats, before a weekday is named for them
 _AGES: Final = (900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 22 * 3600.0, 24 * 3600.0)
 
 
 def build(view: View) -> Content:
     """Build the page."""
-    within = replies.within_target(view)
-    response = replies.first_response(view, within)
+    hours = read_hours(view)
+    within = replies.within_target(view, hours)
     figures = on_one_page(
-        [response, within, replies.answer_rate(view), replies.open_waits(view), replies.windows(view)]
+        [
+            replies.first_response(view, within, hours),
+            within,
+            replies.answer_rate(view),
+            replies.open_waits(view),
+            replies.windows(view),
+            later.later_response(view, hours),
+            later.resolution(view, hours),
+            replies.resolved(view),
+        ]
     )
     response, within, *_ = figures
     drawn = [
-        daily.response_trend(view, span=8, with_p90=True),
-        _within(view),
-        _spread(view),
+        daily.response_trend(view, span=8, with_p90=True, hours=hours),
+        _within(view, hours),
+        promise.by_agent(view, hours),
+        promise.by_weekday(view, hours),
+        _spread(view, hours),
         _outcomes(view),
         daily.resolved_trend(view),
-        _resolution(view),
-        _backlog(view),
-        _ages(view),
+        _resolution(view, hours),
+        _backlog(view, hours),
+        _ages(view, hours),
         _volume(view),
-        _agents(view),
+        workload.by_hour(view),
+        leaderboard.leaderboard(view, hours),
     ]
+    said = replies.say_first_response(view, response, within, hours)
     return Content(
-        sentence=(
-            f"{replies.say_first_response(view, response, within)}.{_say_worst(view)} {replies.say_waiting(view)}."
-        ),
-        figures=figures,
+        sentence=f"{said}.{_say_worst(view)} {replies.say_waiting(view)}.",
+        figures=figures[:_FIRST],
         charts={chart.name: chart for chart in drawn},
+        more={"hours": choices(view, hours), "second": figures[_FIRST:]},
     )
 
 
@@ -73,21 +88,19 @@ def _missed_share(rows: list[Row]) -> float:
     return missed / (answered + missed) if missed else 0.0
 
 
-def _within(view: View) -> Chart:
-    within = view._("Within target")
+def _within(view: View, hours: Hours) -> Chart:
+    within, column = view._("Within target"), hours.column("first_within_target_rate")
+    subtitle = view._(
+        "First replies within {target}, in % of conversations that got one or were missed", target=view.target
+    )
     return daily.daily_lines(
         view,
         "within_target",
         "response_times_daily",
-        (("first_within_target_rate", within, "first"),),
-        (
-            ChartColumn("first_within_target_rate", within, "rate"),
-            ChartColumn("answer_rate", view._("Answer rate"), "rate"),
-        ),
+        ((column, within, "first"),),
+        (ChartColumn(column, within, "rate"), ChartColumn("answer_rate", view._("Answer rate"), "rate")),
         title=view._("Are replies in time?"),
-        subtitle=view._(
-            "First replies within {target}, in % of conversations that got one or were missed", target=view.target
-        ),
+        subtitle=hours.told(view, subtitle),
         words=numbers.axis_percent,
         top=1.0,
         span=4,
@@ -105,12 +118,11 @@ def _bands(view: View, edges: tuple[float, ...]) -> list[str]:
     ]
 
 
-def _spread(view: View) -> Chart:
+def _spread(view: View, hours: Hours) -> Chart:
     target = view.settings.first_response_target_seconds
     edges = tuple(sorted({*_BANDS, target}))
-    answered = view.published.bands(
-        "response_times_daily", "first_answered_waits", "response_seconds", edges, view.period
-    )
+    measure = hours.column("response_seconds")
+    answered = view.published.bands("response_times_daily", "first_answered_waits", measure, edges, view.period)
     counts = [*answered, view.published.value("response_times_daily", "missed_waits", view.period) or 0]
     names = [*_bands(view, edges), view.pgettext("waits", "missed")]
     looks = [*("first" if edge <= target else "third" for edge in edges), "third", "second"]
@@ -121,7 +133,9 @@ def _spread(view: View) -> Chart:
     return Chart(
         name="spread",
         title=view._("How are first replies spread?"),
-        subtitle=view._("Conversations by the time to their first reply, {window}", window=view.window),
+        subtitle=hours.told(
+            view, view._("Conversations by the time to their first reply, {window}", window=view.window)
+        ),
         table="core.response_waits",
         how="bands",
         attributes={"data-from": str(view.period.start), "data-to": str(view.period.end)},
@@ -166,14 +180,14 @@ def _outcomes(view: View) -> Chart:
         ),
         title=view._("What became of the waits?"),
         subtitle=view._(
-            "Waits by the day they began. Missed: no first reply, and the conversation is over. Thanks and the like: "
-            "a last word after your reply"
+            "Waits by the day they began. Missed: no first reply within 24 hours of silence, or before a mark as done. "
+            "Thanks and the like: a last word after your reply"
         ),
         is_hollow=False,
     )
 
 
-def _resolution(view: View) -> Chart:
+def _resolution(view: View, hours: Hours) -> Chart:
     median = view._("Median")
     return daily.daily_lines(
         view,
@@ -185,14 +199,16 @@ def _resolution(view: View) -> Chart:
             ChartColumn("resolved", view.pgettext("heading", "Chats resolved"), "count"),
         ),
         title=view._("How long until a chat is resolved?"),
-        subtitle=view._("From the first message to the end, median over the conversations resolved that day"),
+        subtitle=hours.other(
+            view, view._("From the first message to the end, median over the conversations resolved that day")
+        ),
         words=view.duration,
         scale="time",
         height=248,
     )
 
 
-def _backlog(view: View) -> Chart:
+def _backlog(view: View, hours: Hours) -> Chart:
     # Translators: chats that still wait at the end of a day
     left = view._("Left at the end")
     return daily.daily_columns(
@@ -205,12 +221,12 @@ def _backlog(view: View) -> Chart:
             ChartColumn("oldest_wait_seconds", view._("Oldest wait"), "seconds"),
         ),
         title=view._("How many are left at the end of the day?"),
-        subtitle=view._("Chats waiting at the end of each day"),
+        subtitle=hours.other(view, view._("Chats waiting at the end of each day")),
         height=220,
     )
 
 
-def _ages(view: View) -> Chart:
+def _ages(view: View, hours: Hours) -> Chart:
     age = "{{ seconds_between('waiting_since', as_of) }}"
     counts = view.published.bands("backlog_now", "open_waits", age, _AGES)
     names = _bands(view, _AGES)
@@ -221,9 +237,12 @@ def _ages(view: View) -> Chart:
     return Chart(
         name="ages",
         title=view._("How long have those who wait now waited?"),
-        subtitle=view._(
-            "Chats waiting now, by the age of the oldest message without a reply; the 24-hour window runs from the "
-            "newest"
+        subtitle=hours.other(
+            view,
+            view._(
+                "Chats waiting now, by the age of the oldest message without a reply; the 24-hour window runs from the "
+                "newest"
+            ),
         ),
         table="core.response_waits",
         how="ages",
@@ -253,50 +272,4 @@ def _volume(view: View) -> Chart:
         drawing=week_map(view.language, rows, "inbound") if any(row["inbound"] for row in rows) else None,
         span=12,
         height=238,
-    )
-
-
-def _agents(view: View) -> Chart:
-    """The leaderboard of the published window nearest to the chosen days."""
-    window = 7 if view.period.length <= 7 else 30
-    rows = [row for row in view.published.rows("agent_leaderboard") if row["window_days"] == window]
-    rows = sorted(rows, key=lambda row: (row["agent"] == "(unassigned)", -(row["replies"] or 0), row["agent"]))
-    attributed = next((row["attributed_share"] for row in rows), None)
-    if attributed is None:
-        subtitle = view.ngettext("Agents, last full day", "Agents, last {n} full days", window)
-    else:
-        subtitle = view.ngettext(
-            "Agents, last full day. Only {share} of the replies name who wrote them, so compare with care: the others "
-            "stand as nobody named",
-            "Agents, last {n} full days. Only {share} of the replies name who wrote them, so compare with care: the "
-            "others stand as nobody named",
-            window,
-            share=view.percent(attributed),
-        )
-    if view.period.name != "7d":
-        subtitle += view._(" · not the chosen days")
-    # A column in which nobody has anything says nothing of anybody: the CRM does not hand it over.
-    named = [row for row in rows if row["agent"] != "(unassigned)"]
-    deeds = (
-        # Translators: done by an agent; so are the next ones
-        ("chats_resolved", view.pgettext("heading", "Chats resolved")),
-        ("chats_assigned", view.pgettext("agent", "Chats assigned")),
-    )
-    return Chart(
-        name="agents",
-        title=view._("Who did what?"),
-        subtitle=subtitle,
-        table="kpi.agent_leaderboard",
-        key=("agent", "window_days"),
-        columns=(
-            ChartColumn("agent", view._("Agent"), "label"),
-            ChartColumn("replies", view._("Replies"), "count", bar=True),
-            ChartColumn("first_response_seconds_median", view._("First response, median"), "seconds"),
-            # Translators: how many first replies the median is made of
-            ChartColumn("first_responses", view._("Over first replies"), "count"),
-            *(ChartColumn(name, heading, "count") for name, heading in deeds if any(row[name] for row in named)),
-        ),
-        rows=rows,
-        span=12,
-        table_only=True,
     )

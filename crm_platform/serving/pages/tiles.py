@@ -28,7 +28,21 @@ if TYPE_CHECKING:
 
 Trend = Literal["better", "worse", "more", "fewer", "same", "unmoved", "few", "unjudged", "unknown"]
 Subject = Literal["support", "contacts", "campaigns"]
-How = Literal["cell", "sum", "share", "median", "within", "people", "returned", "count", "ratio", "settled", "return"]
+How = Literal[
+    "cell",
+    "sum",
+    "share",
+    "median",
+    "later",
+    "resolution",
+    "within",
+    "people",
+    "returned",
+    "count",
+    "ratio",
+    "settled",
+    "return",
+]
 
 
 _TRENDS: Final[Mapping[Verdict, Trend]] = {
@@ -78,9 +92,10 @@ class Source:
     """Where a value stands: a cell of `table`, or what follows from its rows of the days from `start` to `end`.
 
     `how`: the `cell` itself, the `sum` of a column, one sum's `share` of two columns', the `median` of pooled first
-    answered waits, the share of first waits answered `within` the target, the `people` who wrote, or those of them who
-    `returned` after 30 days. Of campaigns, the `count`, `sum` or `ratio` of sums over those sent on these days, or over
-    the ids of `key`; `settled`: the ratio over those that are. `return` is (value − cost) / cost.
+    answered waits, of `later` ones, or of what the `resolution` of conversations took, the share of first waits
+    answered `within` the target, the `people` who wrote, or those of them who `returned` after 30 days. Of campaigns,
+    the `count`, `sum` or `ratio` of sums over those sent on these days, or over the ids of `key`; `settled`: the ratio
+    over those that are. `return` is (value − cost) / cost.
     """
 
     table: str

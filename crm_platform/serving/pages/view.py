@@ -30,7 +30,7 @@ Theme = Literal["light", "dark", "auto"]
 
 NOW: Final = "now"
 """The page that shows one moment."""
-KEPT: Final = ("range", "from", "to", "against", *DIMENSIONS)
+KEPT: Final = ("range", "from", "to", "against", "hours", *DIMENSIONS)
 """Parameters that go along from page to page."""
 
 
@@ -118,7 +118,7 @@ class View:
         is_unread = figure.words.seen_of == "messages" and self.is_unread(figure.coverage)
         if is_unread:
             return self._("not known: too little is read so far")
-        if figure.words.name == "first_response" and self.published.value(
+        if figure.words.name in {"first_response", "business_first_response"} and self.published.value(
             "response_times_daily", "first_waits", self.period
         ):
             return self._("none of those who wrote got a reply")

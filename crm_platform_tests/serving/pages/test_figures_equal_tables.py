@@ -12,7 +12,15 @@ from crm_platform_tests.oracle.worlds import random_facts
 from crm_platform_tests.serving.pages.site import Site, Told, key_of, published
 
 PAGES = ("/executive", "/campaigns", "/support", "/audience")
-RANGES = ("", "?range=7d", "?range=28d", "?range=90d", "?range=month", "?from=2026-10-03&to=2026-11-22")
+RANGES = (
+    "",
+    "?range=7d",
+    "?range=28d&hours=business",
+    "?range=28d",
+    "?range=90d",
+    "?range=month",
+    "?from=2026-10-03&to=2026-11-22",
+)
 
 
 def local_day(site: Site, moment: dt.datetime) -> dt.date:
@@ -66,17 +74,21 @@ def expected(site: Site, figure: dict[str, str]) -> float | None:
         waits = [
             row
             for row in rows
-            if row["is_first"]
+            if row["is_first"] == (how != "later")
             and not row["is_left_truncated"]
             and first <= local_day(site, row["waiting_since"]) <= last
         ]
-        answered = [row["response_seconds"] for row in waits if row["state"] == "answered"]
-        if how == "median":
+        answered = [row[column] for row in waits if row["state"] == "answered"]
+        if how in {"median", "later"}:
             return quantile(answered)
         missed = sum(row["state"] == "missed" for row in waits)
         target = site.settings.first_response_target_minutes * 60
         of = len(answered) + missed
         return sum(seconds <= target for seconds in answered) / of if of else None
+    if how == "resolution":
+        resolved = [row for row in rows if row["resolved_at"] and not row["is_left_truncated"]]
+        within = [row for row in resolved if first <= local_day(site, row["resolved_at"]) <= last]
+        return quantile([row[column] for row in within if row[column] is not None])
     within = [row for row in rows if first <= row["day"] <= last]
     if how in {"people", "returned"}:
         shares = [row["whole_share"] for row in site.published("select whole_share from kpi.contact_activity_daily")]
