@@ -29,7 +29,7 @@ from crm_platform.serving.pages.period import BadAddress, read_period
 from crm_platform.serving.pages.published import PublishedFigures
 from crm_platform.serving.pages.receipt import behind
 from crm_platform.serving.pages.tiles import SEEN_WORDS
-from crm_platform.serving.pages.view import NOW, Build, Notice, Status, Theme, View
+from crm_platform.serving.pages.view import NOW, Build, Content, Notice, Status, Theme, View
 from crm_platform.serving.pauses import Pauses
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.serving.static import static_url
@@ -219,6 +219,12 @@ def _filled(template: str, view: View, *, status: Status, broken: str, **values:
         snapshot=view.published.opened.snapshot.id,
         **values,
     )
+
+
+def drawn(view: View, build: Build) -> tuple[Content, str]:
+    """Draw a page that nobody has asked for over HTTP, such as for a report: what it shows, and its HTML."""
+    content = build(view)
+    return content, _filled(f"{view.page}.html", view, status=view.status(), broken="", content=content)
 
 
 def _speech(language: Language) -> dict[str, object]:
