@@ -62,7 +62,7 @@ def _unknown(published: PublishedFigures, span: Span, language: Language) -> Ite
             yield language.gettext("{day} ({share} of messages seen)", day=words, share=share)
         elif reason == "open waits":
             yield language.gettext(
-                "{day} ({n} of {m} who wrote first wait for a reply)",
+                "{day} ({n} of {m} conversations still wait for their first reply)",
                 day=words,
                 n=language.number(day.open_first_waits),
                 m=language.number(day.first_waits),

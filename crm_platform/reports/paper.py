@@ -38,7 +38,9 @@ class _Paper(HTMLParser):
         if self._depth or tag in _PRESSED or not _LEFT_OUT.isdisjoint(classes):
             self._depth += tag not in _VOID
         elif tag not in _UNWRAPPED:
-            self._write(_NAMES.sub(rf'\1="{self._page}-\2"', self.get_starttag_text() or ""))
+            written = _NAMES.sub(rf'\1="{self._page}-\2"', self.get_starttag_text() or "")
+            # Definitions stand in the menus for whoever cannot see the page. Here they stand in the notes alone.
+            self._write(written.replace(' aria-hidden="true"', "") if "notes" in classes else written)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
         if tag not in _PRESSED:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from crm_platform.alerts.channels import Mail, Webhook
+from crm_platform.languages import ENGLISH
 from crm_platform.publish.audit import Audit
 from crm_platform.reports.holding import held_by
 from crm_platform.reports.letters import letter, payload
@@ -26,6 +27,7 @@ from crm_platform.reports.recipients import Recipient, read_recipients
 from crm_platform.warehouse import lease, lease_file
 
 if TYPE_CHECKING:
+    from crm_platform.languages import Language
     from crm_platform.reports.spans import Span
     from crm_platform.serving.pages.published import PublishedFigures
     from crm_platform.settings import Settings
@@ -48,39 +50,44 @@ class Standing:
     why: str = ""
 
 
-def standing(settings: Settings, *, now: dt.datetime) -> list[Standing]:
-    """Say what each recipient is owed, and what holds it back, without sending anything.
+def standing(settings: Settings, *, now: dt.datetime, language: Language = ENGLISH) -> list[Standing]:
+    """Say what each recipient is owed, and what holds it back in a language, without sending anything.
 
-    Reasons are in CRM_LANGUAGE. Raises FixConfiguration for a file of recipients that cannot be read, GiveUp for a
+    Raises FixConfiguration for a file of recipients that cannot be read, GiveUp for a
     broken snapshot.
     """
     recipients, memory = read_recipients(settings), read_memory(settings)
     if not recipients:
         return []
     with opened(settings) as published:
-        return list(_standing(recipients, memory, published, settings, now))
+        return list(_standing(recipients, memory, published, now.astimezone(settings.zone).date(), language))
 
 
 def _standing(
     recipients: list[Recipient],
     memory: Memory,
     published: PublishedFigures | None,
-    settings: Settings,
-    now: dt.datetime,
+    today: dt.date,
+    language: Language,
 ) -> Iterator[Standing]:
-    today = now.astimezone(settings.zone).date()
     for recipient in recipients:
         for span in memory.owed(recipient, today):
-            why = held_by(published, span, settings.language)
+            why = held_by(published, span, language)
             yield Standing(recipient, span, "held" if why else "due", why)
 
 
 def send_due(
-    settings: Settings, *, now: dt.datetime, even_provisional: bool = False, timeout: float = TIMEOUT_SECONDS
+    settings: Settings,
+    *,
+    now: dt.datetime,
+    even_provisional: bool = False,
+    language: Language = ENGLISH,
+    timeout: float = TIMEOUT_SECONDS,
 ) -> list[Standing]:
     """Send what is due, and say of each report that is owed what became of it.
 
-    `even_provisional`: what is held goes out, too, marked as provisional, and counts as sent. Raises Busy while another
+    `even_provisional`: what is held goes out, too, marked as provisional, and counts as sent. `language`: of what holds
+    a report back. Raises Busy while another
     process sends, FixConfiguration for a file of recipients that cannot be read, GiveUp where it cannot be written down
     what goes out.
     """
@@ -94,7 +101,7 @@ def send_due(
             memory.meet(recipient, today)
         write_memory(settings, memory)  # what cannot be remembered is not begun
         run = _Run(settings, published, memory, now, timeout)
-        return [run.end(one, even_provisional) for one in _standing(recipients, memory, published, settings, now)]
+        return [run.end(one, even_provisional) for one in _standing(recipients, memory, published, today, language)]
 
 
 class _Run:

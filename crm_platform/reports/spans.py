@@ -45,8 +45,8 @@ class Span:
         return language.gettext(_TITLES[self.every], from_=language.day(self.start), to=language.day(self.end))
 
     def period(self, *, today: dt.date) -> Period:
-        """The days as pages know them. `today`: the local day that holds the cut."""
-        return Period("custom", self.start, self.end, today)
+        """The days as pages know them, none after `today`, the local day that holds the cut."""
+        return Period("custom", self.start, min(self.end, today), today)
 
     @property
     def eve(self) -> dt.date:
