@@ -107,7 +107,7 @@ def _starting(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
         return dg.RunRequest(asset_selection=[asset_key(raw.CampaignReports)])
 
     @dg.sensor(
-        job=reports_job,
+        job_name=reports_job.name,  # by its name: Dagster's binding of a job of ops to a sensor warns of a beta
         minimum_interval_seconds=60,
         default_status=status,
         description="Weekly and monthly reports go out, once a snapshot says that their figures stand.",

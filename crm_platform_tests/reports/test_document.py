@@ -13,24 +13,42 @@ from crm_platform.languages import languages
 from crm_platform.reports.making import Report, make, opened
 from crm_platform.reports.recipients import PAGES
 from crm_platform.reports.spans import read_span
-from crm_platform_tests.reports.conftest import Platform
+from crm_platform.settings import load_settings
+from crm_platform_tests.alerts.mailbox import Mailbox
+from crm_platform_tests.reports.conftest import NO_CHROMIUM, Platform, Publish
 from crm_platform_tests.serving.pages.site import read
 from crm_platform_tests.serving.published import NOW, client_of
 
 
-def made(platform: Platform, *, language: str = "en", why: str = "", pages=PAGES, week: str = "2026-W46") -> Report:
-    with opened(platform.settings) as published:
-        assert published is not None
-        return make(
-            published,
-            read_span("week", week),
-            settings=platform.settings,
-            language=languages()[language],
-            pages=pages,
-            forms=("html", "xlsx"),
-            now=NOW,
-            why=why,
-        )
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, published: Publish) -> Platform:
+    """One for all tests here, which only look."""
+    settings = load_settings(data_dir=tmp_path_factory.mktemp("data"), chromium=NO_CHROMIUM)
+    found = Platform(settings, Mailbox(), published)
+    found.publish()
+    return found
+
+
+_MADE: dict[object, Report] = {}
+
+
+def made(platform: Platform, *, language: str = "en", why: str = "", pages=PAGES) -> Report:
+    """A report over the platform's week, made once."""
+    key = (platform.settings.root, language, why, pages)
+    if key not in _MADE:
+        with opened(platform.settings) as published:
+            assert published is not None
+            _MADE[key] = make(
+                published,
+                read_span("week", "2026-W46"),
+                settings=platform.settings,
+                language=languages()[language],
+                pages=pages,
+                forms=("html", "xlsx"),
+                now=NOW,
+                why=why,
+            )
+    return _MADE[key]
 
 
 def html_of(report: Report) -> str:
@@ -55,7 +73,7 @@ def test_it_opens_without_the_network_and_offers_nothing_to_press(platform, lang
 
 
 def test_it_says_what_the_pages_say(platform):
-    """The same figures, from the same sources, and the same sentence, for a viewer."""
+    """The same figures, from the same sources, and the same sentence."""
     report = made(platform)
     figures = read(html_of(report)).figures
     with client_of(platform.settings.root) as client:
