@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -67,7 +68,8 @@ def test_list_says_who_gets_what_and_what_is_due(shell):
     assert "nobody gets a report" in run("report", "list").out
     shell.to("mailto:lead@example.com,week,sw,support,xlsx", "https://hooks.example.com/SECRET,month")
     lead, hook = (json.loads(line) for line in run("report", "list", "--json").out.splitlines())
-    assert (lead["to"], lead["last"], lead["next"]) == ("lead@example.com", None, "2026-W46: due") or lead["next"]
+    assert (lead["to"], lead["every"], lead["language"], lead["last"]) == ("lead@example.com", "week", "sw", None)
+    assert re.match(r"20\d\d-W\d\d: (due|held, )", lead["next"]), "which week it is says the clock"
     assert hook["to"] == "https://hooks.example.com/…"
     assert "held, " in hook["next"]
 
