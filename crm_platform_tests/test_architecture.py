@@ -24,6 +24,7 @@ LAYERS = (
     {"publish"},
     {"receipts"},
     {"serving", "alerts"},
+    {"reports"},
     {"defs"},
     {"doctor"},
     {"cli", "definitions"},

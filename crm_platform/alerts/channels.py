@@ -21,6 +21,8 @@ import httpx
 from crm_platform.alerts.notification import body, mail
 
 if TYPE_CHECKING:
+    from email.message import EmailMessage
+
     from pydantic import SecretStr
 
     from crm_platform.alerts.notification import Notification
@@ -65,7 +67,10 @@ class Webhook:
 
     def send(self, message: Notification, *, level: int) -> str | None:  # noqa: ARG002 - a channel like the others
         """Post it."""
-        content = body(message.headline, text=message.text, notes=message.notes)
+        return self.post(body(message.headline, text=message.text, notes=message.notes))
+
+    def post(self, content: dict[str, object]) -> str | None:
+        """Post a JSON document; returns None, or why it did not arrive."""
         try:
             with _unlogged(), httpx.Client(timeout=self._timeout) as client:
                 answer = client.post(self._url.get_secret_value(), json=content)
@@ -93,9 +98,17 @@ class Mail:
 
     def send(self, message: Notification, *, level: int) -> str | None:  # noqa: ARG002 - a channel like the others
         """Hand it to the mail server."""
+        return self.deliver(self.letter(message))
+
+    def letter(self, message: Notification) -> EmailMessage:
+        """Write the e-mail, without sending it."""
+        return mail(message, sender=self._sender, to=self._to)
+
+    def deliver(self, letter: EmailMessage) -> str | None:
+        """Hand an e-mail to the mail server; returns None, or why it did not arrive."""
         try:
             with self._server() as server:
-                refused = server.send_message(mail(message, sender=self._sender, to=self._to))
+                refused = server.send_message(letter)
                 with contextlib.suppress(OSError):  # it has arrived: a goodbye that fails must not send it twice
                     server.quit()
         except smtplib.SMTPRecipientsRefused:
@@ -107,7 +120,7 @@ class Mail:
         except (OSError, ValueError) as problem:  # an SMTPException is an OSError, and so is a TLS error
             return f"the mail server cannot be reached ({type(problem).__name__})"
         if refused:
-            _log.warning("the mail server refused %d of %d readers of an alert", len(refused), len(self._to))
+            _log.warning("the mail server refused %d of %d readers", len(refused), len(self._to))
         return None
 
     @contextlib.contextmanager

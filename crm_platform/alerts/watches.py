@@ -188,7 +188,8 @@ def _beyond_chance(result: WatchResult, asked: SnapshotReader | None) -> WatchRe
 
 
 def _rows(connection: Connection, table: type[KpiTable], *, since: dt.date) -> dict[dt.date, Row]:
-    found = connection.sql(f"select * from {table.full_name()} where day >= ?", params=[since]).to_arrow_table()
+    sql = f"select * from {table.full_name()} where day >= ?"
+    found = connection.cursor().sql(sql, params=[since]).to_arrow_table()
     return {row["day"]: row for row in found.to_pylist()}
 
 

@@ -70,6 +70,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "notes": ("crm_platform.cli.notes", "Write down what happened on a day, for the charts."),
     "optouts": ("crm_platform.cli.optouts", "List by which words contacts opted out, take a false one back."),
     "refresh": ("crm_platform.cli.platform", "Fetch, compute, publish."),
+    "report": ("crm_platform.cli.report", "Make a weekly or monthly report, send those that are due."),
     "sandbox": ("crm_platform.cli.sandbox", "Run a made-up CRM on this machine."),
     "serve": ("crm_platform.cli.serve", "Serve the dashboards, the KPI API and the figures for assistants."),
     "sweeps": ("crm_platform.cli.sweeps", "List the sweeps of the contact list, accept a suspicious one."),
@@ -150,8 +151,8 @@ def exit_code(problem: CrmPlatformError) -> int:
 
 
 def _keep_files_private(args: Sequence[str]) -> None:
-    """Let nobody else read what this process and its children write; an export is for whom its maker likes."""
-    if "export" not in args[:1]:
+    """Let nobody else read what this process and its children write; what is exported is for whom its maker likes."""
+    if "export" not in args[:1] and list(args[:2]) != ["report", "make"]:
         os.umask(0o077)
 
 

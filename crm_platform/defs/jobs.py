@@ -14,6 +14,7 @@ from crm_platform.defs.failures import in_dagsters_words
 from crm_platform.defs.housekeeping import forget_old_runs
 from crm_platform.defs.metadata import asset_key
 from crm_platform.defs.resources import Reporter, SystemClock
+from crm_platform.reports import sending
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
 
@@ -74,4 +75,25 @@ def digest_job() -> None:
     send_digest()
 
 
-JOBS: Final = (refresh_all, ingest, kpis, housekeeping, digest_job)
+@dg.op
+def send_reports(
+    context: dg.OpExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    reporter: dg.ResourceParam[Reporter],
+    clock: dg.ResourceParam[SystemClock],
+) -> None:
+    """Send what is due. Who cannot be reached does not fail the run, and is tried again by the next."""
+    with in_dagsters_words(reporter):
+        found = sending.send_due(settings, now=clock.now())
+    for one in found:
+        log = context.log.warning if one.state == "failed" else context.log.info
+        log("%s to %s: %s%s", one.span.name, one.recipient.place, one.state, f", {one.why}" if one.why else "")
+
+
+@dg.job(name="reports", description="Sends the weekly and monthly reports that are due, once to each recipient.")
+def reports_job() -> None:
+    """Tell how the last week or month was."""
+    send_reports()
+
+
+JOBS: Final = (refresh_all, ingest, kpis, housekeeping, digest_job, reports_job)

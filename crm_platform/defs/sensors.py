@@ -13,12 +13,13 @@ from crm_platform.alerts import Alert, Alerter, watches
 from crm_platform.alerts.checks import breach_lines, tell_checks
 from crm_platform.defs.activity import BUILDERS, CRAWLERS, busy_with
 from crm_platform.defs.failed_runs import REASONS, problem_key, reason, was_ended
-from crm_platform.defs.jobs import ingest, kpis
+from crm_platform.defs.jobs import ingest, kpis, reports_job
 from crm_platform.defs.metadata import asset_key
 from crm_platform.defs.resources import SystemClock, WarehouseResource
 from crm_platform.errors import Busy, CrmPlatformError
 from crm_platform.models.due import finished_without_report, last_change, last_cut
 from crm_platform.publish import current
+from crm_platform.reports import sending
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
 
@@ -105,7 +106,36 @@ def _starting(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
         context.update_cursor(now.isoformat())
         return dg.RunRequest(asset_selection=[asset_key(raw.CampaignReports)])
 
-    return [kpis_follow_raw, report_of_finished_campaign]
+    @dg.sensor(
+        job_name=reports_job.name,  # by its name: Dagster's binding of a job of ops to a sensor warns of a beta
+        minimum_interval_seconds=60,
+        default_status=status,
+        description="Weekly and monthly reports go out, once a snapshot says that their figures stand.",
+    )
+    def reports_follow_snapshots(
+        context: dg.SensorEvaluationContext,
+        settings: dg.ResourceParam[Settings],
+        clock: dg.ResourceParam[SystemClock],
+    ) -> dg.RunRequest | dg.SkipReason:
+        if busy := busy_with(context, settings, (reports_job.name,)):
+            return dg.SkipReason(busy)
+        try:
+            snapshot = current(settings)
+            if snapshot is None:
+                return dg.SkipReason("nothing is published yet")
+            # Who could not be reached is tried again with the next snapshot, not every minute.
+            if snapshot.id == context.cursor:
+                return dg.SkipReason(f"the snapshot {snapshot.id} has been looked at")
+            owed = sending.standing(settings, now=clock.now())
+        except CrmPlatformError as problem:
+            return dg.SkipReason(str(problem))
+        context.update_cursor(snapshot.id)
+        if any(one.state == "due" for one in owed):
+            return dg.RunRequest()
+        held = "; ".join(dict.fromkeys(f"{one.span.name} is held: {one.why}" for one in owed))
+        return dg.SkipReason(held or "no report is due")
+
+    return [kpis_follow_raw, report_of_finished_campaign, reports_follow_snapshots]
 
 
 def _began(context: dg.RunFailureSensorContext) -> dt.datetime:

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from crm_platform.doctor import connection, figures, files, settings_in_force, work
+from crm_platform.doctor import connection, figures, files, reports, settings_in_force, work
 from crm_platform.doctor.finding import Finding, State
 from crm_platform.errors import CrmPlatformError
 
@@ -56,6 +56,7 @@ _EXAMINATIONS: Final = (
     Examination("Dagster", work.dagster, "its storage takes too long to open", "note"),
     Examination("at work", work.leases),
     Examination("alerts", settings_in_force.alerts),
+    Examination("reports", reports.reports),
     Examination("secrets", settings_in_force.secrets),
     Examination("settings", settings_in_force.unread),
     Examination("pages", settings_in_force.pages),

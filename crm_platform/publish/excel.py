@@ -1,7 +1,7 @@
 """Published tables as one Excel file: a sheet a table, and in front what they are of and what they mean.
 
 What belongs here: how a cell, a sheet and the first sheet are written. What does not: which rows, and where the file
-goes (export.py).
+goes (export.py, reports/).
 
 A text stays as it is, because a cell says that it is one. What is longer than a sheet goes on on the next one, and a
 text longer than a cell is cut with a mark.
@@ -34,7 +34,7 @@ _LONGEST_TEXT: Final = 32_767  # characters of a cell
 _LONGEST_NAME: Final = 26  # characters of a sheet's name, of 31, which leaves room for a number
 _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _MOST_DIGITS: Final = 10**15  # whole numbers from here on lose their last digits
-_FORMATS: Final = {"instant": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", "rate": "0.0%", "seconds": "0.0"}
+FORMATS: Final = {"instant": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", "rate": "0.0%", "seconds": "0.0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +55,19 @@ def write_xlsx(path: Path, sheets: Sequence[SheetContent], manifest: Manifest) -
         title = f"KPIs as of {manifest.as_of:%Y-%m-%d %H:%M} UTC"
         book.set_properties({"title": title, "created": manifest.created_at})
         bold = book.add_format({"bold": True})
-        formats = {name: book.add_format({"num_format": shown}) for name, shown in _FORMATS.items()}
+        formats = {name: book.add_format({"num_format": shown}) for name, shown in FORMATS.items()}
         about = book.add_worksheet("About")
         about.set_column(0, 0, 26)
         about.set_column(1, 1, 36)
         about.set_column(2, 7, 16)
         for number, (line, is_heading) in enumerate(_about(sheets, manifest)):
             for place, value in enumerate(line):
-                _put(about, number, place, value, bold if is_heading else None)
-        return sum(_write_sheets(book, sheet, bold, formats) for sheet in sheets)
+                put(about, number, place, value, bold if is_heading else None)
+        return sum(write_sheets(book, sheet, bold, formats) for sheet in sheets)
 
 
-def _write_sheets(book: xlsxwriter.Workbook, content: SheetContent, bold: Format, formats: Mapping[str, Format]) -> int:
-    """Write a table to a sheet, and to as many more as its rows need."""
+def write_sheets(book: xlsxwriter.Workbook, content: SheetContent, bold: Format, formats: Mapping[str, Format]) -> int:
+    """Write a table to a sheet, and to as many more as its rows need; returns how many rows. `formats`: of FORMATS."""
     columns, name = content.columns, content.name
     shown = [formats.get(_format(column)) for column in columns.values()]
     count = 0
@@ -80,7 +80,7 @@ def _write_sheets(book: xlsxwriter.Workbook, content: SheetContent, bold: Format
         number = 0
         for number, row in enumerate(itertools.islice(content.rows, _MOST_ROWS - 1), start=1):
             for place, value in enumerate(row):
-                _put(sheet, number, place, value, shown[place])
+                put(sheet, number, place, value, shown[place])
         sheet.autofilter(0, 0, number, len(columns) - 1)
         count += number
         if number < _MOST_ROWS - 1:
@@ -98,7 +98,7 @@ def _format(column: Column) -> str:
     return "seconds" if column.unit == "s" else ""
 
 
-def _put(sheet: Worksheet, row: int, place: int, value: object, shown: Format | None) -> None:
+def put(sheet: Worksheet, row: int, place: int, value: object, shown: Format | None) -> None:
     """Write a cell by its type: a text is never taken for a formula, a link or a number; a long id becomes a text."""
     if value is None:
         return

@@ -137,6 +137,10 @@ class Settings(BaseSettings):
         None, description="Where the pages are found: alerts link to them."
     )
 
+    chromium: Path | None = Field(
+        None, description="The program that prints reports as PDF; unset: chromium or chrome, where one is found."
+    )
+
     conversation_gap_hours: Hours = Field(24, description="A longer silence starts a new conversation.")
     after_done_minutes: Minutes = Field(
         30, description="Later than so long after a mark as done, a message starts a new conversation."

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-Work = Literal["crawl", "build", "publish", "refresh"]
+Work = Literal["crawl", "build", "publish", "refresh", "report"]
 """What one process at a time may do with a data folder."""
 
 _CALLED: Final[Mapping[Work, str]] = {
@@ -30,6 +30,7 @@ _CALLED: Final[Mapping[Work, str]] = {
     "build": "build",
     "publish": "publish",
     "refresh": "crm refresh",
+    "report": "crm report",
 }
 
 # A POSIX file lock belongs to the process, not to the thread. So threads of one process take turns here first.

@@ -77,6 +77,7 @@ def idle(clean: Path, published: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CRM_DATA_DIR", str(published))
     monkeypatch.setenv("CRM_BASE_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("CRM_API_KEY", "a-key")
+    monkeypatch.setenv("CRM_CHROMIUM", "/nowhere/chromium")
 
     def ended(*_: object, **__: object) -> None:
         raise GiveUp("the work begins")

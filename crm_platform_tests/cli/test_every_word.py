@@ -62,6 +62,7 @@ USUAL = {
     "export": {"to": "out", "tables": "backlog_now"},
     "explain": {"table": "backlog_now", "column": "open_waits"},
     "kpi": {"table": "backlog_now"},
+    "report": {"to": "out"},
     "sandbox": {"contacts": "10", "days": "1"},
     "crawl": {"requests": "1"},
     "demo": {"port": "0"},

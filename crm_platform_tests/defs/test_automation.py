@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 import dagster as dg
+import duckdb
 import pytest
 from pydantic import SecretStr
 
+from crm_platform import core
 from crm_platform.alerts import Alerter
 from crm_platform.defs.activity import SHELL_TAG, at_work
 from crm_platform.defs.failed_runs import problem_key
@@ -367,6 +369,35 @@ def test_watches_follow_each_published_snapshot_once(evaluate, settings, caplog)
     assert "1 broken" in evaluate("kpi_watches").skip_message
     assert list(Alerter(settings).open_problems().values()) == ["The median first response is above its target"]
     assert [record.levelname for record in caplog.records].count("ERROR") == 1
+
+
+def publish_week(settings, *, coverage: float, at: dt.datetime) -> None:
+    """The week that ended on Sunday the 15th, and nobody who waits."""
+    week = [dt.date(2026, 11, day) for day in range(9, 16)]
+    days = [published.row(ResponseTimesDaily, day=day, first_waits=10, coverage=coverage) for day in week]
+    snapshot = published.publish(settings, as_of=at, tables={ResponseTimesDaily: days})
+    with duckdb.connect(str(snapshot.database)) as connection:
+        connection.execute("create schema core")
+        for table in (core.ResponseWaits, core.Contacts):
+            connection.register("nothing", table.rows([]))
+            connection.execute(f"create table {table.full_name()} as select * from nothing")
+
+
+def test_reports_follow_a_snapshot_once_and_only_when_its_figures_stand(evaluate, settings):
+    assert evaluate("reports_follow_snapshots").skip_message == "nothing is published yet"
+    publish_week(settings, coverage=0.9, at=NOON - 3 * QUARTER)
+    assert evaluate("reports_follow_snapshots").skip_message == "no report is due"
+    (settings.root / "reports.csv").write_text("to,every\nmailto:lead@example.com,week\n")
+    assert "has been looked at" in evaluate("reports_follow_snapshots").skip_message
+    publish_week(settings, coverage=0.9, at=NOON - 2 * QUARTER)
+    held = evaluate("reports_follow_snapshots").skip_message
+    assert held.startswith("2026-W46 is held: not known yet: 9 Nov 2026 (90.0")
+    publish_week(settings, coverage=0.99, at=NOON - QUARTER)
+    assert isinstance(evaluate("reports_follow_snapshots"), dg.RunRequest)
+    assert "has been looked at" in evaluate("reports_follow_snapshots").skip_message
+    (settings.root / "reports.csv").write_text("to,every\nlead,week\n")
+    publish_week(settings, coverage=0.99, at=NOON)
+    assert evaluate("reports_follow_snapshots").skip_message.startswith("reports.csv, line 2: to is neither")
 
 
 def test_a_broken_snapshot_does_not_fail_the_sensor(evaluate, settings):

@@ -40,7 +40,7 @@ SECRETS = {
 NAMES = ["Karibu, “wateja”", "=HYPERLINK(1)", "+254 offer", "-20 %", "@all", 'quoted "so"', "two\nlines", None]
 
 
-def _row(table: type[Table], **values: object) -> dict[str, object]:
+def row(table: type[Table], **values: object) -> dict[str, object]:
     """A row with the least that its columns allow, but for what is given."""
     least = {"text": "x", "integer": 1, "float": 0.5, "boolean": False, "timestamp": AS_OF, "date": TODAY, "json": "{}"}
     row: dict[str, object] = {
@@ -53,7 +53,7 @@ def rows() -> dict[type[Table], list[dict[str, object]]]:
     days = [TODAY - dt.timedelta(days=back) for back in range(DAYS)]
     return {
         ResponseTimesDaily: [
-            _row(
+            row(
                 ResponseTimesDaily,
                 day=day,
                 waits=10 + back,
@@ -64,30 +64,33 @@ def rows() -> dict[type[Table], list[dict[str, object]]]:
             for back, day in enumerate(days)
         ],
         CampaignPerformance: [
-            _row(CampaignPerformance, campaign_id=f"c{number}", name=name, sent_at=AS_OF - dt.timedelta(days=number))
+            row(CampaignPerformance, campaign_id=f"c{number}", name=name, sent_at=AS_OF - dt.timedelta(days=number))
             for number, name in enumerate(NAMES)
         ],
         MessageVolumeHourly: [
-            _row(MessageVolumeHourly, weekday=weekday, hour=hour, inbound=weekday * hour)
+            row(MessageVolumeHourly, weekday=weekday, hour=hour, inbound=weekday * hour)
             for weekday in range(7)
             for hour in range(24)
         ],
-        EngagementMonthly: [_row(EngagementMonthly, month=dt.date(2026, month, 1)) for month in (9, 10, 11)],
-        BacklogNow: [_row(BacklogNow, open_waits=3)],
-        ExecutiveSummary: [_row(ExecutiveSummary, total_contacts=2000, open_waits=3, answer_rate_7d=0.75)],
+        EngagementMonthly: [row(EngagementMonthly, month=dt.date(2026, month, 1)) for month in (9, 10, 11)],
+        BacklogNow: [row(BacklogNow, open_waits=3)],
+        ExecutiveSummary: [row(ExecutiveSummary, total_contacts=2000, open_waits=3, answer_rate_7d=0.75)],
     }
 
 
-def publish_rows(settings: Settings, *, now: dt.datetime = NOW) -> Snapshot:
-    """Publish the rows above; every other table is there and empty."""
+def publish_rows(
+    settings: Settings, *, now: dt.datetime = NOW, other: dict[type[Table], list[dict[str, object]]] | None = None
+) -> Snapshot:
+    """Publish the rows above, of some tables `other` ones; every other table is there and empty."""
     models = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir)
     with models.writing() as session:
         for table in [*published_tables(), Builds]:
             session.create(table)
+        session.execute(f"delete from {Builds.full_name()}")
         session.append(
             Builds, Builds.rows([{"as_of": AS_OF, "started_at": AS_OF, "settings": "{}", "is_sandbox": True}])
         )
-        for table, some in rows().items():
+        for table, some in {**rows(), **(other or {})}.items():
             session.execute(f"delete from {table.full_name()}")
             session.append(table, table.rows(some))
     return publish(models, settings=settings, now=now, validate=lambda *_: [])

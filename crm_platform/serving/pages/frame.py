@@ -31,7 +31,7 @@ from crm_platform.serving.pages.period import BASES, BadAddress, read_period
 from crm_platform.serving.pages.published import PublishedFigures
 from crm_platform.serving.pages.receipt import behind, without_key
 from crm_platform.serving.pages.tiles import SEEN_WORDS
-from crm_platform.serving.pages.view import NOW, Build, Notice, Status, Theme, View, narrowed
+from crm_platform.serving.pages.view import NOW, Build, Content, Notice, Status, Theme, View, narrowed
 from crm_platform.serving.pauses import Pauses
 from crm_platform.serving.snapshots import NARROWED_KEPT, Snapshots
 from crm_platform.serving.static import static_url
@@ -244,6 +244,12 @@ def _filled(template: str, view: View, *, status: Status, broken: str, **values:
         snapshot=view.published.opened.snapshot.id,
         **values,
     )
+
+
+def drawn(view: View, build: Build) -> tuple[Content, str]:
+    """Draw a page that nobody has asked for over HTTP, such as for a report: what it shows, and its HTML."""
+    content = build(view)
+    return content, _filled(f"{view.page}.html", view, status=view.status(), broken="", content=content)
 
 
 def _speech(language: Language) -> dict[str, object]:
