@@ -75,5 +75,8 @@ def _instant(text: str) -> dt.datetime:
 
 
 def _whose(row: Row, kind: str, teams: dict[str, str]) -> str:
-    agent = row["agent"] if row["state"] == "answered" else row["assignee"]
+    if "resolved_agent" in row:  # pages ask conversations for resolutions alone
+        agent = row["resolved_agent"]
+    else:
+        agent = row["agent"] if row["state"] == "answered" else row["assignee"]
     return agent or "(unassigned)" if kind == "agent" else teams.get(agent, "(no team)")
