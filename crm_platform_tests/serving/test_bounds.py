@@ -16,7 +16,8 @@ from starlette.routing import Route
 from crm_platform.publish import published_columns
 from crm_platform.receipts import figure_columns
 from crm_platform.serving import login
-from crm_platform.serving.bounds import LONGEST_ADDRESS, LONGEST_BODY, LONGEST_PARAMETER
+from crm_platform.serving.bounds import LONGEST_ADDRESS, LONGEST_PARAMETER
+from crm_platform.serving.forms import LONGEST_BODY
 from crm_platform.serving.pages import published
 from crm_platform.serving.queries import kpi_tables
 from crm_platform.settings import load_settings
