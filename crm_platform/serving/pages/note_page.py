@@ -86,7 +86,7 @@ def _page(request: Request, frame: Frame, *, form: dict[str, str] | None = None,
         here=NOTES,
         broken=broken,
         standing=[(note, numbers.day(language, note["day"], year=True), note["note_id"] in shown) for note in standing],
-        form=form or {},
+        form=form or {"day": str(published.today if published else request.app.state.now().date())},
         is_wrong=is_wrong,
         longest=LONGEST,
     )

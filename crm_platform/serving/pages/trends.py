@@ -339,10 +339,10 @@ class ColumnChart:
 _SPARK_POINTS: Final = 30  # of a spark line: more of them in 104 px are a scribble
 
 
-def _thinned(values: Sequence[float | None], most: int) -> list[float | None]:
-    """At most so many values: the means of as many neighbours each, counted from the last."""
-    size = max(1, math.ceil(len(values) / max(1, most)))
-    groups = [values[max(0, end - size) : end] for end in range(len(values), 0, -size)][::-1]
+def _by_weeks(values: Sequence[float | None]) -> list[float | None]:
+    """Means of the values of a week, or of some weeks where these are still too many; counted from the last."""
+    size = 7 * math.ceil(len(values) / (7 * _SPARK_POINTS))
+    groups = [values[max(0, end - size) : end] for end in range(len(values), 0, -size)][::-1] if values else []
     known = [[value for value in group if value is not None] for group in groups]
     return [sum(group) / len(group) if group else None for group in known]
 
@@ -350,14 +350,14 @@ def _thinned(values: Sequence[float | None], most: int) -> list[float | None]:
 def spark_line(values: Sequence[float | None], *, open_from: int | None = None, is_log: bool = False) -> str:
     """A line without axes, 112 by 28 px; decoration beside a figure, so hidden from screen readers.
 
-    Of many values it draws means of neighbours; those that are not complete stay as they are.
+    Of many days it draws means of weeks, which hide the weekdays' rhythm; a day that is not complete stays as it is.
     """
     if is_log:
         values = [None if value is None else math.log10(max(value, 1.0)) for value in values]
     if len(values) > _SPARK_POINTS:
         days, rest = values[:open_from], values[open_from:] if open_from is not None else []
-        thin = _thinned(days, _SPARK_POINTS - len(rest))
-        values, open_from = [*thin, *rest], len(thin) if rest else None
+        weeks = _by_weeks(days)
+        values, open_from = [*weeks, *rest], len(weeks) if rest else None
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return ""
