@@ -110,8 +110,10 @@ def _daily_chart(
     *,
     rows: Sequence[Row],
     notes: Sequence[str] = (),
+    none: str = "",
     **chart: Any,  # noqa: ANN401
 ) -> Chart:
+    """Put a drawing and its rows together. `none`: what is said where all days that are known have 0."""
     if drawing.open_from is not None:
         notes = [*notes, view._("hollow: day not complete")]
     days, period = [row["day"] for row in rows], view.period
@@ -119,8 +121,8 @@ def _daily_chart(
     known = [value for line in drawn for value in line.values if value is not None]
     # An axis from 0 to 1 that nothing reaches is no picture: words say it. Where the axis is given, 0 is a low level.
     is_nothing = not any(known) and not (isinstance(drawing, LineChart) and drawing.top)
-    if known and is_nothing and not chart.get("nothing"):
-        chart["nothing"] = view._("None on any of these days, as far as they are known.")
+    if known and is_nothing:
+        chart["nothing"] = none or view._("None on any of these days, as far as they are known.")
     if drawing.flags:
         rows = [
             row | {"note": drawing.flags[number].text if number in drawing.flags else None}
@@ -211,7 +213,7 @@ def opt_outs(view: View, *, why: str = "", **chart: Any) -> Chart:  # noqa: ANN4
         ),
         title=view._("Do campaigns drive people away?"),
         subtitle=f"{told}. {why}" if why else told,
-        nothing=view._("No opt-outs on these days."),
+        none="" if view.is_unread(view.published.coverage(view.period)) else view._("No opt-outs on these days."),
         **chart,
     )
 

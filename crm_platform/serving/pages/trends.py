@@ -72,9 +72,10 @@ def _runs(values: Sequence[float | None]) -> list[list[int]]:
     return [[index for index, _ in run] for has, run in itertools.groupby(known, key=lambda one: one[1]) if has]
 
 
-def _day_ticks(days: Sequence[dt.date], size: Size) -> list[int]:
+def _day_ticks(days: Sequence[dt.date], plane: _Plane) -> list[int]:
     """Which days are named: the first of months when there are many, else Mondays, else every few days."""
-    most = 5 if size.is_narrow else max(4, int(size.width / 90))
+    width = plane.right - plane.left
+    most = max(2, min(5, int(width / 48))) if plane.is_narrow else max(4, int(width / 75))
     firsts = [index for index, day in enumerate(days) if day.day == 1]
     mondays = [index for index, day in enumerate(days) if day.weekday() == 0]
     if len(days) <= most:
@@ -82,7 +83,7 @@ def _day_ticks(days: Sequence[dt.date], size: Size) -> list[int]:
     if 2 <= len(mondays) <= most:
         return mondays
     if len(mondays) > most and len(mondays) // 2 <= most:
-        return mondays[::2]
+        return mondays[::-2][::-1]
     if 2 <= len(firsts) <= most:
         return firsts
     # Counted from the last one, which is what people came for.
@@ -97,7 +98,7 @@ class _Plane:
     ) -> None:
         self.left, self.top, self.right, self.bottom = left, 14.0, size.width - right, size.height - 24.0
         self.ticks, self.scale = ticks, scale
-        self._edge = float(size.width)
+        self.is_narrow, self._edge = size.is_narrow, float(size.width)
         self._low, self._high = self._place(ticks[0]), self._place(ticks[-1])
 
     def _place(self, value: float) -> float:
@@ -187,7 +188,7 @@ class LineChart:
                 f'height="{plane.bottom - plane.top:.1f}"/>'
             )
         parts += plane.frame(self.words)
-        for index in _day_ticks(self.days, size):
+        for index in _day_ticks(self.days, plane):
             parts.append(plane.below(x(index), self.day_words(self.days[index])))
         parts += plane.flags(self.flags, x)
         if self.rule is not None:
@@ -278,8 +279,8 @@ class ColumnChart:
     flags: Mapping[int, Flag] = field(default_factory=dict)
 
     def svg(self, size: Size, label: str) -> str:
-        """Draw it; an empty text when there are no columns."""
-        if not self.names:
+        """Draw it; an empty text when there is no column of any height."""
+        if not any(map(self._total, range(len(self.names)))):
             return ""
         first = max(0, len(self.names) - self.narrow) if self.narrow and size.is_narrow else 0
         shown = range(first, len(self.names))
@@ -302,7 +303,7 @@ class ColumnChart:
                 for index in shown
                 if (len(self.names) - 1 - index) % every == 0
             ]
-        for index in self._named(shown, plane, size):
+        for index in self._named(shown, plane):
             parts.append(plane.below(x(index), self.names[index]))
         parts += plane.flags(self.flags, x)
         pointer = f' data-x0="{x(first):.1f}" data-step="{step:.3f}" data-rows="{len(shown)}" '
@@ -327,10 +328,10 @@ class ColumnChart:
             )
         return parts
 
-    def _named(self, shown: range, plane: _Plane, size: Size) -> Sequence[int]:
+    def _named(self, shown: range, plane: _Plane) -> Sequence[int]:
         """Which columns are named."""
         if self.days is not None:
-            return _day_ticks(self.days, size)
+            return _day_ticks(self.days, plane)
         longest = max(len(self.names[index]) for index in shown)
         most = max(2, int((plane.right - plane.left) / (longest * LETTER + 4)))
         return shown[:: -math.ceil(len(shown) / most)][::-1]
