@@ -31,12 +31,15 @@ NOTES: Final = "/notes"
 
 
 def show_notes(request: Request, frame: Frame) -> Response:
-    """Answer the notes that stand, and which of them the charts show yet. Raises Busy and FixConfiguration."""
+    """Answer the notes that stand, and which of them the charts show yet. Raises Busy."""
     return _page(request, frame)
 
 
 async def write_note(request: Request, frame: Frame) -> Response:
-    """Write a note down, after a line of the audit log, and lead to those that stand. Raises as above, and Refused."""
+    """Write a note down, after a line of the audit log, and lead to those that stand.
+
+    Raises Refused, Busy, GiveUp where it cannot be audited, and FixConfiguration where no notes are kept.
+    """
     form = await read_form(request, hint="Send day=2026-11-20 and text=…")
     day, text = _day(form.get("day", "")), form.get("text", "").strip()
     if day is None or not _is_note(day, text):
@@ -74,8 +77,12 @@ def _write(request: Request, day: dt.date, text: str) -> int:
 def _page(request: Request, frame: Frame, *, form: dict[str, str] | None = None, is_wrong: bool = False) -> Response:
     language = language_of(request)
     published, broken = frame.published(request)
-    with existing_store(request.app.state.settings).reading() as session:
-        standing: list[dict[str, Any]] = notes(session) if holds(session, raw.Notes) else []
+    settings: Settings = request.app.state.settings
+    standing: list[dict[str, Any]] = []
+    is_kept_here = settings.warehouse_path.exists()
+    if is_kept_here:
+        with existing_store(settings).reading() as session:
+            standing = notes(session) if holds(session, raw.Notes) else []
     shown = published.note_ids if published else frozenset()
     return bare_page(
         request,
@@ -88,5 +95,6 @@ def _page(request: Request, frame: Frame, *, form: dict[str, str] | None = None,
         standing=[(note, numbers.day(language, note["day"], year=True), note["note_id"] in shown) for note in standing],
         form=form or {"day": str(published.today if published else request.app.state.now().date())},
         is_wrong=is_wrong,
+        is_kept_here=is_kept_here,
         longest=LONGEST,
     )

@@ -125,4 +125,7 @@ def test_another_sites_form_writes_nothing(noted: Site):
 def test_without_a_warehouse_none_is_made(empty_site: Site, tmp_path):
     site = Site(empty_site.settings.model_copy(update={"data_dir": tmp_path}), NOW)
     assert sent(site, {"day": "2026-11-20", "text": "x"}).status_code == 503
+    listed = Site(site.settings, NOW).get("/notes", **PAGE)
+    assert "no notes are kept in it" in listed.text
+    assert 'action="/notes"' not in listed.text
     assert list(tmp_path.glob("*.duckdb")) == []
