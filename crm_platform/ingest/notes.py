@@ -19,12 +19,22 @@ if TYPE_CHECKING:
 LONGEST: Final = 200
 """Characters of a note: so many are published of a text."""
 
+YEARS: Final = range(2000, 2200)
+"""A day of any other year is a slip of the pen."""
+
+
+def check_note(day: dt.date, text: str) -> None:
+    """Raise GiveUp where the text is empty, long or not one line, or the day is of no year that figures are of."""
+    if day.year not in YEARS:
+        raise GiveUp(f"{day} is not of the years {YEARS[0]} to {YEARS[-1]}")
+    if not text.strip() or len(text) > LONGEST or len(text.splitlines()) > 1:
+        raise GiveUp(f"{quoted(text)} is no note: write one line of at most {LONGEST} characters")
+
 
 def add_note(warehouse: Warehouse, day: dt.date, text: str, *, by: str, at: dt.datetime) -> int:
-    """Write a note down and return its number. Raises GiveUp where the text is empty, long or not one line."""
+    """Write a note down and return its number. Raises GiveUp as check_note does."""
     text = text.strip()
-    if not text or len(text) > LONGEST or len(text.splitlines()) > 1:
-        raise GiveUp(f"{quoted(text)} is no note: write one line of at most {LONGEST} characters")
+    check_note(day, text)
     with warehouse.writing() as session:
         last = session.query("select max(note_id) as last from raw.notes")["last"][0].as_py()
         note_id: int = (last or 0) + 1

@@ -39,7 +39,7 @@ class Role(enum.IntEnum):
 
     VIEWER = 1  # look at pages
     ANALYST = 2  # take figures out: the KPI API, CSV
-    ADMIN = 3  # look after the platform: metrics, the audit log; see who is behind a chat
+    ADMIN = 3  # look after the platform: metrics, the audit log, notes on days; see who is behind a chat
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def needed_role(path: str) -> Role | None:
     """The least role that a path asks for; None: anybody."""
     if path in {"/healthz", "/login", "/preferences"} or path.startswith("/static/"):
         return None
-    if path in {"/metrics", "/chat"} or path.startswith("/api/v1/audit"):
+    if path in {"/metrics", "/chat", "/notes"} or path.startswith("/api/v1/audit"):
         return Role.ADMIN
     if is_export(path) or path.startswith("/api/"):
         return Role.ANALYST

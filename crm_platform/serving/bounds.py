@@ -21,13 +21,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from crm_platform.publish import published_columns
 from crm_platform.receipts.narrowed import DIMENSIONS
 from crm_platform.schemas import KpiTable, Type
+from crm_platform.serving.forms import LONGEST_BODY
 from crm_platform.serving.problems import answer
 from crm_platform.serving.refusals import Refused
 from crm_platform.tables import TABLES
 
 LONGEST_ADDRESS: Final = 8192  # bytes, path and query
 LONGEST_PARAMETER: Final = 200  # characters of a name or a value, unless declared below
-LONGEST_BODY: Final = 10_000  # bytes: nobody sends more than the login's form
 _MOST_PARAMETERS: Final = 200
 _MOST_HEADERS: Final = 100
 _LONGEST_HEADERS: Final = 32_768  # bytes, all of them

@@ -6,26 +6,22 @@ other sites forge (guard.py looks at every one).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, quote
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from crm_platform.serving.access import LONGEST_SESSION
-from crm_platform.serving.bounds import LONGEST_ADDRESS, LONGEST_BODY
+from crm_platform.serving.bounds import LONGEST_ADDRESS
+from crm_platform.serving.forms import read_form
 from crm_platform.serving.guard import recognise
 from crm_platform.serving.pages.frame import bare_page
-from crm_platform.serving.refusals import Refused
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
-
-_FORM: Final = "application/x-www-form-urlencoded"
-_MOST_FIELDS: Final = 10
 
 
 def _page(request: Request, status: int, *, onwards: str) -> Response:
@@ -44,27 +40,6 @@ def _local(address: str | None) -> str:
     return address if fits and address is not None else "/"
 
 
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of the form. Raises Refused when it is none."""
-    kind = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
-    if kind != _FORM:
-        message = "This is not the form of the login page."
-        raise Refused(415, "bad_form", message, hint=f"Send secret=… as {_FORM}.")
-    body = b""
-    try:
-        async for part in request.stream():
-            body += part
-            if len(body) > LONGEST_BODY:
-                raise Refused(413, "too_long", "The form is too long.", hint="A secret is far shorter.")
-        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_MOST_FIELDS)
-    except ClientDisconnect:
-        raise Refused(400, "bad_form", "The form did not come whole.") from None
-    except ValueError:
-        hint = f"Send secret=… and next=…; {_MOST_FIELDS} fields at most are read."
-        raise Refused(400, "bad_form", "The form has too many fields.", hint=hint) from None
-    return {name: values[0] for name, values in fields.items()}
-
-
 async def _ask(request: Request) -> Response:
     if request.app.state.door.is_open:
         return RedirectResponse("/", 303)
@@ -75,7 +50,7 @@ async def _log_in(request: Request) -> Response:
     state = request.app.state
     if state.door.is_open:
         return RedirectResponse("/", 303)
-    form = await _form(request)
+    form = await read_form(request, hint="Send secret=… and next=…")
     onwards = _local(form.get("next"))
     visitor = await run_in_threadpool(recognise, state.door, state.audit, request, form.get("secret", "").strip())
     if visitor is None:

@@ -81,7 +81,7 @@ TOLD: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "bad_form": (
         N_("This form cannot be read"),
-        N_("It is not the form of the login page, or did not come whole. Open the page and try again."),
+        N_("It is not the form of this page, or did not come whole. Open the page and try again."),
     ),
     "bad_range": (
         N_("This address cannot be shown as asked"),

@@ -42,7 +42,7 @@ from starlette.requests import Request
 from crm_platform.errors import CrmPlatformError, quoted
 from crm_platform.publish.audit import Audit
 from crm_platform.serving.access import Role
-from crm_platform.serving.bounds import LONGEST_BODY
+from crm_platform.serving.forms import LONGEST_BODY
 from crm_platform.serving.mcp.gives import Refusal
 from crm_platform.serving.mcp.tools import INSTRUCTIONS, TOOLS, Tool, call, offered, refusal
 from crm_platform.serving.snapshots import Snapshots

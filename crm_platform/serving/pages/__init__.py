@@ -18,6 +18,7 @@ from crm_platform.serving.pages import audience, campaigns, chat, executive, now
 from crm_platform.serving.pages.chart import Chart
 from crm_platform.serving.pages.figures import explain
 from crm_platform.serving.pages.frame import Frame, preferences
+from crm_platform.serving.pages.note_page import NOTES, show_notes, write_note
 from crm_platform.serving.pages.period import BadAddress
 from crm_platform.serving.pages.view import NOW, Build, View, narrowed
 from crm_platform.serving.refusals import Refused
@@ -82,6 +83,12 @@ def routes() -> list[BaseRoute]:
             headers={"Content-Disposition": f'attachment; filename="{file}"'},
         )
 
+    def notes(request: Request) -> Response:
+        return show_notes(request, frame)
+
+    async def note(request: Request) -> Response:
+        return await write_note(request, frame)
+
     def state(request: Request) -> Response:
         published, _ = frame.published(request)
         return JSONResponse({"snapshot": published.opened.snapshot.id if published else ""})
@@ -92,6 +99,8 @@ def routes() -> list[BaseRoute]:
         Route("/figures", explain),
         Route("/receipt", receipt),
         Route("/chat", chat.reveal_chat),
+        Route(NOTES, notes, methods=["GET"]),
+        Route(NOTES, note, methods=["POST"]),
         Route("/preferences", preferences),
         Route("/state.json", state),
         Route("/charts/{page}/{chart}.csv", chart_csv),

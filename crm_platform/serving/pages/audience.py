@@ -100,7 +100,7 @@ def build(view: View) -> Content:
         _active(view),
         _new_and_back(view),
         retention,
-        _opt_outs_by_day(view, height=max(220, retention.height)),
+        daily.opt_outs(view, height=max(220, retention.height)),
         _begun(view),
         _brought(view),
         _lengths(view),
@@ -330,31 +330,6 @@ def _retention(view: View) -> Chart:
         else None,
         height=height * len(lines) + 22,
     )
-
-
-def _opt_outs_by_day(view: View, *, height: int) -> Chart:
-    # Translators: opt-outs that no campaign brought about
-    others, after = view._("others"), view._("after a campaign")
-    chart = daily.daily_columns(
-        view,
-        "opt_outs",
-        "opt_outs_daily",
-        (("after_campaign", after, "second"), (_other_opt_outs, others, "third")),
-        (
-            ChartColumn("opt_outs", view._("Opt-outs"), "count"),
-            ChartColumn("after_campaign", view._("Opt-outs after a campaign"), "count"),
-            ChartColumn("contacts", view._("Contacts that opted out"), "count"),
-        ),
-        title=view._("Do campaigns drive people away?"),
-        subtitle=view._("Opt-outs per day; after a campaign: within 72 hours of it, with no reply between"),
-        nothing=view._("No opt-outs on these days."),
-        height=height,
-    )
-    return chart if any(row.get("opt_outs") for row in chart.rows) else replace(chart, drawing=None)
-
-
-def _other_opt_outs(row: Row) -> float | None:
-    return row["opt_outs"] - row["after_campaign"] if row.get("opt_outs") is not None else None
 
 
 def _begun(view: View) -> Chart:

@@ -35,37 +35,43 @@ def _name(y: float, words: str, width: float) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarChart:
-    """Ranked bars from 0, one below the other; so many px apart. A narrow drawing has the name above its bar."""
+    """Ranked bars from 0, one below the other; at least so many px apart, where there is room up to twice as many.
+
+    A narrow drawing has the name above its bar.
+    """
 
     bars: Sequence[Bar]
     row: int = 30
 
     def svg(self, size: Size, label: str) -> str:
-        """Draw it as high as its bars ask for; an empty text when there are none."""
+        """Draw it as high as its bars ask for, few of them to fill the height; an empty text when there are none."""
         if not self.bars:
             return ""
         narrow, width = size.is_narrow, size.width
-        row = 44 if narrow else self.row
+        # A card beside a taller one is not half empty: few bars stand further apart, and are thicker.
+        row = 44 if narrow else min(max(self.row, size.height // len(self.bars)), 2 * self.row)
+        thick = 16 if narrow else max(16, row // 2)
         names = 0.0 if narrow else min(width * 0.36, max(len(bar.name) for bar in self.bars) * (LETTER + 0.4) + 12)
         room = width - names - max(len(bar.text) for bar in self.bars) * (LETTER + 0.2) - 12
         # The axis ends with the longest bar or interval.
         most = max(bar.high if bar.high is not None else bar.value or 0 for bar in self.bars) or 1
         parts = []
         for index, bar in enumerate(self.bars):
-            y = row * index + (20 if narrow else 7)
-            parts.append(_name(y - 6, bar.name, width) if narrow else _name(y + 12, bar.name, names - 8))
+            y = row * index + (20 if narrow else (row - thick) / 2)
+            middle = y + thick / 2
+            parts.append(_name(y - 6, bar.name, width) if narrow else _name(middle + 4, bar.name, names - 8))
             long = room * min(1.0, (bar.value or 0) / most)
             box = f'x="{names:.1f}" y="{y:.1f}"'
-            parts.append(f'<rect class="track" data-row="{index}" {box} width="{room:.1f}" height="16"/>')
+            parts.append(f'<rect class="track" data-row="{index}" {box} width="{room:.1f}" height="{thick}"/>')
             if bar.value is not None:
-                parts.append(f'<rect class="bar {bar.look}" {box} width="{max(1.0, long):.1f}" height="16"/>')
+                parts.append(f'<rect class="bar {bar.look}" {box} width="{max(1.0, long):.1f}" height="{thick}"/>')
             if bar.low is not None and bar.high is not None:
                 low, high = names + room * min(1.0, bar.low / most), names + room * min(1.0, bar.high / most)
                 parts.append(
-                    f'<path class="interval" d="M{low:.1f} {y + 8:.1f}H{high:.1f}'
-                    f'M{low:.1f} {y + 4:.1f}v8M{high:.1f} {y + 4:.1f}v8"/>'
+                    f'<path class="interval" d="M{low:.1f} {middle:.1f}H{high:.1f}'
+                    f'M{low:.1f} {middle - 4:.1f}v8M{high:.1f} {middle - 4:.1f}v8"/>'
                 )
-            parts.append(svg_text(names + room + 8, y + 12, bar.text, "label"))
+            parts.append(svg_text(names + room + 8, middle + 4, bar.text, "label"))
         return svg_element(Size(width, row * len(self.bars) + 4), label, parts)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from crm_platform.errors import FixConfiguration
 from crm_platform.languages import ENGLISH, N_
-from crm_platform.serving.pages import campaign_tiles, claims, ranking
+from crm_platform.serving.pages import campaign_tiles, claims, daily, ranking
 from crm_platform.serving.pages.bars import Bar, BarChart
 from crm_platform.serving.pages.chart import Chart, ChartColumn, week_map
 from crm_platform.serving.pages.comparison import comparison, verdict
@@ -57,6 +57,12 @@ def build(view: View) -> Content:
         _funnel(view, funnel, is_empty=not only and not settled),
         _send_times(view),
         ranked,
+        daily.opt_outs(
+            view,
+            why=view._("Not by campaign: the CRM does not say which campaign a message belongs to"),
+            span=12,
+            height=200,
+        ),
         *comparison(view, compared),
     ]
     return Content(
@@ -65,6 +71,7 @@ def build(view: View) -> Content:
         charts={chart.name: chart for chart in drawn},
         more={
             "ranking": page,
+            "groups": ranking.groups(view, ranked.rows, page.rows),
             "compared": compared,
             "verdict": verdict(view, compared),
             "flags": {
@@ -76,6 +83,7 @@ def build(view: View) -> Content:
             "has_costs": bool(costs),
             "name": ranking.campaign_name,
             "sent": ranking.sent,
+            "is_overdue": lambda row: ranking.is_overdue(view, row),
             "status": ranking.status,
         },
     )

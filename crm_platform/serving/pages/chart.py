@@ -18,7 +18,7 @@ from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.bars import BarChart, Cell, HeatMap
 from crm_platform.serving.pages.column_words import ABSENT_WORDS
 from crm_platform.serving.pages.svg import Size
-from crm_platform.serving.pages.trends import ColumnChart, LineChart
+from crm_platform.serving.pages.trends import ColumnChart, Flag, LineChart
 
 Drawing = LineChart | ColumnChart | BarChart | HeatMap
 CellKind = Literal[
@@ -100,6 +100,14 @@ class Chart:
     keys: Sequence[tuple[str, str]] = ()  # a legend: class and word
     table_only: bool = False
     chosen: tuple[int, int] | None = None  # numbers of the first and last row of the chosen days, where there are more
+
+    @property
+    def flags(self) -> Sequence[Flag]:
+        """The notes on its days, in their order."""
+        drawing = self.drawing
+        if not isinstance(drawing, LineChart | ColumnChart):
+            return ()
+        return [drawing.flags[number] for number in sorted(drawing.flags)]
 
     @property
     def is_heat_map(self) -> bool:

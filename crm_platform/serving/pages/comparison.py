@@ -40,12 +40,19 @@ def comparison(view: View, rows: Sequence[Row]) -> list[Chart]:
     """A chart of each rate; none of fewer than two campaigns."""
     if len(rows) < 2:
         return []
-    drawn = []
+    drawn, is_rising = [], not all(row["is_settled"] for row in rows)
     for rate, tile in RATES.items():
         ordered = sorted(rows, key=lambda row: (row[rate] is None, -(row[rate] or 0)))
         title = view.title(tile)
         bars = [
-            Bar(campaign_name(row), row[rate], view.value("rate", row[rate]), row[f"{rate}_low"], row[f"{rate}_high"])
+            Bar(
+                campaign_name(row),
+                row[rate],
+                view.value("rate", row[rate]),
+                row[f"{rate}_low"],
+                row[f"{rate}_high"],
+                look="first" if row["is_settled"] else "third",
+            )
             for row in ordered
         ]
         drawn.append(
@@ -53,6 +60,7 @@ def comparison(view: View, rows: Sequence[Row]) -> list[Chart]:
                 name=f"compare_{tile.name}",
                 title=title,
                 subtitle=view._("Share with its 95 % interval"),
+                keys=(("first", view._("settled")), ("third", view._("not settled"))) if is_rising else (),
                 table="kpi.campaign_performance",
                 key=("campaign_id",),
                 columns=(
@@ -72,9 +80,20 @@ def comparison(view: View, rows: Sequence[Row]) -> list[Chart]:
 def verdict(view: View, rows: Sequence[Row]) -> str:
     """Say whether the best of those compared is clearly ahead of the next, by each rate.
 
-    A report that contradicts itself is shown, and neither wins nor loses.
+    A report that contradicts itself and a campaign that is not settled are shown, and neither win nor lose.
     """
-    return " ".join(filter(None, (_verdict(view, rows, rate) for rate in _VERDICTS)))
+    settled = [row for row in rows if row["is_settled"]]
+    told = [_verdict(view, settled, rate) for rate in _VERDICTS]
+    rising = len(rows) - len(settled)
+    if rising:
+        told.append(
+            view.ngettext(
+                "1 of them is not settled: it is shown, and not judged.",
+                "{n} of them are not settled: they are shown, and not judged.",
+                rising,
+            )
+        )
+    return " ".join(filter(None, told))
 
 
 def _verdict(view: View, rows: Sequence[Row], rate: str) -> str:

@@ -135,7 +135,7 @@ def monthly(view: View) -> Chart:
     return Chart(
         name="contacts_monthly",
         title=view._("Is the audience growing?"),
-        subtitle=view._("Contacts at the end of each month; growth against its start above"),
+        subtitle=view._("Contacts at the end of each month; above, growth against its start in %"),
         table="kpi.contact_growth_monthly",
         key=("month",),
         columns=(
@@ -151,7 +151,7 @@ def monthly(view: View) -> Chart:
             names=[numbers.month(view.language, one["month"], year=False) for one in months],
             stacks=[Line(view._("contacts"), [one["closing"] for one in months])],
             words=partial(numbers.short_count, view.language),
-            labels=["" if rate is None else f"{view.language.number(rate * 100, '+.1f')}\u00a0%" for rate in growth],
+            labels=["" if rate is None else view.language.number(rate * 100, "+.1f") for rate in growth],
             open_from=next((number for number, one in enumerate(months) if one["is_partial"]), None),
             narrow=6,
         ),

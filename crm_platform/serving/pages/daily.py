@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages import day_notes, numbers
 from crm_platform.serving.pages.chart import Chart, ChartColumn
 from crm_platform.serving.pages.hours import ALL_HOURS, Hours
 from crm_platform.serving.pages.published import Row
@@ -58,6 +58,7 @@ def daily_lines(
         band=(days.index(view.period.start), days.index(view.period.end)),
         whole=False,
         top=top,
+        flags=day_notes.flags(view.published, days),
     )
     chart["description"] = rule.name if rule else ""
     return _daily_chart(view, name, table, columns, drawing, rows=rows, notes=notes, **chart)
@@ -81,6 +82,7 @@ def daily_columns(
         words=partial(numbers.short_count, view.language),
         open_from=view.period.open_from(days) if is_hollow else None,
         days=days,
+        flags=day_notes.flags(view.published, days),
     )
     keys = [(look, said) for _, said, look in stacks] if len(stacks) > 1 else []
     return _daily_chart(view, name, table, columns, drawing, rows=rows, keys=keys, **chart)
@@ -109,12 +111,25 @@ def _daily_chart(
     *,
     rows: Sequence[Row],
     notes: Sequence[str] = (),
+    none: str = "",
     **chart: Any,  # noqa: ANN401
 ) -> Chart:
+    """Put a drawing and its rows together. `none`: what is said where all days that are known have 0."""
     if drawing.open_from is not None:
         notes = [*notes, view._("hollow: day not complete")]
     days, period = [row["day"] for row in rows], view.period
     drawn = drawing.lines if isinstance(drawing, LineChart) else drawing.stacks
+    known = [value for line in drawn for value in line.values if value is not None]
+    # An axis from 0 to 1 that nothing reaches is no picture: words say it. Where the axis is given, 0 is a low level.
+    is_nothing = not any(known) and not (isinstance(drawing, LineChart) and drawing.top)
+    if known and is_nothing:
+        chart["nothing"] = none or view._("None on any of these days, as far as they are known.")
+    if drawing.flags:
+        rows = [
+            row | {"note": drawing.flags[number].text if number in drawing.flags else None}
+            for number, row in enumerate(rows)
+        ]
+        columns = [*columns, ChartColumn("note", view._("Note"), "text")]
     return Chart(
         name=name,
         note=" · ".join(notes),
@@ -122,7 +137,7 @@ def _daily_chart(
         key=("day",),
         columns=(ChartColumn("day", view._("Day"), "day"), *columns),
         rows=rows,
-        drawing=drawing if any(value is not None for line in drawn for value in line.values) else None,
+        drawing=drawing if known and not is_nothing else None,
         chosen=(days.index(period.start), days.index(period.end)) if len(days) > period.length else None,
         **chart,
     )
@@ -183,5 +198,31 @@ def resolved_trend(view: View) -> Chart:
         ),
         title=view._("Are chats brought to an end?"),
         subtitle=view._("Conversations resolved per day"),
-        height=220,
+        height=248,
     )
+
+
+def opt_outs(view: View, *, why: str = "", **chart: Any) -> Chart:  # noqa: ANN401
+    """Opt-outs by day, those after a campaign apart. `why`: what else its subtitle says; `chart`: as for lines."""
+    # Translators: opt-outs that no campaign brought about
+    others, after = view._("others"), view._("after a campaign")
+    told = view._("Opt-outs per day; after a campaign: within 72 hours of it, with no reply between")
+    return daily_columns(
+        view,
+        "opt_outs",
+        "opt_outs_daily",
+        (("after_campaign", after, "second"), (_other_opt_outs, others, "third")),
+        (
+            ChartColumn("opt_outs", view._("Opt-outs"), "count"),
+            ChartColumn("after_campaign", view._("Opt-outs after a campaign"), "count"),
+            ChartColumn("contacts", view._("Contacts that opted out"), "count"),
+        ),
+        title=view._("Do campaigns drive people away?"),
+        subtitle=f"{told}. {why}" if why else told,
+        none="" if view.is_unread(view.published.coverage(view.period)) else view._("No opt-outs on these days."),
+        **chart,
+    )
+
+
+def _other_opt_outs(row: Row) -> float | None:
+    return row["opt_outs"] - row["after_campaign"] if row.get("opt_outs") is not None else None

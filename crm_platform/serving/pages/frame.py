@@ -50,7 +50,10 @@ PAGES: Final[Mapping[str, tuple[Words, Words]]] = {
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "viewer": (N_("viewer"), N_("Sees the pages.")),
     "analyst": (N_("analyst"), N_("Sees the pages, and may export figures.")),
-    "admin": (N_("admin"), N_("May export figures, and sees metrics, the audit log and who is behind a chat.")),
+    "admin": (
+        N_("admin"),
+        N_("May export figures and write notes on days, and sees metrics, the audit log and who is behind a chat."),
+    ),
 }
 
 _MOST_KEPT: Final = 32 << 20  # bytes of packed pages

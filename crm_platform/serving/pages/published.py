@@ -207,6 +207,13 @@ class PublishedFigures:
         return [_short(row) for row in found]
 
     @functools.cached_property
+    def note_ids(self) -> frozenset[int]:
+        """The notes on days that it holds."""
+        if "core.notes" not in self.opened.manifest.tables:
+            return frozenset()
+        return frozenset(row["note_id"] for row in self.opened.rows("select note_id from core.notes"))
+
+    @functools.cached_property
     def judged_campaigns(self) -> frozenset[str]:
         """Ids of the campaigns that engagement is judged by."""
         asked = self.asked

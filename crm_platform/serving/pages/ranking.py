@@ -7,6 +7,7 @@ campaigns held against each other (comparison.py).
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -27,6 +28,9 @@ PAGE_ROWS: Final = 50
 SORTS: Final = ("sent_at", "name", "total_recipients", *RATES, "cost", "value", "gain")
 
 
+# In this order: what is to come, what rises, what can be judged.
+GROUPS: Final = ("planned", "unsettled", "settled")
+
 # What a reader should know before trusting a row: look, words, and why.
 _FLAGS: Final[Mapping[str, tuple[str, str, str]]] = {
     # Translators: a mark on a campaign, and why it is there
@@ -38,12 +42,7 @@ _FLAGS: Final[Mapping[str, tuple[str, str, str]]] = {
             "in no sum."
         ),
     ),
-    "unsent": ("wait", N_("not sent yet"), ""),
-    "unsettled": (
-        "wait",
-        N_("not settled"),
-        N_("Its numbers still rise: settled is what is completed or failed and was sent at least 72 hours ago."),
-    ),
+    "overdue": ("bad", N_("overdue"), N_("It was to be sent by now, and the CRM does not say that it was.")),
     "unreported": ("wait", N_("no report yet"), ""),
     "gap": (
         "bad",
@@ -78,7 +77,7 @@ class RankingPage:
 
 
 def ranking(view: View, rows: Sequence[Row], *, has_costs: bool) -> Chart:
-    """All rows in the order asked for; as CSV they have these columns."""
+    """All rows in the order asked for, those to come, not settled and settled apart; as CSV they have these columns."""
     column, is_down = sort_order(view)
     search = view.get("q").casefold()
     found = [row for row in rows if search in campaign_name(row).casefold()]
@@ -88,7 +87,8 @@ def ranking(view: View, rows: Sequence[Row], *, has_costs: bool) -> Chart:
         key=lambda row: (row[column], row["campaign_id"]),
         reverse=is_down,
     )
-    ordered = known + [row for row in found if row.get(column) is None]
+    sorted_rows = known + [row for row in found if row.get(column) is None]
+    ordered = [row for group in GROUPS for row in sorted_rows if group_of(row) == group]
     money = (
         ChartColumn("cost", view._("Cost"), "amount"),
         ChartColumn("value", view._("Value"), "amount"),
@@ -124,6 +124,38 @@ def ranking(view: View, rows: Sequence[Row], *, has_costs: bool) -> Chart:
     )
 
 
+def group_of(row: Row) -> str:
+    """Which of GROUPS a campaign stands in."""
+    if row["status"] in {"draft", "scheduled"}:
+        return "planned"
+    return "settled" if row["is_settled"] else "unsettled"
+
+
+def groups(view: View, rows: Sequence[Row], shown: Sequence[Row]) -> list[tuple[str, str, list[Row]]]:
+    """The shown rows group by group: its name, its heading with how many there are in all, its rows."""
+    counts = Counter(map(group_of, rows))
+    told = {
+        "planned": view.ngettext("Not sent yet: 1", "Not sent yet: {n}", counts["planned"]),
+        "unsettled": view.ngettext(
+            "Not settled: 1, whose numbers still rise; it is not judged",
+            "Not settled: {n}, whose numbers still rise; they are not judged",
+            counts["unsettled"],
+        ),
+        "settled": view.ngettext("Settled: 1", "Settled: {n}", counts["settled"]),
+    }
+    parts = [(name, told[name], [row for row in shown if group_of(row) == name]) for name in GROUPS]
+    return [part for part in parts if part[2]]
+
+
+def is_overdue(view: View, row: Row) -> bool:
+    """Whether a campaign should have been sent before the cut, and was not."""
+    return group_of(row) == "planned" and row["sent_at"] is not None and _aware(row["sent_at"]) < view.published.as_of
+
+
+def _aware(moment: dt.datetime) -> dt.datetime:
+    return moment.replace(tzinfo=dt.UTC)
+
+
 def sort_order(view: View) -> tuple[str, bool]:
     """Column and whether it runs down."""
     column = view.get("sort") or "sent_at"
@@ -147,11 +179,8 @@ def flags(view: View, row: Row, *, is_counted: bool) -> list[tuple[str, str, str
     told = []
     if row["is_consistent"] is False:
         told.append(_flag(view, "inconsistent"))
-    if row["status"] in {"draft", "scheduled"}:
-        told.append(_flag(view, "unsent"))
-        return told
-    if not row["is_settled"]:
-        told.append(_flag(view, "unsettled"))
+    if group_of(row) == "planned":
+        return [*told, _flag(view, "overdue")] if is_overdue(view, row) else told
     if row["delivered"] is None:
         told.append(_flag(view, "unreported"))
     if (row["api_rate_gap"] or 0) > _VISIBLE_GAP:
@@ -189,7 +218,7 @@ def sent(view: View, moment: dt.datetime | None) -> str:
     """Write when a campaign was sent, in the tenant's zone."""
     if moment is None:
         return numbers.NONE
-    local = moment.replace(tzinfo=dt.UTC).astimezone(view.published.zone)
+    local = _aware(moment).astimezone(view.published.zone)
     return f"{numbers.day(view.language, local.date(), year=True)}, {local:%H:%M}"
 
 

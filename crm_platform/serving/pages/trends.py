@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
 from typing import Final, Literal
 
 from crm_platform.serving.pages.svg import LETTER, Size, svg_element, svg_text
@@ -35,6 +36,14 @@ class Rule:
 
     name: str
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A note on a day: what its flag is called, and what it says."""
+
+    name: str
+    text: str
 
 
 def nice_ticks(top: float, *, about: int = 4, whole: bool = True) -> list[float]:
@@ -63,9 +72,10 @@ def _runs(values: Sequence[float | None]) -> list[list[int]]:
     return [[index for index, _ in run] for has, run in itertools.groupby(known, key=lambda one: one[1]) if has]
 
 
-def _day_ticks(days: Sequence[dt.date], size: Size) -> list[int]:
+def _day_ticks(days: Sequence[dt.date], plane: _Plane) -> list[int]:
     """Which days are named: the first of months when there are many, else Mondays, else every few days."""
-    most = 5 if size.is_narrow else max(4, int(size.width / 90))
+    width = plane.right - plane.left
+    most = max(2, min(5, int(width / 48))) if plane.is_narrow else max(4, int(width / 75))
     firsts = [index for index, day in enumerate(days) if day.day == 1]
     mondays = [index for index, day in enumerate(days) if day.weekday() == 0]
     if len(days) <= most:
@@ -73,10 +83,11 @@ def _day_ticks(days: Sequence[dt.date], size: Size) -> list[int]:
     if 2 <= len(mondays) <= most:
         return mondays
     if len(mondays) > most and len(mondays) // 2 <= most:
-        return mondays[::2]
+        return mondays[::-2][::-1]
     if 2 <= len(firsts) <= most:
         return firsts
-    return list(range(0, len(days), math.ceil(len(days) / most)))
+    # Counted from the last one, which is what people came for.
+    return list(range(len(days)))[:: -math.ceil(len(days) / most)][::-1]
 
 
 class _Plane:
@@ -87,6 +98,7 @@ class _Plane:
     ) -> None:
         self.left, self.top, self.right, self.bottom = left, 14.0, size.width - right, size.height - 24.0
         self.ticks, self.scale = ticks, scale
+        self.is_narrow, self._edge = size.is_narrow, float(size.width)
         self._low, self._high = self._place(ticks[0]), self._place(ticks[-1])
 
     def _place(self, value: float) -> float:
@@ -95,6 +107,26 @@ class _Plane:
     def y(self, value: float) -> float:
         share = (self._place(value) - self._low) / ((self._high - self._low) or 1)
         return self.bottom - max(0.0, min(1.0, share)) * (self.bottom - self.top)
+
+    def below(self, x: float, words: str) -> str:
+        """Write a name under the axis; at the drawing's right edge it ends there."""
+        is_beyond = x + len(words) * LETTER / 2 > self._edge
+        return svg_text(
+            self._edge if is_beyond else x, self.bottom + 18, words, "tick", "end" if is_beyond else "middle"
+        )
+
+    def flags(self, flags: Mapping[int, Flag], x: Callable[[int], float]) -> list[str]:
+        """Draw a small numbered flag at the top of each day with a note; where two would touch, the first has none."""
+        parts, following = [], math.inf
+        for index in sorted(flags, reverse=True):
+            at, flag = x(index), flags[index]
+            pole = f'<path class="pole" d="M{at:.1f} {self.top:.1f}V{self.bottom:.1f}"/>'
+            cloth = f'<rect class="cloth" x="{at - 7:.1f}" y="0" width="14" height="14" rx="3"/>'
+            number = svg_text(at, 11, flag.name, "flagged", "middle")
+            shown = cloth + number if following - at >= 15 else ""
+            following = at if shown else following
+            parts.append(f"<g><title>{escape(flag.text)}</title>{pole}{shown}</g>")
+        return parts
 
     def frame(self, words: NumberFormat) -> list[str]:
         parts = []
@@ -116,7 +148,8 @@ def _time_ticks(values: Sequence[float]) -> list[float]:
 class LineChart:
     """Lines by day, named at their end. `open_from`: the first day that is not complete: dashed to a hollow point.
 
-    `band`: numbers of the first and last day of the chosen range, shaded when more than that is drawn.
+    `band`: numbers of the first and last day of the chosen range, shaded when more than that is drawn; `flags`: notes,
+    by the number of their day.
     """
 
     days: Sequence[dt.date]
@@ -129,6 +162,7 @@ class LineChart:
     band: tuple[int, int] | None = None
     whole: bool = True
     top: float | None = None
+    flags: Mapping[int, Flag] = field(default_factory=dict)
 
     def svg(self, size: Size, label: str) -> str:
         """Draw it; an empty text when there is nothing to draw."""
@@ -136,7 +170,8 @@ class LineChart:
         if not ticks:
             return ""
         left = max(len(self.words(tick)) for tick in ticks) * LETTER + 12
-        right = max((len(line.name) * LETTER + 14 for line in self.lines if len(self.lines) > 1), default=14.0)
+        names = [line.name for line in self.lines if len(self.lines) > 1] + self._rule_names(size)
+        right = max((len(name) * LETTER + 14 for name in names), default=14.0)
         plane = _Plane(size, ticks, scale=self.scale, right=right, left=left)
         count = len(self.days)
         step = (plane.right - plane.left) / max(1, count - 1)
@@ -153,15 +188,15 @@ class LineChart:
                 f'height="{plane.bottom - plane.top:.1f}"/>'
             )
         parts += plane.frame(self.words)
-        for index in _day_ticks(self.days, size):
-            parts.append(svg_text(x(index), size.height - 6, self.day_words(self.days[index]), "tick", "middle"))
+        for index in _day_ticks(self.days, plane):
+            parts.append(plane.below(x(index), self.day_words(self.days[index])))
+        parts += plane.flags(self.flags, x)
         if self.rule is not None:
             y = plane.y(self.rule.value)
             parts.append(f'<path class="rule" d="M{plane.left:.1f} {y:.1f}H{plane.right:.1f}"/>')
-            parts.append(svg_text(plane.left + 6, y - 5, self.rule.name, "rule-name"))
         for line in reversed(self.lines):
             parts += _one_line(line, plane, x, open_from=self.open_from)
-        parts += self._names(plane)
+        parts += self._names(plane, self._rule_names(size))
         pointer = f' data-x0="{x(0):.1f}" data-step="{step:.3f}" data-rows="{count}" data-top="{plane.top}" '
         pointer += f'data-bottom="{plane.bottom}"'
         return svg_element(size, label, parts, pointer)
@@ -179,18 +214,22 @@ class LineChart:
             return _around_ticks(min(known), max(known))
         return nice_ticks(self.top or max(known), whole=self.whole)
 
-    def _names(self, plane: _Plane) -> list[str]:
-        """Names at the lines' ends, one below the other where they would touch."""
-        if len(self.lines) < 2:
+    def _rule_names(self, size: Size) -> list[str]:
+        """The rule's name, which stands at its end, where no line strikes it through; a narrow drawing breaks it."""
+        if self.rule is None:
             return []
-        ends = []
-        for line in reversed(self.lines):
+        return self.rule.name.split(" ", 1) if size.is_narrow else [self.rule.name]
+
+    def _names(self, plane: _Plane, of_rule: Sequence[str]) -> list[str]:
+        """Names at the ends of lines and rule, one below the other where they would touch."""
+        ends = [(plane.y(self.rule.value), name, "rule-name") for name in of_rule] if self.rule else []
+        for line in reversed(self.lines if len(self.lines) > 1 else ()):
             known = [value for value in line.values if value is not None]
             if known:
-                ends.append((plane.y(known[-1]), line))
+                ends.append((plane.y(known[-1]), line.name, f"name {line.look}"))
         ends.sort(key=lambda one: one[0])
         places: list[float] = []
-        for y, _ in ends:
+        for y, _, _ in ends:
             places.append(max(y + 4, places[-1] + 15 if places else y))
         # The lowest stays above the names of the days, and moves up those that it would touch.
         lowest = plane.bottom + 4
@@ -198,8 +237,7 @@ class LineChart:
             places[number] = min(places[number], lowest)
             lowest = places[number] - 15
         return [
-            svg_text(plane.right + 8, place, line.name, f"name {line.look}")
-            for place, (_, line) in zip(places, ends, strict=True)
+            svg_text(plane.right + 8, place, name, look) for place, (_, name, look) in zip(places, ends, strict=True)
         ]
 
 
@@ -228,7 +266,7 @@ class ColumnChart:
     """Columns from 0, stacked from the first of `stacks` up; `labels` stand on top.
 
     `days`: what the columns stand for, when these are days: fewer of their names are written. `narrow`: on a narrow
-    drawing, only so many of the last columns.
+    drawing, only so many of the last columns. `flags`: notes, by the number of their day.
     """
 
     names: Sequence[str]
@@ -238,10 +276,11 @@ class ColumnChart:
     open_from: int | None = None
     days: Sequence[dt.date] | None = None
     narrow: int | None = None
+    flags: Mapping[int, Flag] = field(default_factory=dict)
 
     def svg(self, size: Size, label: str) -> str:
-        """Draw it; an empty text when there are no columns."""
-        if not self.names:
+        """Draw it; an empty text when there is no column of any height."""
+        if not any(map(self._total, range(len(self.names)))):
             return ""
         first = max(0, len(self.names) - self.narrow) if self.narrow and size.is_narrow else 0
         shown = range(first, len(self.names))
@@ -264,8 +303,9 @@ class ColumnChart:
                 for index in shown
                 if (len(self.names) - 1 - index) % every == 0
             ]
-        for index in self._named(shown, plane, size):
-            parts.append(svg_text(x(index), size.height - 6, self.names[index], "tick", "middle"))
+        for index in self._named(shown, plane):
+            parts.append(plane.below(x(index), self.names[index]))
+        parts += plane.flags(self.flags, x)
         pointer = f' data-x0="{x(first):.1f}" data-step="{step:.3f}" data-rows="{len(shown)}" '
         pointer += f'data-row-from="{first}" data-top="{plane.top}" data-bottom="{plane.bottom}"'
         return svg_element(size, label, parts, pointer)
@@ -288,19 +328,37 @@ class ColumnChart:
             )
         return parts
 
-    def _named(self, shown: range, plane: _Plane, size: Size) -> Sequence[int]:
+    def _named(self, shown: range, plane: _Plane) -> Sequence[int]:
         """Which columns are named."""
         if self.days is not None:
-            return _day_ticks(self.days, size)
+            return _day_ticks(self.days, plane)
         longest = max(len(self.names[index]) for index in shown)
-        most = max(2, int((plane.right - plane.left) / (longest * LETTER + 10)))
-        return shown[:: math.ceil(len(shown) / most)]
+        most = max(2, int((plane.right - plane.left) / (longest * LETTER + 4)))
+        return shown[:: -math.ceil(len(shown) / most)][::-1]
+
+
+_SPARK_POINTS: Final = 30  # of a spark line: more of them in 104 px are a scribble
+
+
+def _by_weeks(values: Sequence[float | None]) -> list[float | None]:
+    """Means of the values of a week, or of some weeks where these are still too many; counted from the last."""
+    size = 7 * math.ceil(len(values) / (7 * _SPARK_POINTS))
+    groups = [values[max(0, end - size) : end] for end in range(len(values), 0, -size)][::-1] if values else []
+    known = [[value for value in group if value is not None] for group in groups]
+    return [sum(group) / len(group) if group else None for group in known]
 
 
 def spark_line(values: Sequence[float | None], *, open_from: int | None = None, is_log: bool = False) -> str:
-    """A line without axes, 112 by 28 px; decoration beside a figure, so hidden from screen readers."""
+    """A line without axes, 112 by 28 px; decoration beside a figure, so hidden from screen readers.
+
+    Of many days it draws means of weeks, which hide the weekdays' rhythm; a day that is not complete stays as it is.
+    """
     if is_log:
         values = [None if value is None else math.log10(max(value, 1.0)) for value in values]
+    if len(values) > _SPARK_POINTS:
+        days, rest = values[:open_from], values[open_from:] if open_from is not None else []
+        weeks = _by_weeks(days)
+        values, open_from = [*weeks, *rest], len(weeks) if rest else None
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return ""

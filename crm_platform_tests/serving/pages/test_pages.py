@@ -82,6 +82,30 @@ def test_an_empty_crm_shows_dashes_with_reasons(empty_site: Site, path: str):
     assert "crm refresh" in told.words
 
 
+@pytest.mark.parametrize("path", [*PAGES, "/now"])
+def test_no_green_dot_stands_beside_what_is_not_known(empty_site: Site, path: str):
+    answer = empty_site.get(path).text
+    assert "share of messages seen not known" in answer
+    assert 'class="status provisional"' in answer
+
+
+def test_where_nothing_is_known_no_axis_is_drawn_and_no_zero_claimed(empty_site: Site):
+    for path in PAGES:
+        assert 'class="drawing' not in empty_site.get(path).text, path
+    assert "No opt-outs on these days" not in empty_site.get("/audience").text
+
+
+@pytest.mark.parametrize(
+    ("unseen", "words"),
+    [({}, "No opt-outs on these days."), (None, "None on any of these days, as far as they are known.")],
+)
+def test_where_nothing_was_counted_words_say_it(tmp_path, unseen, words: str):
+    shown = publish_world(busy(tmp_path), NOW, expected_unseen=unseen)
+    audience = shown.get("/audience").text.partition('id="opt_outs"')[2].partition("</section>")[0]
+    assert f'<p class="nothing">{words}</p>' in audience
+    assert "<svg" not in audience
+
+
 def test_waits_are_published_in_time_order(site: Site):
     """A page reads the days it shows and passes over the others, which only an order in time allows."""
     moments = [row["waiting_since"] for row in site.published("select waiting_since from core.response_waits")]
@@ -260,7 +284,7 @@ def test_contradictions_and_unsettled_reports_are_flagged(site: Site):
     for row in [row for row in rows if row["status"] not in {"draft", "scheduled"}][:10]:
         words = site.told(f"/campaigns?campaign={row['campaign_id']}").words
         assert ("contradicts itself" in words) == (row["is_consistent"] is False)
-        assert ("not settled" in words) >= (not row["is_settled"])
+        assert ("not settled" in words.casefold()) >= (not row["is_settled"])
 
 
 def test_two_campaigns_compared_say_whether_it_may_be_chance(tmp_path):
@@ -278,6 +302,34 @@ def test_two_campaigns_compared_say_whether_it_may_be_chance(tmp_path):
         "a tie says nothing"
     )
     assert "may be chance" in shown.told("/campaigns?compare=good,likewise").words
+
+
+def test_campaigns_to_come_unsettled_and_settled_stand_apart(tmp_path):
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    for name, hours, status in (("old", 200, "completed"), ("fresh", 5, "completed"), ("late", 3, "scheduled"),
+                                ("soon", -3, "scheduled")):  # fmt: skip
+        at = NOW - hours * HOUR
+        world.campaign(name, [(min(at, NOW - HOUR), status)], created_at=NOW - 300 * HOUR, scheduled_at=at)
+        if status == "completed":
+            world.report(name, NOW, total_recipients=100, delivered=100, read=10 + hours, replied=1, failed=0)
+    shown = publish_world(world, NOW)
+    ranking = shown.get("/campaigns?sort=read_per_delivered").text.partition('class="ranking"')[2]
+    groups = re.findall(r'(?s)<tbody class="(\w+)">(.*?)</tbody>', ranking.partition("</table>")[0])
+    assert [(name, re.findall(r'data-key="campaign_id=(\w+)"', rows)) for name, rows in groups] == [
+        ("planned", ["late", "soon"]),
+        ("unsettled", ["fresh"]),
+        ("settled", ["old"]),
+    ]
+    planned, unsettled, settled = (html.unescape(rows) for _, rows in groups)
+    planned = planned.replace("\u00a0", " ")
+    due = re.findall(r"(?:was )?due \d+ Nov 2026, [\d:]+", planned)
+    assert due == ["was due 22 Nov 2026, 11:05", "due 22 Nov 2026, 17:05"]
+    assert planned.count("overdue") == 1
+    assert ("<svg" in unsettled, "<svg" in settled) == (False, True), "an interval judges"
+    told = shown.told("/campaigns?compare=fresh,old").words
+    assert "1 of them is not settled: it is shown, and not judged." in told
+    assert "more often than" not in told
+    assert "does not say which campaign a message belongs to" in told
 
 
 def test_the_interval_of_a_difference_is_the_published_one():

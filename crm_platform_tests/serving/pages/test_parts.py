@@ -19,7 +19,7 @@ from crm_platform.serving.pages.chart import country
 from crm_platform.serving.pages.costs import CampaignCosts, parse_costs, read_amount
 from crm_platform.serving.pages.period import read_period
 from crm_platform.serving.pages.svg import Size
-from crm_platform.serving.pages.trends import ColumnChart, Line, LineChart, Rule, nice_ticks, spark_line
+from crm_platform.serving.pages.trends import ColumnChart, Flag, Line, LineChart, Rule, nice_ticks, spark_line
 
 TODAY = dt.date(2026, 11, 22)
 
@@ -308,3 +308,63 @@ def test_names_of_lines_stay_apart_and_above_those_of_the_days():
     drawn = LineChart(days=days, lines=lines, words=str, day_words=str).svg(Size(544, 240), "Lines")
     places = [float(one.attrib["y"]) for one in ET.fromstring(drawn) if one.attrib.get("class", "").startswith("name")]
     assert sorted(places) == [190.0, 205.0, 220.0]
+
+
+@pytest.mark.parametrize(("width", "words"), [(744, ["target 15"]), (326, ["target", "15"])])
+def test_the_target_is_named_beyond_the_lines(width: int, words: list[str]):
+    """Where its own line, or those of the figures, would strike it through."""
+    days = [TODAY - dt.timedelta(days=number) for number in range(28)]
+    lines = [Line("median", [1.0, 20.0] * 14)]
+    drawn = ET.fromstring(
+        LineChart(days=days, lines=lines, words=str, day_words=str, rule=Rule("target 15", 15)).svg(
+            Size(width, 240), "L"
+        )
+    )
+    (rule,) = [one for one in drawn if one.attrib.get("class") == "rule"]
+    end = float(rule.attrib["d"].partition("H")[2])
+    names = [one for one in drawn if one.attrib.get("class") == "rule-name"]
+    assert [one.text for one in names] == words
+    assert all(float(one.attrib["x"]) > end for one in names)
+    assert all(float(one.attrib["x"]) + len(one.text or "") * 6.5 <= width for one in names)
+
+
+@pytest.mark.parametrize("width", [544, 326])
+def test_the_last_months_are_named_and_labelled(width: int):
+    """The last one, and the one before it, which the headline's growth is of."""
+    months = [dt.date(2026, number, 1) for number in range(1, 13)]
+    names, labels = [f"{month:%b}" for month in months], [f"+{number}.1" for number in range(12)]
+    values = [1000.0 + number for number in range(12)]
+    columns = ColumnChart(names=names, stacks=[Line("c", values)], words=str, labels=labels, narrow=6)
+    drawn = columns.svg(Size(width, 240), "Months")
+    assert [one.text for one in of(drawn, "label")][-2:] == labels[-2:]
+    assert [one.text for one in of(drawn, "tick")][-2:] == names[-2:]
+    lines = LineChart(days=months, lines=[Line("x", values)], words=str, day_words=lambda day: f"{day:%b}")
+    assert of(lines.svg(Size(width, 240), "Months"), "tick")[-1].text == "Dec"
+
+
+def test_a_spark_line_of_many_days_is_one_of_weeks_and_keeps_the_open_day():
+    path = of(spark_line([5.0, 1.0] * 45), "line")[0].attrib["d"]
+    assert path.count("L") + 1 == 13
+    drawn = spark_line([5.0, 1.0] * 45, open_from=89)
+    assert [one.attrib["class"] for one in ET.fromstring(drawn)] == ["line first", "line open first", "hollow first"]
+    assert of(spark_line([float(number) for number in range(30)]), "line")[0].attrib["d"].count("L") == 29
+
+
+def test_few_bars_fill_the_height_and_many_keep_theirs():
+    heights = {
+        count: float(svg(BarChart(bars=[Bar("n", 1.0, "1")] * count).svg(Size(544, 240), "t")).attrib["height"])
+        for count in (1, 3, 5, 20)
+    }
+    assert heights == {1: 64, 3: 184, 5: 244, 20: 604}
+
+
+def test_days_with_a_note_carry_a_flag_and_flags_never_touch():
+    days = [TODAY - dt.timedelta(days=number) for number in range(90)]
+    flags = {10: Flag("1", "outage & more"), 11: Flag("2", "promotion"), 80: Flag("3", "late")}
+    line = LineChart(days=days, lines=[Line("x", [1.0] * 90)], words=str, day_words=str, flags=flags)
+    columns = ColumnChart(names=[""] * 90, stacks=[Line("x", [1.0] * 90)], words=str, days=days, flags=flags)
+    for drawing in (line, columns):
+        drawn = drawing.svg(Size(326, 240), "t")
+        assert [one.text for one in of(drawn, "flagged")] == ["3", "2"]
+        assert len(of(drawn, "pole")) == 3
+        assert "<title>outage &amp; more</title>" in drawn
