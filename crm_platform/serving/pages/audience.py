@@ -324,7 +324,11 @@ def _retention(view: View) -> Chart:
         ),
         rows=rows,
         drawing=HeatMap(
-            rows=names, columns=[str(month + 1) for month in range(months)], cells=list(lines.values()), row=height
+            rows=names,
+            columns=[str(month + 1) for month in range(months)],
+            cells=list(lines.values()),
+            row=height,
+            column="retention",
         )
         if lines
         else None,
@@ -339,7 +343,7 @@ def _opt_outs_by_day(view: View, *, height: int) -> Chart:
         view,
         "opt_outs",
         "opt_outs_daily",
-        (("after_campaign", after, "second"), (_other_opt_outs, others, "third")),
+        (("after_campaign", after, "second"), (daily.Derived("opt_outs", _other_opt_outs), others, "third")),
         (
             ChartColumn("opt_outs", view._("Opt-outs"), "count"),
             ChartColumn("after_campaign", view._("Opt-outs after a campaign"), "count"),
@@ -405,7 +409,10 @@ def _lengths(view: View) -> Chart:
         view,
         "lengths",
         "conversations_daily",
-        (("one_reply_rate", one, "first"), (_over_10_share, many, "second")),
+        (
+            ("one_reply_rate", one, "first"),
+            (daily.Derived("over_10_messages", _over_10_share), many, "second"),
+        ),
         (
             ChartColumn("one_reply_rate", view._("Settled with one reply"), "rate"),
             ChartColumn("over_10_messages", view._("Over 10 messages"), "count"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.chart import Chart, ChartColumn
@@ -17,7 +17,15 @@ from crm_platform.serving.pages.published import Row
 from crm_platform.serving.pages.trends import ColumnChart, Line, LineChart, NumberFormat, Rule
 from crm_platform.serving.pages.view import View
 
-Series = tuple[str | Callable[[Row], float | None], str, str]
+
+class Derived(NamedTuple):
+    """What follows from a row of a daily table. `of`: the column whose rows are behind it."""
+
+    of: str
+    value: Callable[[Row], float | None]
+
+
+Series = tuple[str | Derived, str, str]
 """A column of a daily table, or what follows from its row; its name in words, its class in the style sheet."""
 
 LEAST_DAYS = 28  # a trend by day draws at least four weeks; the chosen days are shaded
@@ -87,7 +95,9 @@ def daily_columns(
 
 def _lines(rows: Sequence[Row], series: Sequence[Series]) -> list[Line]:
     return [
-        Line(said, [column(row) if callable(column) else row.get(column) for row in rows], look)
+        Line(said, [column.value(row) for row in rows], look, column.of)
+        if isinstance(column, Derived)
+        else Line(said, [row.get(column) for row in rows], look, column)
         for column, said, look in series
     ]
 

@@ -10,6 +10,7 @@ import itertools
 from typing import Final
 
 from crm_platform.serving.pages import daily, numbers, replies
+from crm_platform.serving.pages.addresses import band_hrefs, receipt_href
 from crm_platform.serving.pages.bars import Bar, BarChart
 from crm_platform.serving.pages.chart import Chart, ChartColumn, week_map
 from crm_platform.serving.pages.published import Row, total
@@ -115,6 +116,12 @@ def _spread(view: View) -> Chart:
     names = [*_bands(view, edges), view.pgettext("waits", "missed")]
     looks = [*("first" if edge <= target else "third" for edge in edges), "third", "second"]
     rows = [{"band": name, "conversations": count} for name, count in zip(names, counts, strict=True)]
+    table, (first, after) = "kpi.response_times_daily", view.period.span
+    days = {"day_from": first, "day_to": after}
+    addresses = [
+        *band_hrefs(table, "first_answered_waits", days, edges, measure="response_seconds", kept=view.kept),
+        receipt_href(table, "missed_waits", days, view.kept),
+    ]
     bars = [
         Bar(name, count, view.count(count), look=look) for name, count, look in zip(names, counts, looks, strict=True)
     ]
@@ -138,6 +145,7 @@ def _spread(view: View) -> Chart:
             ("third", view._("later")),
             ("second", view.pgettext("waits", "missed")),
         ),
+        addresses=addresses,
         drawing=BarChart(bars=bars, row=26) if any(counts) else None,
     )
 
@@ -211,8 +219,7 @@ def _backlog(view: View) -> Chart:
 
 
 def _ages(view: View) -> Chart:
-    age = "{{ seconds_between('waiting_since', as_of) }}"
-    counts = view.published.bands("backlog_now", "open_waits", age, _AGES)
+    counts = view.published.bands("backlog_now", "open_waits", "waited_seconds", _AGES)
     names = _bands(view, _AGES)
     bars = [
         Bar(name, count, view.count(count), look="first" if number < 5 else "second")
@@ -230,6 +237,7 @@ def _ages(view: View) -> Chart:
         key=("band",),
         columns=(ChartColumn("band", view._("Time"), "text"), ChartColumn("chats", view._("Chats"), "count")),
         rows=[{"band": name, "chats": count} for name, count in zip(names, counts, strict=True)],
+        addresses=band_hrefs("kpi.backlog_now", "open_waits", {}, _AGES, measure="waited_seconds", kept=view.kept),
         drawing=BarChart(bars=bars) if any(counts) else None,
     )
 

@@ -17,10 +17,11 @@ from crm_platform.languages import Language, Words
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.access import Visitor
 from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages.addresses import Pairs, kept_of, receipt_href
 from crm_platform.serving.pages.chart import Chart
 from crm_platform.serving.pages.period import RANGES, Period
 from crm_platform.serving.pages.published import PublishedFigures
-from crm_platform.serving.pages.tiles import Tile, TileWords, receipt_href
+from crm_platform.serving.pages.tiles import Tile, TileWords
 from crm_platform.settings import Settings
 
 Theme = Literal["light", "dark", "auto"]
@@ -177,8 +178,13 @@ class View:
         """Address of the rows behind a figure: its receipt; of campaigns, which are rows themselves, the ranking."""
         source = figure.receipt or figure.source
         if source.how == "cell":
-            return receipt_href(source.table, source.column, dict(source.key))
+            return receipt_href(source.table, source.column, dict(source.key), self.kept)
         return self.href("/charts/campaigns/campaigns.csv")
+
+    @property
+    def kept(self) -> Pairs:
+        """What links to rows keep of this address: the days and the filters."""
+        return kept_of(self.query)
 
     @property
     def is_bare(self) -> bool:
