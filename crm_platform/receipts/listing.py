@@ -41,7 +41,7 @@ class Listing:
         """All rows, one after the other."""
         select = self._select(columns, order)
         found = self.asked.connection.cursor().sql(select, params=dict(self.behind.parameters))
-        for batch in found.fetch_arrow_reader(_BATCH):
+        for batch in found.to_arrow_reader(_BATCH):
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
     def _select(self, columns: Sequence[str], order: Sequence[str]) -> str:
