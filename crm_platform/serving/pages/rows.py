@@ -36,13 +36,13 @@ _IDS: Final = frozenset({_CHAT, "message_id", "first_message_id", "opening_messa
 class _Reading:
     """What is read of a table's rows.
 
-    `columns`: what they are called, where that is not their declared name; `began`: says which is newer; `long`: how
-    long a row took, in the words of the templates: rows go by it where the figure is about it.
+    `columns`: what they are called, where that is not their declared name; `began`: says which is newer; `long`: say
+    how long a row took: rows go by the first that the figure is about.
     """
 
     columns: Mapping[str, Words | None]
     began: str = ""
-    long: Mapping[str, str] | None = None
+    long: Sequence[str] = ()
 
 
 _READINGS: Final[Mapping[str, _Reading]] = {
@@ -70,7 +70,7 @@ _READINGS: Final[Mapping[str, _Reading]] = {
             "resolved_agent": None,
         },
         began="started_at",
-        long={"resolution_seconds": "resolution_seconds", "duration_seconds": "duration_seconds"},
+        long=("resolution_seconds", "duration_seconds"),
     ),
     "core.messages": _Reading({"timestamp": None, "direction": N_("Written by"), "origin": None}, began="timestamp"),
     # Translators: heading of a column: since when somebody is a contact
@@ -122,8 +122,8 @@ class Readable:
         chat = [_CHAT] if _CHAT in line.key or _CHAT in line.used else []
         columns = list(dict.fromkeys([*(reading.columns or own), *used, *own, *chat]))
         if source == _WAITS:
-            order, told = ["(state = 'missed') desc", f"{_WAITED} desc nulls last"], LONGEST
-        elif long := next((one for name, one in (reading.long or {}).items() if name in line.used), ""):
+            order, told = ["(state = 'missed') desc", f"{_WAITED} desc nulls last", "waiting_since desc"], LONGEST
+        elif long := next((name for name in reading.long if name in line.used), ""):
             order, told = [f"{long} desc nulls last"], LONGEST
         elif newer := reading.began or next((name for name in own if name in {"day", "month"}), ""):
             order, told = [f'"{newer}" desc nulls last'], NEWEST

@@ -42,10 +42,13 @@ class Size:
 
 
 def svg_element(size: Size, label: str, parts: Sequence[str], attributes: str = "") -> str:
-    """Put parts into a drawing's element. `label`: what is said of it to who cannot see it."""
+    """Put parts into a drawing's element. `label`: what is said of it to who cannot see it; links say nothing more."""
+    drawn = "".join(parts)
+    if "<a " in drawn:
+        drawn = f'<g aria-hidden="true">{drawn}</g>'
     return (
         f'<svg class="chart" viewBox="0 0 {size.width} {size.height}" width="{size.width}" height="{size.height}" '
-        f'role="img" aria-label="{escape(label)}"{attributes}>{"".join(parts)}</svg>'
+        f'role="img" aria-label="{escape(label)}"{attributes}>{drawn}</svg>'
     )
 
 

@@ -100,7 +100,7 @@ document.querySelectorAll(".panel .chart").forEach((svg) => {
     pointOut(svg, places[at], box.left + places[at].x * scale, box.top + places[at].y * scale);
     told.textContent = tip.innerText;
   });
-  svg.addEventListener("blur", () => { at = -1; hideTip(); });
+  svg.addEventListener("blur", (event) => { at = -1; if (!tip.contains(event.relatedTarget)) hideTip(); });
   svg.addEventListener("pointermove", overChart);
   svg.addEventListener("pointerdown", overChart);
   // A finger leaves when it is lifted: what it tapped stays, until it taps elsewhere.
