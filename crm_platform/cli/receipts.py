@@ -153,7 +153,7 @@ def _show_moved(declared: type[Table] | None, *, since: str | None, limit: int |
         for (table, column), moves in figures.items()
     ]
     shown = rows[:limit]
-    title = f"figures, {len(rows) - len(shown):,} more with --rows" if len(shown) < len(rows) else "figures"
+    title = _cut("figures", len(shown), len(rows), "--rows")
     write_rows(["table", "column", "rows", "the last of them", "then", "now"], shown, form="table", title=title)
     click.echo("why: crm explain TABLE --column COLUMN --key NAME=VALUE --since " + earlier.id)
 
@@ -243,8 +243,8 @@ def _show_rows(found: Receipt, names: Mapping[str, Mapping[str, object]]) -> Non
         ]
         for row in found.rows
     ]
-    more = found.row_count - len(rows)
-    write_rows([*columns, *revealed], rows, form="table", title=f"rows, {more:,} more with --rows" if more else "rows")
+    title = _cut("rows", len(rows), found.row_count, "--rows")
+    write_rows([*columns, *revealed], rows, form="table", title=title)
 
 
 def _origin_lines(found: Receipt) -> Iterator[str]:
@@ -255,7 +255,12 @@ def _origin_lines(found: Receipt) -> Iterator[str]:
             f"\nfrom {fetched.requests:,} requests ({kinds}), the first at {fetched.first_at:%Y-%m-%d %H:%M:%S} UTC,"
             f" the last at {fetched.last_at:%Y-%m-%d %H:%M:%S} UTC"
         )
-    for taken in found.taken_from[:_ROWS]:
+    shown = found.taken_from[:_ROWS]
+    # Of each row listed as many figures are taken.
+    takes = len(found.taken_from) // len(found.rows) if found.rows else 0
+    if len(shown) < takes * found.row_count:
+        yield _cut("taken from these figures", len(shown), takes * found.row_count, "--json") + ":"
+    for taken in shown:
         options = "".join(f" --key {name}={value}" for name, value in taken.key.items())
         yield f"  crm explain {taken.table}{options} --column {taken.column}"
     yield f"digest {found.digest}"
@@ -282,9 +287,13 @@ def _show_moved_rows(movement: Movement) -> None:
         [one["what"], one["reason"], *(one[name] for name in keys), _used(one["then"]), _used(one["now"])]
         for one in shown
     ]
-    more = movement.added + movement.removed + movement.changed - len(shown)
-    title = f"rows that moved, {more:,} more with --json" if more else "rows that moved"
+    title = _cut("rows that moved", len(shown), movement.added + movement.removed + movement.changed, "--json")
     write_rows(["what", "reason", *keys, "then", "now"], rows, form="table", title=title)
+
+
+def _cut(what: str, shown: int, of: int, option: str) -> str:
+    """Name a list, and say how much of it is shown where that is not all."""
+    return what if shown == of else f"{what}, showing {shown:,} of {of:,}; more with {option}"
 
 
 def _used(values: object) -> str:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 # A spreadsheet takes a text that begins so for a formula.
+_PART: Final = 64_000  # characters
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -31,6 +32,20 @@ def write_csv(file: TextFile, names: Sequence[str], rows: Iterable[Sequence[obje
     writer = csv.writer(file)
     writer.writerow(names)
     writer.writerows(map(csv_cell, row) for row in rows)
+
+
+def csv_parts(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Give a header and rows as texts of some kilobytes that follow each other."""
+    written = io.StringIO()
+    writer = csv.writer(written)
+    writer.writerow(names)
+    for row in rows:
+        if written.tell() > _PART:
+            yield written.getvalue()
+            written.seek(0)
+            written.truncate()
+        writer.writerow(map(csv_cell, row))
+    yield written.getvalue()
 
 
 def csv_document(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

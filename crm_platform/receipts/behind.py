@@ -27,6 +27,7 @@ from crm_platform.models.generate import aggregate, pooled, source, used
 from crm_platform.models.render import from_file, template_path
 from crm_platform.publish import Manifest, read_manifest, reading
 from crm_platform.publish.manifest import DATABASE
+from crm_platform.receipts.bounds import Bounds
 from crm_platform.receipts.keys import RANGE, is_range, named, nearest, typed
 from crm_platform.schemas import WELL_COVERED, CoreTable, KpiTable, Table
 from crm_platform.schemas.figures import Figure
@@ -183,24 +184,29 @@ class SnapshotReader:
         where = " and ".join(RANGE.get(name, f'"{name}" = ${name}') for name in values) or "true"
         return f"select * from {table.full_name()} where {where}", values
 
-    def row(self, table: type[KpiTable], key: Mapping[str, object], column: str) -> dict[str, Any] | None:
+    def row(
+        self, table: type[KpiTable], key: Mapping[str, object], column: str, *, bounds: Bounds | None = None
+    ) -> dict[str, Any] | None:
         """A figure's own row, None when there is none; of a range of days, what a row of all of them would say.
 
-        Raises InvalidRequest for a key that does not fit.
+        `bounds`: of the rows behind it, only these count. Raises InvalidRequest for a key that does not fit.
         """
         if table.full_name() not in self.manifest.tables:
             raise NotFound(f"{table.full_name()} is not in snapshot {self.manifest.id}: publish again (crm build)")
         own = self.own(table, key)
         rows = self.query(*own).to_pylist()
-        if not rows or not is_range(key):
-            return rows[0] if rows else None
+        if not rows:
+            return None
+        if not is_range(key):
+            line = self.lineage(table, column) if bounds else None
+            return {**rows[0], column: self.value(self.behind(line, own, bounds=bounds))} if line else rows[0]
         if not pooled(table, column):
             raise InvalidRequest(f"{table.full_name()}.{column} has no value over a range of days: name one day")
         seen = self.coverage(own[1]["day_from"], own[1]["day_to"])
         today = self.manifest.as_of.astimezone(zone_of(self.manifest.timezone)).date()
         line = self.lineage(table, column)
         return {
-            column: self.value(self.behind(line, own)) if line else None,
+            column: self.value(self.behind(line, own, bounds=bounds)) if line else None,
             "coverage": seen,
             "is_provisional": seen is None or seen < WELL_COVERED or max(row["day"] for row in rows) >= today,
             "definition_version": max(row["definition_version"] for row in rows),
@@ -242,8 +248,8 @@ class SnapshotReader:
         key = figure.rows.key or rows.key
         return Lineage(table, column, figure, source=rows, key=key, used=columns, takes=takes)
 
-    def behind(self, line: Lineage, own: tuple[str, Mapping[str, object]]) -> Behind:
-        """The rows behind a column of the rows that `own` selects."""
+    def behind(self, line: Lineage, own: tuple[str, Mapping[str, object]], *, bounds: Bounds | None = None) -> Behind:
+        """The rows behind a column of the rows that `own` selects; with `bounds` only those between them."""
         figure, rows = line.figure, line.figure.rows
         grain = line.table.key if figure.grain is None else figure.grain
         by = {name: self.expand(value) for name, value in rows.by.items()}
@@ -252,7 +258,15 @@ class SnapshotReader:
             columns.append(" and ".join(f'{value} = k."{name}"' for name, value in by.items()) + " as is_own")
         here = [f'{by[name]} = k."{name}"' for name in grain if name in by]
         found = source(rows, self.expand, before="k cross join ", where=here)
-        return Behind(line, own[0], self._picked(figure, found, columns), own[1])
+        picked, parameters = self._picked(figure, found, columns), dict(own[1])
+        if bounds is not None:
+            sides = {">=": ("at_least", bounds.at_least), "<": ("below", bounds.below)}
+            given = {sign: side for sign, side in sides.items() if side[1] is not None}
+            measure = self.expand(bounds.expression)
+            within = " and ".join(f"{measure} {sign} ${name}" for sign, (name, _) in given.items())
+            picked = f"select * from ({picked}) as bounded where {within}"
+            parameters |= dict(given.values())
+        return Behind(line, own[0], picked, parameters)
 
     def over(
         self,

@@ -19,6 +19,7 @@ from crm_platform.errors import GiveUp, NotFound
 from crm_platform.publish import kept
 from crm_platform.publish.retention import created_at
 from crm_platform.receipts.behind import OpenedSnapshot, SnapshotReader, is_same, opened
+from crm_platform.receipts.bounds import split
 from crm_platform.receipts.keys import check_column, figure_columns, find_kpi, typed
 from crm_platform.receipts.reasons import REASONS, SnapshotPair, differences
 from crm_platform.receipts.receipt import ROWS, jsonable_fields
@@ -115,7 +116,8 @@ def why(
     now, then = SnapshotReader.of(current), SnapshotReader.of(earlier)
     declared = find_kpi(table)
     check_column(declared, column)
-    row, old = now.row(declared, key, column), then.row(declared, key, column)
+    key, bounds = split(declared, column, key)
+    row, old = (asked.row(declared, key, column, bounds=bounds) for asked in (now, then))
     if row is None and old is None:
         raise now.no_such_row(declared, key)
     own = typed(declared, key)
@@ -124,7 +126,7 @@ def why(
     # What holds for the whole figure, and then for each row that nothing else explains.
     overall = ["definition"] if row and old and row["definition_version"] != old["definition_version"] else []
     overall += ["settings"] if reset else []
-    differing = differences(SnapshotPair(now, then, (*overall, "time")[0]), declared, column, own)
+    differing = differences(SnapshotPair(now, then, (*overall, "time")[0]), declared, column, own, bounds=bounds)
     counts = Counter(dict.fromkeys(overall, 0))
     counts.update(one.reason for one in differing)
     reasons = [
@@ -135,7 +137,7 @@ def why(
     happened = Counter(one.what for one in differing)
     return Movement(
         table=declared.full_name(),
-        key=MappingProxyType(own),
+        key=MappingProxyType(own | (bounds.key if bounds else {})),
         column=column,
         then=old[column] if old else None,
         now=row[column] if row else None,
@@ -223,7 +225,9 @@ def moved_since(
         with opened(last) as then:
             return why(current, then, table, key, column, limit=limit)
     declared = find_kpi(table)
-    row = now.row(declared, key, column)
+    check_column(declared, column)
+    own, bounds = split(declared, column, key)
+    row = now.row(declared, own, column, bounds=bounds)
     value = row[column] if row else None
     for path in earlier:
         with _unless_broken(path), opened(path) as then:
@@ -231,7 +235,7 @@ def moved_since(
             # A build at a past cut is published later than what it precedes.
             if before.manifest.as_of > now.manifest.as_of:
                 continue
-            old = before.row(declared, key, column)
+            old = before.row(declared, own, column, bounds=bounds)
             if not is_same(old[column] if old else None, value):
                 return why(current, then, table, key, column, limit=limit)
     return None

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from crm_platform import core
 from crm_platform.receipts.behind import Lineage, SnapshotReader, is_same
+from crm_platform.receipts.bounds import Bounds
 from crm_platform.schemas import KpiTable
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -69,12 +70,19 @@ class SnapshotPair:
     otherwise: str
 
 
-def differences(pair: SnapshotPair, table: type[KpiTable], column: str, own: Mapping[str, object]) -> list[Difference]:
+def differences(
+    pair: SnapshotPair,
+    table: type[KpiTable],
+    column: str,
+    own: Mapping[str, object],
+    *,
+    bounds: Bounds | None = None,
+) -> list[Difference]:
     """The rows behind a figure that came, went or changed, each with its reason, in the order of their keys."""
     line = pair.now.lineage(table, column)
     if line is None:
         return []
-    after, before = (_behind(asked, line, own) for asked in (pair.now, pair.then))
+    after, before = (_behind(asked, line, own, bounds) for asked in (pair.now, pair.then))
     differing = [
         (key, before.get(key), after.get(key))
         for key in sorted(before.keys() | after.keys(), key=str)
@@ -95,8 +103,10 @@ def differences(pair: SnapshotPair, table: type[KpiTable], column: str, own: Map
     ]
 
 
-def _behind(asked: SnapshotReader, line: Lineage, own: Mapping[str, object]) -> dict[tuple[object, ...], Row]:
-    behind = asked.behind(line, asked.own(line.table, own))
+def _behind(
+    asked: SnapshotReader, line: Lineage, own: Mapping[str, object], bounds: Bounds | None
+) -> dict[tuple[object, ...], Row]:
+    behind = asked.behind(line, asked.own(line.table, own), bounds=bounds)
     found = asked.query(behind.asking("select * from behind"), behind.parameters).to_pylist()
     return {_key(row, line.key): row for row in found}
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import duckdb
 
 from crm_platform.receipts.behind import Behind, Found, Lineage, OpenedSnapshot, SnapshotReader, is_same
+from crm_platform.receipts.bounds import split
 from crm_platform.receipts.keys import check_column, find_kpi, typed
 
 ROWS: Final = 1000
@@ -107,7 +108,8 @@ def receipt(
 
     `snapshot`: as serving opens it, or a read-only connection to its analytics.duckdb; threads may share it. `table`:
     with or without its schema. `key`: the row's key columns; texts are read as the column's type (`2026-11-20`, `7`).
-    Of a table whose days pool also `day_from` and `day_to` (excluded): the figure over the rows of all those days.
+    Of a table whose days pool also `day_from` and `day_to` (excluded): the figure over the rows of all those days. Of a
+    count of rows with a measure also `at_least`, `below` (excluded) and `measure`: of the rows between them alone.
     `limit`: most rows and requests listed, None for all. Raises NotFound for a table, column or row that is not there
     (the message names the nearest), InvalidRequest for a key that does not fit, GiveUp when the snapshot was published
     before there were receipts.
@@ -115,13 +117,15 @@ def receipt(
     asked = SnapshotReader.of(snapshot)
     declared = find_kpi(table)
     check_column(declared, column)
-    row = asked.row(declared, key, column)
+    key, bounds = split(declared, column, key)
+    row = asked.row(declared, key, column, bounds=bounds)
     if row is None:
         raise asked.no_such_row(declared, key)
     entry = asked.manifest.tables[declared.full_name()]
     name, own_key = declared.full_name(), typed(declared, key)
     line = asked.lineage(declared, column)
-    behind = asked.behind(line, asked.own(declared, own_key)) if line else None
+    behind = asked.behind(line, asked.own(declared, own_key), bounds=bounds) if line else None
+    own_key |= bounds.key if bounds else {}
     found = asked.evaluate(behind, limit=limit) if behind else _NOTHING
     words = declared.columns[column]
     return Receipt(

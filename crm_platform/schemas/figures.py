@@ -39,9 +39,10 @@ class Rows:
     `by`: for each key column of the figure's table the expression that says where a row counts; `day`: the local day
     that it belongs to, where `by` does not say it. `joins`: more tables. `extra`: more columns, by name; `labels`: what
     readers call those that no table declares. `key`: what names a row among them, unless the source's own key does.
-    `lists`: columns that a receipt lists where an expression
-    names none, as a count does. `is_each`: one row is one figure, so that expressions are no aggregates. `is_stock`: a
-    row counts on every day that it stands, so that days do not add up. In a table with a `table.sql`, which says itself
+    `lists`: columns that a receipt lists where an expression names none, as a count does. `measures`: durations in
+    seconds by which a count of them can be bounded, as bars of a spread are: expressions by name, the usual one first.
+    `is_each`: one row is one figure, so that expressions are no aggregates. `is_stock`: a row counts on every day that
+    it stands, so that days do not add up. In a table with a `table.sql`, which says itself
     where a row counts, texts may name the figure's own row `k`.
     """
 
@@ -54,6 +55,7 @@ class Rows:
     day: str = ""
     key: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    measures: Mapping[str, str] = field(default_factory=dict)
     is_each: bool = False
     is_stock: bool = False
 

@@ -181,6 +181,8 @@ def _receipt_operation(table: type[KpiTable]) -> Json:
         words = {"day_from": "First day of a range, instead of day.", "day_to": "The day after the last of it."}
         schema = {"type": "string", "format": "date"}
         key += [{"name": name, "in": "query", "description": said, "schema": schema} for name, said in words.items()]
+    if any(column.figure and column.figure.rows.measures for column in table.columns.values()):
+        key += _bounds(table)
     figure = {
         "name": "column",
         "in": "query",
@@ -195,6 +197,28 @@ def _receipt_operation(table: type[KpiTable]) -> Json:
         "parameters": [*key, figure, reference("parameters", "only"), reference("parameters", "receipt_limit")],
         "responses": _as_json("The receipt.", "Receipt") | _refusals("404", "304", "400", "401", "403", "503"),
     }
+
+
+def _bounds(table: type[KpiTable]) -> list[Json]:
+    """What bounds a count of rows that have a measure."""
+    counts = [column.figure for column in table.columns.values() if column.figure]
+    measures = list(dict.fromkeys(name for figure in counts for name in figure.rows.measures))
+    side = {"type": "number", "minimum": 0}
+    return [
+        {
+            "name": "at_least",
+            "in": "query",
+            "description": "Of a count: only rows whose measure is so many seconds or more.",
+            "schema": side,
+        },
+        {"name": "below", "in": "query", "description": "… is less than so many seconds.", "schema": side},
+        {
+            "name": "measure",
+            "in": "query",
+            "description": "The measure that bounds are of.",
+            "schema": {"type": "string", "enum": measures, "default": measures[0]},
+        },
+    ]
 
 
 def _audit_operation() -> Json:

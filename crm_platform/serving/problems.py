@@ -87,6 +87,10 @@ TOLD: Final[Mapping[str, tuple[str, str]]] = {
         N_("This address cannot be shown as asked"),
         N_("The days it asks for cannot be read. Choose them on a page."),
     ),
+    "bad_page": (
+        N_("This address cannot be shown as asked"),
+        N_("The rows behind the figure have no such page. Begin with the first."),
+    ),
     "no_such_figure": (
         N_("There is no such figure"),
         N_("It may have been of an earlier snapshot. Follow a figure's rows from its page."),
@@ -119,7 +123,7 @@ TOLD: Final[Mapping[str, tuple[str, str]]] = {
     ),
 }
 # People are told their message too: it says more than any words of the page could.
-_TELLING: Final = frozenset({"bad_range", "no_such_chart", "no_such_figure", "refused", "unavailable"})
+_TELLING: Final = frozenset({"bad_page", "bad_range", "no_such_chart", "no_such_figure", "refused", "unavailable"})
 # Under another name the server's own addresses lead nowhere.
 _LEADING_NOWHERE: Final = "wrong_host"
 

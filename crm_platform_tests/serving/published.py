@@ -130,9 +130,11 @@ class InProcess(httpx.BaseTransport):
         }
         body = request.read()
         sent: list[dict] = []
+        requests = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> dict:
-            return {"type": "http.request", "body": body, "more_body": False}
+            # Whoever listens on hears nothing more: the client stays.
+            return requests.pop() if requests else await asyncio.Future()
 
         async def send(message: dict) -> None:
             sent.append(message)

@@ -13,6 +13,7 @@ OPEN = Rows(
     joins="join core.chats as chats on chats.chat_id = r.chat_id",
     where="r.state = 'open'",
     extra={"last_inbound_at": "chats.last_inbound_at"},
+    measures={"waited_seconds": "{{ seconds_between('waiting_since', as_of) }}"},
 )
 
 

@@ -23,6 +23,10 @@ WAITS = Rows(
     # Translators: how long a wait goes on by now
     labels={"lasted": N_("Lasted so far")},
     lists=("state",),
+    measures={
+        "response_seconds": "response_seconds",
+        "business_response_seconds": "business_response_seconds",
+    },
 )
 OPT_OUTS = Rows(
     Messages,

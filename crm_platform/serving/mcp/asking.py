@@ -21,8 +21,8 @@ from crm_platform.receipts.keys import RANGE, named, nearest
 from crm_platform.receipts.receipt import jsonable
 from crm_platform.schemas import KpiTable, Type
 from crm_platform.serving.mcp.gives import Cell, Figure, Value
+from crm_platform.serving.pages.addresses import receipt_href
 from crm_platform.serving.pages.column_words import column_words
-from crm_platform.serving.pages.tiles import receipt_href
 from crm_platform.serving.queries import kpi_tables
 
 if TYPE_CHECKING:

@@ -50,9 +50,12 @@ def routes() -> list[BaseRoute]:
 
     def receipt(request: Request) -> Response:
         try:
-            return frame.behind(request)
+            is_export = request.url.path.endswith(".csv")
+            return frame.rows_csv(request) if is_export else frame.behind(request)
         except (InvalidRequest, NotFound) as problem:
             raise Refused(404, "no_such_figure", str(problem), hint="Follow a figure's rows from its page.") from None
+        except BadAddress as problem:
+            raise Refused(400, "bad_page", str(problem), hint="Follow a figure's rows from its page.") from None
 
     def found(request: Request) -> tuple[View, Chart]:
         name, chart = request.path_params["page"], request.path_params["chart"]
@@ -98,6 +101,7 @@ def routes() -> list[BaseRoute]:
         *(Route(f"/{name}", page) for name in BUILDS),
         Route("/figures", explain),
         Route("/receipt", receipt),
+        Route("/receipt.csv", receipt),
         Route("/chat", chat.reveal_chat),
         Route(NOTES, notes, methods=["GET"]),
         Route(NOTES, note, methods=["POST"]),

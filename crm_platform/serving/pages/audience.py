@@ -324,7 +324,11 @@ def _retention(view: View) -> Chart:
         ),
         rows=rows,
         drawing=HeatMap(
-            rows=names, columns=[str(month + 1) for month in range(months)], cells=list(lines.values()), row=height
+            rows=names,
+            columns=[str(month + 1) for month in range(months)],
+            cells=list(lines.values()),
+            row=height,
+            column="retention",
         )
         if lines
         else None,
@@ -380,7 +384,10 @@ def _lengths(view: View) -> Chart:
         view,
         "lengths",
         "conversations_daily",
-        (("one_reply_rate", one, "first"), (_over_10_share, many, "second")),
+        (
+            ("one_reply_rate", one, "first"),
+            (daily.Derived("over_10_messages", _over_10_share), many, "second"),
+        ),
         (
             ChartColumn("one_reply_rate", view._("Settled with one reply"), "rate"),
             ChartColumn("over_10_messages", view._("Over 10 messages"), "count"),

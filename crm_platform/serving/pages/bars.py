@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from crm_platform.serving.pages.svg import LETTER, Size, svg_element, svg_text
+from crm_platform.serving.pages.svg import LETTER, Link, Size, linked, no_link, svg_element, svg_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,15 @@ def _name(y: float, words: str, width: float) -> str:
 class BarChart:
     """Ranked bars from 0, one below the other; at least so many px apart, where there is room up to twice as many.
 
-    A narrow drawing has the name above its bar.
+    A narrow drawing has the name above its bar. `column`: of the chart's table, whose rows they stand for in their
+    order.
     """
 
     bars: Sequence[Bar]
+    column: str = ""
     row: int = 30
 
-    def svg(self, size: Size, label: str) -> str:
+    def svg(self, size: Size, label: str, link: Link = no_link) -> str:
         """Draw it as high as its bars ask for, few of them to fill the height; an empty text when there are none."""
         if not self.bars:
             return ""
@@ -62,9 +64,10 @@ class BarChart:
             parts.append(_name(y - 6, bar.name, width) if narrow else _name(middle + 4, bar.name, names - 8))
             long = room * min(1.0, (bar.value or 0) / most)
             box = f'x="{names:.1f}" y="{y:.1f}"'
-            parts.append(f'<rect class="track" data-row="{index}" {box} width="{room:.1f}" height="{thick}"/>')
+            drawn = f'<rect class="track" data-row="{index}" {box} width="{room:.1f}" height="{thick}"/>'
             if bar.value is not None:
-                parts.append(f'<rect class="bar {bar.look}" {box} width="{max(1.0, long):.1f}" height="{thick}"/>')
+                drawn += f'<rect class="bar {bar.look}" {box} width="{max(1.0, long):.1f}" height="{thick}"/>'
+            parts.append(linked(link(index, self.column) if bar.value is not None else "", drawn))
             if bar.low is not None and bar.high is not None:
                 low, high = names + room * min(1.0, bar.low / most), names + room * min(1.0, bar.high / most)
                 parts.append(
@@ -94,7 +97,8 @@ class Cell:
 class HeatMap:
     """Shade each cell in nine steps of one hue, from `low` to the largest value; strike through those that are thin.
 
-    A line may be shorter than there are columns. `row`: px of a line, where the height follows from them.
+    A line may be shorter than there are columns. `row`: px of a line, where the height follows from them. `column`: of
+    the chart's table, that the cells show.
     """
 
     rows: Sequence[str]
@@ -102,8 +106,9 @@ class HeatMap:
     cells: Sequence[Sequence[Cell | None]]
     low: float = 0.0
     row: int = 0
+    column: str = ""
 
-    def svg(self, size: Size, label: str) -> str:
+    def svg(self, size: Size, label: str, link: Link = no_link) -> str:
         """Draw it; an empty text when no cell has a value."""
         known = [cell for line in self.cells for cell in line if cell]
         if not known:
@@ -125,7 +130,8 @@ class HeatMap:
                 level = 0 if high <= self.low else min(8, int((cell.value - self.low) / (high - self.low) * 8.999))
                 shade = "none" if cell.is_plain else f"h{max(0, level)}"
                 look = f"heat {shade}{' thin' if cell.is_thin else ''}"
-                parts.append(f'<rect class="{look}" data-row="{cell.row}" {box}/>')
+                drawn = f'<rect class="{look}" data-row="{cell.row}" {box}/>'
+                parts.append(linked(link(cell.row, self.column), drawn))
                 fits = next((text for text in cell.texts if len(text) * LETTER + 6 <= wide), "")
                 if fits:
                     parts.append(svg_text(x + wide / 2, y + tall / 2 + 4, fits, f"in {shade}", "middle"))

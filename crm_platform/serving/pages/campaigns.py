@@ -201,6 +201,7 @@ def _funnel(view: View, sums: campaign_tiles.Sums, *, is_empty: bool) -> Chart:
         )
         for number, row in enumerate(told)
     ]
+    every = view.csv_href("campaigns")
     return Chart(
         name="funnel",
         title=view._("How far do campaigns get?"),
@@ -219,6 +220,8 @@ def _funnel(view: View, sums: campaign_tiles.Sums, *, is_empty: bool) -> Chart:
             ChartColumn("share", view._("Share"), "rate"),
         ),
         rows=told,
+        # Campaigns are rows themselves: the ranking has them all.
+        addresses=[every] * len(told) if view.may(every) else (),
         drawing=BarChart(bars=bars, row=48) if told[0]["people"] else None,
     )
 

@@ -7,18 +7,24 @@ trends.py, bars.py), which charts a page has (executive.py and its like).
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Final, Literal
+from urllib.parse import quote_plus, urlencode
 
 from crm_platform.languages import Language
 from crm_platform.publish.csv_writer import csv_document
+from crm_platform.receipts import figure_columns
+from crm_platform.schemas import KpiTable
 from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages.addresses import Pairs, key_name
 from crm_platform.serving.pages.bars import BarChart, Cell, HeatMap
 from crm_platform.serving.pages.column_words import ABSENT_WORDS
 from crm_platform.serving.pages.svg import Size
 from crm_platform.serving.pages.trends import ColumnChart, Flag, LineChart
+from crm_platform.tables import TABLES
 
 Drawing = LineChart | ColumnChart | BarChart | HeatMap
 CellKind = Literal[
@@ -79,7 +85,8 @@ class Chart:
 
     `table`: the published table its rows stand in by `key`; `drawing`: None where there is nothing to draw; `span`:
     columns of the grid it takes; `height`: px; `description`: what is said of the drawing to who cannot see it, where
-    that is not the subtitle; `nothing`: what is said where there is nothing to draw.
+    that is not the subtitle; `nothing`: what is said where there is nothing to draw; `addresses`: of the rows behind
+    each of its rows, where these are no rows of a KPI table.
     """
 
     name: str
@@ -99,6 +106,7 @@ class Chart:
     attributes: dict[str, str] = field(default_factory=dict)
     keys: Sequence[tuple[str, str]] = ()  # a legend: class and word
     table_only: bool = False
+    addresses: Sequence[str] = ()
     chosen: tuple[int, int] | None = None  # numbers of the first and last row of the chosen days, where there are more
 
     @property
@@ -124,19 +132,45 @@ class Chart:
         """What is said of the drawing to who cannot see it."""
         return f"{self.title}{'' if self.title.endswith('?') else '.'} {self.description or self.subtitle}"
 
-    @property
-    def wide(self) -> str:
-        """Draw it for its columns of the grid."""
-        return self.drawing.svg(Size(WIDTHS[self.span], self.height), self.label) if self.drawing else ""
+    def wide(self, kept: Pairs = ()) -> str:
+        """Draw it for its columns of the grid, its shapes linked to the rows behind them. `kept`: what links keep."""
+        size, link = Size(WIDTHS[self.span], self.height), functools.partial(self.href, kept=urlencode(kept))
+        return self.drawing.svg(size, self.label, link) if self.drawing else ""
 
-    @property
     def narrow(self) -> str:
-        """Draw it for a phone."""
+        """Draw it for a phone. A finger finds the links in the tip, beside the numbers (static/rows.js)."""
         return self.drawing.svg(Size(NARROW, min(self.height, 220)), self.label) if self.drawing else ""
 
     def key_of(self, row: dict[str, Any]) -> str:
         """The key of a row as `data-key` says it."""
         return ",".join(f"{name}={plain(row.get(name))}" for name in self.key)
+
+    def has_rows(self, column: str) -> bool:
+        """Whether there are rows behind the figures of a column."""
+        return bool(self.addresses) or (self.how == "cell" and column in _figures(self.table))
+
+    def is_linked_late(self, column: str) -> bool:
+        """Whether the script makes the figures of a column links, when the table is opened: there may be hundreds."""
+        return self.has_rows(column) and not self.table_only and not self.addresses
+
+    def leading(self, kept: Pairs) -> dict[str, str]:
+        """What the script needs for that, as attributes of the table. `kept`: what links keep."""
+        if not any(self.is_linked_late(column.name) for column in self.columns):
+            return {}
+        told = {"data-keys": " ".join(map(key_name, TABLES[self.table].key)), "data-kept": urlencode(kept)}
+        return {name: value for name, value in told.items() if value}
+
+    def href(self, number: int, column: str, *, kept: str = "") -> str:
+        """Address of the rows behind a figure; empty where there is none. `kept`: what it keeps, as a query."""
+        if self.addresses:
+            return self.addresses[number]
+        if not self.has_rows(column):
+            return ""
+        # Not by urlencode: a page has hundreds of them.
+        row, key = self.rows[number], TABLES[self.table].key
+        parts = [f"table={self.table.removeprefix('kpi.')}", f"column={column}"]
+        parts += [f"{key_name(name)}={quote_plus(plain(row[name]))}" for name in key]
+        return "/receipt?" + "&".join([*parts, kept] if kept else parts)
 
     def bar(self, column: ChartColumn, row: dict[str, Any]) -> str:
         """Draw a cell's bar, 72 by 8 px; of one that is longer than its column's longest, grey and cut off."""
@@ -149,9 +183,16 @@ class Chart:
             f'<rect class="bar {"third" if cut else "first"}" width="{max(0, width):.1f}" height="8"/>{cut}</svg>'
         )
 
-    def body(self, language: Language) -> str:
-        """Its rows as HTML. A cell whose words do not tell the value exactly carries it in `data-value`."""
-        lines = []
+    def body(self, language: Language, kept: Pairs = ()) -> str:
+        """Its rows as HTML. A cell whose words do not tell the value exactly carries it in `data-value`.
+
+        Figures are links, but for those that the script makes such (static/rows.js).
+        """
+        lines, keeps = [], urlencode(kept)
+        leads = [
+            number > 0 and self.has_rows(one.name) and not self.is_linked_late(one.name)
+            for number, one in enumerate(self.columns)
+        ]
         for index, row in enumerate(self.rows):
             states = ["provisional"] if row.get("is_provisional") else []
             if self.chosen and self.chosen[0] <= index <= self.chosen[1]:
@@ -171,6 +212,8 @@ class Chart:
                     # Somebody's words: they may run from right to left, and be too long for the cell.
                     shown = f"<bdi>{shown}</bdi>"
                     told += f' title="{escape(words)}"' if len(words) > _ROOM else ""
+                if leads[number] and value is not None:
+                    shown = f'<a href="{escape(self.href(index, column.name, kept=keeps))}">{shown}</a>'
                 cells.append(f"<{tag}{told}>{bar}{shown}</{tag}>")
             lines.append("".join([*cells, "</tr>"]))
         return "\n".join(lines)
@@ -197,7 +240,15 @@ def week_map(language: Language, rows: Sequence[dict[str, Any]], column: str, *,
         columns=[f"{hour:02d}" for hour in shown],
         cells=[[cell(weekday, hour) for hour in shown] for weekday in range(7)],
         low=low,
+        column=column,
     )
+
+
+@functools.cache
+def _figures(table: str) -> frozenset[str]:
+    """Columns of a table that have rows behind them."""
+    declared = TABLES.get(table)
+    return frozenset(figure_columns(declared)) if declared and issubclass(declared, KpiTable) else frozenset()
 
 
 def label(language: Language, value: str) -> str:

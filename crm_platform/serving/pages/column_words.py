@@ -41,6 +41,16 @@ VALUE_WORDS: Final[Mapping[str, Mapping[str, Words]]] = {
         "campaign": N_("after a campaign"),
         "organic": N_("of their own accord"),
     },
+    "direction": {
+        # Translators: by whom a message was written
+        "inbound": N_("the customer"),
+        "outbound": N_("us"),
+    },
+    "kind": {
+        # Translators: what an agent did
+        "reply": N_("a reply"),
+        "resolution": N_("a chat resolved"),
+    },
     "dimension": {
         # Translators: by what figures of support are told apart
         "agent": N_("by agent"),

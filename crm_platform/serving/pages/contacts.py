@@ -149,7 +149,7 @@ def monthly(view: View) -> Chart:
         rows=months,
         drawing=ColumnChart(
             names=[numbers.month(view.language, one["month"], year=False) for one in months],
-            stacks=[Line(view._("contacts"), [one["closing"] for one in months])],
+            stacks=[Line(view._("contacts"), [one["closing"] for one in months], column="closing")],
             words=partial(numbers.short_count, view.language),
             labels=["" if rate is None else view.language.number(rate * 100, "+.1f") for rate in growth],
             open_from=next((number for number, one in enumerate(months) if one["is_partial"]), None),
@@ -242,6 +242,6 @@ def _ranked(
             ChartColumn("active_30d", view._("Active in 30 d"), "count"),
         ),
         rows=ordered,
-        drawing=BarChart(bars=bars),
+        drawing=BarChart(bars=bars, column="contacts"),
         **chart,
     )

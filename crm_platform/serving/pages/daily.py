@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from crm_platform.serving.pages import day_notes, numbers
 from crm_platform.serving.pages.chart import Chart, ChartColumn
@@ -18,7 +18,15 @@ from crm_platform.serving.pages.published import Row
 from crm_platform.serving.pages.trends import ColumnChart, Line, LineChart, NumberFormat, Rule
 from crm_platform.serving.pages.view import View
 
-Series = tuple[str | Callable[[Row], float | None], str, str]
+
+class Derived(NamedTuple):
+    """What follows from a row of a daily table. `of`: the column whose rows are behind it."""
+
+    of: str
+    value: Callable[[Row], float | None]
+
+
+Series = tuple[str | Derived, str, str]
 """A column of a daily table, or what follows from its row; its name in words, its class in the style sheet."""
 
 LEAST_DAYS = 28  # a trend by day draws at least four weeks; the chosen days are shaded
@@ -90,7 +98,9 @@ def daily_columns(
 
 def _lines(rows: Sequence[Row], series: Sequence[Series]) -> list[Line]:
     return [
-        Line(said, [column(row) if callable(column) else row.get(column) for row in rows], look)
+        Line(said, [column.value(row) for row in rows], look, column.of)
+        if isinstance(column, Derived)
+        else Line(said, [row.get(column) for row in rows], look, column)
         for column, said, look in series
     ]
 
@@ -211,7 +221,7 @@ def opt_outs(view: View, *, why: str = "", **chart: Any) -> Chart:  # noqa: ANN4
         view,
         "opt_outs",
         "opt_outs_daily",
-        (("after_campaign", after, "second"), (_other_opt_outs, others, "third")),
+        (("after_campaign", after, "second"), (Derived("opt_outs", _other_opt_outs), others, "third")),
         (
             ChartColumn("opt_outs", view._("Opt-outs"), "count"),
             ChartColumn("after_campaign", view._("Opt-outs after a campaign"), "count"),

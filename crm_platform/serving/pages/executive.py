@@ -125,8 +125,10 @@ def _engagement(view: View) -> Chart:
         drawing=LineChart(
             days=[one["month"] for one in months],
             lines=[
-                Line(view._("read"), [one["read_per_delivered"] for one in months], "first"),
-                Line(view._("replied"), [one["reply_per_delivered"] for one in months], "second"),
+                Line(view._("read"), [one["read_per_delivered"] for one in months], "first", "read_per_delivered"),
+                Line(
+                    view._("replied"), [one["reply_per_delivered"] for one in months], "second", "reply_per_delivered"
+                ),
             ],
             words=numbers.axis_percent,
             day_words=lambda day: numbers.month(view.language, day, year=False),

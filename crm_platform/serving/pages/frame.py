@@ -18,9 +18,9 @@ from babel import negotiate_locale
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
-from crm_platform.errors import GiveUp
+from crm_platform.errors import GiveUp, NotFound
 from crm_platform.languages import N_, NP_, Language, Words, languages
 from crm_platform.receipts.narrowed import Narrowing
 from crm_platform.serving.caching import Kept, KeptAnswer
@@ -29,7 +29,7 @@ from crm_platform.serving.pages.costs import stamp
 from crm_platform.serving.pages.filters import menus, read_narrowing
 from crm_platform.serving.pages.period import BASES, BadAddress, read_period
 from crm_platform.serving.pages.published import PublishedFigures
-from crm_platform.serving.pages.receipt import behind, without_key
+from crm_platform.serving.pages.receipt import asked_rows, behind, rows_csv
 from crm_platform.serving.pages.tiles import SEEN_WORDS
 from crm_platform.serving.pages.view import NOW, Build, Content, Notice, Status, Theme, View, narrowed
 from crm_platform.serving.pauses import Pauses
@@ -156,7 +156,7 @@ class Frame:
         )
         try:
             period = read_period(dict(query), today=published.today)
-            narrowing = read_narrowing(query if page != "receipt" else without_key(query), published)
+            narrowing = read_narrowing(query if page != "receipt" else asked_rows(query).kept, published)
         except BadAddress as problem:
             period = read_period({}, today=published.today)
             return make(published=published, period=period, notice=_told(problem, language_of(request)))
@@ -215,13 +215,25 @@ class Frame:
         return _html(request, packed)
 
     def behind(self, request: Request) -> Response:
-        """Answer the page behind a figure. Raises NotFound and InvalidRequest for a figure that is not there."""
+        """Answer the page behind a figure.
+
+        Raises NotFound and InvalidRequest for a figure that is not there, BadAddress for a page of its rows.
+        """
         published, broken = self.published(request)
         if published is None:
             return _without_figures(request, page="receipt", broken=broken)
         view = self.view(request, published, page="receipt")
         status = self._status(view, broken)
         return HTMLResponse(_filled("receipt.html", view, status=status, broken=broken, behind=behind(view)))
+
+    def rows_csv(self, request: Request) -> Response:
+        """Answer all rows behind a figure as CSV. Raises as `behind` does, and NotFound before the first snapshot."""
+        published, _ = self.published(request)
+        if published is None:
+            raise NotFound("nothing is published yet")
+        file, parts = rows_csv(self.view(request, published, page="receipt"))
+        headers = {"Content-Disposition": f'attachment; filename="{file}"'}
+        return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)
 
     def _status(self, view: View, broken: str) -> Status:
         return view.status(broken=broken, pause=self._pauses.now(view.settings, now=view.now))

@@ -156,7 +156,7 @@ class PublishedFigures:
     def bands(
         self, table: str, column: str, measure: str, edges: Sequence[float], period: Period | None = None
     ) -> list[int]:
-        """A count by a measure of its rows, in the words of the templates: below each edge, and one beyond.
+        """A count by a measure of its rows: below each edge, and one beyond.
 
         Over a range of days, or over those of the table's one row.
         """
@@ -166,7 +166,8 @@ class PublishedFigures:
         line = asked.lineage(declared, column)
         assert line is not None, f"{table}.{column} declares no rows"
         behind = asked.over(line, *period.span) if period else asked.behind(line, asked.own(declared, {}))
-        cases = " ".join(f"when {asked.expand(measure)} < {edge} then {n}" for n, edge in enumerate(edges))
+        expression = asked.expand(line.figure.rows.measures[measure])
+        cases = " ".join(f"when {expression} < {edge} then {n}" for n, edge in enumerate(edges))
         band = f"case {cases} else {len(edges)} end"
         counts = self.remembered(
             (behind.behind, *behind.parameters.values(), band), lambda: asked.value_by(behind, band)

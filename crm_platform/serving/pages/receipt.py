@@ -1,47 +1,44 @@
 """The page behind a figure: its definition, the rows and requests it came from, and why it moved.
 
 What belongs here: reading which figure is asked for, and writing its receipt for people. What does not: finding it
-(receipts/), the same for programs (kpi_api.py).
+(receipts/), which columns of its rows people read (rows.py), the same for programs (kpi_api.py).
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from crm_platform.languages import N_
-from crm_platform.receipts import Movement, Receipt, moved_since, receipt
+from crm_platform.errors import NotFound
+from crm_platform.languages import N_, Words
+from crm_platform.publish.csv_writer import csv_parts
+from crm_platform.receipts import Movement, Receipt, listing, moved_since, receipt
+from crm_platform.receipts.bounds import NAMES as BOUNDS
+from crm_platform.receipts.keys import find_kpi
 from crm_platform.receipts.reasons import REASONS
-from crm_platform.schemas import Column, Type
-from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.chart import country, label, yes_or_no
-from crm_platform.serving.pages.column_words import VALUE_WORDS, column_words
-from crm_platform.serving.pages.published import short
-from crm_platform.serving.pages.tiles import TILES, TileWords, receipt_href
-from crm_platform.serving.pages.view import KEPT
+from crm_platform.schemas import Column
+from crm_platform.serving.pages.addresses import AskedRows, Pairs, read_receipt
+from crm_platform.serving.pages.column_words import column_words
+from crm_platform.serving.pages.period import BadAddress
+from crm_platform.serving.pages.rows import Readable, RowCell, cell
+from crm_platform.serving.pages.tiles import TILES, TileWords
 from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
     from crm_platform.serving.pages.view import View
 
-ROWS: Final = 50
-"""So many rows the page lists; the API gives all."""
+PAGE_ROWS: Final = 50
+_MOVED_ROWS: Final = 50
 
-# When a row behind a figure began: it stands first, also where it does not decide the figure.
-_BEGAN: Final[Mapping[str, str]] = {
-    "core.response_waits": "waiting_since",
-    "core.conversations": "started_at",
-    "core.messages": "timestamp",
-    "core.work": "done_at",
-    "core.assignments": "assigned_at",
-    "core.campaigns": "sent_at",
-    "kpi.campaign_performance": "sent_at",
-}
+# Parts of a key that are said in words of their own.
+_SAID: Final = frozenset({"window_days", "day_from", "day_to", *BOUNDS})
 _PREVIOUS: Final = "_previous"
+_DIGITS: Final = 9  # of a page's number
 # Why a figure moved, for people: shorter than what programs are told.
 REASON_WORDS: Final[Mapping[str, str]] = {
     # Translators: why a figure has another value than in an earlier snapshot
@@ -60,10 +57,26 @@ REASON_WORDS: Final[Mapping[str, str]] = {
     "time": N_("time passed, and nothing new came"),
     "other": N_("rows differ for a reason that the two snapshots do not tell"),
 }
-# Columns of no published table: they are made for a receipt.
-_SECONDS: Final = frozenset({"lasted"})
-_WEEKDAYS: Final = frozenset({"weekday", "cell_weekday"})
-_HOURS: Final = frozenset({"hour", "cell_hour"})
+
+
+@dataclass(frozen=True, slots=True)
+class RowsPage:
+    """One page of the rows behind a figure.
+
+    `headings`, `rows`: what people read of them; `first`, `last`: numbers of the first and last row shown, of `count`;
+    `told`: their order in words; `before`, `after`: addresses of the pages around it, `csv` of all rows, empty where
+    there is none.
+    """
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[RowCell]]
+    first: int
+    last: int
+    count: int
+    told: Words
+    before: str
+    after: str
+    csv: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +84,10 @@ class ReceiptPage:
     """What the page shows, in the reader's words.
 
     `name`: of the figure; `of`: which of its kind, empty where there is one; `amount`: its value; `meaning`: its
-    definition, empty where only the English one of the tables exists. `made_of`: how many rows; `columns`, `rows`: the
-    rows behind it; `taken`: words and address of each figure it is taken from; `was`: its earlier value, and `reasons`:
-    why it moved since; `api`: the address of the same for programs; `command`: names the chats behind it, for whoever
-    may, empty where there are none.
+    definition, empty where only the English one of the tables exists. `made_of`: how many rows; `page`: those of them
+    that are shown, None where no lineage is declared; `was`: its earlier value, and `reasons`: why it moved since;
+    `api`: the address of the same for programs; `command`: names the chats behind it, for whoever may, empty where
+    there are none.
     """
 
     receipt: Receipt
@@ -83,62 +96,98 @@ class ReceiptPage:
     amount: str
     meaning: str
     made_of: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    taken: tuple[tuple[str, str], ...]
+    page: RowsPage | None
     was: str
     reasons: tuple[str, ...]
     api: str
     command: str
 
 
-def without_key(query: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """What an address says besides which figure it asks for: a table's own key may be called as a filter is."""
-    table = TABLES.get("kpi." + dict(query).get("table", "").removeprefix("kpi."))
-    return [(name, value) for name, value in query if table is None or name not in table.key]
-
-
 def behind(view: View) -> ReceiptPage:
-    """What `/receipt?table=…&column=…&<key>=…` asks for. Raises NotFound and InvalidRequest."""
-    opened = view.published.opened
-    kept = {name for name, _ in without_key(view.query) if name in KEPT}
-    asked = {name: value for name, value in view.query if name not in kept}
-    table, column = asked.pop("table", ""), asked.pop("column", "")
-    found = receipt(opened, table, asked, column, limit=ROWS)
+    """What `/receipt?table=…&column=…&<key>=…&page=…` asks for.
+
+    Raises NotFound and InvalidRequest for a figure that is not there, BadAddress for a page.
+    """
+    opened, asked = view.published.opened, asked_rows(view.query)
+    found = receipt(opened, asked.table, asked.key, asked.column, limit=0)
     # Of some contacts or agents alone no earlier value is kept.
     movement = (
-        None if view.published.narrowing else moved_since(view.settings, opened, table, asked, column, limit=ROWS)
+        None
+        if view.published.narrowing
+        else moved_since(view.settings, opened, asked.table, asked.key, asked.column, limit=_MOVED_ROWS)
     )
-    # People look for when and how long; ids, which tell rows apart, come last.
-    began = _BEGAN.get(found.source or "")
-    used = [name for name in found.used if name not in found.row_key]
-    columns = tuple(dict.fromkeys([*([began] if began else []), *used, *found.row_key]))
-    tile = tile_of(found.table, column)
-    unit = TABLES[found.table].columns[column]
+    tile = tile_of(found.table, asked.column)
+    unit = TABLES[found.table].columns[asked.column]
     return ReceiptPage(
         receipt=found,
-        name=figure_name(view, found.table, column),
+        name=figure_name(view, found.table, asked.column),
         of=_key(view, found.key),
-        amount=_cell(view, column, unit, found.value),
+        amount=cell(view, asked.column, unit, found.value),
         meaning=view.meaning(tile) if tile else "",
         made_of=view.ngettext(*TABLES[found.source].row_words, found.row_count) if found.source else "",
-        columns=tuple(view._(column_words(name)) for name in columns),
-        rows=tuple(
-            tuple(_cell(view, name, _declared(found.source, name), row[name]) for name in columns)
-            for row in _with_beginnings(view, found, began)
-        ),
-        taken=tuple(
-            (
-                " · ".join(filter(None, [figure_name(view, one.table, one.column), _key(view, one.key)])),
-                receipt_href(one.table, one.column, one.key),
-            )
-            for one in found.taken_from
-        ),
+        page=_rows_page(view, asked, found),
         was=_was(view, movement, unit),
         reasons=tuple(_reasons(view, movement)),
         api=f"/api/v1/kpis/{found.table.removeprefix('kpi.')}/receipt?"
-        + urlencode({"column": column, **{name: str(part) for name, part in found.key.items()}}),
+        + urlencode({"column": asked.column, **{name: str(part) for name, part in found.key.items()}}),
         command=_naming(found) if "chat_id" in found.row_key else "",
+    )
+
+
+def rows_csv(view: View) -> tuple[str, Iterator[str]]:
+    """All rows behind a figure as CSV: the name of the file, and its text in parts. Raises as `behind` does.
+
+    Published names and plain values: what people read of a row, and what names it.
+    """
+    asked = asked_rows(view.query)
+    found = listing(view.published.opened, asked.table, asked.key, asked.column)
+    # Before the first part is sent, a figure that is not there is refused.
+    receipt(view.published.opened, asked.table, asked.key, asked.column, limit=0)
+    if found is None:
+        raise NotFound(f"{asked.table}.{asked.column} declares no rows")
+    read = Readable.of(found)
+    names = list(dict.fromkeys([*read.columns, *found.line.key]))
+    named = "-".join([asked.table.removeprefix("kpi."), asked.column, *asked.key.values()])
+    file = "".join(one if (one.isalnum() and one.isascii()) or one in "-_" else "_" for one in named)
+    return f"{file}.csv", csv_parts(names, found.all(names, order=read.order))
+
+
+def asked_rows(query: Pairs) -> AskedRows:
+    """Read an address of this page."""
+    table = dict(query).get("table", "")
+    key: Sequence[str] = ()
+    with contextlib.suppress(NotFound):  # said when the figure is asked for
+        key = find_kpi(table).key
+    return read_receipt(query, key=key)
+
+
+def _rows_page(view: View, asked: AskedRows, found: Receipt) -> RowsPage | None:
+    rows = listing(view.published.opened, asked.table, asked.key, asked.column)
+    if rows is None:
+        return None
+    last_page = max(1, -(-found.row_count // PAGE_ROWS))
+    number = int(asked.page) if asked.page.isdecimal() and len(asked.page) < _DIGITS else 0
+    if asked.page and not 1 <= number <= last_page:
+        raise BadAddress(
+            N_("page={name} is not there: the rows behind this figure fill pages 1 to {last}"),
+            name=asked.page[:30],
+            last=last_page,
+        )
+    number = number or 1
+    read = Readable.of(rows)
+    offset = (number - 1) * PAGE_ROWS
+    needed = list(dict.fromkeys([*read.columns, *rows.line.key]))
+    listed = rows.page(needed, order=read.order, offset=offset, limit=PAGE_ROWS)
+    return RowsPage(
+        headings=read.headings(view),
+        rows=[read.cells(view, row) for row in listed],
+        first=offset + 1,
+        last=offset + len(listed),
+        count=found.row_count,
+        told=read.told,
+        before=view.href(page=number - 1) if number > 1 else "",
+        after=view.href(page=number + 1) if number < last_page else "",
+        csv=view.href("/receipt.csv", drop=("page",)),
     )
 
 
@@ -161,28 +210,10 @@ def figure_name(view: View, table: str, column: str) -> str:
     return view._("{name}, the time before", name=name) if bare != column else name
 
 
-def _with_beginnings(view: View, found: Receipt, began: str | None) -> list[Mapping[str, object]]:
-    """The rows behind a figure that are listed, each with when it began."""
-    if began is None or began in found.used or not found.rows:
-        return list(found.rows)
-    names = ", ".join(found.row_key)
-    each = ", ".join(f"({', '.join('?' for _ in found.row_key)})" for _ in found.rows)
-    asked = view.published.opened.rows(
-        f"select {names}, {began} from {found.source} where ({names}) in ({each})",
-        [row[name] for row in found.rows for name in found.row_key],
-    )
-    known = {tuple(row[name] for name in found.row_key): row[began] for row in asked}
-    return [{**row, began: known.get(tuple(row[name] for name in found.row_key))} for row in found.rows]
-
-
-def _declared(source: str | None, name: str) -> Column | None:
-    return TABLES[source].columns.get(name) if source else None
-
-
 def _was(view: View, movement: Movement | None, unit: Column) -> str:
     if movement is None or not movement.has_moved:
         return ""
-    value = _cell(view, movement.column, unit, movement.then)
+    value = cell(view, movement.column, unit, movement.then)
     return view._("It was {value} as of {time}.", value=value, time=view.time(movement.earlier_as_of))
 
 
@@ -198,50 +229,23 @@ def _reasons(view: View, movement: Movement | None) -> list[str]:
 
 def _key(view: View, key: Mapping[str, object]) -> str:
     """Which of the table's figures it is: the day, the agent, the campaign by its name."""
-    first, after = key.get("day_from"), key.get("day_to")
+    first, after, days = key.get("day_from"), key.get("day_to"), []
     if isinstance(first, dt.date) and isinstance(after, dt.date):
         last = after - dt.timedelta(days=1)
         one, other = view.day(first), view.day(last)
-        return one if first == last else view._("{from_} to {to}", from_=one, to=other)
+        days = [one if first == last else view._("{from_} to {to}", from_=one, to=other)]
     # A value of a dimension reads as one of the column that the dimension is named after.
     names = {"value": {"country": "region"}.get(str(key.get("dimension")), str(key.get("dimension", "value")))}
-    parts = [_cell(view, names.get(name, name), None, part) for name, part in key.items() if name != "window_days"]
+    parts = [cell(view, names.get(name, name), None, part) for name, part in key.items() if name not in _SAID]
     if "window_days" in key:
         parts.append(view.ngettext("last full day", "last {n} full days", int(str(key["window_days"]))))
-    return " · ".join(parts)
+    bounds = [_between(view, key)] if "measure" in key else []
+    return " · ".join([*days, *parts, *bounds])
 
 
-def _cell(view: View, name: str, column: Column | None, value: object) -> str:
-    """A value as people write it: local time, durations, shares, yes and no, words for what the tables abbreviate."""
-    if value is None:
-        return numbers.NONE
-    if isinstance(value, dt.datetime):
-        return view.time(value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value, seconds=True)
-    if isinstance(value, dt.date):
-        return numbers.month(view.language, value) if name == "month" else numbers.day(view.language, value, year=True)
-    if isinstance(value, bool):
-        return yes_or_no(view.language, is_so=value)
-    if name == "campaign_id":
-        return view.published.campaign_names.get(str(value)) or str(value)
-    if name == "region":
-        return country(view.language, str(value))
-    if isinstance(value, str):
-        words = VALUE_WORDS.get(name, {}).get(value)
-        return view._(words) if words else label(view.language, short(value))
-    if isinstance(value, int | float):
-        return _number(view, name, column, value)
-    return str(value)
-
-
-def _number(view: View, name: str, column: Column | None, value: float) -> str:
-    if name in _WEEKDAYS:
-        return view.language.weekday(int(value))
-    if name in _HOURS:
-        return f"{int(value):02d}:00"
-    if name in _SECONDS or (column is not None and column.unit == "s"):
-        return view.duration(value)
-    if column is not None and column.is_share:
-        return view.percent(value)
-    if column is not None and column.type is Type.FLOAT:
-        return numbers.value(view.language, "gap", value)  # percentage points: no other float has a unit
-    return view.count(value)
+def _between(view: View, key: Mapping[str, object]) -> str:
+    """The bounds of a measure, as the bars of a spread are called."""
+    low, high = (None if key.get(side) is None else view.duration(float(str(key[side]))) for side in BOUNDS[1:])
+    if low is None:
+        return view._("< {high}", high=high)
+    return view._("> {low}", low=low) if high is None else f"{low} – {high}"

@@ -11,6 +11,7 @@ import itertools
 from typing import Final
 
 from crm_platform.serving.pages import daily, later, leaderboard, numbers, promise, replies, workload
+from crm_platform.serving.pages.addresses import band_hrefs, receipt_href
 from crm_platform.serving.pages.bars import Bar, BarChart
 from crm_platform.serving.pages.chart import Chart, ChartColumn, week_map
 from crm_platform.serving.pages.hours import Hours, choices, read_hours
@@ -127,6 +128,12 @@ def _spread(view: View, hours: Hours) -> Chart:
     names = [*_bands(view, edges), view.pgettext("waits", "missed")]
     looks = [*("first" if edge <= target else "third" for edge in edges), "third", "second"]
     rows = [{"band": name, "conversations": count} for name, count in zip(names, counts, strict=True)]
+    table, (first, after) = "kpi.response_times_daily", view.period.span
+    days = {"day_from": first, "day_to": after}
+    addresses = [
+        *band_hrefs(table, "first_answered_waits", days, edges, measure=measure, kept=view.kept),
+        receipt_href(table, "missed_waits", days, view.kept),
+    ]
     bars = [
         Bar(name, count, view.count(count), look=look) for name, count, look in zip(names, counts, looks, strict=True)
     ]
@@ -152,6 +159,7 @@ def _spread(view: View, hours: Hours) -> Chart:
             ("third", view._("later")),
             ("second", view.pgettext("waits", "missed")),
         ),
+        addresses=addresses,
         drawing=BarChart(bars=bars, row=26) if any(counts) else None,
     )
 
@@ -227,8 +235,7 @@ def _backlog(view: View, hours: Hours) -> Chart:
 
 
 def _ages(view: View, hours: Hours) -> Chart:
-    age = "{{ seconds_between('waiting_since', as_of) }}"
-    counts = view.published.bands("backlog_now", "open_waits", age, _AGES)
+    counts = view.published.bands("backlog_now", "open_waits", "waited_seconds", _AGES)
     names = _bands(view, _AGES)
     bars = [
         Bar(name, count, view.count(count), look="first" if number < 5 else "second")
@@ -249,6 +256,7 @@ def _ages(view: View, hours: Hours) -> Chart:
         key=("band",),
         columns=(ChartColumn("band", view._("Time"), "text"), ChartColumn("chats", view._("Chats"), "count")),
         rows=[{"band": name, "chats": count} for name, count in zip(names, counts, strict=True)],
+        addresses=band_hrefs("kpi.backlog_now", "open_waits", {}, _AGES, measure="waited_seconds", kept=view.kept),
         drawing=BarChart(bars=bars) if any(counts) else None,
     )
 

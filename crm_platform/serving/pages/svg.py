@@ -10,14 +10,20 @@ ms.
 
 Shapes that stand for a row of the chart's table carry `data-row`; a chart by day carries `data-x0`, `data-step` and
 `data-rows` instead, so that the pointer and the keys find the nearest day (static/pages.js).
+
+A shape that stands for a figure is a link to the rows behind it. It is no tab stop: a chart has hundreds, and the same
+figures are links in its table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
+
+Link = Callable[[int, str], str]
+"""Address of the rows behind a figure, by the number of its row and its column; empty where there is none."""
 
 LETTER: Final = 6.5  # px: mean width of a character at 12 px
 
@@ -36,11 +42,24 @@ class Size:
 
 
 def svg_element(size: Size, label: str, parts: Sequence[str], attributes: str = "") -> str:
-    """Put parts into a drawing's element. `label`: what is said of it to who cannot see it."""
+    """Put parts into a drawing's element. `label`: what is said of it to who cannot see it; links say nothing more."""
+    drawn = "".join(parts)
+    if "<a " in drawn:
+        drawn = f'<g aria-hidden="true">{drawn}</g>'
     return (
         f'<svg class="chart" viewBox="0 0 {size.width} {size.height}" width="{size.width}" height="{size.height}" '
-        f'role="img" aria-label="{escape(label)}"{attributes}>{"".join(parts)}</svg>'
+        f'role="img" aria-label="{escape(label)}"{attributes}>{drawn}</svg>'
     )
+
+
+def no_link(_row: int, _column: str) -> str:
+    """Of a drawing whose shapes lead nowhere."""
+    return ""
+
+
+def linked(href: str, shape: str) -> str:
+    """Make a shape a link; without an address it stays what it is."""
+    return f'<a href="{escape(href)}" tabindex="-1">{shape}</a>' if href else shape
 
 
 def svg_text(x: float, y: float, words: str, look: str = "", anchor: str = "start") -> str:

@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import urlencode
 
 from crm_platform.languages import N_, Words
 from crm_platform.schemas import WELL_COVERED
@@ -242,8 +241,3 @@ def _declared(table: str, column: str) -> tuple[numbers.Kind, Good]:
     assert declared.figure is not None, f"{table}.{column} declares no rows"
     kind: numbers.Kind = "seconds" if declared.unit == "s" else "rate" if declared.is_share else "count"
     return kind, declared.figure.good
-
-
-def receipt_href(table: str, column: str, key: Mapping[str, object]) -> str:
-    """Address of a figure's page."""
-    return "/receipt?" + urlencode({"table": table, "column": column, **{name: str(key[name]) for name in key}})

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Final, Literal
 
-from crm_platform.serving.pages.svg import LETTER, Size, svg_element, svg_text
+from crm_platform.serving.pages.svg import LETTER, Link, Size, linked, no_link, svg_element, svg_text
 
 NumberFormat = Callable[[float], str]
 
@@ -23,11 +23,15 @@ _TIME_TICKS: Final = (1, 10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86_400, 3 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line by day: a value for each, None where there is none. `look`: its class in the style sheet."""
+    """A line by day: a value for each, None where there is none.
+
+    `look`: its class in the style sheet; `column`: of the chart's table, whose rows the days are.
+    """
 
     name: str
     values: Sequence[float | None]
     look: str = "first"
+    column: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,7 @@ class LineChart:
     top: float | None = None
     flags: Mapping[int, Flag] = field(default_factory=dict)
 
-    def svg(self, size: Size, label: str) -> str:
+    def svg(self, size: Size, label: str, link: Link = no_link) -> str:
         """Draw it; an empty text when there is nothing to draw."""
         ticks = self._ticks()
         if not ticks:
@@ -197,6 +201,8 @@ class LineChart:
         for line in reversed(self.lines):
             parts += _one_line(line, plane, x, open_from=self.open_from)
         parts += self._names(plane, self._rule_names(size))
+        for line in reversed(self.lines):
+            parts += _points(line, plane, x, link)
         pointer = f' data-x0="{x(0):.1f}" data-step="{step:.3f}" data-rows="{count}" data-top="{plane.top}" '
         pointer += f'data-bottom="{plane.bottom}"'
         return svg_element(size, label, parts, pointer)
@@ -261,6 +267,14 @@ def _one_line(line: Line, plane: _Plane, x: Callable[[int], float], *, open_from
     return parts
 
 
+def _points(line: Line, plane: _Plane, x: Callable[[int], float], link: Link) -> list[str]:
+    """Spots over the points of a line, which are drawn as links alone: nothing is seen of them."""
+    places = [(index, value, link(index, line.column)) for index, value in enumerate(line.values) if value is not None]
+    return [
+        linked(href, f'<path d="M{x(index):.1f} {plane.y(value):.1f}h0"/>') for index, value, href in places if href
+    ]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnChart:
     """Columns from 0, stacked from the first of `stacks` up; `labels` stand on top.
@@ -278,7 +292,7 @@ class ColumnChart:
     narrow: int | None = None
     flags: Mapping[int, Flag] = field(default_factory=dict)
 
-    def svg(self, size: Size, label: str) -> str:
+    def svg(self, size: Size, label: str, link: Link = no_link) -> str:
         """Draw it; an empty text when there is no column of any height."""
         if not any(map(self._total, range(len(self.names)))):
             return ""
@@ -294,7 +308,7 @@ class ColumnChart:
 
         parts = plane.frame(self.words)
         for index in shown:
-            parts += self._column(index, plane, x(index), min(step * (0.72 if step > 6 else 0.85), 44.0))
+            parts += self._column(index, plane, x(index), min(step * (0.72 if step > 6 else 0.85), 44.0), link)
         if self.labels:
             # Where labels would touch, only every second or third column has one, the last column always.
             every = math.ceil((max(len(self.labels[index]) for index in shown) * LETTER + 4) / step)
@@ -313,7 +327,7 @@ class ColumnChart:
     def _total(self, index: int) -> float:
         return sum(line.values[index] or 0 for line in self.stacks)
 
-    def _column(self, index: int, plane: _Plane, middle: float, width: float) -> list[str]:
+    def _column(self, index: int, plane: _Plane, middle: float, width: float, link: Link) -> list[str]:
         parts, base, width = [], 0.0, max(1.0, width)
         state = " open" if self.open_from is not None and index >= self.open_from else ""
         for line in self.stacks:
@@ -322,10 +336,11 @@ class ColumnChart:
                 continue
             top, bottom = plane.y(base + value), plane.y(base)
             base += value
-            parts.append(
+            drawn = (
                 f'<rect class="bar {line.look}{state}" x="{middle - width / 2:.1f}" y="{top:.1f}" '
                 f'width="{width:.1f}" height="{max(1.0, bottom - top):.1f}"/>'
             )
+            parts.append(linked(link(index, line.column), drawn))
         return parts
 
     def _named(self, shown: range, plane: _Plane) -> Sequence[int]:

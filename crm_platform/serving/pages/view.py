@@ -19,19 +19,18 @@ from crm_platform.receipts.narrowed import DIMENSIONS, SEGMENT
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.access import Visitor
 from crm_platform.serving.pages import numbers
+from crm_platform.serving.pages.addresses import Pairs, kept_of, receipt_href
 from crm_platform.serving.pages.chart import Chart
 from crm_platform.serving.pages.filters import title, value_words
 from crm_platform.serving.pages.period import BASES, RANGES, Period
 from crm_platform.serving.pages.published import PublishedFigures
-from crm_platform.serving.pages.tiles import Source, Tile, TileWords, receipt_href
+from crm_platform.serving.pages.tiles import Source, Tile, TileWords
 from crm_platform.settings import Settings
 
 Theme = Literal["light", "dark", "auto"]
 
 NOW: Final = "now"
 """The page that shows one moment."""
-KEPT: Final = ("range", "from", "to", "against", "hours", *DIMENSIONS)
-"""Parameters that go along from page to page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +170,7 @@ class View:
 
     def page_href(self, page: str) -> str:
         """Address of another page over the same days, of the same contacts, agents, teams and origins."""
-        kept = [(key, value) for key, value in self.query if key in KEPT]
-        return f"/{page}" + (f"?{urlencode(kept)}" if kept else "")
+        return f"/{page}" + (f"?{urlencode(self.kept)}" if self.kept else "")
 
     def csv_href(self, chart: str) -> str:
         """Address of a chart's rows as CSV."""
@@ -182,8 +180,13 @@ class View:
         """Address of the rows behind a figure: its receipt; of campaigns, which are rows themselves, the ranking."""
         source = figure.receipt or figure.source
         if source.how == "cell":
-            return receipt_href(source.table, source.column, dict(source.key))
+            return receipt_href(source.table, source.column, dict(source.key), self.kept)
         return self.href("/charts/campaigns/campaigns.csv")
+
+    @property
+    def kept(self) -> Pairs:
+        """What links keep of this address: the days and the filters."""
+        return kept_of(self.query)
 
     @property
     def is_bare(self) -> bool:

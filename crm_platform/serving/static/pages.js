@@ -15,6 +15,8 @@ function rowsOf(panel) {
 function showTip(panel, index, x, y) {
   const row = rowsOf(panel)[index];
   if (!row) { hideTip(); return; }
+  Object.assign(tip.dataset, { panel: panel.id, row: index });
+  tip.classList.remove("leads");
   const headings = panel.querySelectorAll(".behind thead th");
   tip.replaceChildren();
   [...row.children].forEach((cell, number) => {
@@ -98,13 +100,13 @@ document.querySelectorAll(".panel .chart").forEach((svg) => {
     pointOut(svg, places[at], box.left + places[at].x * scale, box.top + places[at].y * scale);
     told.textContent = tip.innerText;
   });
-  svg.addEventListener("blur", () => { at = -1; hideTip(); });
+  svg.addEventListener("blur", (event) => { at = -1; if (!tip.contains(event.relatedTarget)) hideTip(); });
   svg.addEventListener("pointermove", overChart);
   svg.addEventListener("pointerdown", overChart);
   // A finger leaves when it is lifted: what it tapped stays, until it taps elsewhere.
   svg.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") hideTip(); });
 });
-document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".panel .chart")) hideTip(); });
+document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".panel .chart, .tip")) hideTip(); });
 
 // PNG: the drawing with the colours it has on the page, twice its size.
 const LOOK = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "font-size", "font-weight", "font-family", "paint-order"];

@@ -38,6 +38,7 @@ PATHS = (
     "/support",
     "/support?from=2026-11-18&to=2026-11-22",
     "/audience?range=90d",
+    "/receipt?table=response_times_daily&column=waits&day_from=2026-09-01&day_to=2026-11-20",
     "/figures",
 )
 
@@ -227,9 +228,55 @@ def test_a_chart_turns_into_numbers_csv_and_png(browser, url):
         assert png.value.path().read_bytes().startswith(b"\x89PNG")
 
 
+def test_from_a_bar_a_point_and_a_cell_to_their_rows(browser, url):
+    with visiting(browser, url) as visit:
+        page = visit.page
+        visit.go("/support?range=28d")
+        bar = page.locator("#outcomes .drawing.big a").last
+        href = bar.get_attribute("href")
+        bar.click()
+        assert page.url == url + href
+        assert page.get_by_role("heading", name="Rows behind it").is_visible()
+        page.go_back()
+        spot = page.locator("#first_response .drawing.big a").first.bounding_box()
+        page.mouse.click(spot["x"] + spot["width"] / 2, spot["y"] - 30)  # beside it: the nearest of its day
+        page.wait_for_url("**/receipt?table=response_times_daily&column=first_response_seconds_*")
+        page.go_back()
+        page.locator("#backlog .drawing.big svg").focus()
+        page.keyboard.press("End")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/receipt?table=backlog_daily&column=open_waits_at_end&day=2026-11-22&range=28d")
+        page.go_back()
+        panel = page.locator("#outcomes")
+        panel.locator("summary").click()
+        cell = panel.locator("tbody td a").last
+        assert cell.get_attribute("href") == href.replace("open_waits", "missed_waits")
+        assert page.locator("#agents tbody a").first.get_attribute("href").count("key.agent=") == 1
+
+
+def test_a_finger_finds_the_rows_beside_the_numbers(browser, url):
+    with visiting(browser, url, width=390, has_touch=True) as visit:
+        page = visit.page
+        visit.go("/support?range=28d")
+        svg = page.locator("#outcomes .drawing.tiny svg")
+        svg.scroll_into_view_if_needed()
+        box = svg.bounding_box()
+        page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        assert "/support" in page.url
+        link = page.locator(".tip a").last
+        href = link.get_attribute("href")
+        link.tap()
+        page.wait_for_url(url + href)
+        assert "column=missed_waits" in href
+
+
 def test_it_stands_without_a_script(browser, url):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
+    page.goto(f"{url}/support")
+    href = page.locator("#spread .drawing.big a").first.get_attribute("href")
+    page.locator("#spread .drawing.big a").first.click()
+    assert page.url == url + href
     page.goto(f"{url}/support")
     assert page.locator("#volume svg").first.is_visible()
     page.locator("#backlog summary").click()
