@@ -1,4 +1,4 @@
-"""The part of a count that a bar of a spread stands for: rows whose measure lies between two bounds.
+"""The part of a figure that a bar or a cell stands for: its rows whose measure lies between two bounds.
 
 What belongs here: reading bounds from the key that names a figure. What does not: the key itself (keys.py), the rows
 (behind.py), which measures there are (metrics/).
@@ -15,12 +15,12 @@ from crm_platform.errors import InvalidRequest
 from crm_platform.schemas import KpiTable
 
 NAMES: Final = ("measure", "at_least", "below")
-"""What stands beside a key to bound a count."""
+"""What stands beside a key to bound a figure's rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """From `at_least` to less than `below`, in seconds; None: no bound on that side.
+    """From `at_least` to less than `below`, in the measure's unit; None: no bound on that side.
 
     `measure`: a name of `Rows.measures`; `expression`: in the words of the templates, over the rows.
     """
@@ -44,20 +44,20 @@ def split(table: type[KpiTable], column: str, key: Mapping[str, object]) -> tupl
         return own, None
     name, figure = f"{table.full_name()}.{column}", table.columns[column].figure
     measures = figure.rows.measures if figure else {}
-    if figure is None or figure.value != "count(*){filter}" or figure.over or not measures:
-        raise InvalidRequest(f"{name} cannot be bounded: it is no count of rows that have a measure")
+    if figure is None or figure.is_own_part or figure.file or not measures:
+        raise InvalidRequest(f"{name} cannot be bounded: its rows have no measure")
     measure = str(key.get("measure", next(iter(measures))))
     if measure not in measures:
         raise InvalidRequest(f"measure is {measure!r}; the rows of {name} have {', '.join(measures)}")
-    at_least, below = (_seconds(side, key.get(side)) for side in ("at_least", "below"))
+    at_least, below = (_number(side, key.get(side)) for side in ("at_least", "below"))
     if at_least is None and below is None:
-        raise InvalidRequest("measure needs at_least, below or both, in seconds")
+        raise InvalidRequest("measure needs at_least, below or both")
     if at_least is not None and below is not None and at_least >= below:
         raise InvalidRequest("below is excluded: it must be more than at_least")
     return own, Bounds(measure, measures[measure], at_least, below)
 
 
-def _seconds(name: str, value: object) -> float | None:
+def _number(name: str, value: object) -> float | None:
     if value is None:
         return None
     try:
@@ -65,5 +65,5 @@ def _seconds(name: str, value: object) -> float | None:
     except ValueError:
         number = math.nan
     if not 0 <= number < math.inf:
-        raise InvalidRequest(f"{name} is {value!r}; write seconds, 0 or more")
+        raise InvalidRequest(f"{name} is {value!r}; write a number, 0 or more")
     return number

@@ -39,8 +39,9 @@ class Rows:
     `by`: for each key column of the figure's table the expression that says where a row counts; `day`: the local day
     that it belongs to, where `by` does not say it. `joins`: more tables. `extra`: more columns, by name; `labels`: what
     readers call those that no table declares. `key`: what names a row among them, unless the source's own key does.
-    `lists`: columns that a receipt lists where an expression names none, as a count does. `measures`: durations in
-    seconds by which a count of them can be bounded, as bars of a spread are: expressions by name, the usual one first.
+    `lists`: columns that a receipt lists where an expression names none, as a count does. `measures`: numbers that a
+    part of them can be told by, as a bar of a spread is (seconds, a weekday, an hour): expressions by name, the usual
+    one first.
     `is_each`: one row is one figure, so that expressions are no aggregates. `is_stock`: a row counts on every day that
     it stands, so that days do not add up. In a table with a `table.sql`, which says itself
     where a row counts, texts may name the figure's own row `k`.

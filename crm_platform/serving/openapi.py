@@ -200,7 +200,7 @@ def _receipt_operation(table: type[KpiTable]) -> Json:
 
 
 def _bounds(table: type[KpiTable]) -> list[Json]:
-    """What bounds a count of rows that have a measure."""
+    """What bounds the rows behind a figure, where they have a measure."""
     counts = [column.figure for column in table.columns.values() if column.figure]
     measures = list(dict.fromkeys(name for figure in counts for name in figure.rows.measures))
     side = {"type": "number", "minimum": 0}
@@ -208,10 +208,10 @@ def _bounds(table: type[KpiTable]) -> list[Json]:
         {
             "name": "at_least",
             "in": "query",
-            "description": "Of a count: only rows whose measure is so many seconds or more.",
+            "description": "Only rows whose measure is this or more; durations are in seconds.",
             "schema": side,
         },
-        {"name": "below", "in": "query", "description": "… is less than so many seconds.", "schema": side},
+        {"name": "below", "in": "query", "description": "Only rows whose measure is less.", "schema": side},
         {
             "name": "measure",
             "in": "query",

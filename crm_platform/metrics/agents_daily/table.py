@@ -11,6 +11,7 @@ REPLIES = Rows(
     ReplyCredit,
     by={"day": "r.day", "agent": "coalesce(r.agent, '(unassigned)')"},
     lists=("replied_at",),
+    measures={"hour": "{{ local_hour('replied_at') }}"},
 )
 ANSWERED = Rows(
     ResponseWaits,

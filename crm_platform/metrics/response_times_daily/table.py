@@ -26,6 +26,7 @@ WAITS = Rows(
     measures={
         "response_seconds": "response_seconds",
         "business_response_seconds": "business_response_seconds",
+        "weekday": "{{ weekday('day') }}",
     },
 )
 OPT_OUTS = Rows(

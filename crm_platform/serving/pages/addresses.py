@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+from crm_platform.receipts.keys import RANGE
 from crm_platform.receipts.narrowed import DIMENSIONS
 
 Pairs = Sequence[tuple[str, str]]
@@ -56,6 +57,12 @@ def band_hrefs(
     return [receipt_href(table, column, {**key, "measure": measure, **one}, kept) for one in sides]
 
 
+def part_href(figure: tuple[str, str], key: Mapping[str, object], part: tuple[str, int], kept: Pairs = ()) -> str:
+    """Address of the rows behind a part of a figure: those of one weekday or hour. `figure`: table and column."""
+    measure, value = part
+    return receipt_href(*figure, {**key, "measure": measure, "at_least": value, "below": value + 1}, kept)
+
+
 def key_name(column: str) -> str:
     """How an address calls a key column."""
     return f"{_KEY}{column}" if column in KEPT else column
@@ -64,10 +71,14 @@ def key_name(column: str) -> str:
 def read_receipt(query: Pairs, *, key: Iterable[str]) -> AskedRows:
     """Read such an address. `key`: the key columns of the table it names.
 
-    Where such a column is called like a filter and nothing else names it, the parameter is the key's, not a filter.
+    Where such a column is called like a filter and nothing else names a row, the parameter is the key's, not a filter.
     """
     given = dict(query)
-    own = {name for name in key if name in KEPT and name in given and _KEY + name not in given}
+    own = (
+        set()
+        if given.keys() >= RANGE.keys()
+        else {name for name in key if name in KEPT and name in given and _KEY + name not in given}
+    )
     left = {name.removeprefix(_KEY): value for name, value in query if name not in KEPT or name in own}
     return AskedRows(
         table=left.pop("table", ""),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Final, Literal
@@ -86,7 +86,7 @@ class Chart:
     `table`: the published table its rows stand in by `key`; `drawing`: None where there is nothing to draw; `span`:
     columns of the grid it takes; `height`: px; `description`: what is said of the drawing to who cannot see it, where
     that is not the subtitle; `nothing`: what is said where there is nothing to draw; `addresses`: of the rows behind
-    each of its rows, where these are no rows of a KPI table.
+    each of its rows, or of each of a row's columns, where these are no rows of a KPI table.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Chart:
     attributes: dict[str, str] = field(default_factory=dict)
     keys: Sequence[tuple[str, str]] = ()  # a legend: class and word
     table_only: bool = False
-    addresses: Sequence[str] = ()
+    addresses: Sequence[str | Mapping[str, str]] = ()
     chosen: tuple[int, int] | None = None  # numbers of the first and last row of the chosen days, where there are more
 
     @property
@@ -163,7 +163,8 @@ class Chart:
     def href(self, number: int, column: str, *, kept: str = "") -> str:
         """Address of the rows behind a figure; empty where there is none. `kept`: what it keeps, as a query."""
         if self.addresses:
-            return self.addresses[number]
+            own = self.addresses[number]
+            return own if isinstance(own, str) else own.get(column, "")
         if not self.has_rows(column):
             return ""
         # Not by urlencode: a page has hundreds of them.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from crm_platform.serving.pages.addresses import receipt_href
 from crm_platform.serving.pages.chart import Chart, ChartColumn
 from crm_platform.serving.pages.hours import Hours
 from crm_platform.serving.pages.published import Row
@@ -46,9 +47,23 @@ def leaderboard(view: View, hours: Hours) -> Chart:
             *(ChartColumn(name, heading, "count") for name, heading in told if any(row[name] for row in named)),
         ),
         rows=rows,
+        addresses=[_addresses(view, row["agent"], hours) for row in rows],
         span=12,
         table_only=True,
     )
+
+
+def _addresses(view: View, agent: str, hours: Hours) -> dict[str, str]:
+    """Addresses of the rows behind an agent's figures, by column."""
+    first, after = view.period.span
+    days, kept = {"day_from": first, "day_to": after}, view.kept_with("agent", agent)
+    median = hours.column("first_response_seconds_median")
+    return {
+        "replies": receipt_href("kpi.agents_daily", "replies", days, kept),
+        "chats_resolved": receipt_href("kpi.agents_daily", "chats_resolved", days, kept),
+        "first_responses": receipt_href("kpi.response_times_daily", "first_answered_waits", days, kept),
+        median: receipt_href("kpi.response_times_daily", median, days, kept),
+    }
 
 
 def agent_rows(view: View, hours: Hours) -> list[Row]:

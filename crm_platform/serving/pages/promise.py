@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from crm_platform import verdicts
 from crm_platform.receipts.keys import find_kpi
+from crm_platform.serving.pages.addresses import part_href, receipt_href
 from crm_platform.serving.pages.bars import Bar, BarChart
 from crm_platform.serving.pages.chart import Chart, ChartColumn, label
 from crm_platform.serving.pages.hours import Hours
@@ -40,6 +41,10 @@ def by_agent(view: View, hours: Hours) -> Chart:
         "promise_agents",
         ChartColumn("agent", view._("Agent"), "label"),
         [*drawn, *nobody, *named[MOST_BARS:]],
+        addresses=[
+            receipt_href(*_figure(hours), _days(view), view.kept_with("agent", row["agent"]))
+            for row in (*drawn, *nobody, *named[MOST_BARS:])
+        ],
         bars=[_bar(view, label(view.language, row["agent"]), row) for row in (*drawn, *nobody)],
         title=view._("Who keeps the promise?"),
         subtitle=hours.told(
@@ -65,6 +70,7 @@ def by_weekday(view: View, hours: Hours) -> Chart:
         "promise_weekdays",
         ChartColumn("weekday", view._("Weekday"), "weekday"),
         rows,
+        addresses=[part_href(_figure(hours), _days(view), ("weekday", row["weekday"]), view.kept) for row in rows],
         bars=[_bar(view, view.language.weekday(row["weekday"]), row) for row in rows] if found else [],
         title=view._("On which days is it kept?"),
         subtitle=hours.told(
@@ -77,6 +83,15 @@ def by_weekday(view: View, hours: Hours) -> Chart:
             ),
         ),
     )
+
+
+def _figure(hours: Hours) -> tuple[str, str]:
+    return "kpi.response_times_daily", hours.column("first_within_target_rate")
+
+
+def _days(view: View) -> dict[str, object]:
+    first, after = view.period.span
+    return {"day_from": first, "day_to": after}
 
 
 def _decided(view: View, hours: Hours, expression: str) -> Mapping[Any, Rows]:
@@ -181,6 +196,6 @@ def _chart(view: View, name: str, by: ChartColumn, rows: Sequence[Row], *, bars:
             ChartColumn("high", view._("To (95 %)"), "rate"),
         ),
         rows=rows,
-        drawing=BarChart(bars=bars) if bars else None,
+        drawing=BarChart(bars=bars, column="share") if bars else None,
         **told,
     )

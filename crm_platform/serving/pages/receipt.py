@@ -244,7 +244,9 @@ def _key(view: View, key: Mapping[str, object]) -> str:
 
 
 def _between(view: View, key: Mapping[str, object]) -> str:
-    """The bounds of a measure, as the bars of a spread are called."""
+    """The bounds of a measure, as the bars of a spread are called; of a weekday and an hour, its name."""
+    if key["measure"] in {"weekday", "hour"}:
+        return cell(view, str(key["measure"]), None, int(float(str(key.get("at_least", 0)))))
     low, high = (None if key.get(side) is None else view.duration(float(str(key[side]))) for side in BOUNDS[1:])
     if low is None:
         return view._("< {high}", high=high)

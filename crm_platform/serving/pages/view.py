@@ -183,6 +183,10 @@ class View:
             return receipt_href(source.table, source.column, dict(source.key), self.kept)
         return self.href("/charts/campaigns/campaigns.csv")
 
+    def kept_with(self, name: str, value: str) -> Pairs:
+        """The same, narrowed to one value of a filter besides."""
+        return [*((key, one) for key, one in self.kept if key != name), (name, value)]
+
     @property
     def kept(self) -> Pairs:
         """What links keep of this address: the days and the filters."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from crm_platform.serving.pages.addresses import part_href
 from crm_platform.serving.pages.bars import Cell, HeatMap
 from crm_platform.serving.pages.chart import Chart, ChartColumn, label
 from crm_platform.serving.pages.leaderboard import UNASSIGNED, WHO
@@ -38,6 +39,8 @@ def by_hour(view: View) -> Chart:
         return Cell(replies, number, is_plain=is_nobody or not replies, texts=texts)
 
     left = named[MOST_AGENTS:]
+    first, after = view.period.span
+    days = {"day_from": first, "day_to": after}
     return Chart(
         name="workload",
         title=view._("Who replies when?"),
@@ -53,11 +56,18 @@ def by_hour(view: View) -> Chart:
             ChartColumn("replies", view._("Replies"), "count"),
         ),
         rows=[{"agent": name, "hour": hour, "replies": replies} for name, hour, replies in cells],
+        addresses=[
+            part_href(("kpi.agents_daily", "replies"), days, ("hour", hour), view.kept_with("agent", name))
+            if replies
+            else ""
+            for name, hour, replies in cells
+        ],
         drawing=HeatMap(
             rows=[_short(label(view.language, name)) for name in agents],
             columns=[f"{hour:02d}" for hour in hours],
             cells=[[cell(line * len(hours) + column) for column in range(len(hours))] for line in range(len(agents))],
             row=24,
+            column="replies",
         )
         if cells
         else None,
