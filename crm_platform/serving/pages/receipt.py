@@ -85,8 +85,8 @@ class ReceiptPage:
 
     `name`: of the figure; `of`: which of its kind, empty where there is one; `amount`: its value; `meaning`: its
     definition, empty where only the English one of the tables exists. `made_of`: how many rows; `page`: those of them
-    that are shown, None where no lineage is declared; `was`: its earlier value, and `reasons`: why it moved since;
-    `api`: the address of the same for programs; `command`: names the chats behind it, for whoever may, empty where
+    that are shown, None where no lineage is declared; `is_compared`: with earlier snapshots, which are of everyone;
+    `was`: its earlier value, and `reasons`: why it moved since; `api`: the address of the same for programs; `command`: names the chats behind it, for whoever may, empty where
     there are none.
     """
 
@@ -97,6 +97,7 @@ class ReceiptPage:
     meaning: str
     made_of: str
     page: RowsPage | None
+    is_compared: bool
     was: str
     reasons: tuple[str, ...]
     api: str
@@ -126,11 +127,12 @@ def behind(view: View) -> ReceiptPage:
         meaning=view.meaning(tile) if tile else "",
         made_of=view.ngettext(*TABLES[found.source].row_words, found.row_count) if found.source else "",
         page=_rows_page(view, asked, found),
+        is_compared=not view.published.narrowing,
         was=_was(view, movement, unit),
         reasons=tuple(_reasons(view, movement)),
         api=f"/api/v1/kpis/{found.table.removeprefix('kpi.')}/receipt?"
-        + urlencode({"column": asked.column, **{name: str(part) for name, part in found.key.items()}}),
-        command=_naming(found) if "chat_id" in found.row_key else "",
+        + urlencode([("column", asked.column), *((name, str(part)) for name, part in found.key.items()), *_only(view)]),
+        command=_naming(found) if "chat_id" in found.row_key and not view.published.narrowing else "",
     )
 
 
@@ -150,6 +152,13 @@ def rows_csv(view: View) -> tuple[str, Iterator[str]]:
     named = "-".join([asked.table.removeprefix("kpi."), asked.column, *asked.key.values()])
     file = "".join(one if (one.isalnum() and one.isascii()) or one in "-_" else "_" for one in named)
     return f"{file}.csv", csv_parts(names, found.all(names, order=read.order))
+
+
+def _only(view: View) -> list[tuple[str, str]]:
+    """What the page is narrowed to, as the API is asked for it."""
+    chosen = set(view.published.narrowing.pairs)
+    known = view.published.everyone.choices
+    return [("only", f"{one.name}:{one.address}") for one in known if (one.dimension, one.value) in chosen]
 
 
 def asked_rows(query: Pairs) -> AskedRows:
