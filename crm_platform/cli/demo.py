@@ -24,7 +24,7 @@ from crm_platform.settings import environment_with, load_settings
 from crm_platform.warehouse import keep_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
     from crm_platform.settings import Settings
 
@@ -85,7 +85,8 @@ def demo(*, once: bool, port: int, dashboards_port: int, sandbox_port: int | Non
         where = f"dashboards http://127.0.0.1:{dashboards_port} · Dagster UI http://127.0.0.1:{port}"
         click.echo(f"\n{where}\nThey are up, and fill while the CRM is read, which begins now; Ctrl-C ends all.\n")
         # A schedule of the UI may be faster than the refresh, which then waits for it.
-        _await_end(begin("refresh", "--wait", str(_WAIT_SECONDS)), beside=(pages, ui))
+        beside = {"the dashboards": pages, "the Dagster UI": ui}
+        _await_end(begin("refresh", "--wait", str(_WAIT_SECONDS)), beside=beside)
         click.echo(f"\n{where}\nSchedules go on fetching and publishing; Ctrl-C ends all.")
         with contextlib.suppress(KeyboardInterrupt):
             ui.wait()
@@ -152,11 +153,14 @@ def _await_port(port: int, *, of: subprocess.Popen[bytes], what: str, command: s
         time.sleep(0.1)
 
 
-def _await_end(refresh: subprocess.Popen[bytes], *, beside: Sequence[subprocess.Popen[bytes]] = ()) -> None:
+def _await_end(
+    refresh: subprocess.Popen[bytes], *, beside: Mapping[str, subprocess.Popen[bytes]] | None = None
+) -> None:
     """Wait for the refresh. Ends with its exit code when that is not 0, and when what runs beside it has gone."""
     while refresh.poll() is None:
-        if any(other.poll() is not None for other in beside):
-            raise GiveUp("the dashboards or the Dagster UI ended while the CRM was read")
+        for what, other in (beside or {}).items():
+            if other.poll() is not None:
+                raise GiveUp(f"{what} ended (status {other.returncode}) while the CRM was read")
         with contextlib.suppress(subprocess.TimeoutExpired):
             refresh.wait(1)
     if refresh.returncode:

@@ -1,21 +1,28 @@
-"""Dagster's own folder: where it is, and the configuration that is put into it.
+"""Dagster's own folder: where it is, the configuration that is put into it, and opening it.
 
-What belongs here: `$CRM_DATA_DIR/dagster` and its dagster.yaml. What does not: the configuration itself, which is the
-repository's dagster.yaml (packaged as this folder's file of the same name).
+What belongs here: `$CRM_DATA_DIR/dagster`, its dagster.yaml, and the instance that is stored in it. What does not: the
+configuration itself, which is the repository's dagster.yaml (packaged as this folder's file of the same name).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
 
 from crm_platform.warehouse import keep_private
+from crm_platform.warehouse.locks import file_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from crm_platform.settings import Settings
+
+_OPENING_SECONDS: Final = 120.0  # that others may take to make Dagster's files: a second, ten on a busy machine
 
 
 def packaged_config() -> str:
@@ -37,3 +44,16 @@ def prepare_dagster_home(settings: Settings) -> Path:
         fresh.write_text(wanted, encoding="utf-8")
         fresh.replace(installed)
     return home
+
+
+@contextlib.contextmanager
+def opened_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Open the instance of a folder that is prepared. Raises Busy when others are at it for two minutes.
+
+    Whoever opens it first makes its SQLite tables, and of two who do that at once one fails ("table runs already
+    exists"): a new `crm demo` opens it from the UI and from the refresh. So one process opens it at a time.
+    """
+    with contextlib.ExitStack() as stack:
+        with file_lock(settings.lock_dir / "dagster.lock", exclusive=True, timeout=_OPENING_SECONDS):
+            instance = stack.enter_context(dg.DagsterInstance.from_config(str(settings.dagster_home)))
+        yield instance

@@ -10,6 +10,7 @@ from typing import Final
 
 import dagster as dg
 
+from crm_platform.defs.dagster_home import opened_instance
 from crm_platform.settings import Settings
 
 _CHECK_FAILED: Final = "DagsterAssetCheckFailedError"  # its text does not say which: the notes of the checks do
@@ -66,7 +67,7 @@ def standing_failures(settings: Settings) -> list[FailedRun]:
     finished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
     found: list[FailedRun] = []
     settled: set[str] = set()
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with opened_instance(settings) as instance:
         for record in instance.get_run_records(finished, limit=_RUNS_LOOKED_AT):
             run = record.dagster_run
             if run.job_name in settled:

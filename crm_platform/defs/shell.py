@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from crm_platform.defs.activity import SHELL_TAG, mark_as_failed, unfinished_runs
-from crm_platform.defs.dagster_home import prepare_dagster_home
+from crm_platform.defs.dagster_home import opened_instance, prepare_dagster_home
 from crm_platform.defs.early import EarlyFigures
 from crm_platform.defs.graph import build_defs
 from crm_platform.defs.resources import BuildLease, Reporter
@@ -82,7 +82,7 @@ def refresh_in_process(
     ContractBreach when a table breaks its contract, any other of the platform's errors, GiveUp on a bug,
     KeyboardInterrupt on Ctrl-C.
     """
-    home = prepare_dagster_home(settings)
+    prepare_dagster_home(settings)
     with (
         lease(
             lease_file(settings.lock_dir, "refresh"),
@@ -90,7 +90,7 @@ def refresh_in_process(
             wait=reporter.wait_seconds,
             on_wait=reporter.waiting,
         ),
-        dg.DagsterInstance.from_config(str(home)) as instance,
+        opened_instance(settings) as instance,
     ):
         # The lease is ours, so nobody else's `crm refresh` is alive, whatever its run says.
         mark_as_failed(instance, unfinished_runs(instance, ["refresh_all", "kpis"]))

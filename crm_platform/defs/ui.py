@@ -32,6 +32,7 @@ from dagster._utils.log import configure_loggers
 from dagster_shared.ipc import get_ipc_shutdown_pipe, open_ipc_subprocess, send_ipc_shutdown_message
 from dagster_webserver.app import create_app_from_workspace_process_context
 
+from crm_platform.defs.dagster_home import opened_instance
 from crm_platform.serving.server import config_for
 from crm_platform.serving.ui_door import behind_door
 from crm_platform.settings import current_settings
@@ -53,11 +54,11 @@ def arguments(listening: socket.socket, *, host: str) -> Sequence[str]:
 def run(settings: Settings, listening: socket.socket, *, host: str) -> int:
     """Run the UI and the daemon until interrupted, or until the daemon ends; returns the exit status.
 
-    DAGSTER_HOME names the instance.
+    Dagster's folder has been prepared, and is DAGSTER_HOME.
     """
     configure_loggers(formatter="colored", log_level=_LEVEL.upper())
     with (
-        dg.DagsterInstance.get() as instance,
+        opened_instance(settings) as instance,
         _workspace(instance) as workspace,
         _daemon(instance, workspace) as daemon,
         WorkspaceProcessContext(

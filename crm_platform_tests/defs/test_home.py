@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 import crm_platform
-from crm_platform.defs.dagster_home import packaged_config, prepare_dagster_home
-from crm_platform.settings import load_settings
+from crm_platform.defs import dagster_home
+from crm_platform.defs.dagster_home import opened_instance, packaged_config, prepare_dagster_home
+from crm_platform.errors import Busy
+from crm_platform.settings import environment_with, load_settings
+from crm_platform.warehouse.locks import file_lock
 
 REPOSITORY = Path(crm_platform.__file__).parent.parent
 
@@ -75,3 +80,41 @@ def test_a_data_folder_with_a_relative_name_is_not_at_the_mercy_of_the_working_d
     monkeypatch.chdir(tmp_path)
     home = prepare_dagster_home(load_settings(data_dir=Path("data")))
     assert home.is_absolute()
+
+
+def test_one_process_opens_it_at_a_time(settings, monkeypatch):
+    monkeypatch.setattr(dagster_home, "_OPENING_SECONDS", 0.0)
+    prepare_dagster_home(settings)
+    lock = settings.lock_dir / "dagster.lock"
+    with file_lock(lock, exclusive=True, timeout=0), pytest.raises(Busy, match="dagster"), opened_instance(settings):
+        pass
+    with opened_instance(settings) as instance, file_lock(lock, exclusive=True, timeout=0):
+        assert instance.get_runs() == []
+
+
+@pytest.mark.slow
+def test_a_new_one_opens_in_several_processes_at_once(tmp_path):
+    """`crm demo` begins a refresh beside the UI; Dagster's own opening then said "table runs already exists"."""
+    opening = """
+import sys
+from pathlib import Path
+from crm_platform.defs.dagster_home import opened_instance, prepare_dagster_home
+from crm_platform.settings import load_settings
+
+input()
+for number in range(5):
+    settings = load_settings(data_dir=Path(sys.argv[1]) / str(number))
+    prepare_dagster_home(settings)
+    with opened_instance(settings) as instance:
+        assert instance.get_runs() == []
+"""
+    command = [sys.executable, "-W", "ignore::FutureWarning", "-c", opening, str(tmp_path)]
+    several = [
+        subprocess.Popen(command, env=environment_with(), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for one in several:
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    assert [one.communicate()[1] for one in several] == ["", ""]
+    assert [one.returncode for one in several] == [0, 0]

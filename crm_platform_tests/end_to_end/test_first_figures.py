@@ -46,12 +46,17 @@ class Demo:
     def wait_for(self, condition: Callable[[], object], *, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
+            assert self.process.poll() is None, self.words
+            assert time.monotonic() < deadline, self.words
             time.sleep(0.1)
 
     def are_up(self) -> bool:
         return answers(f"{self.pages}/executive") and answers(f"{self.ui}/server_info")
+
+    @property
+    def words(self) -> str:
+        """All that was said, for who reads why a test failed: pytest shortens a list, and no text."""
+        return "\n".join(f"{at:.1f} {words}" for at, words in self.said)
 
     @property
     def requests(self) -> int:
@@ -112,7 +117,7 @@ def test_pages_first_then_figures_then_messages(demo):
         if asked:
             break
         time.sleep(0.1)
-        assert demo.process.poll() is None, demo.said
+        assert demo.process.poll() is None, demo.words
     assert up, "the pages and the Dagster UI answer before the first request"
     began = time.monotonic()
 

@@ -58,7 +58,7 @@ def test_figures_are_computed_from_published_columns(name, empty_snapshot):
             assert line.source.fetches or line.source is core.Calendar, column
 
 
-def disagreements(facts: Facts, folder: Path, *, rows: int | None) -> list[str]:
+def disagreements(facts: Facts, folder: Path, *, rows: int) -> list[str]:
     """Figures that their rows do not give, of so many rows of each table (the first and the last among them)."""
     settings = facts.settings.model_copy(update={"data_dir": folder})
     world = from_facts(facts, folder)
@@ -72,7 +72,7 @@ def disagreements(facts: Facts, folder: Path, *, rows: int | None) -> list[str]:
             table = TABLES[name]
             assert issubclass(table, KpiTable)
             published = asked.query(f"select * from {name} order by all").to_pylist()
-            if rows is not None and len(published) > rows:
+            if len(published) > rows:
                 published = [published[0], published[-1], *rng.sample(published[1:-1], rows - 2)]
             for row in published:
                 key = {part: row[part] for part in table.key}
@@ -105,5 +105,6 @@ def test_an_empty_world_has_receipts_too(tmp_path: Path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20, 23))
-def test_the_rows_behind_every_figure_give_it(seed: int, tmp_path: Path):
-    assert disagreements(random_facts(seed), tmp_path, rows=None) == []
+def test_the_rows_behind_more_figures_give_them(seed: int, tmp_path: Path):
+    """Some 2,300 of a world's 14,000 figures: at 20 ms each, all of them would take minutes a world."""
+    assert disagreements(random_facts(seed), tmp_path, rows=15) == []

@@ -140,7 +140,7 @@ def test_settings_that_changed(desk):
 def test_a_new_definition(desk, monkeypatch):
     one_chat(desk)
     before = desk.open()
-    monkeypatch.setattr(ResponseTimesDaily, "version", 2)
+    monkeypatch.setattr(ResponseTimesDaily, "version", ResponseTimesDaily.version + 1)
     movement = compared(desk, before, "waits")
     assert not movement.has_moved
     assert reasons(movement) == {"definition": 0}
