@@ -86,8 +86,8 @@ class ReceiptPage:
     `name`: of the figure; `of`: which of its kind, empty where there is one; `amount`: its value; `meaning`: its
     definition, empty where only the English one of the tables exists. `made_of`: how many rows; `page`: those of them
     that are shown, None where no lineage is declared; `is_compared`: with earlier snapshots, which are of everyone;
-    `was`: its earlier value, and `reasons`: why it moved since; `api`: the address of the same for programs; `command`: names the chats behind it, for whoever may, empty where
-    there are none.
+    `was`: its earlier value, and `reasons`: why it moved since; `api`: the address of the same for programs;
+    `command`: names the chats behind it, for whoever may, empty where there are none.
     """
 
     receipt: Receipt
