@@ -238,8 +238,10 @@ def test_from_a_bar_a_point_and_a_cell_to_their_rows(browser, url):
         assert page.url == url + href
         assert page.get_by_role("heading", name="Rows behind it").is_visible()
         page.go_back()
-        spot = page.locator("#first_response .drawing.big a").first.bounding_box()
-        page.mouse.click(spot["x"] + spot["width"] / 2, spot["y"] - 30)  # beside it: the nearest of its day
+        drawing = page.locator("#first_response .drawing.big svg")
+        place = drawing.locator("a path").first.get_attribute("d").removesuffix("h0")[1:].split()
+        # Beside a point: the nearest of its day.
+        drawing.click(position={"x": float(place[0]) + 3, "y": 60})
         page.wait_for_url("**/receipt?table=response_times_daily&column=first_response_seconds_*")
         page.go_back()
         page.locator("#backlog .drawing.big svg").focus()
