@@ -30,6 +30,7 @@ CLOSING: Final = 7200.0
 """A window that closes within so many seconds of the cut is told of, as kpi.backlog_now counts them."""
 
 _NOBODY: Final = "(unassigned)"
+_NO_TEAM: Final = "(no team)"
 _UNKNOWN: Final = "(unknown)"
 _CLOSES: Final = "2h"
 
@@ -59,6 +60,7 @@ def _origin(view: View, value: str) -> str:
 
 FILTERS: Final = (
     _Filter("agent", column_words("assignee"), lambda row: row["assigned_to"] or _NOBODY, _agent),
+    _Filter("team", column_words("team"), lambda row: row["team"], lambda view, name: label(view.language, name)),
     _Filter(
         "origin",
         column_words("origin"),
@@ -126,6 +128,7 @@ def _chosen(view: View) -> list[tuple[_Filter, str]]:
 def _waits(view: View) -> list[Row]:
     """The open waits with what they are at the cut; nothing of what a snapshot from before an update does not tell."""
     cut = view.published.as_of.astimezone(dt.UTC).replace(tzinfo=None)
+    teams = _teams(view)
     return [
         {
             "chat_id": row["chat_id"],
@@ -135,6 +138,7 @@ def _waits(view: View) -> list[Row]:
             "last_inbound_at": row["last_inbound_at"],
             "window_left_seconds": max(0.0, (row["last_inbound_at"] + WINDOW - cut).total_seconds()),
             "assigned_to": row["assigned_to"],
+            "team": teams.get(row["assigned_to"], _NO_TEAM) if teams else "",
             "origin": row.get("origin"),
             "region": row.get("region"),
             "is_first": row["is_first"],
@@ -142,6 +146,15 @@ def _waits(view: View) -> list[Row]:
         }
         for row in view.published.open_waits
     ]
+
+
+def _teams(view: View) -> dict[str | None, str]:
+    """The team of each agent that has one."""
+    if "core.agent_teams" not in view.published.opened.manifest.tables:
+        return {}
+    return {
+        row["agent"]: row["team"] for row in view.published.ask("teams", "select agent, team from core.agent_teams")
+    }
 
 
 def _is_closing(row: Row) -> bool:
