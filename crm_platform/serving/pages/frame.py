@@ -24,6 +24,7 @@ from crm_platform.errors import GiveUp, NotFound
 from crm_platform.languages import N_, NP_, Language, Words, languages
 from crm_platform.receipts.narrowed import Narrowing
 from crm_platform.serving.caching import Kept, KeptAnswer
+from crm_platform.serving.pages.addresses import Pairs
 from crm_platform.serving.pages.chart import plain
 from crm_platform.serving.pages.costs import stamp
 from crm_platform.serving.pages.filters import menus, read_narrowing
@@ -156,12 +157,10 @@ class Frame:
         )
         try:
             period = read_period(dict(query), today=published.today)
-            narrowing = read_narrowing(query if page != "receipt" else asked_rows(query).kept, published)
+            narrowing = read_narrowing(_filters(page, query), published)
         except BadAddress as problem:
             period = read_period({}, today=published.today)
             return make(published=published, period=period, notice=_told(problem, language_of(request)))
-        if page == NOW:  # Who has a chat now is told by another column than who answered: that page sees to it.
-            narrowing = narrowing.only(frozenset({"segment"}))
         return make(published=self._of(request, published, narrowing), period=period)
 
     async def answer(self, request: Request, *, page: str, build: Build) -> Response:
@@ -237,6 +236,14 @@ class Frame:
 
     def _status(self, view: View, broken: str) -> Status:
         return view.status(broken=broken, pause=self._pauses.now(view.settings, now=view.now))
+
+
+def _filters(page: str, query: Pairs) -> Pairs:
+    """Parameters of a page that narrow its figures."""
+    if page == "receipt":
+        return asked_rows(query).kept
+    # Who has a chat now is told by another column than who answered: that page has filters of its own.
+    return [(name, value) for name, value in query if name == "segment" or page != NOW]
 
 
 def _without_figures(request: Request, *, page: str, broken: str) -> Response:

@@ -30,6 +30,8 @@ CLOSING: Final = 7200.0
 """A window that closes within so many seconds of the cut is told of, as kpi.backlog_now counts them."""
 
 _NOBODY: Final = "(unassigned)"
+_ONCE: Final = {"(nobody)": _NOBODY}
+"""What addresses called a value once."""
 _NO_TEAM: Final = "(no team)"
 _UNKNOWN: Final = "(unknown)"
 _CLOSES: Final = "2h"
@@ -113,7 +115,7 @@ def build(view: View) -> Content:
 
 
 def _chosen(view: View) -> list[tuple[_Filter, str]]:
-    chosen = [(one, view.get(one.name)) for one in FILTERS if view.get(one.name)]
+    chosen = [(one, _ONCE.get(view.get(one.name), view.get(one.name))) for one in FILTERS if view.get(one.name)]
     for one, value in chosen:
         if one.only and value not in one.only:
             raise BadAddress(
