@@ -11,7 +11,7 @@ import duckdb
 
 from crm_platform.publish import Snapshot
 from crm_platform.publish.manifest import CURRENT, DATABASE, MANIFEST, Manifest, TableEntry
-from crm_platform.schemas import KpiTable, Type
+from crm_platform.schemas import KpiTable, Table, Type
 from crm_platform.settings import Settings
 
 _PLAIN: dict[Type, object] = {Type.INTEGER: 0, Type.FLOAT: 0.0, Type.BOOLEAN: False, Type.TEXT: ""}
@@ -27,14 +27,18 @@ def row(table: type[KpiTable], **known: object) -> dict[str, Any]:
 
 
 def publish(
-    settings: Settings, *, as_of: dt.datetime, tables: dict[type[KpiTable], Iterable[dict[str, Any]]]
+    settings: Settings,
+    *,
+    as_of: dt.datetime,
+    tables: dict[type[Table], Iterable[dict[str, Any]]],
+    built_with: dict[str, Any] | None = None,
 ) -> Snapshot:
-    """Write the tables as a snapshot, and turn `current` to it."""
+    """Write the tables as a snapshot, and turn `current` to it. `built_with`: what its manifest says of settings."""
     path = settings.published_dir / f"{as_of:%Y%m%dT%H%M%S.000Z}-0123456789ab"
     path.mkdir(parents=True)
     entries = {}
     with duckdb.connect(str(path / DATABASE)) as connection:
-        connection.execute("create schema kpi")
+        connection.execute("create schema kpi; create schema core")
         for table, rows in tables.items():
             made = table.rows(list(rows))
             connection.register("made", made)
@@ -46,6 +50,7 @@ def publish(
         created_at=as_of,
         is_sandbox=True,
         timezone=settings.timezone,
+        settings=built_with,
         tables=entries,
         months={},
         files={},

@@ -138,4 +138,4 @@ def test_steps_of_a_build_are_looked_through():
     assert "core.conversation_spans" in dependencies(core.Conversations)
     assert not core.ConversationSpans.is_published
     assert "core.messages" in made_from(core.Conversations)
-    assert made_from(EngagementMonthly) == ["kpi.campaign_performance"]
+    assert made_from(EngagementMonthly) == ["core.coverage_sources", "kpi.campaign_performance"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from dataclasses import replace
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
 from crm_platform.errors import Busy, GiveUp
-from crm_platform.reports import sending
+from crm_platform.reports import holding, sending
 from crm_platform.reports.making import Report, ReportFile, Said
 from crm_platform.reports.sending import standing
 from crm_platform.warehouse import lease, lease_file
@@ -70,8 +71,13 @@ def test_a_provisional_week_is_held_until_it_is_known(make_platform, caplog, cov
 def test_a_week_whose_first_waits_are_open_is_held(platform, monkeypatch):
     """As the verdicts hold it: of those who wait longest the slow replies are still to come."""
     platform.to(MAIL)
-    day = {"day": dt.date(2026, 11, 12), "waits": 2}
-    monkeypatch.setattr("crm_platform.serving.pages.published.PublishedFigures.ask", lambda *_: [day])
+    known = holding.known_days
+
+    def with_two_open(*asked):
+        late = dt.date(2026, 11, 12)
+        return [replace(day, open_first_waits=2) if day.day == late else day for day in known(*asked)]
+
+    monkeypatch.setattr(holding, "known_days", with_two_open)
     (held,) = standing(platform.settings, now=NOW)
     assert held.why == "not known yet: 12 Nov 2026 (2 of 10 conversations still wait for their first reply)"
 

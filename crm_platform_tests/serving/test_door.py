@@ -40,11 +40,18 @@ def links(text: str) -> set[str]:
     return {html.unescape(href) for href in re.findall(r'(?:href|action)="(/[^"]*)"', text)}
 
 
+def one_of_each(found: set[str]) -> set[str]:
+    """Of receipts, which are hundreds, one of each figure; all other addresses."""
+    kinds = {re.sub(r"&(?!table|column).*", "", href) if href.startswith("/receipt") else href: href for href in found}
+    return set(kinds.values())
+
+
 def exports(client: httpx.Client, start: str) -> tuple[set[str], set[str]]:
     """Links that are not pages, of a page and of the receipts it leads to: those refused, and those given."""
-    found = links(client.get(start, headers=PAGE).text)
+    found = one_of_each(links(client.get(start, headers=PAGE).text))
     for receipt in [href for href in found if href.startswith("/receipt")]:
         found |= links(client.get(receipt, headers=PAGE).text)
+    found = one_of_each(found)
     status = {
         href: client.get(href).status_code for href in found if href.startswith(("/charts/", "/api/", "/receipt"))
     }

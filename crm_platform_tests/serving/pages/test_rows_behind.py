@@ -132,7 +132,7 @@ def test_every_shape_and_figure_is_linked(site: Site):
         days[table, column] = days.get((table, column), 0) + 1
     drawn = sum(value != "" for table, column, _, value in cells(told) if column == "first_response_seconds_median")
     agents = sum(
-        value != "" for table, column, _, value in cells(told) if (table, column[:5]) == ("agent_leaderboard", "first")
+        value != "" for table, column, _, value in cells(told) if (table, column[:5]) == ("agents_daily", "first")
     )
     assert agents
     assert days["response_times_daily", "first_response_seconds_median"] >= drawn - agents > 0
@@ -167,7 +167,7 @@ def test_links_keep_days_and_filters_and_the_receipt_leaves_them_out_of_its_key(
     page = site.get("/support?range=28d&country=KE").text
     addresses = drawn_links(page)
     assert addresses
-    assert all(one.endswith("range=28d&country=KE") for one in addresses)
+    assert all("range=28d&country=KE" in one for one in addresses)
     for address in (addresses[0], next(one for one in addresses if "measure" in one)):
         answer = site.get(address)
         assert answer.status_code == 200
@@ -248,14 +248,14 @@ def test_all_rows_are_there_as_csv(crowd: Site):
         (f"{DAY}&page=4", 400, "pages 1 to 3"),
         (f"{DAY}&page=x", 400, "pages 1 to 3"),
         (f"{DAY}&at_least=60", 200, ""),
-        (f"{DAY}&at_least=soon", 404, "write seconds, 0 or more"),
-        (f"{DAY}&at_least=-1", 404, "write seconds, 0 or more"),
-        (f"{DAY}&below=inf", 404, "write seconds, 0 or more"),
+        (f"{DAY}&at_least=soon", 404, "write a number, 0 or more"),
+        (f"{DAY}&at_least=-1", 404, "write a number, 0 or more"),
+        (f"{DAY}&below=inf", 404, "write a number, 0 or more"),
         (f"{DAY}&at_least=60&below=60", 404, "below is excluded"),
         (f"{DAY}&measure=response_seconds", 404, "needs at_least, below or both"),
         (f"{DAY}&measure=waiting_since&below=1", 404, "have response_seconds, business_response_seconds"),
         (f"{DAY}&colour=red", 404, "not by day, colour"),
-        (f"{DAY.replace('column=waits', 'column=answer_rate')}&below=60", 404, "cannot be bounded"),
+        (f"{DAY.replace('column=waits', 'column=answer_rate')}&below=60", 200, ""),
         ("table=chats_resolved_daily&column=resolved&day=2026-11-20&below=60", 404, "cannot be bounded"),
     ],
 )
