@@ -1,6 +1,7 @@
 """`crm explain`: what a table means, what a figure is made of, and why it moved.
 
-What belongs here: how definitions and receipts are shown. What does not: finding them (receipts/).
+What belongs here: how definitions and receipts are shown. What does not: all that moved (moved.py), finding them
+(receipts/).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from crm_platform.cli.kpi import find_table, published_snapshot
+from crm_platform.cli.moved import show_moved
 from crm_platform.cli.options import Whole
 from crm_platform.cli.words import figure, write_labelled, write_rows
 from crm_platform.errors import InvalidRequest, NotFound
@@ -25,7 +27,7 @@ from crm_platform.tables import TABLES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crm_platform.receipts import Moved, Movement, Receipt
+    from crm_platform.receipts import Movement, Receipt
     from crm_platform.settings import Settings
 
 _ROWS: Final = 20  # shown where --rows does not say
@@ -72,7 +74,7 @@ def explain(
     if is_about_all:
         if column or keys or day or month or from_ or to or privileged:
             raise click.UsageError("--moved lists all figures: with it go a table, --since, --rows and --json alone")
-        _show_moved(declared, since=since, limit=limit, as_json=as_json)
+        show_moved(declared, since=since, limit=limit, as_json=as_json)
         return
     assert declared is not None
     if column is None:
@@ -116,46 +118,6 @@ def _show_definition(declared: type[Table]) -> None:
         click.echo(
             render(declared, dialect="duckdb", settings=settings, cut=Cut(as_of=dt.datetime.now(dt.UTC), rows={}))
         )
-
-
-def _show_moved(declared: type[Table] | None, *, since: str | None, limit: int | None, as_json: bool) -> None:
-    """A line for each figure that moved: in how many rows, and its last one."""
-    from crm_platform.receipts import all_moved_since, opened
-
-    settings = current_settings()
-    with opened(published_snapshot(settings).path) as snapshot:
-        try:
-            earlier, found = all_moved_since(settings, snapshot, since=since)
-        except NotFound as problem:
-            raise click.UsageError(str(problem)) from None
-    found = [one for one in found if declared is None or one.table == declared.full_name()]
-    if as_json:
-        document = {"earlier": earlier.id, "earlier_as_of": earlier.as_of.isoformat()}
-        click.echo(json.dumps({**document, "moved": [one.to_dict() for one in found[:limit]]}, ensure_ascii=False))
-        return
-    figures: dict[tuple[str, str], list[Moved]] = {}
-    for one in found:
-        figures.setdefault((one.table, one.column), []).append(one)
-    as_of = earlier.as_of.astimezone(settings.zone)
-    click.echo(f"compared with snapshot {earlier.id}, as of {as_of:%Y-%m-%d %H:%M:%S} ({settings.timezone})")
-    if not figures:
-        click.echo("no figure that both have moved")
-        return
-    rows = [
-        [
-            table,
-            column,
-            len(moves),
-            ", ".join(f"{name} {value}" for name, value in moves[-1].key.items()) or "its one row",
-            figure(ENGLISH, TABLES[table].columns[column], moves[-1].then),
-            figure(ENGLISH, TABLES[table].columns[column], moves[-1].now),
-        ]
-        for (table, column), moves in figures.items()
-    ]
-    shown = rows[:limit]
-    title = _cut("figures", len(shown), len(rows), "--rows")
-    write_rows(["table", "column", "rows", "the last of them", "then", "now"], shown, form="table", title=title)
-    click.echo("why: crm explain TABLE --column COLUMN --key NAME=VALUE --since " + earlier.id)
 
 
 def _show_receipt(

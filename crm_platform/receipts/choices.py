@@ -14,10 +14,8 @@ from crm_platform.errors import InvalidRequest
 from crm_platform.receipts.behind import OpenedSnapshot
 from crm_platform.receipts.keys import nearest
 from crm_platform.receipts.narrowed import DIMENSIONS, SEGMENT, Narrowing
+from crm_platform.receipts.older import is_older
 
-_NEEDED: Final = frozenset(
-    {"core.contact_groups", "core.agent_teams", "core.reply_credit", "core.response_waits", "core.coverage_sources"}
-)
 _FOUND: Final = """
     with work as (
         select agent from core.reply_credit
@@ -65,8 +63,11 @@ class UnknownValue(InvalidRequest):
 
 
 def choices(snapshot: OpenedSnapshot) -> list[Choice]:
-    """Every value, by dimension and then the most frequent first; none of a snapshot that cannot be narrowed."""
-    if snapshot.manifest.settings is None or not snapshot.manifest.tables.keys() >= _NEEDED:
+    """Every value, by dimension and then the most frequent first.
+
+    None of a snapshot that cannot be narrowed: that takes all that this version's SELECTs read.
+    """
+    if snapshot.manifest.settings is None or is_older(snapshot):
         return []
     found = [_choice(*row) for row in snapshot.connection.cursor().sql(_FOUND).fetchall()]
     return sorted(

@@ -62,6 +62,8 @@ def named(row: Mapping[str, object]) -> str:
 
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _NAMED
+    if not names:
+        return "none"
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 

@@ -1,7 +1,8 @@
 """A figure that moved between two snapshots, and why.
 
-What belongs here: comparing one figure in two snapshots, and finding the earlier one. What does not: the rows behind it
-that differ and their reasons (reasons.py), what a figure is made of (receipt.py), which snapshots are kept (publish/).
+What belongs here: comparing one figure in two snapshots, and finding the earlier one. What does not: all figures of two
+snapshots (rebuilt.py), the rows behind one that differ and their reasons (reasons.py), what holds for all figures of a
+table (redefined.py), what a figure is made of (receipt.py), which snapshots are kept (publish/).
 """
 
 from __future__ import annotations
@@ -20,18 +21,16 @@ from crm_platform.publish import kept
 from crm_platform.publish.retention import created_at
 from crm_platform.receipts.behind import OpenedSnapshot, SnapshotReader, is_same, opened
 from crm_platform.receipts.bounds import split
-from crm_platform.receipts.keys import check_column, figure_columns, find_kpi, typed
+from crm_platform.receipts.keys import check_column, find_kpi, typed
 from crm_platform.receipts.reasons import REASONS, SnapshotPair, differences
 from crm_platform.receipts.receipt import ROWS, jsonable_fields
-from crm_platform.schemas import KpiTable
-from crm_platform.tables import TABLES
+from crm_platform.receipts.redefined import overall_reasons
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
 
-    from crm_platform.publish import Manifest
     from crm_platform.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -46,21 +45,6 @@ class Reason:
     kind: str
     words: str
     rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A figure that differs between two snapshots."""
-
-    table: str
-    key: Mapping[str, object]
-    column: str
-    then: object
-    now: object
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON writes it."""
-        return jsonable_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +105,12 @@ def why(
     if row is None and old is None:
         raise now.no_such_row(declared, key)
     own = typed(declared, key)
-    settings, before = now.manifest.settings or {}, then.manifest.settings or {}
-    reset = sorted(name for name in settings if settings[name] != before.get(name))
-    # What holds for the whole figure, and then for each row that nothing else explains.
-    overall = ["definition"] if row and old and row["definition_version"] != old["definition_version"] else []
-    overall += ["settings"] if reset else []
-    differing = differences(SnapshotPair(now, then, (*overall, "time")[0]), declared, column, own, bounds=bounds)
+    overall = overall_reasons(now.manifest, then.manifest, declared.full_name())
+    differing = differences(SnapshotPair(now, then), declared, column, own, bounds=bounds)
     counts = Counter(dict.fromkeys(overall, 0))
     counts.update(one.reason for one in differing)
     reasons = [
-        Reason(kind, f"{words} ({', '.join(reset)})" if kind == "settings" else words, counts[kind])
-        for kind, words in REASONS.items()
-        if kind in counts
+        Reason(kind, words + overall.get(kind, ""), counts[kind]) for kind, words in REASONS.items() if kind in counts
     ]
     happened = Counter(one.what for one in differing)
     return Movement(
@@ -155,47 +133,12 @@ def why(
     )
 
 
-def moved(
-    current: OpenedSnapshot | duckdb.DuckDBPyConnection, earlier: OpenedSnapshot | duckdb.DuckDBPyConnection
-) -> list[Moved]:
-    """Every figure that both snapshots have and that differs, in the order of the tables and their keys.
-
-    Compares the KPI tables alone; `why` tells the reason of one. Raises GiveUp when a snapshot is from before there
-    were receipts.
-    """
-    now, then = SnapshotReader.of(current), SnapshotReader.of(earlier)
-    found: list[Moved] = []
-    for name, table in TABLES.items():
-        if not issubclass(table, KpiTable) or name not in now.manifest.tables or name not in then.manifest.tables:
-            continue
-        order = f" order by {', '.join(table.key)}" if table.key else ""
-        before = {tuple(map(row.get, table.key)): row for row in then.query(f"select * from {name}").to_pylist()}
-        for row in now.query(f"select * from {name}{order}").to_pylist():
-            if (old := before.get(tuple(map(row.get, table.key)))) is None:
-                continue
-            key = MappingProxyType({part: row[part] for part in table.key})
-            found += [
-                Moved(name, key, column, old[column], row[column])
-                for column in figure_columns(table)
-                if column in old and not is_same(old[column], row[column])
-            ]
-    return found
-
-
-def all_moved_since(
-    settings: Settings, current: OpenedSnapshot | duckdb.DuckDBPyConnection, *, since: str | None = None
-) -> tuple[Manifest, list[Moved]]:
-    """`moved`, against a kept snapshot: its manifest, and what moved.
-
-    `since`: as in `moved_since`; None: the newest that is kept. Raises NotFound when there is none.
-    """
-    now = SnapshotReader.of(current)
+def earlier_snapshot(settings: Settings, now: SnapshotReader, since: str | None) -> Path:
+    """The kept snapshot of a word, as in `moved_since`; None: the newest. Raises NotFound when there is none."""
     earlier = _earlier(settings, now)
     if not earlier:
         raise NotFound("no earlier snapshot is kept yet")
-    path = earlier[0] if since is None else _named(since, earlier, now, settings)[0]
-    with opened(path) as then:
-        return SnapshotReader.of(then).manifest, moved(current, then)
+    return earlier[0] if since is None else _named(since, earlier, now, settings)[0]
 
 
 def moved_since(

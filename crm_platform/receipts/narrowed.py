@@ -67,6 +67,11 @@ class Narrowing:
         return [(dimension, value) for dimension, values in self.chosen for value in values]
 
     @property
+    def filters(self) -> dict[str, str]:
+        """What is chosen, as a claim says it: dimensions and their values."""
+        return {dimension: ", ".join(values) for dimension, values in self.chosen}
+
+    @property
     def kinds(self) -> frozenset[str]:
         """Names of DIMENSIONS that something is chosen of."""
         return frozenset(dimension.partition(":")[0] for dimension, _ in self.chosen)

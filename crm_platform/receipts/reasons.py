@@ -11,16 +11,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from crm_platform import core
 from crm_platform.receipts.behind import Lineage, SnapshotReader, is_same
 from crm_platform.receipts.bounds import Bounds
-from crm_platform.schemas import KpiTable
+from crm_platform.receipts.redefined import overall_reasons
+from crm_platform.schemas import KpiTable, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "definition": "the definition has a new version",
+        "computed": "it is computed in another way",
         "settings": "settings that change figures were changed",
         "erased": "people were erased: their chats are gone",
         "late": "late messages: sent by the earlier cut, first fetched after it",
@@ -36,11 +41,16 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "other": "rows differ for a reason that the two snapshots do not tell",
     }
 )
-"""Every kind of reason, in words. A row counts under the first that fits; `definition` and `settings` hold for all."""
+"""Every kind of reason, in words. A row counts under the first that fits.
+
+`definition`, `computed` and `settings` hold for all rows (redefined.py): a row that nothing else explains counts there.
+"""
 
 _MOST_TAKEN: Final = 40  # so many of the figures that a figure is taken from are looked into
 _CAMPAIGNS: Final = frozenset({core.Campaigns, core.CampaignStatuses})
 _CONTACTS: Final = frozenset({core.Contacts, core.ContactSegments, core.ContactPresence})
+
+_DERIVED: Final = frozenset({"first_fetch_id", "fetch_id", "is_active_30d"})  # no word of the CRM about a contact
 
 Row = Mapping[str, Any]
 _Differing = tuple[tuple[object, ...], Row | None, Row | None]  # a key, its row then, its row now
@@ -63,11 +73,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPair:
-    """Two snapshots; `otherwise`: the reason of a row that nothing else explains."""
+    """Two snapshots."""
 
     now: SnapshotReader
     then: SnapshotReader
-    otherwise: str
+
+    def otherwise(self, table: type[KpiTable], unexplained: str = "time") -> str:
+        """The reason of a row behind a figure of a table that nothing else explains."""
+        return next(iter(overall_reasons(self.now.manifest, self.then.manifest, table.full_name())), unexplained)
 
 
 def differences(
@@ -122,9 +135,9 @@ def _reasons(pair: SnapshotPair, line: Lineage, differing: Sequence[_Differing])
     if issubclass(line.source, KpiTable):
         return _reasons_of_figures(pair, line.source, line, differing)
     if line.source in _CAMPAIGNS:
-        return _reasons_of_campaigns(pair, differing)
+        return _reasons_of_campaigns(pair, line, differing)
     if "chat_id" not in line.key:
-        return [pair.otherwise] * len(differing)
+        return [pair.otherwise(line.table)] * len(differing)
     return _reasons_of_chats(pair, line, differing)
 
 
@@ -139,11 +152,11 @@ def _reasons_of_figures(
             own = dict(zip(line.key, key, strict=True))
             for column in line.takes:
                 counts.update(one.reason for one in differences(pair, table, column, own))
-        reasons.append(counts.most_common(1)[0][0] if counts else "other")
+        reasons.append(counts.most_common(1)[0][0] if counts else pair.otherwise(table, "other"))
     return reasons
 
 
-def _reasons_of_campaigns(pair: SnapshotPair, differing: Sequence[_Differing]) -> list[str]:
+def _reasons_of_campaigns(pair: SnapshotPair, line: Lineage, differing: Sequence[_Differing]) -> list[str]:
     def standing(asked: SnapshotReader) -> tuple[dict[str, Row], dict[str, Row]]:
         campaigns = asked.query("select * from core.campaigns").to_pylist()
         reports = asked.query("select * exclude (last_fetched_at) from core.campaign_reports").to_pylist()
@@ -151,6 +164,7 @@ def _reasons_of_campaigns(pair: SnapshotPair, differing: Sequence[_Differing]) -
 
     campaigns, reports = standing(pair.now)
     old_campaigns, old_reports = standing(pair.then)
+    otherwise = pair.otherwise(line.table)
     reasons = []
     for (campaign, *_), _, _ in differing:
         name = str(campaign)
@@ -161,7 +175,7 @@ def _reasons_of_campaigns(pair: SnapshotPair, differing: Sequence[_Differing]) -
         elif campaigns[name]["status"] != old_campaigns[name]["status"]:
             reasons.append("status")
         else:
-            reasons.append(pair.otherwise)
+            reasons.append(otherwise)
     return reasons
 
 
@@ -170,8 +184,9 @@ def _reasons_of_chats(pair: SnapshotPair, line: Lineage, differing: Sequence[_Di
     place = line.key.index("chat_id")
     chats = sorted({str(key[place]) for key, _, _ in differing})
     standing, old_standing = _chats(pair.now, chats), _chats(pair.then, chats)
-    is_of_contacts = line.source in _CONTACTS
-    evidence = {} if is_of_contacts else _message_evidence(pair, old_standing, chats)
+    others = _others(pair, line.source, chats) if line.source in _CONTACTS else frozenset()
+    evidence = _message_evidence(pair, old_standing, chats)
+    otherwise = pair.otherwise(line.table)
     gap = dt.timedelta(hours=float((pair.now.manifest.settings or {}).get("conversation_gap_hours", 24)))
     reasons = []
     for key, old, new in differing:
@@ -179,7 +194,7 @@ def _reasons_of_chats(pair: SnapshotPair, line: Lineage, differing: Sequence[_Di
         kinds = {kind for at, kind in evidence.get(chat, ()) if _is_near(at, (old, new), gap)}
         if chat not in standing:
             reasons.append("erased")
-        elif is_of_contacts:
+        elif chat in others:
             reasons.append("contact")
         elif kinds:
             reasons.append(next(kind for kind in REASONS if kind in kinds))
@@ -188,7 +203,7 @@ def _reasons_of_chats(pair: SnapshotPair, line: Lineage, differing: Sequence[_Di
         elif standing[chat]["is_history_whole"] != old_standing.get(chat, standing[chat])["is_history_whole"]:
             reasons.append("history")
         else:
-            reasons.append(pair.otherwise)
+            reasons.append(otherwise)
     return reasons
 
 
@@ -211,6 +226,22 @@ def _is_near(at: dt.datetime, rows: Iterable[Row | None], gap: dt.timedelta) -> 
 def _chats(asked: SnapshotReader, chats: Sequence[str]) -> dict[str, Row]:
     found = asked.query("select * from core.chats where chat_id in (select unnest($chats))", {"chats": list(chats)})
     return {row["chat_id"]: row for row in found.to_pylist()}
+
+
+def _others(pair: SnapshotPair, source: type[Table], chats: Sequence[str]) -> frozenset[str]:
+    """Contacts of which the CRM says something else than it did; who has written lately is no word of its own."""
+    sql = f"select * from {source.full_name()} where chat_id in (select unnest($chats))"
+    now, then = (asked.query(sql, {"chats": list(chats)}) for asked in (pair.now, pair.then))
+    names = [name for name in now.column_names if name in then.column_names and name not in _DERIVED]
+
+    def told(rows: pa.Table) -> dict[str, set[tuple[object, ...]]]:
+        found: dict[str, set[tuple[object, ...]]] = {}
+        for row in rows.select(names).to_pylist():
+            found.setdefault(row["chat_id"], set()).add(tuple(row.values()))
+        return found
+
+    known, old = told(now), told(then)
+    return frozenset(chat for chat in chats if known.get(chat) != old.get(chat))
 
 
 def _message_evidence(

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import duckdb
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -22,7 +23,7 @@ from crm_platform.serving.access import Door
 from crm_platform.serving.bounds import Bounds
 from crm_platform.serving.caching import Kept
 from crm_platform.serving.guard import AccessControl, Forwarded, Headers, Names, harden, own_names
-from crm_platform.serving.problems import on_bug, on_refusal, on_trouble
+from crm_platform.serving.problems import on_bug, on_refusal, on_trouble, on_wrong_question
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.settings import is_loopback
 
@@ -90,7 +91,13 @@ def create_app(
             Middleware(AccessControl, door=door, audit=audit),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=_FAST),
         ],
-        exception_handlers={HTTPException: on_refusal, CrmPlatformError: on_trouble, Exception: on_any_bug},
+        exception_handlers={
+            HTTPException: on_refusal,
+            CrmPlatformError: on_trouble,
+            duckdb.BinderException: on_wrong_question,
+            duckdb.CatalogException: on_wrong_question,
+            Exception: on_any_bug,
+        },
     )
     app.state.settings = settings
     app.state.snapshots = snapshots

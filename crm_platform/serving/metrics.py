@@ -76,9 +76,10 @@ class _SnapshotFigures:
                 provisional.add_metric([name], entry.provisional_rows)
         yield from (rows, coverage, provisional)
         if ExecutiveSummary.full_name() in manifest.tables:
-            for row in found.rows(f"select {', '.join(_FIGURES)} from {ExecutiveSummary.full_name()}"):
+            for row in found.rows(f"select * from {ExecutiveSummary.full_name()}"):
                 for name in _FIGURES:
-                    if row[name] is not None:
+                    # A snapshot from before a column was declared lacks it.
+                    if row.get(name) is not None:
                         description = ExecutiveSummary.columns[name].description
                         yield _gauge(f"crm_executive_{name}", description, row[name])
 

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from crm_platform.errors import CrmPlatformError
 from crm_platform.languages import N_
+from crm_platform.receipts.older import is_older
 from crm_platform.serving.pages.frame import ROLES, address_of, bare_page, language_of
 from crm_platform.serving.refusals import Refused
 
@@ -110,6 +111,13 @@ TOLD: Final[Mapping[str, tuple[str, str]]] = {
             "crm doctor."
         ),
     ),
+    "not_published": (
+        N_("These figures are not published yet"),
+        N_(
+            "They came with a newer version of the program than the published snapshot. They are here after the next "
+            "snapshot; whoever runs the server makes it with crm build."
+        ),
+    ),
     "internal_error": (
         N_("This page could not be drawn"),
         N_(
@@ -173,6 +181,16 @@ def on_trouble(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, CrmPlatformError)
     _log.error("%s: %s", type(problem).__name__, problem)
     return answer(request, Refused(503, "unavailable", str(problem), hint="`crm doctor` says more."))
+
+
+def on_wrong_question(request: Request, problem: Exception) -> Response:
+    """Handle what DuckDB does not find: of a snapshot from before an upgrade it is no fault, else it is a bug."""
+    found = request.app.state.snapshots.current()
+    if found is None or not is_older(found):
+        _log.error("%s failed", request.url.path, exc_info=problem)
+        return on_bug(request, problem)
+    message = "The published snapshot lacks what this version declares."
+    return answer(request, Refused(503, "not_published", message, hint="Run `crm build`."))
 
 
 def on_bug(request: Request, _problem: Exception) -> Response:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from crm_platform.publish import current, publish
+from crm_platform.publish import current, publish, read_manifest
+from crm_platform.publish.manifest import MANIFEST, TableEntry
 from crm_platform.settings import Settings
 from crm_platform_tests.models.worlds import World
 
@@ -61,4 +62,28 @@ def altered(settings: Settings, folder: Path, *statements: str, **changed: objec
     with duckdb.connect(str(database)) as connection:
         for statement in statements:
             connection.execute(statement)
+    return copied
+
+
+EARLIER = "20261122T090500.000Z-000000000000"
+# What a snapshot lacks that was made before it could be narrowed.
+BEFORE_FILTERS = ("drop table core.coverage_sources", "alter table core.contacts drop has_created_at")
+
+
+def with_an_earlier_one(
+    settings: Settings, folder: Path, *statements: str, change: Callable[[str, TableEntry], TableEntry | None]
+) -> Settings:
+    """What is published, and beside it EARLIER: the same after some SQL. `change`: what it says of a table."""
+    copied = altered(settings, folder)
+    snapshot = current(altered(settings, folder / "before", *statements))
+    assert snapshot is not None
+    earlier = copied.published_dir / EARLIER
+    shutil.move(snapshot.path, earlier)
+    manifest = read_manifest(earlier)
+    entries = {name: change(name, entry) for name, entry in manifest.tables.items()}
+    told = manifest.model_copy(
+        update={"id": EARLIER, "tables": {name: entry for name, entry in entries.items() if entry is not None}}
+    )
+    (earlier / MANIFEST).chmod(0o600)
+    (earlier / MANIFEST).write_text(told.model_dump_json(), encoding="utf-8")
     return copied

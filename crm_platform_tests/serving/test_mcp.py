@@ -19,15 +19,12 @@ import httpx2
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult
 
-from crm_platform.publish.audit import Audit
 from crm_platform.receipts import claims, receipt
 from crm_platform.schemas import KpiTable
 from crm_platform.serving.access import Role
 from crm_platform.serving.bounds import LONGEST_BODY
 from crm_platform.serving.mcp.asking import cell, figures
-from crm_platform.serving.mcp.protocol import Caller, create_server
 from crm_platform.serving.mcp.takes import MOST_LISTED
 from crm_platform.serving.mcp.tools import TOOLS
 from crm_platform.serving.queries import kpi_tables
@@ -35,6 +32,7 @@ from crm_platform.serving.snapshots import Snapshots
 from crm_platform.settings import Settings, load_settings
 from crm_platform.verdicts import Claim, whole_ranges
 from crm_platform_tests.receipts.desk import DAY, Desk, at
+from crm_platform_tests.serving.assistant import Assistant
 from crm_platform_tests.serving.published import NAMES, SECRETS, client_of, publish_rows
 from crm_platform_tests.serving.running import environment, running_server
 
@@ -52,42 +50,6 @@ GOOD = {
 }
 HEADERS = {"accept": "application/json, text/event-stream"}
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-
-
-class Assistant:
-    """An assistant in this process. `role`: as whom it came."""
-
-    def __init__(self, settings: Settings, *, role: Role = Role.ADMIN) -> None:
-        self.settings = settings
-        who = Caller(role, {"who": "cli:amina"})
-        audit = Audit(settings.audit_dir)
-        self.server = create_server(settings, Snapshots(settings), audit, caller=lambda _: who)
-
-    def ask(self, tool: str, **arguments: object) -> CallToolResult:
-        async def asked() -> CallToolResult:
-            async with Client(self.server) as client:
-                return await client.call_tool(tool, arguments)
-
-        return asyncio.run(asked())
-
-    def answer(self, tool: str, **arguments: object) -> dict:
-        found = self.ask(tool, **arguments)
-        assert not found.is_error, found.content
-        return found.structured_content
-
-    def refused(self, tool: str, **arguments: object) -> dict:
-        found = self.ask(tool, **arguments)
-        assert found.is_error
-        assert json.loads(found.content[0].text) == found.structured_content
-        assert len(found.content[0].text) < 3_000
-        return found.structured_content
-
-    def tools(self) -> list[str]:
-        async def asked() -> list[str]:
-            async with Client(self.server) as client:
-                return [tool.name for tool in (await client.list_tools()).tools]
-
-        return asyncio.run(asked())
 
 
 @pytest.fixture(scope="module")

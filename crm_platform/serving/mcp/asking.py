@@ -10,7 +10,8 @@ import datetime as dt
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from urllib.parse import urlencode
 
 from crm_platform.clock import zone_of
 from crm_platform.errors import InvalidRequest, NotFound, quoted
@@ -21,13 +22,10 @@ from crm_platform.receipts.keys import RANGE, named, nearest
 from crm_platform.receipts.receipt import jsonable
 from crm_platform.schemas import KpiTable, Type
 from crm_platform.serving.mcp.gives import Cell, Figure, Value
+from crm_platform.serving.mcp.source import Source, narrowable, tells
 from crm_platform.serving.pages.addresses import receipt_href
 from crm_platform.serving.pages.column_words import column_words
 from crm_platform.serving.queries import kpi_tables
-
-if TYPE_CHECKING:
-    from crm_platform.serving.snapshots import OpenSnapshot
-    from crm_platform.settings import Settings
 
 _LONGEST_TEXT: Final = 200  # characters of a text that people of the CRM have written; publish/ cuts them there, too
 _NEAR: Final = 5  # so many rows are offered in place of one that is not there
@@ -43,31 +41,40 @@ class NoSuchRow(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class AskedFigure:
-    """One figure of one snapshot."""
+    """One figure of one snapshot, or of what is left of it."""
 
-    settings: Settings
-    opened: OpenSnapshot
+    source: Source
     reader: SnapshotReader
     table: type[KpiTable]
     column: str
 
     @classmethod
-    def of(cls, settings: Settings, opened: OpenSnapshot, name: str) -> AskedFigure:
-        """Find a figure by its name. Raises NotFound, naming the nearest, or when the snapshot lacks its table."""
+    def of(cls, source: Source, name: str) -> AskedFigure:
+        """Find a figure by its name. Raises NotFound, naming the nearest, or when the snapshot lacks its table.
+
+        Raises InvalidRequest when it cannot be told of what is chosen, naming by what it can be narrowed.
+        """
         table, column = find_figure(name)
-        if table.full_name() not in opened.manifest.tables:
-            raise NotFound(f"{table.full_name()} is not in snapshot {opened.manifest.id}: run `crm build`")
-        return cls(settings, opened, SnapshotReader.of(opened), table, column)
+        whole = table.full_name()
+        if not tells(source.narrowing, whole, column):
+            kinds, known = " and ".join(sorted(source.narrowing.kinds)), ", ".join(narrowable(whole, column))
+            raise InvalidRequest(
+                f"{table.table}.{column} cannot be told of one {kinds} alone: "
+                + (f"`only` can narrow it by {known}" if known else "its rows do not say whose they are")
+            )
+        if whole not in source.opened.manifest.tables:
+            raise NotFound(f"{whole} is not in snapshot {source.opened.manifest.id}: run `crm build`")
+        return cls(source, SnapshotReader.of(source.opened), table, column)
 
     @property
     def today(self) -> dt.date:
         """The local day that holds the cut."""
-        manifest = self.opened.manifest
+        manifest = self.source.opened.manifest
         return manifest.as_of.astimezone(zone_of(manifest.timezone)).date()
 
     def about(self) -> dict[str, Any]:
         """What every answer says: of the snapshot, and of the figure."""
-        return {**about(self.opened), "figure": words(self.table, self.column)}
+        return {**self.source.about(), "figure": words(self.table, self.column)}
 
     def value(self, key: Mapping[str, object]) -> Value:
         """The value of a row, or of a range of days. Raises NoSuchRow; InvalidRequest for a key that does not fit."""
@@ -86,9 +93,16 @@ class AskedFigure:
             receipt=self.receipt_address(key),
         )
 
-    def receipt_address(self, key: Mapping[str, object]) -> str:
-        """Address of the page that shows what a value is made of; without CRM_SERVE_URL its path alone."""
-        return (self.settings.serve_url or "") + receipt_href(self.table.full_name(), self.column, key)
+    def receipt_address(self, key: Mapping[str, object]) -> str | None:
+        """Address of the page that shows what a value is made of; without CRM_SERVE_URL its path alone.
+
+        None where no address can say it: the key and what is chosen go by one name.
+        """
+        chosen = [(one.name, one.address) for one in self.source.chosen]
+        if any(name in key for name, _ in chosen):
+            return None
+        path = receipt_href(self.table.full_name(), self.column, key)
+        return (self.source.settings.serve_url or "") + path + "".join(f"&{urlencode([one])}" for one in chosen)
 
     def row(self, key: Mapping[str, object]) -> Mapping[str, object]:
         """The published row of a key, or of a range of days. Raises as `value` does."""
@@ -137,17 +151,6 @@ class AskedFigure:
         return NoSuchRow(message, there_is)
 
 
-def about(opened: OpenSnapshot) -> dict[str, Any]:
-    """What every answer says of its snapshot."""
-    manifest = opened.manifest
-    return {
-        "snapshot": manifest.id,
-        "as_of": manifest.as_of,
-        "timezone": manifest.timezone,
-        "is_made_up": manifest.is_sandbox,
-    }
-
-
 def figures() -> dict[str, tuple[type[KpiTable], str]]:
     """Every figure by its name: table and column."""
     return {
@@ -180,6 +183,7 @@ def words(table: type[KpiTable], column: str) -> Figure:
         unit=declared.unit or ("share" if declared.is_share else None),
         good=declared.figure.good if declared.figure else "neither",
         by=list(table.key),
+        narrowed_by=narrowable(table.full_name(), column),
         range_value=_range_value(table, column),
     )
 

@@ -17,18 +17,22 @@ from crm_platform.serving.mcp.gives import Explanation, Reason, Requests, Rows, 
 from crm_platform.serving.mcp.gives import Movement as MovementWords
 
 if TYPE_CHECKING:
+    from crm_platform.serving.mcp.source import Source
     from crm_platform.serving.mcp.takes import Explain, RowsBehind
-    from crm_platform.serving.snapshots import OpenSnapshot
-    from crm_platform.settings import Settings
 
 _MOST_TAKEN: Final = 10  # figures that one is taken from
 
 
-def explain(settings: Settings, opened: OpenSnapshot, takes: Explain) -> Explanation:
+def explain(source: Source, takes: Explain) -> Explanation:
     """A figure's definition and its receipt, and why it moved."""
-    asked, key = _asked(settings, opened, takes)
+    asked, key = _asked(source, takes)
     found = _receipt(asked, key, limit=_MOST_TAKEN)
-    movement = moved_since(settings, opened, found.table, key, found.column, limit=0)
+    # Of some contacts or agents alone no earlier value is kept.
+    movement = (
+        None
+        if source.narrowing
+        else moved_since(source.settings, source.opened, found.table, key, found.column, limit=0)
+    )
     fetched = found.fetched
     return Explanation(
         **asked.about(),
@@ -55,15 +59,17 @@ def explain(settings: Settings, opened: OpenSnapshot, takes: Explain) -> Explana
     )
 
 
-def rows_behind(settings: Settings, opened: OpenSnapshot, takes: RowsBehind) -> Rows:
+def rows_behind(source: Source, takes: RowsBehind) -> Rows:
     """The first rows behind a value, by their key."""
-    asked, key = _asked(settings, opened, takes)
+    asked, key = _asked(source, takes)
     found = _receipt(asked, key, limit=takes.limit)
     left_out = found.row_count - len(found.rows)
-    query = urlencode({"column": found.column, **key})
+    only = [("only", f"{one.name}:{one.address}") for one in source.chosen]
+    query = urlencode([("column", found.column), *key.items(), *only])
+    all_of_it = "" if only else ", `crm explain … --json` all"
     more = (
-        f"ask again with a limit of up to 100; GET /api/v1/kpis/{asked.table.table}/receipt?{query} lists 10,000,"
-        " `crm explain … --json` all"
+        f"ask again with a limit of up to 100; GET /api/v1/kpis/{asked.table.table}/receipt?{query} lists"
+        f" 10,000{all_of_it}"
     )
     return Rows(
         **asked.about(),
@@ -77,9 +83,9 @@ def rows_behind(settings: Settings, opened: OpenSnapshot, takes: RowsBehind) -> 
     )
 
 
-def _asked(settings: Settings, opened: OpenSnapshot, takes: Explain) -> tuple[AskedFigure, dict[str, str]]:
+def _asked(source: Source, takes: Explain) -> tuple[AskedFigure, dict[str, str]]:
     """The figure, and the key that names one value of it. Raises InvalidRequest and NoSuchRow."""
-    asked = AskedFigure.of(settings, opened, takes.figure)
+    asked = AskedFigure.of(source, takes.figure)
     key = dict(takes.where)
     days = dict(zip(RANGE, (takes.day_from, takes.day_to), strict=True))
     if takes.day_from and takes.day_to:
@@ -91,7 +97,7 @@ def _asked(settings: Settings, opened: OpenSnapshot, takes: Explain) -> tuple[As
 
 def _receipt(asked: AskedFigure, key: dict[str, str], *, limit: int) -> Receipt:
     asked.row(key)  # a row that is not there is told in our words: a receipt's own name what is in others
-    return receipt(asked.opened, asked.table.full_name(), key, asked.column, limit=limit)
+    return receipt(asked.source.opened, asked.table.full_name(), key, asked.column, limit=limit)
 
 
 def _value(asked: AskedFigure, found: Receipt) -> dict[str, Any]:

@@ -11,16 +11,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from crm_platform.receipts import claims
-from crm_platform.serving.mcp.asking import AskedFigure, about, words
+from crm_platform.serving.mcp.asking import AskedFigure, words
 from crm_platform.serving.mcp.figures import over
 from crm_platform.serving.mcp.gives import Compared, Comparison, Counted, DroppedDay, Judged, PeriodValue
 from crm_platform.serving.mcp.takes import MOST_LISTED
 from crm_platform.verdicts import Claim, on_one_page
 
 if TYPE_CHECKING:
+    from crm_platform.serving.mcp.source import Source
     from crm_platform.serving.mcp.takes import ComparePeriods
-    from crm_platform.serving.snapshots import OpenSnapshot
-    from crm_platform.settings import Settings
 
 _NO_CLAIM: Final = (
     "nothing says how far chance moves it: what stands at one instant, a percentile, a mean, or people who are counted"
@@ -28,22 +27,24 @@ _NO_CLAIM: Final = (
 )
 
 
-def compare_periods(settings: Settings, opened: OpenSnapshot, takes: ComparePeriods) -> Comparison:
+def compare_periods(source: Source, takes: ComparePeriods) -> Comparison:
     """Figures over two periods: values, dates, and a verdict each, by Holm's rule over all of the answer."""
     first, second = (takes.first_from, takes.first_to), (takes.second_from, takes.second_to)
-    asked = [AskedFigure.of(settings, opened, name) for name in dict.fromkeys((takes.figure, *takes.also))]
+    asked = [AskedFigure.of(source, name) for name in dict.fromkeys((takes.figure, *takes.also))]
     values = [(over(one, *first), over(one, *second)) for one in asked]
     base, current = _dates(*first), _dates(*second)
     days = claims.known_days(asked[0].reader, base, current)
+    filters = source.narrowing.filters
     found = [
-        claims.over_days(one.reader, one.table, one.column, current=current, base=base, days=days) for one in asked
+        claims.over_days(one.reader, one.table, one.column, current=current, base=base, days=days, filters=filters)
+        for one in asked
     ]
     judged = iter(on_one_page([claim for claim in found if claim is not None]))
     answers = [
         _compared(one, *both, None if claim is None else next(judged))
         for one, both, claim in zip(asked, values, found, strict=True)
     ]
-    return Comparison(**about(opened), **answers[0].model_dump(), also=answers[1:])
+    return Comparison(**source.about(), **answers[0].model_dump(), also=answers[1:])
 
 
 def _dates(first: dt.date, after: dt.date) -> claims.Dates:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.models.generate import pooled
 from crm_platform.receipts.keys import find_kpi
-from crm_platform.serving.mcp.asking import AskedFigure, about, cell, figures, require_order, words
+from crm_platform.serving.mcp.asking import AskedFigure, cell, figures, require_order, words
 from crm_platform.serving.mcp.gives import (
     Days,
     FigureList,
@@ -27,15 +27,15 @@ from crm_platform.serving.mcp.gives import (
 
 if TYPE_CHECKING:
     from crm_platform.schemas import KpiTable
+    from crm_platform.serving.mcp.source import Source
     from crm_platform.serving.mcp.takes import GetFigure, ListFigures
     from crm_platform.serving.snapshots import OpenSnapshot
-    from crm_platform.settings import Settings
 
 _USUAL_DAYS: Final = 28
 _USUAL_MONTHS: Final = 12
 
 
-def list_figures(_settings: Settings, opened: OpenSnapshot, takes: ListFigures) -> FigureList:
+def list_figures(source: Source, takes: ListFigures) -> FigureList:
     """The figures that hold all words of a search."""
     only = find_kpi(takes.table) if takes.table else None
     asked = takes.search.lower().split()
@@ -49,9 +49,9 @@ def list_figures(_settings: Settings, opened: OpenSnapshot, takes: ListFigures) 
     listed = found[takes.offset : takes.offset + takes.limit]
     tables = dict.fromkeys(one.table for one in listed)
     return FigureList(
-        **about(opened),
+        **source.about(),
         **_left_out(len(found), takes.offset, len(listed)),
-        tables=[_table(opened, find_kpi(name)) for name in tables],
+        tables=[_table(source.opened, find_kpi(name)) for name in tables],
         figures=listed,
     )
 
@@ -75,9 +75,9 @@ def _left_out(total: int, offset: int, listed: int) -> dict[str, Any]:
     return {"total": total, "left_out": total - listed, "more": more}
 
 
-def get_figure(settings: Settings, opened: OpenSnapshot, takes: GetFigure) -> FigureValues:
+def get_figure(source: Source, takes: GetFigure) -> FigureValues:
     """A figure by day, month or dimension, and over all of it."""
-    asked = AskedFigure.of(settings, opened, takes.figure)
+    asked = AskedFigure.of(source, takes.figure)
     span = _span(asked, takes.day_from, takes.day_to)
     rows = _Published.of(asked, span, takes.where)
     total = rows.count()

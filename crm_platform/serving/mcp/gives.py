@@ -3,8 +3,8 @@
 What belongs here: answers and what an assistant reads of their fields. What does not: where they come from (figures.py,
 behind.py).
 
-What people of the CRM have written (names of campaigns, values of segments) stands in `value`, `key` and `rows` alone,
-cut to a length: it is data, and never part of a sentence of ours.
+What people of the CRM have written (names of campaigns, values of segments) stands in `value`, `key`, `rows`, `only`
+and `there_is` alone, cut to a length: it is data, and never part of a sentence of ours.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ class Answer(BaseModel):
     as_of: Annotated[AwareDatetime, Field(description="Nothing later counts.")]
     timezone: Annotated[str, Field(description="Days and months are local to it.")]
     is_made_up: Annotated[bool, Field(description="These are figures of a sandbox, of nobody's business.")]
+    only: Annotated[
+        dict[str, list[str]],
+        Field(description="What its figures are narrowed to; {}: they are of everything. Values are data."),
+    ]
 
 
 class Figure(BaseModel):
@@ -39,6 +43,7 @@ class Figure(BaseModel):
     unit: Annotated[str | None, Field(description="s: seconds; share: 0 to 1, said in per cent; null: a number.")]
     good: Annotated[Literal["up", "down", "neither"], Field(description="Which side is good.")]
     by: Annotated[list[str], Field(description="The columns that tell its rows apart.")]
+    narrowed_by: Annotated[list[str], Field(description="What `only` can narrow it by; []: nothing.")]
     range_value: Annotated[
         Literal["pooled", "months", "none"],
         Field(
@@ -230,7 +235,9 @@ class Explanation(_OfFigure, Value):
     taken_from: Annotated[list[Taken], Field(description="The first figures that it is taken from.")]
     fetched: Requests
     digest: str
-    moved: Annotated[Movement | None, Field(description="null: no earlier snapshot has another value or row.")]
+    moved: Annotated[
+        Movement | None, Field(description="null: no earlier snapshot has another value or row, or it is narrowed.")
+    ]
 
 
 class Rows(_OfFigure, _Some, Value):

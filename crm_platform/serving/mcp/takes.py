@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -46,9 +46,23 @@ FigureName = Annotated[
     str,
     Field(max_length=200, description="A figure as list_figures names it, such as response_times_daily.answer_rate."),
 ]
+_Text = Annotated[str, Field(max_length=300, coerce_numbers_to_str=True)]
 Where = Annotated[
-    dict[Annotated[str, Field(max_length=60)], Annotated[str, Field(max_length=300, coerce_numbers_to_str=True)]],
+    dict[Annotated[str, Field(max_length=60)], _Text],
     BeforeValidator(_object),
+]
+Only = Annotated[
+    dict[
+        Literal["segment", "country", "team", "agent", "origin"],
+        _Text | Annotated[list[_Text], Field(min_length=1, max_length=10)],
+    ],
+    BeforeValidator(_object),
+    Field(
+        description="Figures of these alone: {'country': 'KE'}, {'agent': 'amina@example.com'}, {'team': 'Sales'},"
+        " {'origin': 'campaign'}, {'segment': 'city:Mombasa'}, which is <field>:<value>. Of several values in a list"
+        " one must hold, of segments of several fields and of several names all. The figure's `narrowed_by` says which"
+        " names it takes; a value that is not there is answered with those that are."
+    ),
 ]
 Offset = Annotated[int, Field(ge=0, le=1_000_000, description="Leave out so many from the beginning.")]
 _FROM: Final = "First day, local, such as 2026-11-16."
@@ -87,6 +101,7 @@ class GetFigure(_Takes):
             description="Only rows whose dimension has this value, such as {'region': 'KE'}; names are those in `by`.",
         ),
     ] = {}
+    only: Only = {}
     limit: Annotated[int, Field(ge=1, le=MOST_LISTED, description="At most so many rows.")] = 50
     offset: Offset = 0
 
@@ -103,6 +118,7 @@ class ComparePeriods(_Takes):
         list[FigureName],
         Field(max_length=MOST_COMPARED - 1, description="More figures over the same periods, judged together with it."),
     ] = []
+    only: Only = {}
 
 
 class Explain(_Takes):
@@ -119,6 +135,7 @@ class Explain(_Takes):
     ] = {}
     day_from: Annotated[Day | None, Field(description=f"{_FROM} For figures with range_value 'pooled'.")] = None
     day_to: Annotated[Day | None, Field(description=_TO)] = None
+    only: Only = {}
 
 
 class RowsBehind(Explain):

@@ -34,9 +34,14 @@ def _judged(published: PublishedFigures, table: str, column: str, period: Period
         return None
     current, base = _spans(period)
     days = known_days(published, period)
-    filters = {dimension: ", ".join(values) for dimension, values in published.narrowing.chosen}
     return claims.over_days(
-        published.asked, find_kpi(table), column, current=current, base=base, days=days, filters=filters
+        published.asked,
+        find_kpi(table),
+        column,
+        current=current,
+        base=base,
+        days=days,
+        filters=published.narrowing.filters,
     )
 
 

@@ -43,6 +43,8 @@ _DIGITS: Final = 9  # of a page's number
 REASON_WORDS: Final[Mapping[str, str]] = {
     # Translators: why a figure has another value than in an earlier snapshot
     "definition": N_("the definition has a new version"),
+    # Translators: why a figure has another value than in an earlier snapshot; names of tables follow in brackets
+    "computed": N_("it is computed in another way"),
     "settings": N_("settings that change figures were changed"),
     "erased": N_("people were erased: their chats are gone"),
     "late": N_("late messages: sent before, first fetched after"),
