@@ -18,7 +18,7 @@ from crm_platform.serving.pages.bars import Cell, HeatMap
 from crm_platform.serving.pages.chart import Chart, ChartColumn
 from crm_platform.serving.pages.published import Row
 from crm_platform.serving.pages.tiles import Source, Tile, TileWords, on_one_page, over_days
-from crm_platform.serving.pages.view import Content, View
+from crm_platform.serving.pages.view import Content, View, sentences
 
 _FEW: Final = 10  # contacts of a cohort, below which a share says little
 _COHORTS: Final = 13  # the newest ones: of twelve of them a month after is over
@@ -94,7 +94,9 @@ def build(view: View) -> Content:
     """Build the page."""
     wrote, new, back = _wrote(view), _among_whole(view, NEW, "new_active"), _among_whole(view, BACK, "reactivated")
     wrote, new, back, opt_outs, conversations = on_one_page([wrote, new, back, _opt_outs(view), _conversations(view)])
-    said = (_say_wrote(view, wrote, new, back), _say_kept(view), _say_opt_outs(view, opt_outs))
+    said = [_say_kept(view), _say_opt_outs(view, opt_outs)]
+    if view.published.tells("kpi.contact_activity_daily", "active_contacts"):
+        said.insert(0, _say_wrote(view, wrote, new, back))
     retention = _retention(view)
     drawn = [
         _active(view),
@@ -107,7 +109,7 @@ def build(view: View) -> Content:
         _messages(view),
     ]
     return Content(
-        sentence=" ".join(f"{one}." for one in said if one),
+        sentence=sentences(*said),
         figures=[wrote, new, back, opt_outs, conversations],
         charts={chart.name: chart for chart in drawn},
     )

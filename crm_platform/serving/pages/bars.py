@@ -38,12 +38,13 @@ class BarChart:
     """Ranked bars from 0, one below the other; at least so many px apart, where there is room up to twice as many.
 
     A narrow drawing has the name above its bar. `column`: of the chart's table, whose rows they stand for in their
-    order.
+    order. `top`: the end of the axis; 0: that of the longest bar or interval.
     """
 
     bars: Sequence[Bar]
     column: str = ""
     row: int = 30
+    top: float = 0.0
 
     def svg(self, size: Size, label: str, link: Link = no_link) -> str:
         """Draw it as high as its bars ask for, few of them to fill the height; an empty text when there are none."""
@@ -55,8 +56,8 @@ class BarChart:
         thick = 16 if narrow else max(16, row // 2)
         names = 0.0 if narrow else min(width * 0.36, max(len(bar.name) for bar in self.bars) * (LETTER + 0.4) + 12)
         room = width - names - max(len(bar.text) for bar in self.bars) * (LETTER + 0.2) - 12
-        # The axis ends with the longest bar or interval.
-        most = max(bar.high if bar.high is not None else bar.value or 0 for bar in self.bars) or 1
+        longest = max(bar.high if bar.high is not None else bar.value or 0 for bar in self.bars)
+        most = self.top or longest or 1
         parts = []
         for index, bar in enumerate(self.bars):
             y = row * index + (20 if narrow else (row - thick) / 2)

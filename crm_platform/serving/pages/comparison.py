@@ -70,7 +70,7 @@ def comparison(view: View, rows: Sequence[Row]) -> list[Chart]:
                     ChartColumn(f"{rate}_high", view._("At most"), "rate"),
                 ),
                 rows=ordered,
-                drawing=BarChart(bars=bars, column=rate),
+                drawing=BarChart(bars=bars, top=1.0, column=rate),
                 span=4,
             )
         )

@@ -17,6 +17,7 @@ from crm_platform.serving.pages.hours import ALL_HOURS, Hours
 from crm_platform.serving.pages.published import Row
 from crm_platform.serving.pages.trends import ColumnChart, Line, LineChart, NumberFormat, Rule
 from crm_platform.serving.pages.view import View
+from crm_platform.verdicts.days import OPEN_SHARE
 
 
 class Derived(NamedTuple):
@@ -62,7 +63,7 @@ def daily_lines(
         day_words=lambda day: numbers.day(view.language, day),
         scale=scale,
         rule=rule,
-        open_from=view.period.open_from(days),
+        open_from=_open_from(view, table, days, rows),
         band=(days.index(view.period.start), days.index(view.period.end)),
         whole=False,
         top=top,
@@ -96,6 +97,26 @@ def daily_columns(
     return _daily_chart(view, name, table, columns, drawing, rows=rows, keys=keys, **chart)
 
 
+def _open_from(view: View, table: str, days: Sequence[dt.date], rows: Sequence[Row]) -> int | None:
+    """Number of the first of the last days that are not finished; None when all are.
+
+    Of replies a day is finished once nearly nobody who wrote on it still waits: the slow replies are still to come.
+    """
+    first = view.period.open_from(days)
+    if table != "response_times_daily":
+        return first
+    number = len(days) if first is None else first
+    while number and _still_waits(rows[number - 1]):
+        number -= 1
+    return number if number < len(days) else None
+
+
+def _still_waits(row: Row) -> bool:
+    asked = row.get("first_waits") or 0
+    left = asked - (row.get("first_answered_waits") or 0) - (row.get("missed_waits") or 0)
+    return bool(left > OPEN_SHARE * asked)
+
+
 def _lines(rows: Sequence[Row], series: Sequence[Series]) -> list[Line]:
     return [
         Line(said, [column.value(row) for row in rows], look, column.of)
@@ -125,9 +146,11 @@ def _daily_chart(
     **chart: Any,  # noqa: ANN401
 ) -> Chart:
     """Put a drawing and its rows together. `none`: what is said where all days that are known have 0."""
-    if drawing.open_from is not None:
-        notes = [*notes, view._("hollow: day not complete")]
     days, period = [row["day"] for row in rows], view.period
+    if drawing.open_from is not None:
+        is_over = days[drawing.open_from] < period.today
+        told = view._("hollow: day not complete, or chats of it still wait") if is_over else ""
+        notes = [*notes, told or view._("hollow: day not complete")]
     drawn = drawing.lines if isinstance(drawing, LineChart) else drawing.stacks
     known = [value for line in drawn for value in line.values if value is not None]
     # An axis from 0 to 1 that nothing reaches is no picture: words say it. Where the axis is given, 0 is a low level.

@@ -16,7 +16,7 @@ from crm_platform.serving.pages.period import RANGES
 from crm_platform.serving.pages.published import open_month
 from crm_platform.serving.pages.tiles import Tile, on_one_page
 from crm_platform.serving.pages.trends import Line, LineChart
-from crm_platform.serving.pages.view import Content, View
+from crm_platform.serving.pages.view import Content, View, sentences
 
 _CHANGES: Final[Mapping[str, str]] = {
     # Translators: {name} is a figure, such as: Answer rate
@@ -63,7 +63,7 @@ def build(view: View) -> Content:
         contacts.by_country(view),
     ]
     return Content(
-        sentence=" ".join(f"{one}." for one in said if one),
+        sentence=sentences(*said),
         figures=first,
         charts={chart.name: chart for chart in drawn},
         more={

@@ -6,6 +6,7 @@ reply or a resolution is credited to (core/).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from crm_platform.serving.pages.addresses import receipt_href
@@ -51,6 +52,14 @@ def leaderboard(view: View, hours: Hours) -> Chart:
         span=12,
         table_only=True,
     )
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """What agents are called in drawings: of e-mail addresses of one house the part before the @."""
+    named = [name for name in names if name != UNASSIGNED]
+    houses = {name.partition("@")[2] for name in named}
+    is_one_house = len(houses) == 1 and "" not in houses
+    return {name: name.partition("@")[0] if is_one_house else name for name in named}
 
 
 def _addresses(view: View, agent: str, hours: Hours) -> dict[str, str]:

@@ -16,9 +16,10 @@ from markupsafe import Markup
 
 from crm_platform.languages import N_, Words
 from crm_platform.schemas import WELL_COVERED
+from crm_platform.serving.pages.addresses import receipt_href
 from crm_platform.serving.pages.chart import Chart, ChartColumn, country, label, yes_or_no
 from crm_platform.serving.pages.column_words import VALUE_WORDS, column_words
-from crm_platform.serving.pages.period import BadAddress
+from crm_platform.serving.pages.period import BadAddress, Period
 from crm_platform.serving.pages.published import Row
 from crm_platform.serving.pages.ranking import page_of
 from crm_platform.serving.pages.view import Chip, Content, View
@@ -94,13 +95,14 @@ def build(view: View) -> Content:
     view.chips = [Chip(one.say(view, value), view.href(drop=(one.name, "page"))) for one, value in chosen]
     chart = _chart(view, found, of=len(everyone))
     return Content(
-        sentence=_sentence(view, everyone),
+        sentence=_sentence(view, found if view.chips else everyone),
         figures=[],
         charts={chart.name: chart},
         more={
             "page": page_of(view, found, size=MOST_ROWS),
             "everyone": len(everyone),
             "menus": [_menu(view, one, everyone) for one in FILTERS],
+            "missed": _missed(view),
             "ago": minutes(view, view.age),
             "cut": clock(view, view.published.as_of),
             "closing": CLOSING,
@@ -226,6 +228,22 @@ def _sentence(view: View, rows: Sequence[Row]) -> str:
     if closing:
         words += view.ngettext("; 1 loses its window within 2 hours", "; {n} lose their window within 2 hours", closing)
     return Markup(f"{words}.")  # noqa: S704 - our own words; the one place in them is filled with our own digits
+
+
+def _missed(view: View) -> tuple[str, str]:
+    """Who wrote in the last days and waits here no more, though no reply came, in words; and where these rows stand."""
+    week = Period("7d", view.period.today - dt.timedelta(days=6), view.period.today, view.period.today)
+    missed = int(view.published.value("response_times_daily", "missed_waits", week) or 0)
+    if not missed:
+        return "", ""
+    words = view.ngettext(
+        "1 more of the last 7 days is not here: its conversation was over before a reply came (missed)",
+        "{n} more of the last 7 days are not here: their conversations were over before a reply came (missed)",
+        missed,
+    )
+    first, after = week.span
+    days = {"day_from": first, "day_to": after}
+    return words, receipt_href("kpi.response_times_daily", "missed_waits", days, view.kept)
 
 
 def minutes(view: View, seconds: float) -> str:

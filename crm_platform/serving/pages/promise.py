@@ -15,7 +15,7 @@ from crm_platform.serving.pages.addresses import part_href, receipt_href
 from crm_platform.serving.pages.bars import Bar, BarChart
 from crm_platform.serving.pages.chart import Chart, ChartColumn, label
 from crm_platform.serving.pages.hours import Hours
-from crm_platform.serving.pages.leaderboard import UNASSIGNED
+from crm_platform.serving.pages.leaderboard import UNASSIGNED, short_names
 from crm_platform.serving.pages.published import Row
 from crm_platform.serving.pages.view import View
 from crm_platform.verdicts import Best, Candidate, Rows
@@ -31,7 +31,16 @@ def by_agent(view: View, hours: Hours) -> Chart:
     named = sorted((row for row in rows if row["agent"] != UNASSIGNED), key=lambda row: (-row["decided"], row["agent"]))
     drawn = sorted(named[:MOST_BARS], key=_rank)
     nobody = [row for row in rows if row["agent"] == UNASSIGNED]
+    short = short_names(row["agent"] for row in named)
     notes = [_say_best(view, _best(view, hours, kept, named))] if named else []
+    if missed := of_nobody(view):
+        notes.append(
+            view.ngettext(
+                "1 missed one was assigned to nobody, and counts for nobody",
+                "{n} missed ones were assigned to nobody, and count for nobody",
+                missed,
+            )
+        )
     if left := len(named) - len(drawn):
         notes.append(
             view.ngettext("1 more agent is in the table alone", "{n} more agents are in the table alone", left)
@@ -45,7 +54,9 @@ def by_agent(view: View, hours: Hours) -> Chart:
             receipt_href(*_figure(hours), _days(view), view.kept_with("agent", row["agent"]))
             for row in (*drawn, *nobody, *named[MOST_BARS:])
         ],
-        bars=[_bar(view, label(view.language, row["agent"]), row) for row in (*drawn, *nobody)],
+        bars=[
+            _bar(view, short.get(row["agent"]) or label(view.language, row["agent"]), row) for row in (*drawn, *nobody)
+        ],
         title=view._("Who keeps the promise?"),
         subtitle=hours.told(
             view,
@@ -83,6 +94,13 @@ def by_weekday(view: View, hours: Hours) -> Chart:
             ),
         ),
     )
+
+
+def of_nobody(view: View) -> int:
+    """Missed first waits of the chosen days that were assigned to nobody, whoever the page is narrowed to."""
+    everyone = view.published.everyone
+    found = everyone.value_by("response_times_daily", "missed_waits", view.period, "assignee is null")
+    return int(found.get(True) or 0)
 
 
 def _figure(hours: Hours) -> tuple[str, str]:
@@ -196,6 +214,6 @@ def _chart(view: View, name: str, by: ChartColumn, rows: Sequence[Row], *, bars:
             ChartColumn("high", view._("To (95 %)"), "rate"),
         ),
         rows=rows,
-        drawing=BarChart(bars=bars, column="share") if bars else None,
+        drawing=BarChart(bars=bars, column="share", top=1.0) if bars else None,
         **told,
     )

@@ -122,7 +122,8 @@ class Readable:
         chat = [_CHAT] if _CHAT in line.key or _CHAT in line.used else []
         columns = list(dict.fromkeys([*(reading.columns or own), *used, *own, *chat]))
         if source == _WAITS:
-            order, told = ["(state = 'missed') desc", f"{_WAITED} desc nulls last", "waiting_since desc"], LONGEST
+            order = ["(state = 'missed') desc", f"{_WAITED} desc nulls last", "waiting_since desc"]
+            told = NEWEST if "missed" in listing.line.figure.where else LONGEST
         elif long := next((name for name in reading.long if name in line.used), ""):
             order, told = [f"{long} desc nulls last"], LONGEST
         elif newer := reading.began or next((name for name in own if name in {"day", "month"}), ""):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
+from crm_platform.receipts.narrowed import OF_AGENTS
 from crm_platform.serving.pages import daily, later, leaderboard, numbers, promise, replies, workload
 from crm_platform.serving.pages.addresses import band_hrefs, receipt_href
 from crm_platform.serving.pages.bars import Bar, BarChart
@@ -17,7 +18,7 @@ from crm_platform.serving.pages.chart import Chart, ChartColumn, week_map
 from crm_platform.serving.pages.hours import Hours, choices, read_hours
 from crm_platform.serving.pages.published import Row, total
 from crm_platform.serving.pages.tiles import on_one_page
-from crm_platform.serving.pages.view import Content, View
+from crm_platform.serving.pages.view import Content, View, sentences
 
 # Seconds: where the bands of response times and of ages end; the target is put between the first.
 _BANDS: Final = (60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0)
@@ -60,11 +61,24 @@ def build(view: View) -> Content:
     ]
     said = replies.say_first_response(view, response, within, hours)
     return Content(
-        sentence=f"{said}.{_say_worst(view)} {replies.say_waiting(view)}.",
+        sentence=sentences(said, _say_worst(view), replies.say_waiting(view)),
         figures=figures[:_FIRST],
         charts={chart.name: chart for chart in drawn},
-        more={"hours": choices(view, hours), "second": figures[_FIRST:]},
+        more={"hours": choices(view, hours), "nobodys": _say_nobodys(view), "second": figures[_FIRST:]},
     )
+
+
+def _say_nobodys(view: View) -> str:
+    """Where the page is narrowed to agents or teams, tell what is no agent's, and so in none of its figures."""
+    missed = promise.of_nobody(view) if view.published.narrowing.kinds & OF_AGENTS else 0
+    return (
+        missed
+        and view.ngettext(
+            "1 conversation was missed while it was assigned to nobody: it is in no agent's figures.",
+            "{n} conversations were missed while they were assigned to nobody: they are in no agent's figures.",
+            missed,
+        )
+    ) or ""
 
 
 def _say_worst(view: View) -> str:
@@ -80,8 +94,7 @@ def _say_worst(view: View) -> str:
         return ""
     places = {"from_": view.day(days[0]), "to": view.day(days[-1]), "share": view.percent(share)}
     places["day"] = view.language.weekdays(worst)
-    told = view._("On {day} {share} got none ({from_} to {to}), more than on any other weekday", **places)
-    return f" {told}."
+    return view._("On {day} {share} got none ({from_} to {to}), more than on any other weekday", **places)
 
 
 def _missed_share(rows: list[Row]) -> float:

@@ -419,6 +419,11 @@ class View:
         return Status("good", self._("Up to date"), parts)
 
 
+def sentences(*said: str) -> str:
+    """Put sentences together; an abbreviated month at an end has its full stop already."""
+    return " ".join(one if one.endswith(".") else f"{one}." for one in said if one)
+
+
 @dataclass(slots=True)
 class Content:
     """What a page shows: a sentence, figures, charts by their name, and whatever else its template asks for."""

@@ -12,7 +12,7 @@ from typing import Final
 from crm_platform.serving.pages.addresses import part_href
 from crm_platform.serving.pages.bars import Cell, HeatMap
 from crm_platform.serving.pages.chart import Chart, ChartColumn, label
-from crm_platform.serving.pages.leaderboard import UNASSIGNED, WHO
+from crm_platform.serving.pages.leaderboard import UNASSIGNED, WHO, short_names
 from crm_platform.serving.pages.view import View
 
 MOST_AGENTS: Final = 20
@@ -38,7 +38,7 @@ def by_hour(view: View) -> Chart:
         texts = (view.count(replies),) if is_nobody and replies else ()
         return Cell(replies, number, is_plain=is_nobody or not replies, texts=texts)
 
-    left = named[MOST_AGENTS:]
+    left, short = named[MOST_AGENTS:], short_names(named)
     first, after = view.period.span
     days = {"day_from": first, "day_to": after}
     return Chart(
@@ -63,7 +63,7 @@ def by_hour(view: View) -> Chart:
             for name, hour, replies in cells
         ],
         drawing=HeatMap(
-            rows=[_short(label(view.language, name)) for name in agents],
+            rows=[_short(short.get(name) or label(view.language, name)) for name in agents],
             columns=[f"{hour:02d}" for hour in hours],
             cells=[[cell(line * len(hours) + column) for column in range(len(hours))] for line in range(len(agents))],
             row=24,
