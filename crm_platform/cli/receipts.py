@@ -205,8 +205,8 @@ def _show_rows(found: Receipt, names: Mapping[str, Mapping[str, object]]) -> Non
         ]
         for row in found.rows
     ]
-    title = _cut("rows", len(rows), found.row_count, "--rows")
-    write_rows([*columns, *revealed], rows, form="table", title=title)
+    write_rows([*columns, *revealed], rows, form="table", title="rows")
+    _say_cut("rows", len(rows), found.row_count, "--rows")
 
 
 def _origin_lines(found: Receipt) -> Iterator[str]:
@@ -221,7 +221,7 @@ def _origin_lines(found: Receipt) -> Iterator[str]:
     # Of each row listed as many figures are taken.
     takes = len(found.taken_from) // len(found.rows) if found.rows else 0
     if len(shown) < takes * found.row_count:
-        yield _cut("taken from these figures", len(shown), takes * found.row_count, "--json") + ":"
+        yield _cut("figures that it is taken from", len(shown), takes * found.row_count, "--json") + ":"
     for taken in shown:
         options = "".join(f" --key {name}={value}" for name, value in taken.key.items())
         yield f"  crm explain {taken.table}{options} --column {taken.column}"
@@ -249,13 +249,18 @@ def _show_moved_rows(movement: Movement) -> None:
         [one["what"], one["reason"], *(one[name] for name in keys), _used(one["then"]), _used(one["now"])]
         for one in shown
     ]
-    title = _cut("rows that moved", len(shown), movement.added + movement.removed + movement.changed, "--json")
-    write_rows(["what", "reason", *keys, "then", "now"], rows, form="table", title=title)
+    write_rows(["what", "reason", *keys, "then", "now"], rows, form="table", title="rows that moved")
+    _say_cut("rows that moved", len(shown), movement.added + movement.removed + movement.changed, "--json")
+
+
+def _say_cut(what: str, shown: int, of: int, option: str) -> None:
+    """Say how much of a list is shown where that is not all: on a line of its own, because a pipe gets no titles."""
+    if shown < of:
+        click.echo(_cut(what, shown, of, option))
 
 
 def _cut(what: str, shown: int, of: int, option: str) -> str:
-    """Name a list, and say how much of it is shown where that is not all."""
-    return what if shown == of else f"{what}, showing {shown:,} of {of:,}; more with {option}"
+    return f"showing {shown:,} of {of:,} {what}; more with {option}"
 
 
 def _used(values: object) -> str:

@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import io
 import json
+import re
 import socket
 from types import SimpleNamespace
 
@@ -195,6 +196,7 @@ def test_explain_of_a_figure_is_its_receipt(call, busiest_day):
     assert "Waits that a reply closed." in result.output
     assert "count(*), which is the figure" in result.output
     assert "list_messages), the first at " in result.output
+    assert re.search(r"\nshowing 1 of \d+ rows; more with --rows\n", result.output)
     assert "\ndigest " in result.output
     assert "it is the same in every earlier snapshot that is kept" in result.output
     assert "SQL that filled kpi.response_times_daily" in result.output

@@ -16,7 +16,7 @@ import pytest
 from crm_platform.errors import GiveUp, InvalidRequest, NotFound
 from crm_platform.metrics.response_times_daily.table import ResponseTimesDaily
 from crm_platform.publish import pseudonym, pseudonym_key
-from crm_platform.receipts import OpenedSnapshot, Receipt, receipt
+from crm_platform.receipts import OpenedSnapshot, Receipt, listing, receipt, why
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform_tests.receipts.desk import CUT, DAY, Desk, at, fetch_ids
 
@@ -255,3 +255,28 @@ def test_a_range_without_a_known_day_names_the_known_ones(snapshot):
     days = {"day_from": "2020-01-01", "day_to": "2020-01-05"}
     with pytest.raises(NotFound, match="day goes from"):
         receipt(snapshot, "response_times_daily", days, "answered_waits")
+
+
+def test_a_count_is_bounded_by_a_measure_of_its_rows(asked, snapshot):
+    key = {"day": DAY, "at_least": 60, "below": "90"}
+    found, every = (receipt(snapshot, "response_times_daily", one, "answered_waits") for one in (key, {"day": DAY}))
+    assert found.value == found.recomputed == found.row_count == 1
+    assert every.value == 3
+    assert found.key == {"day": DAY, "measure": "response_seconds", "at_least": 60.0, "below": 90.0}
+    assert found.digest != every.digest
+    assert receipt(snapshot, "response_times_daily", found.key, "answered_waits") == found
+    same = why(snapshot, snapshot, "response_times_daily", key, "answered_waits")
+    assert (same.then, same.now, same.added) == (1, 1, 0)
+    assert same.key == found.key
+    with pytest.raises(InvalidRequest, match="no count of rows that have a measure"):
+        receipt(snapshot, "response_times_daily", key, "answer_rate")
+
+
+def test_rows_are_listed_in_any_order_page_by_page(snapshot):
+    rows = listing(snapshot, "response_times_daily", {"day": DAY}, "response_seconds_median")
+    assert rows is not None
+    pages = [
+        rows.page(["response_seconds"], order=["response_seconds desc"], offset=offset, limit=2) for offset in (0, 2)
+    ]
+    assert [[row["response_seconds"] for row in page] for page in pages] == [[300.0, 90.0], [60.0]]
+    assert list(rows.all(["response_seconds"], order=["response_seconds"])) == [(60.0,), (90.0,), (300.0,)]
