@@ -7,6 +7,7 @@ trends.py, bars.py), which charts a page has (executive.py and its like).
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -130,9 +131,9 @@ class Chart:
         """The key of a row as `data-key` says it."""
         return ",".join(f"{name}={plain(row.get(name))}" for name in self.key)
 
-    def bar(self, column: ChartColumn, row: dict[str, Any]) -> str:
+    def bar(self, column: ChartColumn, value: float | None) -> str:
         """Draw a cell's bar, 72 by 8 px; of one that is longer than its column's longest, grey and cut off."""
-        value = row.get(column.name) or 0
+        value = value or 0
         most = column.longest or max((one.get(column.name) or 0 for one in self.rows), default=0)
         width = min(72.0, 72 * value / most) if most else 0
         cut = '<path class="cut" d="M56 10L62 -2M60 10L66 -2"/>' if value > most else ""
@@ -144,28 +145,30 @@ class Chart:
     def body(self, language: Language) -> str:
         """Its rows as HTML. A cell whose words do not tell the value exactly carries it in `data-value`."""
         lines = []
+        cell = functools.lru_cache(maxsize=None, typed=True)(functools.partial(self._cell, language))
         for index, row in enumerate(self.rows):
             states = ["provisional"] if row.get("is_provisional") else []
             if self.chosen and self.chosen[0] <= index <= self.chosen[1]:
                 states.append("chosen")
             state = f' class="{" ".join(states)}"' if states else ""
-            cells = [f'<tr data-key="{escape(self.key_of(row))}"{state}>']
-            for number, column in enumerate(self.columns):
-                value = row.get(column.name)
-                words, exact = column.write(language, value), plain(value)
-                tag = "th" if number == 0 else "td"
-                told = ' scope="row"' if number == 0 else ""
-                told += ' class="n"' if column.is_number else ""
-                told += f' data-value="{escape(exact)}"' if exact != words else ""
-                bar = self.bar(column, row) if column.bar else ""
-                shown = escape(words)
-                if column.kind in {"text", "label", "region"}:
-                    # Somebody's words: they may run from right to left, and be too long for the cell.
-                    shown = f"<bdi>{shown}</bdi>"
-                    told += f' title="{escape(words)}"' if len(words) > _ROOM else ""
-                cells.append(f"<{tag}{told}>{bar}{shown}</{tag}>")
-            lines.append("".join([*cells, "</tr>"]))
+            cells = "".join([cell(number, row.get(column.name)) for number, column in enumerate(self.columns)])
+            lines.append(f'<tr data-key="{escape(self.key_of(row))}"{state}>{cells}</tr>')
         return "\n".join(lines)
+
+    def _cell(self, language: Language, number: int, value: Any) -> str:  # noqa: ANN401 - whatever a cell holds
+        column = self.columns[number]
+        words, exact = column.write(language, value), plain(value)
+        tag = "th" if number == 0 else "td"
+        told = ' scope="row"' if number == 0 else ""
+        told += ' class="n"' if column.is_number else ""
+        told += f' data-value="{escape(exact)}"' if exact != words else ""
+        bar = self.bar(column, value) if column.bar else ""
+        shown = escape(words)
+        if column.kind in {"text", "label", "region"}:
+            # Somebody's words: they may run from right to left, and be too long for the cell.
+            shown = f"<bdi>{shown}</bdi>"
+            told += f' title="{escape(words)}"' if len(words) > _ROOM else ""
+        return f"<{tag}{told}>{bar}{shown}</{tag}>"
 
     def csv(self) -> str:
         """Its rows as CSV: published names, plain values."""
