@@ -54,6 +54,7 @@ TENANTS = {
     "one-agent": Tenant(contacts=2_000, messages=30_000, agents=1),
     "no-agent": Tenant(contacts=2_000, messages=30_000, agents=0),
     "campaigns": Tenant(contacts=5_000, messages=60_000, campaigns=10_000),
+    "busy": Tenant(contacts=30_000, messages=1_400_000, agents=20, campaigns=120, values=8),
     "large": Tenant(contacts=1_000_000, messages=3_000_000, agents=60, campaigns=400, values=200),
 }
 

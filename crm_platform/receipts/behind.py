@@ -12,8 +12,7 @@ import functools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -23,7 +22,7 @@ import duckdb
 from crm_platform.clock import zone_of
 from crm_platform.errors import GiveUp, InvalidRequest, NotFound
 from crm_platform.models import Cut, expand, vocabulary
-from crm_platform.models.generate import aggregate, pooled, source, used
+from crm_platform.models.generate import aggregate, figures, pooled, source, used
 from crm_platform.models.render import from_file, template_path
 from crm_platform.publish import Manifest, read_manifest, reading
 from crm_platform.publish.manifest import DATABASE
@@ -51,7 +50,10 @@ class Cursor(Protocol):
     """What runs a SELECT, once."""
 
     def sql(self, query: str, *, params: object = None) -> duckdb.DuckDBPyRelation:
-        """Run it."""
+        """Run it, for many rows as Arrow."""
+
+    def execute(self, query: str, parameters: object = None) -> duckdb.DuckDBPyConnection:
+        """Run it, for few rows: it is planned once, where `sql` plans it twice."""
 
 
 class OpenedSnapshot(Protocol):
@@ -142,6 +144,12 @@ def _manifest_beside(database: Path) -> Manifest:
     return read_manifest(database.parent)
 
 
+def rows_of(found: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """The rows of a SELECT that was executed, one dict a row."""
+    names = [one[0] for one in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
 @dataclass(frozen=True, slots=True)
 class SnapshotReader:
     """A snapshot being asked, with the words its SQL was written in."""
@@ -173,6 +181,10 @@ class SnapshotReader:
     def query(self, sql: str, parameters: Mapping[str, object] = MappingProxyType({})) -> pa.Table:
         """Run a SELECT on a cursor of its own."""
         return self.connection.cursor().sql(sql, params=dict(parameters)).to_arrow_table()
+
+    def rows(self, sql: str, parameters: Mapping[str, object] = MappingProxyType({})) -> list[dict[str, Any]]:
+        """Run a SELECT of few rows; one dict a row."""
+        return rows_of(self.connection.cursor().execute(sql, dict(parameters)))
 
     def expand(self, text: str) -> str:
         """A text of a declaration as SQL."""
@@ -215,8 +227,8 @@ class SnapshotReader:
     def coverage(self, first: object, after: object) -> float | None:
         """Share of the messages of local days that is stored: of the whole range, not of its worst day."""
         span = self.expand("{{ message_coverage('$day_from', '$day_to') }}")
-        asked = self.query(f"select {span} as coverage", {"day_from": first, "day_to": after})
-        return asked["coverage"].to_pylist()[0]  # type: ignore[no-any-return]
+        (row,) = self.rows(f"select {span} as coverage", {"day_from": first, "day_to": after})
+        return row["coverage"]  # type: ignore[no-any-return]
 
     def no_such_row(self, table: type[KpiTable], key: Mapping[str, object]) -> NotFound:
         """Say which rows there are instead."""
@@ -303,17 +315,37 @@ class SnapshotReader:
     def value(self, behind: Behind) -> object:
         """The figure from its rows."""
         select = behind.asking(f"select ({self._select(behind.line)}) as value")
-        (value,) = self.query(select, behind.parameters)["value"].to_pylist()
-        return _narrow(value)
+        (row,) = self.rows(select, behind.parameters)
+        return row["value"]
+
+    def values(self, line: Lineage, first: dt.date, after: dt.date) -> dict[str, object]:
+        """A column over a range of days, and with it those that are computed as quickly, of the same rows in one pass.
+
+        Raises InvalidRequest where rows belong to no day.
+        """
+        if not _is_quick(line.figure):
+            return {line.column: self.value(self.over(line, first, after))}
+        alike = {
+            name: figure
+            for name, figure in figures(line.table).items()
+            if figure.rows == line.figure.rows and _is_quick(figure) and pooled(line.table, name)
+        }
+        every = [line, *(one for name in alike if name != line.column and (one := self.lineage(line.table, name)))]
+        computed = [f'{self.computed(one, where=one.figure.where)} as "{one.column}"' for one in every]
+        behind = self.over(replace(line, figure=replace(line.figure, where="")), first, after)
+        (row,) = self.rows(behind.asking(f"select {', '.join(computed)} from behind"), behind.parameters)
+        return row
 
     def value_by(self, behind: Behind, expression: str) -> dict[object, object]:
         """The figure by the values of an expression over its rows; nothing of a value that has none."""
         select = f"select {expression} as by_value, {self.computed(behind.line)} as value from behind group by all"
-        rows = self.query(behind.asking(select), behind.parameters).to_pylist()
-        return {row["by_value"]: _narrow(row["value"]) for row in rows}
+        return {row["by_value"]: row["value"] for row in self.rows(behind.asking(select), behind.parameters)}
 
-    def computed(self, line: Lineage) -> str:
-        """The figure as an expression over `behind`, or a SELECT where it is no aggregate."""
+    def computed(self, line: Lineage, *, where: str = "") -> str:
+        """The figure as an expression over `behind`, or a SELECT where it is no aggregate.
+
+        `where`: picks its rows, where `behind` has others, too.
+        """
         figure, table = line.figure, line.table
         if figure.file:
             # The rows of all keys, of which one is looked at; or of one key, which tells nothing apart.
@@ -327,7 +359,8 @@ class SnapshotReader:
         if figure.rows.is_each:
             value = self.expand(figure.value)
         else:
-            value = aggregate(figure, self.expand, where="", own="is_own" if figure.is_own_part else "")
+            own = "is_own" if figure.is_own_part else ""
+            value = aggregate(figure, self.expand, where=self.expand(where), own=own)
         if figure.empty is not None and "count(" not in value:
             value = f"coalesce({value}, {figure.empty})"
         return f"case when {self.expand(figure.given)} then {value} end" if figure.given else value
@@ -341,7 +374,7 @@ class SnapshotReader:
         line = behind.line
         columns = ", ".join(f'"{name}"' for name in dict.fromkeys((*line.key, *line.used))) or "1 as one"
         # A row's line is a JSON object of its key and used values; the lines are hashed in their own order.
-        row = self.query(
+        (row,) = self.rows(
             behind.asking(f"""
                 select
                     ({self._select(line)}) as value,
@@ -355,11 +388,11 @@ class SnapshotReader:
                     ) as digest
             """),
             behind.parameters,
-        ).to_pylist()[0]
+        )
         order = ", ".join(f'"{name}"' for name in line.key) or "all"
         some = "" if limit is None else f" limit {int(limit)}"
-        listed = self.query(behind.asking(f"select {columns} from behind order by {order}{some}"), behind.parameters)
-        return Found(_narrow(row["value"]), row["row_count"], tuple(listed.to_pylist()), row["digest"])
+        listed = self.rows(behind.asking(f"select {columns} from behind order by {order}{some}"), behind.parameters)
+        return Found(row["value"], row["row_count"], tuple(listed), row["digest"])
 
     def fetch_ids(self, behind: Behind) -> str:
         """SELECT the ids of the requests that rows came from; empty where they came from none."""
@@ -378,9 +411,9 @@ class SnapshotReader:
         return " union ".join(f"select fetch_id from ({part})" for part in parts if part)
 
 
-def _narrow(value: object) -> object:
-    """DuckDB sums whole numbers into 128 bits, which Arrow hands over as decimals."""
-    return int(value) if isinstance(value, Decimal) else value
+def _is_quick(figure: Figure) -> bool:
+    """Whether a figure is a count, a sum or a rate: a median or a percentile takes as long as many of these."""
+    return figure.value.startswith(("count(", "sum(")) and not (figure.rows.is_each or figure.is_own_part)
 
 
 def _one_line(sql: str) -> str:

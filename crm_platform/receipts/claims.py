@@ -172,7 +172,7 @@ def _by_chat(asked: SnapshotReader, line: Lineage, dates: Dates) -> verdicts.Row
     select = f"select r.chat_id as cluster, {asked.expand(_day(line))} as day, {value} as value from behind as r"
     found = asked.query(behind.asking(select), behind.parameters)
     known = found.filter(found["value"].is_valid())
-    return verdicts.Rows(value=known["value"], cluster=known["cluster"], day=known["day"].to_pylist())
+    return verdicts.Rows(value=known["value"], cluster=known["cluster"], day=known["day"])
 
 
 def _settled(asked: SnapshotReader, line: Lineage, dates: Dates) -> list[dict[str, Any]]:

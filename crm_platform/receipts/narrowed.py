@@ -134,9 +134,14 @@ class NarrowedConnection:
         return self
 
     def sql(self, query: str, *, params: object = None) -> duckdb.DuckDBPyRelation:
-        """Run a SELECT."""
+        """Run a SELECT, for many rows as Arrow."""
         self._make(query)
         return self._connection.cursor().sql(query, params=params)
+
+    def execute(self, query: str, parameters: object = None) -> duckdb.DuckDBPyConnection:
+        """Run a SELECT of few rows."""
+        self._make(query)
+        return self._connection.cursor().execute(query, parameters)
 
     def _make(self, sql: str) -> None:
         for name in tables_in(sql) & self._kpis.keys() - self._made:
@@ -161,6 +166,8 @@ def narrow(snapshot: OpenedSnapshot, narrowing: Narrowing) -> tuple[Manifest, Na
         .fetchall()
     )
     connection = duckdb.connect()
+    # Who stays is decided first: the engine would put it last, after all days have been tried with all waits.
+    connection.execute("set disabled_optimizers = 'join_order'")
     connection.execute("set timezone = 'UTC'")
     connection.execute(f"attach {_quoted(path)} as snapshot (read_only)")
     connection.execute("create schema core; create schema kpi")
@@ -219,14 +226,20 @@ def _rows(name: str, narrowing: Narrowing) -> str:
 
 def _is_done_by(agent: str, narrowing: Narrowing) -> str:
     """Whether an agent, an expression, is one of those chosen, and of the teams chosen."""
-    conditions = []
-    for dimension, values in narrowing.chosen:
-        value = agent
-        if dimension == "team":
-            members = "(select agent as member, team from snapshot.core.agent_teams)"
-            value = f"(select team from {members} as teams where member = ({agent}))"
-        conditions.append(_is_one_of(value, values, nobody=_NOBODY[dimension]))
+    conditions = [
+        _is_of_team(agent, values) if dimension == "team" else _is_one_of(agent, values, nobody=_NOBODY[dimension])
+        for dimension, values in narrowing.chosen
+    ]
     return f"({' and '.join(conditions)})"
+
+
+def _is_of_team(agent: str, values: tuple[str, ...]) -> str:
+    """Whether an agent is of one of some teams, of which one may be none."""
+    members = "select agent from snapshot.core.agent_teams"
+    is_theirs = f"({agent}) in ({members} where team in ({_listed(values)}))"
+    if _NOBODY["team"] in values:
+        return f"coalesce({is_theirs} or ({agent}) not in ({members}), true)"
+    return f"coalesce({is_theirs}, false)"
 
 
 def _is_one_of(value: str, values: tuple[str, ...], *, nobody: str) -> str:

@@ -17,7 +17,7 @@ import duckdb
 from crm_platform.errors import GiveUp
 from crm_platform.publish import Manifest, Snapshot, current, read_manifest
 from crm_platform.publish.manifest import CURRENT
-from crm_platform.receipts.behind import Connection
+from crm_platform.receipts.behind import Connection, rows_of
 from crm_platform.receipts.narrowed import Narrowing, narrow
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ class OpenSnapshot:
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Run a SELECT; one dict a row."""
-        rows: list[dict[str, Any]] = self.query(sql, parameters).to_pylist()
-        return rows
+        return rows_of(self.connection.cursor().execute(sql, list(parameters)))
 
 
 class Snapshots:

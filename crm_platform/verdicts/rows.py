@@ -7,9 +7,10 @@ What does not: what is computed from rows (spread.py, judging.py).
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_platform.verdicts.days import Ranges, Span
+
+_EXACT: Final = 2**53  # floats hold whole numbers below it
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -56,7 +59,7 @@ class Side:
     @property
     def clusters(self) -> int:
         """How many clusters have a row."""
-        return len(self.value) if self.cluster is None else len(np.unique(self.cluster))
+        return len(self.value) if self.cluster is None else int(np.count_nonzero(np.bincount(self.cluster)))
 
 
 def sides(current: Rows, base: Rows, ranges: Ranges | None = None) -> tuple[Side, Side]:
@@ -82,8 +85,9 @@ def sides(current: Rows, base: Rows, ranges: Ranges | None = None) -> tuple[Side
     found = []
     for value, of, place, cluster, key in zip(values, ofs, ranks, clusters, told, strict=True):
         columns = [key.astype(np.float64), of, *(() if cluster is None else (cluster.astype(np.float64),))]
-        ordered = np.stack(columns)[:, np.lexsort(columns)]
-        found.append(Side(value, of, place, cluster, hashlib.sha256(names + ordered.tobytes()).hexdigest()))
+        order = _order(columns)
+        ordered = b"".join(column[order].tobytes() for column in columns)
+        found.append(Side(value, of, place, cluster, hashlib.sha256(names + ordered).hexdigest()))
     return found[0], found[1]
 
 
@@ -97,6 +101,18 @@ def pooled(several: Sequence[Rows]) -> Rows:
         cluster=None if several[0].cluster is None else pa.concat_arrays([_names(rows.cluster) for rows in several]),
         of=None if several[0].of is None else np.concatenate([_numbers(rows.of, "of") for rows in several]),
     )
+
+
+def _order(columns: Sequence[Floats]) -> Integers:
+    """Places of the rows in the order of their columns, which are numbers from 0; the last one comes first."""
+    sizes = [column.max(initial=0) + 1 for column in columns]
+    if math.prod(sizes) >= _EXACT or any((column % 1).any() for column in columns):
+        return np.lexsort(columns)
+    # Whole numbers that fit into one: sorting that takes a fifteenth of the time.
+    one = np.zeros(len(columns[0]))
+    for size, column in zip(reversed(sizes), reversed(columns), strict=True):
+        one = one * size + column
+    return np.argsort(one)
 
 
 def _arrow(column: Column) -> pa.Array:

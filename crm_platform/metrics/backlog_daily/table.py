@@ -9,6 +9,9 @@ from crm_platform.schemas.base import KpiTable, date
 from crm_platform.schemas.figures import Rows, Watched
 
 DAY_END = "case when days.day = {{ cut_day }} then {{ as_of }} else days.ends_at end"
+# Follows from the rest; most waits fall out by it before they are held against days.
+_OUTLASTS_ITS_DAY = """(r.answered_at is null or {{ local_day("r.answered_at") }} > r.day
+            or r.answered_at >= {{ as_of }})"""
 # A wait may stand from its first day to that of its answer, of the mark that ended it, or of the time its conversation
 # is given up.
 STANDING = Rows(
@@ -19,7 +22,8 @@ STANDING = Rows(
         and days.day <=
             {{ local_day("coalesce(r.answered_at, r.done_at, " ~ later("r.conversation_ended_at", gap_seconds) ~ ")") }}
     """,
-    where=f"""r.waiting_since < {DAY_END}
+    where=f"""{_OUTLASTS_ITS_DAY}
+        and r.waiting_since < {DAY_END}
         and (r.answered_at is null or r.answered_at >= {DAY_END})
         and (r.done_at is null or r.done_at >= {DAY_END})
         and {{{{ later("r.conversation_ended_at", gap_seconds) }}}} >= {DAY_END}""",

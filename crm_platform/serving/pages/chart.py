@@ -173,9 +173,9 @@ class Chart:
         parts += [f"{key_name(name)}={quote_plus(plain(row[name]))}" for name in key]
         return "/receipt?" + "&".join([*parts, kept] if kept else parts)
 
-    def bar(self, column: ChartColumn, row: dict[str, Any]) -> str:
+    def bar(self, column: ChartColumn, value: float | None) -> str:
         """Draw a cell's bar, 72 by 8 px; of one that is longer than its column's longest, grey and cut off."""
-        value = row.get(column.name) or 0
+        value = value or 0
         most = column.longest or max((one.get(column.name) or 0 for one in self.rows), default=0)
         width = min(72.0, 72 * value / most) if most else 0
         cut = '<path class="cut" d="M56 10L62 -2M60 10L66 -2"/>' if value > most else ""
@@ -194,6 +194,7 @@ class Chart:
             number > 0 and self.has_rows(one.name) and not self.is_linked_late(one.name)
             for number, one in enumerate(self.columns)
         ]
+        cell = functools.lru_cache(maxsize=None, typed=True)(functools.partial(self._cell, language))
         for index, row in enumerate(self.rows):
             states = ["provisional"] if row.get("is_provisional") else []
             if self.chosen and self.chosen[0] <= index <= self.chosen[1]:
@@ -202,22 +203,27 @@ class Chart:
             cells = [f'<tr data-key="{escape(self.key_of(row))}"{state}>']
             for number, column in enumerate(self.columns):
                 value = row.get(column.name)
-                words, exact = column.write(language, value), plain(value)
-                tag = "th" if number == 0 else "td"
-                told = ' scope="row"' if number == 0 else ""
-                told += ' class="n"' if column.is_number else ""
-                told += f' data-value="{escape(exact)}"' if exact != words else ""
-                bar = self.bar(column, row) if column.bar else ""
-                shown = escape(words)
-                if column.kind in {"text", "label", "region"}:
-                    # Somebody's words: they may run from right to left, and be too long for the cell.
-                    shown = f"<bdi>{shown}</bdi>"
-                    told += f' title="{escape(words)}"' if len(words) > _ROOM else ""
-                if leads[number] and value is not None:
-                    shown = f'<a href="{escape(self.href(index, column.name, kept=keeps))}">{shown}</a>'
-                cells.append(f"<{tag}{told}>{bar}{shown}</{tag}>")
+                href = self.href(index, column.name, kept=keeps) if leads[number] and value is not None else ""
+                cells.append(cell(number, value, href))
             lines.append("".join([*cells, "</tr>"]))
         return "\n".join(lines)
+
+    def _cell(self, language: Language, number: int, value: Any, href: str) -> str:  # noqa: ANN401 - whatever a cell holds
+        column = self.columns[number]
+        words, exact = column.write(language, value), plain(value)
+        tag = "th" if number == 0 else "td"
+        told = ' scope="row"' if number == 0 else ""
+        told += ' class="n"' if column.is_number else ""
+        told += f' data-value="{escape(exact)}"' if exact != words else ""
+        bar = self.bar(column, value) if column.bar else ""
+        shown = escape(words)
+        if column.kind in {"text", "label", "region"}:
+            # Somebody's words: they may run from right to left, and be too long for the cell.
+            shown = f"<bdi>{shown}</bdi>"
+            told += f' title="{escape(words)}"' if len(words) > _ROOM else ""
+        if href:
+            shown = f'<a href="{escape(href)}">{shown}</a>'
+        return f"<{tag}{told}>{bar}{shown}</{tag}>"
 
     def csv(self) -> str:
         """Its rows as CSV: published names, plain values."""

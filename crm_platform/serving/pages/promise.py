@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import pyarrow.compute as pc
+
 from crm_platform import verdicts
 from crm_platform.receipts.keys import find_kpi
 from crm_platform.serving.pages.addresses import part_href, receipt_href
@@ -26,13 +28,20 @@ _WHOSE: Final = f"coalesce(case when state = 'answered' then agent else assignee
 
 def by_agent(view: View, hours: Hours) -> Chart:
     """The share within the target by agent, those with the most first waits; who is best where that may be said."""
-    kept = _decided(view, hours, _WHOSE)
-    rows = [{"agent": name, **row} for name, row in _shares(view, hours, "agent", kept).items()]
+
+    def judge() -> tuple[Mapping[str, Row], Best]:
+        kept = _decided(view, hours, _WHOSE)
+        shares = {name: _share(own) for name, own in kept.items()}
+        return shares, _best(hours, kept, shares)
+
+    # What is said is kept, and not the many rows that it is said by.
+    shares, best = view.published.remembered(("promise of agents", hours, *view.period.span), judge)
+    rows = [{"agent": name, **row} for name, row in shares.items()]
     named = sorted((row for row in rows if row["agent"] != UNASSIGNED), key=lambda row: (-row["decided"], row["agent"]))
     drawn = sorted(named[:MOST_BARS], key=_rank)
     nobody = [row for row in rows if row["agent"] == UNASSIGNED]
     short = short_names(row["agent"] for row in named)
-    notes = [_say_best(view, _best(view, hours, kept, named))] if named else []
+    notes = [_say_best(view, best)] if named else []
     if missed := of_nobody(view):
         notes.append(
             view.ngettext(
@@ -73,7 +82,10 @@ def by_agent(view: View, hours: Hours) -> Chart:
 
 def by_weekday(view: View, hours: Hours) -> Chart:
     """The share within the target by the weekday on which customers wrote."""
-    found = _shares(view, hours, "weekday", _decided(view, hours, "{{ weekday('day') }}"))
+    found: Mapping[int, Row] = view.published.remembered(
+        ("promise by weekday", hours, *view.period.span),
+        lambda: {day: _share(own) for day, own in _decided(view, hours, "{{ weekday('day') }}").items()},
+    )
     empty = {"kept": 0, "decided": 0, "share": None, "low": None, "high": None}
     rows = [{"weekday": number, **found.get(number, empty)} for number in range(7)]
     return _chart(
@@ -115,43 +127,30 @@ def _days(view: View) -> dict[str, object]:
 def _decided(view: View, hours: Hours, expression: str) -> Mapping[Any, Rows]:
     """First waits that are answered or missed and those in time, by chat, by the values of an expression over them."""
     asked, column = view.published.asked, hours.column("first_within_target_rate")
-
-    def ask() -> dict[Any, Rows]:
-        line = asked.lineage(find_kpi("response_times_daily"), column) if asked else None
-        if asked is None or line is None:
-            return {}
-        behind = asked.over(line, *view.period.span)
-        by_chat = f"""
-            select {asked.expand(expression)} as by_value, chat_id, count(*) as decided,
-                count(*) filter (where {asked.expand(line.figure.part)}) as kept
-            from behind group by all
-        """
-        lists = ", ".join(f"list({name} order by chat_id) as {name}" for name in ("chat_id", "decided", "kept"))
-        sql = behind.asking(f"select by_value, {lists} from ({by_chat}) as chats group by all")
-        return {
-            row["by_value"]: Rows(value=row["kept"], of=row["decided"], cluster=row["chat_id"])
-            for row in asked.query(sql, behind.parameters).to_pylist()
-        }
-
-    found: Mapping[Any, Rows] = view.published.remembered(("decided", column, *view.period.span, expression), ask)
-    return found
-
-
-def _shares(view: View, hours: Hours, by: str, kept: Mapping[Any, Rows]) -> Mapping[Any, Row]:
-    """The share within the target with its interval; without either where there are too few to say."""
-
-    def judge() -> dict[Any, Row]:
-        return {value: _share(rows) for value, rows in kept.items()}
-
-    found: Mapping[Any, Row] = view.published.remembered(("promise", hours, *view.period.span, by), judge)
-    return found
+    line = asked.lineage(find_kpi("response_times_daily"), column) if asked else None
+    if asked is None or line is None:
+        return {}
+    behind = asked.over(line, *view.period.span)
+    by_chat = f"""
+        select {asked.expand(expression)} as by_value, chat_id, count(*) as decided,
+            count(*) filter (where {asked.expand(line.figure.part)}) as kept
+        from behind group by all
+    """
+    lists = ", ".join(f"list({name} order by chat_id) as {name}" for name in ("chat_id", "decided", "kept"))
+    sql = behind.asking(f"select by_value, {lists} from ({by_chat}) as chats group by all")
+    found = asked.query(sql, behind.parameters)
+    columns = [found[name].combine_chunks() for name in ("by_value", "kept", "decided", "chat_id")]
+    return {
+        value.as_py(): Rows(value=kept.values, of=decided.values, cluster=chats.values)
+        for value, kept, decided, chats in zip(*columns, strict=True)
+    }
 
 
 def _share(rows: Rows) -> Row:
     found = verdicts.interval(rows)
     is_enough = found.low is not None
     return {
-        "kept": sum(rows.value),
+        "kept": pc.sum(rows.value).as_py(),
         "decided": found.n,
         "share": found.rate if is_enough else None,
         "low": found.low,
@@ -159,16 +158,14 @@ def _share(rows: Rows) -> Row:
     }
 
 
-def _best(view: View, hours: Hours, kept: Mapping[Any, Rows], named: Sequence[Row]) -> Best:
+def _best(hours: Hours, kept: Mapping[Any, Rows], shares: Mapping[Any, Row]) -> Best:
     """The agent who keeps it more often than the others together, if one may be named."""
     candidates = {
-        row["agent"]: Candidate(rows=kept[row["agent"]], has_enough=row["share"] is not None) for row in named
+        name: Candidate(rows=kept[name], has_enough=row["share"] is not None)
+        for name, row in shares.items()
+        if name != UNASSIGNED
     }
-    figure = hours.column("first_within_target_rate")
-    found: Best = view.published.remembered(
-        ("best agent", hours, *view.period.span), lambda: verdicts.best(figure, candidates, good="up", how="rate")
-    )
-    return found
+    return verdicts.best(hours.column("first_within_target_rate"), candidates, good="up", how="rate")
 
 
 def _say_best(view: View, best: Best) -> str:

@@ -27,6 +27,10 @@ Row = dict[str, Any]
 _NOTHING: Final = Narrowing()
 _EVER: Final = (dt.date(1, 1, 1), dt.date(9999, 1, 1))
 
+_UNKNOWN: Final = object()
+_MOST_KEPT: Final = 2000
+"""So many answers a snapshot remembers: the pages ask for some 250 of a range of days."""
+
 LONGEST: Final = 300
 """So many characters of a text a page shows."""
 
@@ -75,15 +79,16 @@ class PublishedFigures:
         return self.as_of.astimezone(self.zone).date()
 
     def remembered(self, key: object, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - rows, a figure, counts
-        """What a snapshot says, asked once."""
-        if key not in self._kept:
+        """What a snapshot says, asked once; beyond so much what was asked first is forgotten."""
+        found = self._kept.get(key, _UNKNOWN)
+        if found is _UNKNOWN:
             with self._lock:
-                if key not in self._kept:
-                    # Of ranges that people typed in; what is asked again comes back in milliseconds.
-                    if len(self._kept) > 200:
-                        self._kept.clear()
-                    self._kept[key] = ask()
-        return self._kept[key]
+                found = self._kept.get(key, _UNKNOWN)
+                if found is _UNKNOWN:
+                    found = self._kept[key] = ask()
+                    while len(self._kept) > _MOST_KEPT:
+                        del self._kept[next(iter(self._kept))]
+        return found
 
     def rows(self, table: str) -> list[Row]:
         """All rows of a KPI table by its short name, in the order of its key; none if the snapshot lacks it."""
@@ -110,7 +115,9 @@ class PublishedFigures:
 
     def by_day(self, table: str, days: Iterable[dt.date]) -> list[Row]:
         """Rows of a table by day for these days; an empty one where there is none."""
-        known = {row["day"]: row for row in self.rows(table)}
+        known: dict[dt.date, Row] = self.remembered(
+            ("by day", table), lambda: {row["day"]: row for row in self.rows(table)}
+        )
         return [known.get(day, {}) for day in days]
 
     def coverage(self, period: Period) -> float | None:
@@ -132,13 +139,19 @@ class PublishedFigures:
         asked = self.asked
         if asked is None:
             return None
-        line = asked.lineage(find_kpi(table), column)
-        assert line is not None, f"{table}.{column} declares no rows"
         span = _EVER if campaigns else period.span
-        only = {"campaign_id": campaigns} if campaigns else {}
-        return self.remembered(
-            (table, column, *span, *campaigns), lambda: asked.value(asked.over(line, *span, only=only))
-        )
+
+        def ask() -> Any:  # noqa: ANN401
+            line = asked.lineage(find_kpi(table), column)
+            assert line is not None, f"{table}.{column} declares no rows"
+            if campaigns:
+                return asked.value(asked.over(line, *span, only={"campaign_id": campaigns}))
+            values = asked.values(line, *span)
+            for name in values.keys() - {column}:
+                self._kept[table, name, *span] = values[name]
+            return values[column]
+
+        return self.remembered((table, column, *span, *campaigns), ask)
 
     def value_by(self, table: str, column: str, period: Period, expression: str) -> dict[Any, Any]:
         """A figure over a range of days by the values of an expression over its rows, in the words of the templates."""
@@ -160,19 +173,21 @@ class PublishedFigures:
 
         Over a range of days, or over those of the table's one row.
         """
-        asked, declared = self.asked, find_kpi(table)
-        if asked is None:
-            return [0] * (len(edges) + 1)
-        line = asked.lineage(declared, column)
-        assert line is not None, f"{table}.{column} declares no rows"
-        behind = asked.over(line, *period.span) if period else asked.behind(line, asked.own(declared, {}))
-        expression = asked.expand(line.figure.rows.measures[measure])
-        cases = " ".join(f"when {expression} < {edge} then {n}" for n, edge in enumerate(edges))
-        band = f"case {cases} else {len(edges)} end"
-        counts = self.remembered(
-            (behind.behind, *behind.parameters.values(), band), lambda: asked.value_by(behind, band)
-        )
-        return [int(counts.get(number) or 0) for number in range(len(edges) + 1)]
+        asked = self.asked
+
+        def ask() -> list[int]:
+            declared = find_kpi(table)
+            line = asked.lineage(declared, column) if asked else None
+            if asked is None or line is None:
+                return [0] * (len(edges) + 1)
+            behind = asked.over(line, *period.span) if period else asked.behind(line, asked.own(declared, {}))
+            expression = asked.expand(line.figure.rows.measures[measure])
+            cases = " ".join(f"when {expression} < {edge} then {n}" for n, edge in enumerate(edges))
+            counts: dict[Any, Any] = asked.value_by(behind, f"case {cases} else {len(edges)} end")
+            return [int(counts.get(number) or 0) for number in range(len(edges) + 1)]
+
+        found: list[int] = self.remembered((table, column, measure, *edges, *(period.span if period else ())), ask)
+        return found
 
     @functools.cached_property
     def campaign_names(self) -> dict[str, str | None]:
