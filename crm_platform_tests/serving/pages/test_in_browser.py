@@ -253,7 +253,7 @@ def test_from_a_bar_a_point_and_a_cell_to_their_rows(browser, url):
         panel.locator("summary").click()
         cell = panel.locator("tbody td a").last
         assert cell.get_attribute("href") == href.replace("open_waits", "missed_waits")
-        assert page.locator("#agents tbody a").first.get_attribute("href").count("key.agent=") == 1
+        assert page.locator("#agents tbody a").first.get_attribute("href").count("agent=") == 1
 
 
 def test_a_finger_finds_the_rows_beside_the_numbers(browser, url):
