@@ -17,24 +17,25 @@ from crm_platform.cli.kpi import published_snapshot
 from crm_platform.cli.words import console, figure, one_line, write_labelled, write_rows
 from crm_platform.errors import NotFound
 from crm_platform.languages import ENGLISH
-from crm_platform.settings import current_settings
 from crm_platform.tables import TABLES
 
 if TYPE_CHECKING:
     from crm_platform.receipts import Moved, TableChange
     from crm_platform.schemas import Table
+    from crm_platform.settings import Settings
 
 _COLUMNS: Final = ("table", "column", "rows", "the last of them", "then", "now", "the furthest", "from", "to", "why")
 
 
-def show_moved(declared: type[Table] | None, *, since: str | None, limit: int | None, as_json: bool) -> None:
+def show_moved(
+    settings: Settings, declared: type[Table] | None, *, since: str | None, limit: int | None, as_json: bool
+) -> None:
     """Show what moved, of one table or of all: for each figure in how many rows, and the one that moved furthest.
 
     `limit`: most figures shown, in JSON most values.
     """
     from crm_platform.receipts import changes_since, opened
 
-    settings = current_settings()
     with opened(published_snapshot(settings).path) as snapshot:
         try:
             found = changes_since(settings, snapshot, since=since)

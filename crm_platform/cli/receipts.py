@@ -74,7 +74,7 @@ def explain(
     if is_about_all:
         if column or keys or day or month or from_ or to or privileged:
             raise click.UsageError("--moved lists all figures: with it go a table, --since, --rows and --json alone")
-        show_moved(declared, since=since, limit=limit, as_json=as_json)
+        show_moved(current_settings(), declared, since=since, limit=limit, as_json=as_json)
         return
     assert declared is not None
     if column is None:

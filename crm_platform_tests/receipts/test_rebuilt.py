@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from crm_platform.cli import moved as moved_words
 from crm_platform.cli.moved import show_moved
 from crm_platform.publish import current
 from crm_platform.publish.manifest import TableEntry
@@ -84,12 +83,11 @@ def test_a_row_that_is_picked_by_another_definition_is_no_contact_that_came(rebu
 
 @pytest.fixture
 def shown(rebuilt: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(moved_words, "current_settings", lambda: rebuilt)
     monkeypatch.setenv("COLUMNS", "80")
 
     def called(table: str = "", *, on_terminal: bool = True, limit: int | None = None, as_json: bool = False) -> str:
         monkeypatch.setattr(sys.stdout, "isatty", lambda: on_terminal)
-        show_moved(find_kpi(table) if table else None, since=None, limit=limit, as_json=as_json)
+        show_moved(rebuilt, find_kpi(table) if table else None, since=None, limit=limit, as_json=as_json)
         return capsys.readouterr().out
 
     return called
