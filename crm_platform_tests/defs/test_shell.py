@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from crm_platform.alerts.checks import one_line
-from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, moved, platform, receipts, sweeps
+from crm_platform.cli import COMMANDS, EXIT_FAILED, crm, platform, receipts, sweeps
 from crm_platform.cli import doctor as doctor_module
 from crm_platform.cli import kpi as kpi_module
 from crm_platform.cli import status as status_module
@@ -47,7 +47,7 @@ def call(stocked, monkeypatch):
     """Call `crm …` on a platform that was refreshed."""
 
     def called(*arguments: str, settings=stocked) -> Result:
-        for module in (kpi_module, status_module, platform, receipts, moved):
+        for module in (kpi_module, status_module, platform, receipts):
             monkeypatch.setattr(module, "current_settings", lambda: settings)
         monkeypatch.setattr(doctor_module, "load_settings", lambda: settings)
         return CliRunner().invoke(crm, arguments)

@@ -268,8 +268,8 @@ def test_a_count_is_bounded_by_a_measure_of_its_rows(asked, snapshot):
     same = why(snapshot, snapshot, "response_times_daily", key, "answered_waits")
     assert (same.then, same.now, same.added) == (1, 1, 0)
     assert same.key == found.key
-    with pytest.raises(InvalidRequest, match="no count of rows that have a measure"):
-        receipt(snapshot, "response_times_daily", key, "answer_rate")
+    with pytest.raises(InvalidRequest, match="its rows have no measure"):
+        receipt(snapshot, "response_times_daily", key, "first_response_seconds_median_censored")
 
 
 def test_rows_are_listed_in_any_order_page_by_page(snapshot):
