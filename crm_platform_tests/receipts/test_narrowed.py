@@ -130,7 +130,9 @@ def test_contacts_of_a_value_are_those_that_the_tables_count(snapshot, dimension
         assert summary["active_campaigns"] is None
 
 
-@pytest.mark.parametrize("dimension", ["agent", "team", "country", "origin"])
+@pytest.mark.parametrize(
+    "dimension", ["agent", *(pytest.param(one, marks=pytest.mark.slow) for one in ("team", "country", "origin"))]
+)
 def test_the_values_of_a_dimension_add_up(snapshot, dimension):
     (name,) = {name for name in DIMENSIONS if name == dimension}
     values = [one.value for one in choices(snapshot) if one.name == name]
