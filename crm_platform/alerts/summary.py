@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from crm_platform.alerts.words import figure, judged
-from crm_platform.clock import zone_of
 from crm_platform.metrics.backlog_now.table import BacklogNow
 from crm_platform.metrics.chats_resolved_daily.table import ChatsResolvedDaily
 from crm_platform.metrics.contact_growth_monthly.table import ContactGrowthMonthly
@@ -39,23 +38,21 @@ _JUDGED: Final[Mapping[str, tuple[type[KpiTable], str, int]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A snapshot's summary. `today`: the local day of the cut, which is not over; `judged`: claims, by Holm's rule."""
+    """A snapshot's summary. `judged`: claims, by Holm's rule."""
 
     asked: SnapshotReader
     language: Language
-    today: dt.date
     row: Mapping[str, Any]
     judged: Mapping[str, Claim]
 
     @classmethod
     def of(cls, asked: SnapshotReader, language: Language) -> Summary:
         """Read it, and judge what can be judged."""
-        today = asked.manifest.as_of.astimezone(zone_of(asked.manifest.timezone)).date()
-        found = {name: _judge(asked, today, *one) for name, one in _JUDGED.items()}
+        found = {name: _judge(asked, *one) for name, one in _JUDGED.items()}
         known = {name: claim for name, claim in found.items() if claim is not None}
         decided = on_one_page(list(known.values()))
         row = asked.row(ExecutiveSummary, {}, "total_contacts") or {}
-        return cls(asked, language, today, row, dict(zip(known, decided, strict=True)))
+        return cls(asked, language, row, dict(zip(known, decided, strict=True)))
 
     def support(self) -> Iterator[str]:
         """Replies of the last 7 days, and who waits now."""
@@ -81,7 +78,7 @@ class Summary:
         rate, before = self.row["monthly_growth_rate"], self.row["monthly_growth_rate_previous"]
         if rate is None:
             return
-        month = (self.today.replace(day=1) - dt.timedelta(days=1)).replace(day=1)
+        month = (self.asked.today.replace(day=1) - dt.timedelta(days=1)).replace(day=1)
         places = {"month": self.language.month(month)}
         row = self.asked.row(ContactGrowthMonthly, {"month": month}, "closing") or {}
         if row and row["opening"] is not None and is_told_as_numbers(row["opening"], row["closing"]):
@@ -120,7 +117,7 @@ class Summary:
 
     def _none(self) -> str:
         """Say that nobody wrote, or nobody got a reply, or that it is not known."""
-        language, first = self.language, self.today - dt.timedelta(days=7)
+        language, first = self.language, self.asked.today - dt.timedelta(days=7)
         wrote, answered, missed = (
             self._sum(column, first) for column in ("first_waits", "first_answered_waits", "missed_waits")
         )
@@ -133,7 +130,7 @@ class Summary:
             if waiting := wrote - answered - missed:
                 told += "; " + language.ngettext("1 still waits", "{n} still wait", waiting)
             return f"{told}."
-        seen = self.asked.coverage(first, self.today)
+        seen = self.asked.coverage(first, self.asked.today)
         if seen is None:
             return language.gettext("First replies: not known, nothing is read of these days.")
         if seen < WELL_COVERED:
@@ -143,7 +140,7 @@ class Summary:
     def _sum(self, column: str, first: dt.date) -> int:
         line = self.asked.lineage(ResponseTimesDaily, column)
         assert line is not None, f"{column} declares no rows"
-        found = self.asked.value(self.asked.over(line, first, self.today))
+        found = self.asked.value(self.asked.over(line, first, self.asked.today))
         return found if isinstance(found, int) else 0
 
     def _figure(self, name: str, value: float | None) -> str:
@@ -158,7 +155,7 @@ class Summary:
         now, before = self._figure(name, self.row[name]), self.row[f"{name}_previous"]
         if before is None:
             return now
-        day = self.language.day(self.today - dt.timedelta(days=7))
+        day = self.language.day(self.asked.today - dt.timedelta(days=7))
         was = self._figure(name, before)
         return self.language.gettext("{now}; {before} at the end of {day}", now=now, before=was, day=day)
 
@@ -168,7 +165,7 @@ def _before(today: dt.date, days: int) -> claims.Dates:
     return today - dt.timedelta(days=days), today - dt.timedelta(days=1)
 
 
-def _judge(asked: SnapshotReader, today: dt.date, table: type[KpiTable], column: str, days: int) -> Claim | None:
-    current, base = _before(today, days), _before(today - dt.timedelta(days=days), days)
+def _judge(asked: SnapshotReader, table: type[KpiTable], column: str, days: int) -> Claim | None:
+    current, base = _before(asked.today, days), _before(asked.today - dt.timedelta(days=days), days)
     known = claims.known_days(asked, current, base)
     return claims.over_days(asked, table, column, current=current, base=base, days=known)

@@ -6,6 +6,9 @@ from crm_platform.core.requests import VISIT, of_message
 from crm_platform.languages import N_, NN_
 from crm_platform.schemas.base import CoreTable, date, flag, integer, seconds, text, timestamp
 
+WHOSE = "case when state = 'answered' then agent else assignee end"
+"""Whose a wait is: of an answered one who wrote the reply, of another whom the chat was assigned to when it opened."""
+
 
 class ResponseWaits(CoreTable):
     """Waits for a reply: from the oldest unanswered message to the next reply, or to a mark as done."""
@@ -15,7 +18,7 @@ class ResponseWaits(CoreTable):
     row_words = NN_("1 wait of a customer", "{n} waits of customers")
     fetches = (of_message("opening_message_id"), of_message("closing_message_id"), VISIT)
     is_by_chat = True
-    done_by = (("case when state = 'answered' then agent else assignee end", ()),)
+    done_by = ((WHOSE, ()),)
     rules = ("answered_at >= waiting_since", "done_at >= waiting_since")
 
     chat_id = text("The chat.", published="chat")

@@ -144,6 +144,13 @@ def _manifest_beside(database: Path) -> Manifest:
     return read_manifest(database.parent)
 
 
+def database_path(connection: Connection) -> str | None:
+    """The file that a connection's database is in; None where it is in none."""
+    found = connection.cursor().execute("select path from duckdb_databases() where database_name = current_database()")
+    ((path,),) = found.fetchall()
+    return path  # type: ignore[no-any-return]
+
+
 def rows_of(found: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """The rows of a SELECT that was executed, one dict a row."""
     names = [one[0] for one in found.description]
@@ -162,11 +169,7 @@ class SnapshotReader:
     def of(cls, snapshot: OpenedSnapshot | duckdb.DuckDBPyConnection) -> SnapshotReader:
         """Begin. Raises GiveUp when the snapshot does not say what receipts need."""
         if isinstance(snapshot, duckdb.DuckDBPyConnection):
-            ((path,),) = (
-                snapshot.cursor()
-                .execute("select path from duckdb_databases() where database_name = current_database()")
-                .fetchall()
-            )
+            path = database_path(snapshot)
             if path is None or Path(path).name != DATABASE:
                 raise GiveUp(f"a receipt is of a published snapshot: open its {DATABASE}")
             manifest: Manifest = _manifest_beside(Path(path))
@@ -177,6 +180,11 @@ class SnapshotReader:
             raise GiveUp(f"the snapshot {manifest.id} is from before there were receipts: publish again (crm build)")
         words = _words(json.dumps(manifest.settings, sort_keys=True), manifest.as_of)
         return cls(manifest, connection, words)
+
+    @property
+    def today(self) -> dt.date:
+        """The local day that holds the cut, which is not over."""
+        return self.manifest.as_of.astimezone(zone_of(self.manifest.timezone)).date()
 
     def query(self, sql: str, parameters: Mapping[str, object] = MappingProxyType({})) -> pa.Table:
         """Run a SELECT on a cursor of its own."""
@@ -215,12 +223,11 @@ class SnapshotReader:
         if not pooled(table, column):
             raise InvalidRequest(f"{table.full_name()}.{column} has no value over a range of days: name one day")
         seen = self.coverage(own[1]["day_from"], own[1]["day_to"])
-        today = self.manifest.as_of.astimezone(zone_of(self.manifest.timezone)).date()
         line = self.lineage(table, column)
         return {
             column: self.value(self.behind(line, own, bounds=bounds)) if line else None,
             "coverage": seen,
-            "is_provisional": seen is None or seen < WELL_COVERED or max(row["day"] for row in rows) >= today,
+            "is_provisional": seen is None or seen < WELL_COVERED or max(row["day"] for row in rows) >= self.today,
             "definition_version": max(row["definition_version"] for row in rows),
         }
 

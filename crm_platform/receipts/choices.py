@@ -83,6 +83,12 @@ def _choice(dimension: str, value: str, number: int) -> Choice:
     return Choice("segment", f"{field}:{value}", dimension, value, number)
 
 
+def chosen_of(narrowing: Narrowing, known: Sequence[Choice]) -> list[Choice]:
+    """The choices that a narrowing is made of, in their order."""
+    pairs = set(narrowing.pairs)
+    return [one for one in known if (one.dimension, one.value) in pairs]
+
+
 def narrowing_of(asked: Iterable[tuple[str, str]], known: Sequence[Choice]) -> Narrowing:
     """What names and texts choose. Raises UnknownValue where there is no such value.
 

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from crm_platform import verdicts
-from crm_platform.clock import zone_of
 from crm_platform.receipts.behind import Lineage, SnapshotReader
 from crm_platform.schemas import WELL_COVERED, KpiTable, Type
 from crm_platform.verdicts import Claim, Day, Question
@@ -104,10 +103,9 @@ def known_days(asked: SnapshotReader, *ranges: Dates) -> list[Day]:
     """What is known of the days of some ranges; one that is not over is not known."""
     if not asked.manifest.tables.keys() >= _OF_DAYS:
         return []
-    today = asked.manifest.as_of.astimezone(zone_of(asked.manifest.timezone)).date()
     chosen = " or ".join(f"days.day between $first_{n} and $last_{n}" for n in range(len(ranges)))
     named = {name: day for n, one in enumerate(ranges) for name, day in ((f"first_{n}", one[0]), (f"last_{n}", one[1]))}
-    found = asked.query(f"{_DAYS} and ({chosen}) order by days.day", {"today": today, **named})
+    found = asked.query(f"{_DAYS} and ({chosen}) order by days.day", {"today": asked.today, **named})
     return [
         Day(
             day=row["day"],

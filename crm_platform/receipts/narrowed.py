@@ -24,7 +24,8 @@ from crm_platform.models import Cut, build_order, dependencies, render
 from crm_platform.models.generate import figures, used
 from crm_platform.models.names import tables_in
 from crm_platform.publish import Manifest
-from crm_platform.receipts.behind import OpenedSnapshot
+from crm_platform.publish.files import literal
+from crm_platform.receipts.behind import OpenedSnapshot, database_path
 from crm_platform.schemas import CoreTable, KpiTable, Table, Type
 from crm_platform.settings import Settings
 from crm_platform.tables import TABLES
@@ -37,7 +38,8 @@ ORIGIN: Final = "origin"
 DIMENSIONS: Final = ("segment", "country", "team", "agent", ORIGIN)
 """What a snapshot can be narrowed by, as addresses name it."""
 
-_NOBODY: Final = {"agent": "(unassigned)", "team": "(no team)", ORIGIN: "(none)"}
+NOBODY: Final = {"agent": "(unassigned)", "team": "(no team)", ORIGIN: "(none)"}
+"""What tables call the value of who or what has none."""
 _EVERYTHING: Final = frozenset(DIMENSIONS)
 
 
@@ -87,8 +89,9 @@ class Narrowing:
             return not self
         if not issubclass(declared, KpiTable):
             return self.kinds <= _kinds_of(declared)
-        columns = [column] if column in declared.columns else _numbers(declared)
-        return any(self.kinds <= narrowed_by(table, one) for one in columns)
+        if not any(self.kinds <= narrowed_by(table, one) for one in _numbers(declared)):
+            return False
+        return column not in declared.columns or self.kinds <= narrowed_by(table, column)
 
 
 @functools.cache
@@ -160,16 +163,11 @@ def narrow(snapshot: OpenedSnapshot, narrowing: Narrowing) -> tuple[Manifest, Na
     Raises duckdb.Error where its file cannot be opened. The snapshot must have receipts (`manifest.settings`).
     """
     manifest = snapshot.manifest
-    ((path,),) = (
-        snapshot.connection.cursor()
-        .sql("select path from duckdb_databases() where database_name = current_database()")
-        .fetchall()
-    )
     connection = duckdb.connect()
     # Who stays is decided first: the engine would put it last, after all days have been tried with all waits.
     connection.execute("set disabled_optimizers = 'join_order'")
     connection.execute("set timezone = 'UTC'")
-    connection.execute(f"attach {_quoted(path)} as snapshot (read_only)")
+    connection.execute(f"attach {literal(str(database_path(snapshot.connection)))} as snapshot (read_only)")
     connection.execute("create schema core; create schema kpi")
     connection.execute(f"create table people as {_people(narrowing)}")
     core = [name for name in manifest.tables if name.startswith("core.")]
@@ -190,7 +188,7 @@ def _people(narrowing: Narrowing) -> str:
     """The contacts that are chosen; every chat where contacts are not chosen by what they are."""
     conditions = [
         "chat_id in (select chat_id from snapshot.core.contact_groups"
-        f" where dimension = {_quoted(dimension)} and value in ({_listed(values)}))"
+        f" where dimension = {literal(dimension)} and value in ({_listed(values)}))"
         for dimension, values in narrowing.only(OF_CONTACTS).chosen
     ]
     return f"select chat_id from snapshot.core.chats where {' and '.join(conditions) or 'true'}"
@@ -211,7 +209,7 @@ def _rows(name: str, narrowing: Narrowing) -> str:
         blanks = {column: theirs[agent] for agent, columns in table.done_by for column in columns}
     for _, values in narrowing.only(frozenset({ORIGIN})).chosen:
         if ORIGIN in table.columns:
-            conditions.append(_is_one_of(ORIGIN, values, nobody=_NOBODY[ORIGIN]))
+            conditions.append(_is_one_of(ORIGIN, values, nobody=NOBODY[ORIGIN]))
     told = "".join(f", case when {own} then {column} end as {column}" for column, own in blanks.items())
     picked = f"* exclude ({', '.join(blanks)}){told}" if blanks else "*"
     if name == "core.chats":
@@ -227,7 +225,7 @@ def _rows(name: str, narrowing: Narrowing) -> str:
 def _is_done_by(agent: str, narrowing: Narrowing) -> str:
     """Whether an agent, an expression, is one of those chosen, and of the teams chosen."""
     conditions = [
-        _is_of_team(agent, values) if dimension == "team" else _is_one_of(agent, values, nobody=_NOBODY[dimension])
+        _is_of_team(agent, values) if dimension == "team" else _is_one_of(agent, values, nobody=NOBODY[dimension])
         for dimension, values in narrowing.chosen
     ]
     return f"({' and '.join(conditions)})"
@@ -237,13 +235,13 @@ def _is_of_team(agent: str, values: tuple[str, ...]) -> str:
     """Whether an agent is of one of some teams, of which one may be none."""
     members = "select agent from snapshot.core.agent_teams"
     is_theirs = f"({agent}) in ({members} where team in ({_listed(values)}))"
-    if _NOBODY["team"] in values:
+    if NOBODY["team"] in values:
         return f"coalesce({is_theirs} or ({agent}) not in ({members}), true)"
     return f"coalesce({is_theirs}, false)"
 
 
 def _is_one_of(value: str, values: tuple[str, ...], *, nobody: str) -> str:
-    return f"coalesce({value}, {_quoted(nobody)}) in ({_listed(values)})"
+    return f"coalesce({value}, {literal(nobody)}) in ({_listed(values)})"
 
 
 def _columns(name: str, narrowing: Narrowing) -> str | None:
@@ -280,9 +278,5 @@ def _selects(settings: str, as_of: dt.datetime, published: frozenset[str]) -> di
     }
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _listed(values: Iterable[str]) -> str:
-    return ", ".join(map(_quoted, values))
+    return ", ".join(map(literal, values))

@@ -27,7 +27,7 @@ from crm_platform.errors import InvalidRequest, NotFound
 from crm_platform.publish import published_columns
 from crm_platform.publish.csv_writer import csv_document
 from crm_platform.receipts import moved_since, receipt
-from crm_platform.receipts.choices import UnknownValue, choices, narrowing_of
+from crm_platform.receipts.choices import UnknownValue, narrowing_of
 from crm_platform.receipts.narrowed import DIMENSIONS, Narrowing
 from crm_platform.schemas import KpiTable
 from crm_platform.serving import openapi
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from crm_platform.publish.audit import Read
-    from crm_platform.serving.snapshots import OpenSnapshot
+    from crm_platform.serving.snapshots import OpenSnapshot, Snapshots
 
 ARROW_TYPE: Final = "application/vnd.apache.arrow.stream"
 _FORMS: Final = {"json": "application/json", "csv": "text/csv", "arrow": ARROW_TYPE}
@@ -60,8 +60,9 @@ def _narrowed(request: Request, found: OpenSnapshot, table: type[KpiTable]) -> t
     asked = [text.partition(":") for text in request.query_params.getlist("only")]
     if not asked:
         return found, Narrowing()
+    snapshots: Snapshots = request.app.state.snapshots
     try:
-        narrowing = narrowing_of([(name, value) for name, _, value in asked], choices(found))
+        narrowing = narrowing_of([(name, value) for name, _, value in asked], snapshots.choices(found))
     except UnknownValue as problem:
         names = ", ".join(DIMENSIONS)
         hint = f"Write only=<name>:<value>; names are {names}, a segment is only=segment:<field>:<value>."
@@ -69,7 +70,7 @@ def _narrowed(request: Request, found: OpenSnapshot, table: type[KpiTable]) -> t
     if not narrowing.tells(table.full_name()):
         message = f"No figure of {table.full_name()} can be told of {', '.join(sorted(narrowing.kinds))} alone."
         raise Refused(400, "not_narrowable", message, hint="Leave out `only`: its rows do not say whose they are.")
-    return request.app.state.snapshots.narrowed(found, narrowing), narrowing
+    return snapshots.narrowed(found, narrowing), narrowing
 
 
 def _zone(request: Request) -> ZoneInfo:

@@ -18,6 +18,7 @@ from crm_platform.errors import GiveUp
 from crm_platform.publish import Manifest, Snapshot, current, read_manifest
 from crm_platform.publish.manifest import CURRENT
 from crm_platform.receipts.behind import Connection, rows_of
+from crm_platform.receipts.choices import Choice, choices
 from crm_platform.receipts.narrowed import Narrowing, narrow
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ class Snapshots:
         self._lock = threading.Lock()
         self._open: OpenSnapshot | None = None
         self._target = ""
+        # Apart from the other lock: whoever asks for the current snapshot does not wait until one is narrowed.
+        self._narrowing = threading.Lock()
         self._narrowed: OrderedDict[tuple[str, Narrowing], OpenSnapshot] = OrderedDict()
+        self._choices: tuple[str, list[Choice]] = ("", [])
         self.problem = ""
 
     def current(self) -> OpenSnapshot | None:
@@ -83,12 +87,19 @@ class Snapshots:
                     raise
             return self._open
 
+    def choices(self, opened: OpenSnapshot) -> list[Choice]:
+        """What a snapshot can be narrowed to, found once."""
+        with self._narrowing:
+            if self._choices[0] != opened.snapshot.id:
+                self._choices = (opened.snapshot.id, choices(opened))
+            return self._choices[1]
+
     def narrowed(self, opened: OpenSnapshot, narrowing: Narrowing) -> OpenSnapshot:
         """A snapshot of some contacts, agents, teams or origins alone; what was narrowed last stays at hand."""
         if not narrowing:
             return opened
         key = (opened.snapshot.id, narrowing)
-        with self._lock:
+        with self._narrowing:
             found = self._narrowed.get(key)
             if found is None:
                 manifest, connection = narrow(opened, narrowing)

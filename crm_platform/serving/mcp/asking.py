@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from crm_platform.clock import zone_of
 from crm_platform.errors import InvalidRequest, NotFound, quoted
 from crm_platform.models.generate import pooled
 from crm_platform.receipts import figure_columns
@@ -22,7 +21,7 @@ from crm_platform.receipts.keys import RANGE, named, nearest
 from crm_platform.receipts.receipt import jsonable
 from crm_platform.schemas import KpiTable, Type
 from crm_platform.serving.mcp.gives import Cell, Figure, Value
-from crm_platform.serving.mcp.source import Source, narrowable, tells
+from crm_platform.serving.mcp.source import Source, narrowable
 from crm_platform.serving.pages.addresses import receipt_href
 from crm_platform.serving.pages.column_words import column_words
 from crm_platform.serving.queries import kpi_tables
@@ -56,7 +55,7 @@ class AskedFigure:
         """
         table, column = find_figure(name)
         whole = table.full_name()
-        if not tells(source.narrowing, whole, column):
+        if not source.narrowing.tells(whole, column):
             kinds, known = " and ".join(sorted(source.narrowing.kinds)), ", ".join(narrowable(whole, column))
             raise InvalidRequest(
                 f"{table.table}.{column} cannot be told of one {kinds} alone: "
@@ -69,8 +68,7 @@ class AskedFigure:
     @property
     def today(self) -> dt.date:
         """The local day that holds the cut."""
-        manifest = self.source.opened.manifest
-        return manifest.as_of.astimezone(zone_of(manifest.timezone)).date()
+        return self.reader.today
 
     def about(self) -> dict[str, Any]:
         """What every answer says: of the snapshot, and of the figure."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crm_platform.errors import FixConfiguration, InvalidRequest, quoted
 from crm_platform.publish.reading import told_when_broken
-from crm_platform.receipts.choices import Choice, UnknownValue, choices, narrowing_of
+from crm_platform.receipts.choices import Choice, UnknownValue, chosen_of, narrowing_of
 from crm_platform.receipts.narrowed import DIMENSIONS, Narrowing
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Source:
     def _narrowed(
         cls, settings: Settings, snapshots: Snapshots, opened: OpenSnapshot, only: Mapping[str, str | Sequence[str]]
     ) -> Source:
-        known = choices(opened)
+        known = snapshots.choices(opened)
         if not known:
             raise InvalidRequest("the published snapshot is from before it could be narrowed: run `crm build`")
         asked = [
@@ -75,8 +75,7 @@ class Source:
             narrowing = narrowing_of(asked, known)
         except UnknownValue as problem:
             raise _no_such_value(problem, [one.address for one in known if one.name == problem.name]) from None
-        pairs = set(narrowing.pairs)
-        chosen = tuple(one for one in known if (one.dimension, one.value) in pairs)
+        chosen = tuple(chosen_of(narrowing, known))
         return cls(settings, snapshots.narrowed(opened, narrowing), narrowing, chosen)
 
     def about(self) -> dict[str, Any]:
@@ -96,12 +95,7 @@ class Source:
 
 def narrowable(table: str, column: str) -> list[str]:
     """The names of DIMENSIONS that a figure of a KPI table, by its full name, can be narrowed by."""
-    return [name for name in DIMENSIONS if tells(Narrowing.of([(name, "")]), table, column)]
-
-
-def tells(narrowing: Narrowing, table: str, column: str) -> bool:
-    """Whether a figure can be told of what is chosen: where its table has any figure that can, and it can itself."""
-    return narrowing.tells(table) and narrowing.tells(table, column)
+    return [name for name in DIMENSIONS if Narrowing.of([(name, "")]).tells(table, column)]
 
 
 def _no_such_value(problem: UnknownValue, known: Sequence[str]) -> InvalidRequest:

@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 
 from crm_platform.errors import GiveUp, NotFound
 from crm_platform.languages import N_, NP_, Language, Words, languages
-from crm_platform.receipts.narrowed import Narrowing
+from crm_platform.receipts.narrowed import DIMENSIONS, Narrowing
 from crm_platform.serving.caching import Kept, KeptAnswer
 from crm_platform.serving.pages.addresses import Pairs
 from crm_platform.serving.pages.chart import plain
@@ -164,11 +164,13 @@ class Frame:
         return make(published=self._of(request, published, narrowing), period=period)
 
     async def answer(self, request: Request, *, page: str, build: Build) -> Response:
-        """Answer a page: at once when it is kept, else drawn in a thread."""
+        """Answer a page: at once when it is kept, else drawn in a thread, where snapshots are narrowed, too."""
         published, broken = self.published(request)
         if published is None:
             return _without_figures(request, page=page, broken=broken)
-        view = self.view(request, published, page=page)
+        read = partial(self.view, request, published, page=page)
+        is_narrowed = any(name in DIMENSIONS for name in request.query_params)
+        view = await run_in_threadpool(read) if is_narrowed else read()
         status = self._status(view, broken)
         key = (
             published.opened.snapshot.id,

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from crm_platform.receipts.narrowed import NOBODY
 from crm_platform.serving.pages.addresses import receipt_href
 from crm_platform.serving.pages.chart import Chart, ChartColumn
 from crm_platform.serving.pages.hours import Hours
 from crm_platform.serving.pages.published import Row
 from crm_platform.serving.pages.view import View
 
-UNASSIGNED: Final = "(unassigned)"
+UNASSIGNED: Final = NOBODY["agent"]
 WHO: Final = f"coalesce(agent, '{UNASSIGNED}')"
 
 
@@ -64,8 +65,7 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 
 def _addresses(view: View, agent: str, hours: Hours) -> dict[str, str]:
     """Addresses of the rows behind an agent's figures, by column."""
-    first, after = view.period.span
-    days, kept = {"day_from": first, "day_to": after}, view.kept_with("agent", agent)
+    days, kept = view.period.key, view.kept_with("agent", agent)
     median = hours.column("first_response_seconds_median")
     return {
         "replies": receipt_href("kpi.agents_daily", "replies", days, kept),

@@ -15,6 +15,7 @@ from typing import Final
 from markupsafe import Markup
 
 from crm_platform.languages import N_, Words
+from crm_platform.receipts.narrowed import NOBODY
 from crm_platform.schemas import WELL_COVERED
 from crm_platform.serving.pages.addresses import receipt_href
 from crm_platform.serving.pages.chart import Chart, ChartColumn, country, label, yes_or_no
@@ -30,10 +31,10 @@ WINDOW: Final = dt.timedelta(hours=24)
 CLOSING: Final = 7200.0
 """A window that closes within so many seconds of the cut is told of, as kpi.backlog_now counts them."""
 
-_NOBODY: Final = "(unassigned)"
+_NOBODY: Final = NOBODY["agent"]
 _ONCE: Final = {"(nobody)": _NOBODY}
 """What addresses called a value once."""
-_NO_TEAM: Final = "(no team)"
+_NO_TEAM: Final = NOBODY["team"]
 _UNKNOWN: Final = "(unknown)"
 _CLOSES: Final = "2h"
 
@@ -241,9 +242,7 @@ def _missed(view: View) -> tuple[str, str]:
         "{n} more of the last 7 days are not here: their conversations were over before a reply came (missed)",
         missed,
     )
-    first, after = week.span
-    days = {"day_from": first, "day_to": after}
-    return words, receipt_href("kpi.response_times_daily", "missed_waits", days, view.kept)
+    return words, receipt_href("kpi.response_times_daily", "missed_waits", week.key, view.kept)
 
 
 def minutes(view: View, seconds: float) -> str:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from crm_platform.clock import start_of_day
 from crm_platform.errors import CrmPlatformError
 from crm_platform.languages import N_
+from crm_platform.receipts.keys import RANGE
 
 LENGTHS: Final[dict[str, int]] = {"7d": 7, "28d": 28, "90d": 90}
 RANGES: Final[Mapping[str, str]] = {
@@ -75,6 +76,11 @@ class Period:
     def span(self) -> tuple[dt.date, dt.date]:
         """Its first day, and the one after its last."""
         return self.start, self.end + dt.timedelta(days=1)
+
+    @property
+    def key(self) -> dict[str, object]:
+        """Its days as they name a figure over them."""
+        return dict(zip(RANGE, self.span, strict=True))
 
     @property
     def days(self) -> list[dt.date]:

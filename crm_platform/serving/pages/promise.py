@@ -12,6 +12,7 @@ from typing import Any, Final
 import pyarrow.compute as pc
 
 from crm_platform import verdicts
+from crm_platform.core.response_waits import WHOSE
 from crm_platform.receipts.keys import find_kpi
 from crm_platform.serving.pages.addresses import part_href, receipt_href
 from crm_platform.serving.pages.bars import Bar, BarChart
@@ -23,7 +24,7 @@ from crm_platform.serving.pages.view import View
 from crm_platform.verdicts import Best, Candidate, Rows
 
 MOST_BARS: Final = 20
-_WHOSE: Final = f"coalesce(case when state = 'answered' then agent else assignee end, '{UNASSIGNED}')"
+_WHOSE: Final = f"coalesce({WHOSE}, '{UNASSIGNED}')"
 
 
 def by_agent(view: View, hours: Hours) -> Chart:
@@ -60,7 +61,7 @@ def by_agent(view: View, hours: Hours) -> Chart:
         ChartColumn("agent", view._("Agent"), "label"),
         [*drawn, *nobody, *named[MOST_BARS:]],
         addresses=[
-            receipt_href(*_figure(hours), _days(view), view.kept_with("agent", row["agent"]))
+            receipt_href(*_figure(hours), view.period.key, view.kept_with("agent", row["agent"]))
             for row in (*drawn, *nobody, *named[MOST_BARS:])
         ],
         bars=[
@@ -93,7 +94,7 @@ def by_weekday(view: View, hours: Hours) -> Chart:
         "promise_weekdays",
         ChartColumn("weekday", view._("Weekday"), "weekday"),
         rows,
-        addresses=[part_href(_figure(hours), _days(view), ("weekday", row["weekday"]), view.kept) for row in rows],
+        addresses=[part_href(_figure(hours), view.period.key, ("weekday", row["weekday"]), view.kept) for row in rows],
         bars=[_bar(view, view.language.weekday(row["weekday"]), row) for row in rows] if found else [],
         title=view._("On which days is it kept?"),
         subtitle=hours.told(
@@ -117,11 +118,6 @@ def of_nobody(view: View) -> int:
 
 def _figure(hours: Hours) -> tuple[str, str]:
     return "kpi.response_times_daily", hours.column("first_within_target_rate")
-
-
-def _days(view: View) -> dict[str, object]:
-    first, after = view.period.span
-    return {"day_from": first, "day_to": after}
 
 
 def _decided(view: View, hours: Hours, expression: str) -> Mapping[Any, Rows]:

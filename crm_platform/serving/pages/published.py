@@ -15,7 +15,7 @@ from typing import Any, Final
 from crm_platform.clock import zone_of
 from crm_platform.errors import GiveUp
 from crm_platform.receipts.behind import SnapshotReader
-from crm_platform.receipts.choices import Choice, choices
+from crm_platform.receipts.choices import Choice, choices, chosen_of
 from crm_platform.receipts.keys import find_kpi
 from crm_platform.receipts.narrowed import Narrowing
 from crm_platform.serving.pages.period import Period
@@ -63,6 +63,11 @@ class PublishedFigures:
     def choices(self) -> list[Choice]:
         """What it can be narrowed to."""
         return choices(self.opened)
+
+    @property
+    def chosen(self) -> list[Choice]:
+        """What it is narrowed to."""
+        return chosen_of(self.narrowing, self.everyone.choices)
 
     def tells(self, table: str, columns: str = "") -> bool:
         """Whether figures can be told of what it is narrowed to. `table`: its full name; `columns`: with commas."""
@@ -123,8 +128,11 @@ class PublishedFigures:
     def coverage(self, period: Period) -> float | None:
         """Share of the messages of a range that is stored, by docs/definitions.md; None where it is not known.
 
-        Of the whole range, not of its worst day: when nobody wrote, a thousandth of a message is expected all the same.
+        Of everyone's messages, whoever it is narrowed to, and of the whole range, not of its worst day: when nobody
+        wrote, a thousandth of a message is expected all the same.
         """
+        if self.narrowing:
+            return self.everyone.coverage(period)
         asked = self.asked
         if asked is None or "core.coverage_daily" not in self.opened.manifest.tables:
             return smallest_coverage(self.by_day("response_times_daily", period.days))

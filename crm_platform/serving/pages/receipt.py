@@ -158,9 +158,7 @@ def rows_csv(view: View) -> tuple[str, Iterator[str]]:
 
 def _only(view: View) -> list[tuple[str, str]]:
     """What the page is narrowed to, as the API is asked for it."""
-    chosen = set(view.published.narrowing.pairs)
-    known = view.published.everyone.choices
-    return [("only", f"{one.name}:{one.address}") for one in known if (one.dimension, one.value) in chosen]
+    return [("only", f"{one.name}:{one.address}") for one in view.published.chosen]
 
 
 def asked_rows(query: Pairs) -> AskedRows:

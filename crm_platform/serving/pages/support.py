@@ -141,8 +141,7 @@ def _spread(view: View, hours: Hours) -> Chart:
     names = [*_bands(view, edges), view.pgettext("waits", "missed")]
     looks = [*("first" if edge <= target else "third" for edge in edges), "third", "second"]
     rows = [{"band": name, "conversations": count} for name, count in zip(names, counts, strict=True)]
-    table, (first, after) = "kpi.response_times_daily", view.period.span
-    days = {"day_from": first, "day_to": after}
+    table, days = "kpi.response_times_daily", view.period.key
     addresses = [
         *band_hrefs(table, "first_answered_waits", days, edges, measure=measure, kept=view.kept),
         receipt_href(table, "missed_waits", days, view.kept),

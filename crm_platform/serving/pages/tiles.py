@@ -191,7 +191,6 @@ def over_days(view: View, words: TileWords, table: str, column: str, source: Sou
     published, period, before = view.published, view.period, view.period.previous()
     kind, good = _declared(table, column)
     seen = published.coverage(period)
-    first, after = period.span
     zone = view._("days by {zone} time", zone=published.zone.key)
     return Tile(
         words=words,
@@ -209,7 +208,7 @@ def over_days(view: View, words: TileWords, table: str, column: str, source: Sou
         is_provisional=seen is None or seen < WELL_COVERED or period.holds_today,
         spark=[row.get(column) for row in published.by_day(table, period.days)],
         spark_open=period.open_from(period.days),
-        receipt=Source(f"kpi.{table}", column, key=(("day_from", str(first)), ("day_to", str(after)))),
+        receipt=Source(f"kpi.{table}", column, key=tuple((name, str(day)) for name, day in period.key.items())),
     )
 
 

@@ -322,12 +322,10 @@ class View:
     def filters(self) -> list[Chip]:
         """What the page is narrowed to, and what its figures are held against where that is not the days before."""
         found = []
-        for choice in self.published.everyone.choices:
-            if (choice.dimension, choice.value) in self.published.narrowing.pairs:
-                words = f"{title(self.language, choice.dimension)}: " + value_words(
-                    self.language, choice.dimension, choice.value
-                )
-                found.append(Chip(words, self._without(choice)))
+        for choice in self.published.chosen:
+            name, value = choice.dimension, choice.value
+            words = f"{title(self.language, name)}: {value_words(self.language, name, value)}"
+            found.append(Chip(words, self._without(choice)))
         if self.period.against != "before":
             words = self._("against {days}", days=self._(BASES[self.period.against]))
             found.append(Chip(words, self.href(drop=("against", "page"))))
@@ -363,8 +361,10 @@ class View:
 
         `broken`: why newer ones cannot be shown. `pause`: until when the CRM lets nobody ask, and why.
         """
-        now_seen = self.published.one("backlog_now").get("coverage")
-        seen = now_seen if self.is_of_now else self.published.coverage(self.period)
+        published = self.published
+        seen = (
+            published.everyone.one("backlog_now").get("coverage") if self.is_of_now else published.coverage(self.period)
+        )
         parts = [self._("As of {time}", time=self.time(self.published.as_of))]
         if seen is None:
             parts.append(self._("share of messages seen not known"))

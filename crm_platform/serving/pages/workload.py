@@ -39,8 +39,6 @@ def by_hour(view: View) -> Chart:
         return Cell(replies, number, is_plain=is_nobody or not replies, texts=texts)
 
     left, short = named[MOST_AGENTS:], short_names(named)
-    first, after = view.period.span
-    days = {"day_from": first, "day_to": after}
     return Chart(
         name="workload",
         title=view._("Who replies when?"),
@@ -57,7 +55,7 @@ def by_hour(view: View) -> Chart:
         ),
         rows=[{"agent": name, "hour": hour, "replies": replies} for name, hour, replies in cells],
         addresses=[
-            part_href(("kpi.agents_daily", "replies"), days, ("hour", hour), view.kept_with("agent", name))
+            part_href(("kpi.agents_daily", "replies"), view.period.key, ("hour", hour), view.kept_with("agent", name))
             if replies
             else ""
             for name, hour, replies in cells
