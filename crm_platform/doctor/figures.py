@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from crm_platform.alerts.checks import one_line
-from crm_platform.doctor.finding import Finding
+from crm_platform.doctor.finding import LOADING, Finding
 from crm_platform.languages import ENGLISH
 from crm_platform.models.due import holds
 from crm_platform.models.exclusion import VARIABLE, exclusion, read_exclusion
@@ -108,7 +108,8 @@ def senders(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
 def campaign_costs(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     """The tenant's file of costs: each line that does not count, and how many do."""
     # The pages' packages take a while to load: only where there is such a file.
-    from crm_platform.serving.pages.costs import FILE, parse_costs  # noqa: PLC0415
+    with LOADING:
+        from crm_platform.serving.pages.costs import FILE, parse_costs  # noqa: PLC0415
 
     path = settings.root / FILE
     if not path.exists():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crm_platform.doctor.finding import Finding
+from crm_platform.doctor.finding import LOADING, Finding
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def reports(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     """Who gets reports, and whether they can be printed and sent."""
     # The pages' packages take a while to load: only where somebody gets a report.
-    from crm_platform.reports.recipients import FILE, read_recipients  # noqa: PLC0415
+    with LOADING:
+        from crm_platform.reports.memory import read_memory  # noqa: PLC0415
+        from crm_platform.reports.pdf import chromium  # noqa: PLC0415
+        from crm_platform.reports.recipients import FILE, read_recipients  # noqa: PLC0415
 
     if not (settings.root / FILE).exists() and settings.chromium is None:
         return
-    from crm_platform.reports.memory import read_memory  # noqa: PLC0415
-    from crm_platform.reports.pdf import chromium  # noqa: PLC0415
-
     recipients, memory, bad = read_recipients(settings), read_memory(settings), False
     if chromium(settings) is None:
         if settings.chromium is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crm_platform.defs.dagster_home import packaged_config
-from crm_platform.doctor.finding import Finding
+from crm_platform.doctor.finding import LOADING, Finding
 from crm_platform.warehouse import at_work
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def dagster(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     if not installed.exists():
         yield Finding("Dagster", "ok", f"{settings.dagster_home}: `crm refresh` or `crm dev` prepares it")
         return
-    from crm_platform.defs.failed_runs import standing_failures  # noqa: PLC0415 - brings Dagster, two seconds of it
+    with LOADING:
+        from crm_platform.defs.failed_runs import standing_failures  # noqa: PLC0415 - brings Dagster, two seconds
 
     failures = standing_failures(settings)
     for run in failures:

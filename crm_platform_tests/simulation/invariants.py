@@ -64,9 +64,10 @@ def _keys_once(session: DuckDbSession) -> Iterator[str]:
         row["name"] for row in _rows(session, "select schema_name || '.' || table_name as name from duckdb_tables()")
     }
     tables = [one for one in tables if one.full_name() in stored]
+    # Quoted: `at` is a word of SQL, too.
     counts = " union all ".join(
         f"select '{one.full_name()}' as name, count(*) as n from (select 1 from {one.full_name()} "
-        f"group by {', '.join(one.key)} having count(*) > 1)"
+        f"""group by "{'", "'.join(one.key)}" having count(*) > 1)"""
         for one in tables
     )
     for row in _rows(session, f"from ({counts}) where n > 0"):
