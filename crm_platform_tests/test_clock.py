@@ -157,6 +157,7 @@ def random_instants(count: int) -> list[dt.datetime]:
     return [BEGINS_AT + rng.random() * (until - BEGINS_AT) for _ in range(count)]
 
 
+@pytest.mark.slow
 def test_sql_and_python_tell_the_same_day_and_hour():
     check_sql(ODD_ZONES, random_instants(1000))
 
@@ -197,6 +198,7 @@ for name in ("Africa/Casablanca", "Africa/Nairobi"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["", "ZoneInfo('Africa/Casablanca'), ZoneInfo('Africa/Nairobi')"])
 def test_the_files_of_the_machine_are_not_asked(before: str, tmp_path: Path):
     """A machine that has Morocco and Kenya where Kathmandu is."""

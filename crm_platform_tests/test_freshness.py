@@ -37,6 +37,7 @@ def rule(monkeypatch):
     monkeypatch.setattr(Settings, "overdue_after", property(lambda _: OVERDUE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("age", "is_stale"), [(STALE, False), (STALE + MINUTE, True)])
 def test_pages_and_digest_call_old_what_is_stale(published, age, is_stale):
     settings = load_settings(data_dir=published)

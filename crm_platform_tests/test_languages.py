@@ -56,6 +56,7 @@ def test_a_catalog_says_every_word_and_no_other(code: str, words: Catalog):
     assert [one for one, message in there.items() if message.fuzzy] == [], "to be looked at"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", CODES)
 def test_a_translation_has_the_places_of_its_source(code: str):
     for message in catalog(code):
@@ -83,6 +84,7 @@ def test_blanks_and_stops_at_the_ends_are_those_of_the_source(code: str):
             assert translation.endswith(".") == source.endswith(".") or " " not in source, (source, translation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", CODES)
 def test_a_catalog_is_as_make_words_writes_it(code: str, words: Catalog, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(tool, "catalog_path", lambda _: tmp_path / "crm.po")

@@ -45,12 +45,21 @@ def upgrade(warehouse: Warehouse, settings: Settings, *, now: datetime) -> None:
             return
     warehouse.prepare(live_tables())
     with warehouse.writing() as session:
+        is_new = _is_empty(session)
         if not is_of_today:
-            _take_steps(session, now=now)
+            if not is_new:
+                _take_steps(session, now=now)
             note(session, ROWS_VERSION, str(VERSION), at=now)
-        if decide_again(session, settings.opt_out_words):
+        if not is_new and decide_again(session, settings.opt_out_words):
             note_decided(session, at=now)
         note(session, OPT_OUT_WORDS, words, at=now)
+
+
+def _is_empty(session: Session) -> bool:
+    """Whether no record is stored yet."""
+    tables = [table for table in live_tables() if issubclass(table, RawTable)]
+    held = " union all ".join(f"(select 1 as one from {table.full_name()} limit 1)" for table in tables)
+    return session.query(held).num_rows == 0
 
 
 def _take_steps(session: Session, *, now: datetime) -> None:

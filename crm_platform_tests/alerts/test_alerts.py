@@ -115,6 +115,7 @@ def test_many_at_once_tell_it_once(alerter, receiver):
     assert len(receiver.received) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [0, 302, 404, 429, 500])
 def test_a_webhook_that_fails_fails_nobody_and_is_tried_again(alerter, receiver, clock, status, caplog):
     receiver.status = status
@@ -254,6 +255,7 @@ EVENTS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(EVENTS, max_size=40))
 @example(["report", "cut b", "resolve", "report", "resolve"])
 @settings(max_examples=150, deadline=None)

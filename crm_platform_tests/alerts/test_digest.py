@@ -82,6 +82,7 @@ def test_its_figures_are_those_that_are_published_and_judged(slower_weeks):
     assert found.judged["chats_resolved_7d"].n_current == found.row["chats_resolved_7d"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "first"),
     [
@@ -96,6 +97,7 @@ def test_the_digest_speaks_the_tenants_language(week, language, first):
     assert week(language=Language(language))[1].startswith(first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "fr", "sw"])
 def test_what_is_not_known_is_compared_with_nothing(week, language):
     """Two days of the week were not read."""
@@ -141,6 +143,7 @@ def test_small_numbers_are_told_as_numbers(week):
 NO_REPLY = summary(first_response_seconds_median_7d="null")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statements", "said"),
     [
@@ -327,6 +330,7 @@ def test_what_programs_read_of_it_stays_english(tmp_path, shell):
     ]
 
 
+@pytest.mark.slow
 def test_digest_shows_and_sends_only_when_asked(slower_weeks, tmp_path, receiver, shell):
     settings = altered(slower_weeks, tmp_path, alert_webhook_url=receiver.url)
     assert "Contacts: 40" in shell(settings, "digest")

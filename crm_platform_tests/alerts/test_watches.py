@@ -119,6 +119,7 @@ def test_a_figure_outside_its_usual_range_on_its_bad_side_is_broken(tenant, tabl
     assert tenant.on(table, FRIDAY, **{column: value}).verdict(column).state == state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "column", "bad"), [(ResponseTimesDaily, ANSWERED, 0.4), (ChatsResolvedDaily, UNRESOLVED, 30)]
 )
@@ -136,6 +137,7 @@ def test_a_response_time_waits_until_nearly_all_are_answered(tenant):
     assert tenant.verdict(MEDIAN, at=SATURDAY_NOON + dt.timedelta(minutes=1)).day == FRIDAY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -152,6 +154,7 @@ def test_a_day_that_tells_nothing_is_held(tenant, changed, reason, rule):
     assert (verdict.state, verdict.reason) == ("held", reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("missed", "state"), [(30, "broken"), (10, "broken"), (9, "held")])
 def test_a_day_on_which_nobody_was_answered_misses_the_target(tenant, missed, state):
     """Field case 41, of a tenant that is too young to have a usual range."""
@@ -171,6 +174,7 @@ def test_nobody_was_answered_is_said_of_days_that_are_known(tenant, changed):
     assert tenant.verdict(MEDIAN, "target").state == "held"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verdict", "state"),
     [("worse", "broken"), ("not_judged", "broken"), (None, "broken"), ("about_the_same", "held"), ("too_few", "held")],
@@ -302,6 +306,7 @@ def told(tenant: Tenant, **options: object) -> dict[str, str]:
     return alerter.open_problems()
 
 
+@pytest.mark.slow
 def test_a_break_is_told_once_held_through_a_gap_and_called_over(tenant, caplog):
     key = f"kpi:response_times_daily.{MEDIAN}:target"
     caplog.set_level("INFO")

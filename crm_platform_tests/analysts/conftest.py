@@ -25,7 +25,7 @@ def crawled_and_published(root: Path, **options: int) -> Settings:
     models.freeze(store, crm.warehouse, settings=crm.settings, as_of=None, now=now, expected_unseen={})
     for table in models.build_order():
         models.build(store, table, settings=crm.settings)
-    publish(store, settings=crm.settings, now=now)
+    publish(store, settings=crm.settings, now=now, validate=lambda *_: [])
     return crm.settings
 
 

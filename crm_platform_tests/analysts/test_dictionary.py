@@ -110,6 +110,7 @@ def odd_world(tmp_path_factory):
     return world.models.path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("join", JOINS, ids=lambda join: f"{join.many} to {join.one} on {join.on[-1][0]}")
 def test_joins_lead_somewhere(join, snapshot, odd_world):
     on = " and ".join(f"m.{one} = o.{other}" for one, other in join.on)

@@ -94,6 +94,7 @@ def parse(text: str, kind: Type) -> object:
     return readers.get(kind, str)(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", SOME_THEN_ALL, ids=lambda table: table.full_name())
 def test_csv_reads_back_as_the_published_table(settings, snapshot, tmp_path, table):
     file = tmp_path / "table.csv"
@@ -145,6 +146,7 @@ def test_excel_has_a_sheet_a_table_after_one_that_explains_them(settings, snapsh
             assert all(map(about_equal, found, map(cell, row))), (table.full_name(), found, row)
 
 
+@pytest.mark.slow
 def test_the_first_sheet_says_when_how_complete_and_what(settings, snapshot, tmp_path):
     file = tmp_path / "all.xlsx"
     export(settings, snapshot, KPIS, form="xlsx", to=file, who="test")
@@ -196,6 +198,7 @@ def test_a_table_has_a_name_that_excel_takes(table):
     assert file_name(table).lower() != "about"
 
 
+@pytest.mark.slow
 def test_a_new_kpi_is_exported_without_further_ado(build, tmp_path):
     snapshot = build.publish()
     table = build.tables["kpi.volume_daily"]
@@ -272,6 +275,7 @@ def test_a_text_that_no_cell_holds_is_cut_and_characters_that_xml_has_not_are_re
     assert {field for field, _ in rows} == {"a\ufffd\ufffd\ufffdb"}
 
 
+@pytest.mark.slow
 def test_more_rows_than_a_sheet_has_go_on_on_the_next(settings, snapshot, tmp_path, monkeypatch):
     """Field case 76."""
     count = snapshot.tables["core.messages"]
@@ -283,6 +287,7 @@ def test_more_rows_than_a_sheet_has_go_on_on_the_next(settings, snapshot, tmp_pa
     assert done.rows == len(rows) == len(set(rows)) == count
 
 
+@pytest.mark.slow
 def test_what_a_snapshot_of_an_earlier_version_does_not_hold_is_said_and_left_out(
     settings, snapshot, tmp_path, monkeypatch
 ):
@@ -418,6 +423,7 @@ def test_without_hard_links_it_works_too(settings, snapshot, tmp_path, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "parquet", "xlsx"])
 def test_a_failure_leaves_nothing_and_the_old_file(settings, hostile, tmp_path, form):
     with duckdb.connect(str(hostile.database)) as connection:

@@ -593,6 +593,7 @@ def test_a_key_no_header_can_carry_is_a_setting_to_fix(key):
     assert not key or key not in told
 
 
+@pytest.mark.slow
 def test_debug_logs_tell_neither_key_nor_person(live_sandbox):
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)

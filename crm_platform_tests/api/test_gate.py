@@ -491,6 +491,7 @@ def test_who_waits_for_a_slot_while_the_clock_is_set_back_waits_no_longer(tmp_pa
     gate.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), per_minute=st.integers(1, 5))
 def test_however_the_clock_steps_the_limit_holds_but_across_a_step_forward(tmp_path_factory, seed, per_minute):
@@ -684,6 +685,7 @@ for thread in threads: thread.join()
 """
 
 
+@pytest.mark.slow
 def test_real_processes_and_threads_share_one_limit(tmp_path):
     """Two processes of three threads, one killed on the way, at 100 times the speed of life."""
     zero, speed, limit, seconds = time.time(), 100.0, 8, 150.0

@@ -100,6 +100,7 @@ def test_where_the_list_shrinks_the_pages_before_are_read_again():
     assert len(server.requests) <= 9
 
 
+@pytest.mark.slow
 @given(people=st.integers(0, 200), leave=st.dictionaries(st.integers(2, 25), st.integers(1, 60), max_size=6))
 @settings(max_examples=300, deadline=None)
 def test_whoever_stays_while_the_oldest_leave_again_and_again_is_seen(people, leave):

@@ -473,6 +473,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     raw=st.fixed_dictionaries(

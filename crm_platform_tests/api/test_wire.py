@@ -251,18 +251,19 @@ def bomb(kind: int) -> bytes:
     return b"".join(engine.compress(bytes(1 << 20)) for _ in range(80)) + engine.flush()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("packing", "body"),
+    ("packing", "kind"),
     [
         ("identity", None),
-        ("gzip", bomb(31)),
-        ("deflate", bomb(15)),
-        ("deflate", bomb(-15)),
+        ("gzip", 31),
+        ("deflate", 15),
+        ("deflate", -15),
     ],
 )
-def test_no_answer_is_read_or_unpacked_beyond_its_bound(packing, body):
+def test_no_answer_is_read_or_unpacked_beyond_its_bound(packing, kind):
     """Field case 66: 5 GB, a packed bomb."""
-    stream = Zeros() if body is None else httpx.ByteStream(body)
+    stream = Zeros() if kind is None else httpx.ByteStream(bomb(kind))
     response = httpx.Response(200, headers={"content-encoding": packing}, stream=stream)
     with pytest.raises(TooLargeError):
         body_of(response, Deadline())

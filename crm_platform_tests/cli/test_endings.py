@@ -147,6 +147,7 @@ def test_a_bug_still_ends_in_a_traceback(idle, monkeypatch):
         run("kpi")
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_left_is_not_told(published):
     process = subprocess.Popen(
         [*COMMAND, "kpi", "message_volume_hourly", "--csv"],
@@ -162,6 +163,7 @@ def test_a_reader_that_has_left_is_not_told(published):
     assert process.wait() == 141
 
 
+@pytest.mark.slow
 def test_what_a_terminal_cannot_show_is_no_reason_to_fail(published):
     done = subprocess.run(
         [*COMMAND, "kpi", "campaign_performance", "--csv"],

@@ -71,6 +71,7 @@ def test_no_value_of_a_variable_ends_in_a_traceback(name, clean, monkeypatch):
             assert words is None or name.endswith("_file") or len(value) < 8 or value not in words
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(Settings.model_fields)), st.text(max_size=40), max_size=4))
 def test_no_text_at_all_ends_in_a_traceback(variables):
@@ -281,6 +282,7 @@ def test_nothing_crosses_the_network_in_clear_unless_that_is_allowed(name):
         load_settings(**{name: f"http://{host}:1/x", "api_key": "k"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "url", ["file:///etc/passwd", "ftp://hooks.example.com/x", "hooks.example.com/x", "https://", "x"]
 )

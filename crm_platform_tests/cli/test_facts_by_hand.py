@@ -52,6 +52,7 @@ def done(*words: str) -> str:
     return said.out
 
 
+@pytest.mark.slow
 def test_agents_are_listed_merged_and_split(desk):
     assert listed("agents") == [
         {"agent": JANE, "name": "Jane@shop.example", "aliases": "7", "messages": 1, "last_seen": "2026-11-19T09:00:00"},
@@ -71,6 +72,7 @@ def test_agents_are_listed_merged_and_split(desk):
     )
 
 
+@pytest.mark.slow
 def test_opt_outs_are_listed_rejected_and_accepted(desk):
     assert [(row["word"], row["messages"], row["is_rejected"]) for row in listed("optouts")] == [
         ("end", 1, False),
@@ -84,6 +86,7 @@ def test_opt_outs_are_listed_rejected_and_accepted(desk):
     assert run("optouts", "reject", "hello").code == 1
 
 
+@pytest.mark.slow
 def test_notes_are_written_listed_and_taken_away(desk):
     assert done("notes", "add", "2026-11-18", "no network") == "note 1 is written; the next build shows it\n"
     done("notes", "add", "2026-11-19", "promotion")

@@ -193,6 +193,7 @@ def status_of(crm) -> dict[str, object]:
     return dict(status_lines(crm.settings, now=crm.time.now))
 
 
+@pytest.mark.slow
 def test_status_says_how_much_is_loaded_and_how_long_the_rest_takes(tmp_path):
     """Kind 15: from what is stored, so it is the same while another process crawls."""
     crm = world(tmp_path, limits=LIMITS)
@@ -209,6 +210,7 @@ def test_status_says_how_much_is_loaded_and_how_long_the_rest_takes(tmp_path):
     assert re.fullmatch(r"[\d,]+ this minute, [\d,]+ this day", said["requests left"])
 
 
+@pytest.mark.slow
 def test_status_of_a_whole_load_says_so(tmp_path):
     crm = world(tmp_path)
     crm.refresh()

@@ -55,6 +55,7 @@ def test_every_engine_has_every_word():
     assert macros_of("clickhouse") == macros_of("duckdb")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", build_order(), ids=lambda table: table.full_name())
 def test_every_model_can_be_said_in_every_dialect(table):
     cut = Cut(as_of=dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC), rows={})

@@ -126,6 +126,7 @@ def test_a_schedule_asks_for_its_run_when_nobody_is_at_work(evaluate, name):
     assert isinstance(evaluate(name), dg.RunRequest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "job"), [(name, job) for name, jobs in SCHEDULES.items() for job in jobs])
 def test_a_schedule_skips_while_its_like_is_at_work(evaluate, instance, name, job):
     started(instance, job)
@@ -192,6 +193,7 @@ def test_waits_grow_older_on_a_quiet_day_too(evaluate, settings, clock):
     assert "less than 15 minutes" in evaluate("kpis_follow_raw").skip_message, "asked for once, not every minute"
 
 
+@pytest.mark.slow
 def test_kpis_wait_15_minutes_after_any_build(evaluate, settings, clock):
     build_began(settings, at=NOON)
     clock.time = NOON + dt.timedelta(minutes=5)
@@ -213,6 +215,7 @@ def test_a_build_under_a_clock_ahead_holds_up_none_once_it_is_right(evaluate, se
     assert isinstance(evaluate("kpis_follow_raw"), dg.SkipReason), "asked for once, not every minute"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", ["kpis", "refresh_all"])
 def test_kpis_do_not_follow_while_their_like_is_at_work(evaluate, settings, instance, job):
     fetch_contact(settings, at=NOON)
@@ -220,6 +223,7 @@ def test_kpis_do_not_follow_while_their_like_is_at_work(evaluate, settings, inst
     assert isinstance(evaluate("kpis_follow_raw"), dg.SkipReason)
 
 
+@pytest.mark.slow
 def test_a_sensor_does_not_wait_for_a_writer(evaluate, settings, monkeypatch):
     fetch_contact(settings, at=NOON)
     monkeypatch.setattr("crm_platform.defs.resources.SENSOR_PATIENCE", 0.05)
@@ -242,6 +246,7 @@ def reported(settings, *, at: dt.datetime) -> None:
         session.append(raw.CampaignReports, raw.CampaignReports.rows([row]))
 
 
+@pytest.mark.slow
 def test_a_campaign_that_finishes_gets_its_report_at_once(evaluate, settings, clock):
     name = "report_of_finished_campaign"
     assert "no campaign has finished" in evaluate(name).skip_message, "nothing fetched at all"
@@ -295,6 +300,7 @@ def test_a_run_that_was_ended_is_no_failure(repository, settings, instance):
     assert Alerter(settings).open_problems() == {}
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_told_and_its_success_is_the_all_clear(repository, settings, instance, caplog):
     failure = dg.Failure(description="the CRM refuses the key", allow_retries=False)
     evaluate_failure(repository, settings, instance, failure)
@@ -401,6 +407,7 @@ def test_a_broken_snapshot_does_not_fail_the_sensor(evaluate, settings):
     assert "is broken" in evaluate("kpi_watches").skip_message
 
 
+@pytest.mark.slow
 def test_the_digest_is_asked_for_until_it_is_sent(settings, slower_weeks, instance, clock):
     """At 15:00 in Nairobi, which is the fixture's noon in UTC."""
     settings = settings.model_copy(update={"digest_hour": 15})
@@ -428,6 +435,7 @@ def test_a_channel_that_fails_does_not_fail_the_digest_run(settings, slower_week
     assert Alerter(settings).failing_channels()["webhook"].startswith("cannot be reached")
 
 
+@pytest.mark.slow
 def test_old_runs_are_forgotten_and_young_ones_are_not(instance):
     done = failing_job(GiveUp("x")).execute_in_process(instance=instance, raise_on_error=False)
     started(instance, "refresh_all")
@@ -437,6 +445,7 @@ def test_old_runs_are_forgotten_and_young_ones_are_not(instance):
     assert instance.get_runs_count() == 1, "one that is under way stays"
 
 
+@pytest.mark.slow
 def test_the_newest_change_is_found(settings):
     fetch_contact(settings, at=NOON)
     fetch_contact(settings, at=NOON - QUARTER)

@@ -93,6 +93,7 @@ def test_one_setting_switches_schedules_and_sensors(automation, status):
     assert len(started) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hour", "cron"), [(7, "*/15 7-9 * * *"), (22, "*/15 22-23 * * *"), (None, None)])
 def test_the_digest_has_a_schedule_when_it_has_an_hour(hour, cron):
     repository = build_defs(load_settings(digest_hour=hour)).get_repository_def()
@@ -105,6 +106,7 @@ def test_schedules_follow_the_tenants_clock():
     assert {schedule.execution_timezone for schedule in repository.schedule_defs} == {"Asia/Kolkata"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", [{}, {"in_process": {}}, {"multiprocess": {"max_concurrent": 2}}])
 def test_a_runs_configuration_picks_its_executor(defs, executor):
     execution = {"execution": {"config": executor}} if executor else {}

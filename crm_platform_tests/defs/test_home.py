@@ -82,6 +82,7 @@ def test_a_data_folder_with_a_relative_name_is_not_at_the_mercy_of_the_working_d
     assert home.is_absolute()
 
 
+@pytest.mark.slow
 def test_one_process_opens_it_at_a_time(settings, monkeypatch):
     monkeypatch.setattr(dagster_home, "_OPENING_SECONDS", 0.0)
     prepare_dagster_home(settings)

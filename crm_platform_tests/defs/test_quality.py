@@ -96,6 +96,7 @@ def test_nothing_dated_ahead_is_well(store):
     assert ask(store, raw_checks.future_dated, now=NOW).passed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("zone", "hours"), [(180, 3.0), (330, 5.5), (345, 5.75), (840, 14.0)])
 def test_local_time_that_says_it_is_utc_is_told_with_its_offset(store, zone, hours):
     """Field case 19: 54 messages of 321 in no figure, and no word."""
@@ -121,6 +122,7 @@ def test_one_odd_stamp_is_counted_and_no_zone(store):
     assert later.summary == "no message of late; 1 earlier ones are in no figure"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("skews", "passed", "said"),
     [
@@ -155,6 +157,7 @@ DRIFT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("row", "age", "news"), DRIFT)
 def test_drift_is_news_for_a_week(store, row, age, news):
     fill(store, ops.Drift, {**row, "first_seen_at": NOW - age})
@@ -172,6 +175,7 @@ FRESHNESS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("outcome", "age", "is_fresh"), FRESHNESS)
 def test_only_a_success_makes_fresh(store, outcome, age, is_fresh):
     fill(store, ops.Fetches, {"operation": "list_contacts", "outcome": outcome, "started_at": NOW - age})
@@ -209,6 +213,7 @@ def test_an_empty_warehouse_has_nothing_against_it(store):
 VOLUMES = [(10, True), (20, True), (21, False), (5, True), (4, False), (0, False)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("yesterday", "is_usual"), VOLUMES)
 def test_volume_is_held_against_28_days(store, yesterday, is_usual):
     noons = [NOW - dt.timedelta(days=back) for back in range(2, 32)]

@@ -24,6 +24,8 @@ from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
 from crm_platform_tests.defs.conftest import Listener
 
+pytestmark = pytest.mark.slow  # a refresh by Dagster takes half a minute
+
 
 def materialization(instance, *key):
     event = instance.get_latest_materialization_event(dg.AssetKey(list(key)))
@@ -100,7 +102,6 @@ def test_the_run_is_recorded_like_any_other(refreshed, home):
     assert SHELL_TAG in run.tags
 
 
-@pytest.mark.slow
 def test_a_build_tells_which_chats_it_computed_anew(refreshed, home):
     before = materialization(home, "core", "messages")
     job = build_defs(refreshed.settings).resolve_job_def("kpis")
@@ -142,7 +143,6 @@ def test_one_raw_table_alone_costs_what_it_must(refreshed, home):
     assert told["requests"] == told["dagster/row_count"] > 0, "one request a report"
 
 
-@pytest.mark.slow
 def test_a_breach_fails_its_check_and_holds_the_snapshot_back(refreshed, home, monkeypatch):
     """And a second refresh adds no contact."""
     before = current(refreshed.settings)
@@ -179,7 +179,6 @@ def test_a_second_refresh_says_who_holds_it(refreshed):
     assert "crm refresh (process" in refused.value.holder
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_a_refresh_as_it_ends_any_command(refreshed):
     class Interrupted(Listener):
         def progress(self, progress) -> None:

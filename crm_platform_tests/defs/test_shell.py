@@ -298,6 +298,7 @@ def swept(settings, monkeypatch):
     return lambda *arguments: CliRunner().invoke(crm, ["sweeps", *arguments])
 
 
+@pytest.mark.slow
 def test_sweeps_are_listed_and_accepted(swept, settings):
     """Field case 11: `crm sweeps` says what an empty list waits for, and a person can let it count."""
     newest, first = map(json.loads, swept("--json").output.splitlines())
@@ -324,6 +325,7 @@ def test_what_is_no_sweep_is_a_wrong_command_line(swept, word):
     assert swept("accept", "--", word).exit_code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("word", "says"), [("7", "there is no sweep 7"), ("1", "sweep 1 does not wait")])
 def test_what_cannot_be_accepted_says_why(swept, word, says):
     assert says in str(swept("accept", word).exception)

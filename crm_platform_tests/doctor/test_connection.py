@@ -96,6 +96,7 @@ ANSWERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("said", "verdicts", "words"), ANSWERS)
 def test_what_is_no_answer_of_the_api_is_named(asked, said, verdicts, words):
     with serving(said) as url:

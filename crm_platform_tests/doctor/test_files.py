@@ -124,6 +124,7 @@ FILES: list[tuple[Callable[[Path], object], str]] = [
 PLACES = [("warehouse", files.warehouse, "restore it"), ("models", files.models, "the next build makes it anew")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "words"), FILES, ids=lambda one: getattr(one, "__name__", ""))
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place[0])
 def test_a_damaged_file_is_named_with_its_remedy(settings, make, words, place):
@@ -153,6 +154,7 @@ def test_a_file_that_is_whole_or_not_there_yet_is_well(settings):
     assert "1 tables" in finding.words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["read_only=True", "read_only=False"])
 def test_a_file_that_another_program_holds_open_names_its_process(settings, mode):
     """Field case 29: a DuckDB shell that only reads stops every build all the same."""
@@ -273,6 +275,7 @@ def test_a_link_that_is_none_is_told(shown):
     assert only(iter(looked(shown))).state == "BAD"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("age", "state"),
     [(-3600, "BAD"), (-60, "ok"), (1800, "ok"), (1860, "note"), (7200, "note"), (7260, "BAD")],

@@ -118,6 +118,7 @@ def test_after_a_run_with_a_clock_ahead_the_next_one_goes_on_as_if_nothing_had_b
     assert named <= known, "every row still names the request that brought it"
 
 
+@pytest.mark.slow
 def test_a_later_visit_wins_over_what_a_clock_ahead_stored(tmp_path):
     crm = world(tmp_path, contacts=12, days=8)
     refreshed(crm, 30 * DAY)
@@ -184,6 +185,7 @@ def test_a_clock_that_was_never_set_is_refused_before_a_request(tmp_path, year):
     assert_whole(crm)
 
 
+@pytest.mark.slow
 def test_a_first_run_with_a_clock_behind_loses_no_message(tmp_path):
     """Nothing is on record yet that could tell: the CRM's date decides what is dated in the future."""
     crm = world(tmp_path, contacts=12, days=8)

@@ -31,6 +31,7 @@ def test_nothing_is_known_before_the_first_contact_list(tmp_path):
     assert (found.chats, found.share, found.requests) == (0, None, None)
 
 
+@pytest.mark.slow
 def test_contacts_alone_say_nothing_of_messages(tmp_path):
     crm = world(tmp_path)
     crm.refresh(tables=[raw.Contacts, raw.ContactSweeps])
@@ -41,7 +42,8 @@ def test_contacts_alone_say_nothing_of_messages(tmp_path):
     assert found.requests is None
 
 
-@pytest.mark.parametrize("requests", [25, pytest.param(45, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("requests", [25, 45])
 def test_a_part_is_estimated_from_the_chats_that_were_visited(tmp_path, requests):
     crm = world(tmp_path, limits=LIMITS, contacts=60)
     crm.crawl(requests=requests)
@@ -55,6 +57,7 @@ def test_a_part_is_estimated_from_the_chats_that_were_visited(tmp_path, requests
     assert found.requests >= found.visits
 
 
+@pytest.mark.slow
 def test_all_is_said_only_when_all_is_there(tmp_path):
     crm = world(tmp_path)
     crm.refresh()

@@ -13,6 +13,7 @@ from crm_platform_tests.in_process import world
 from crm_platform_tests.ingest.test_refresh import assert_whole, true
 
 
+@pytest.mark.slow
 def test_without_a_quota_one_tick_fetches_everything(tmp_path):
     crm = world(tmp_path)
     outcomes = {outcome.table: outcome for outcome in crm.crawl()}
@@ -43,6 +44,7 @@ def test_a_cold_start_sees_every_chat_before_it_deepens(tmp_path):
     assert len(crm.rows("from raw.campaigns")) > 0
 
 
+@pytest.mark.slow
 def test_the_first_minute_sees_chats_too(tmp_path):
     crm = world(tmp_path, contacts=100, limits={"requests_per_minute": 30})
     crm.crawl(minutes=1)

@@ -100,6 +100,7 @@ def test_what_merged_contacts_share_is_kept_once(store):
     assert store.decide() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [
@@ -114,6 +115,7 @@ def test_fewer_than_two_inbound_messages_prove_nothing(store, other):
     assert store.decide() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", [{"timestamp": NOW + DAY}, {"direction": "outbound"}])
 def test_an_id_alone_proves_nothing(store, odd):
     """A CRM may number the messages of each chat from 1."""
@@ -122,6 +124,7 @@ def test_an_id_alone_proves_nothing(store, odd):
     assert store.decide() == 0
 
 
+@pytest.mark.slow
 def test_the_second_message_that_is_shared_proves_the_first(store):
     store.store("a", "i1", "o2")
     store.store("b", "i1", "o2")
@@ -133,6 +136,7 @@ def test_the_second_message_that_is_shared_proves_the_first(store):
     assert set(store.copies()) == {"a i1", "a o2", "a i5"}
 
 
+@pytest.mark.slow
 def test_who_is_there_keeps_them_whatever_was_stored_later(store):
     store.sweep("old", "new")
     store.store("old", "i1", "i2")
@@ -163,6 +167,7 @@ def test_chats_linked_over_a_third_are_one_family(store):
     assert store.copies() == {"a i1": "b", "a i2": "b", "b i3": "c", "b i4": "c", "a o9": "c"}
 
 
+@pytest.mark.slow
 def test_what_comes_later_is_decided_with_what_is_known(store):
     store.store("a", "i1", "i2")
     store.store("b", "i1", "i2")
@@ -184,6 +189,7 @@ def test_a_version_that_comes_again_keeps_what_was_decided(store):
     assert store.decide() == 0
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_no_longer_the_same_counts_again(store):
     store.store("a", "i1", "i2")
     store.store("b", "i1", "i2")
@@ -193,6 +199,7 @@ def test_a_copy_that_is_no_longer_the_same_counts_again(store):
     assert store.copies() == {}
 
 
+@pytest.mark.slow
 def test_rows_that_are_taken_away_leave_no_copy_without_its_original(store):
     store.store("a", "i1", "i2")
     store.store("b", "i1", "i2")
@@ -249,6 +256,7 @@ def test_a_message_in_very_many_chats_was_never_merged(store):
     assert store.decide() == 0
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_set_back_hides_nothing(store):
     store.store("a", "i1", "i2")
     store.decide()
@@ -260,6 +268,7 @@ def test_a_clock_that_is_set_back_hides_nothing(store):
     assert store.decide() == 2
 
 
+@pytest.mark.slow
 def test_an_accepted_sweep_hands_over_what_the_gone_kept(store):
     store.sweep("a", "b")
     store.store("a", "i1", "i2")
@@ -275,6 +284,7 @@ def test_an_accepted_sweep_hands_over_what_the_gone_kept(store):
     assert set(store.copies().values()) == {"a"}
 
 
+@pytest.mark.slow
 def test_a_contact_that_is_deleted_here_hands_over_what_it_kept(store):
     store.sweep("a", "b")
     store.store("a", "i1", "i2")
@@ -327,7 +337,8 @@ def expected(rows: list[dict], present: set[str]) -> dict[tuple[str, str], str]:
     return found
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 8))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
 def test_in_any_order_of_any_pieces(tmp_path, seed):
     """Also after kills: what a run did not decide, the next one does."""
     rng = random.Random(seed)
@@ -355,6 +366,7 @@ def test_in_any_order_of_any_pieces(tmp_path, seed):
 # Whole runs.
 
 
+@pytest.mark.slow
 def test_a_refresh_of_merged_contacts_counts_each_message_once(tmp_path):
     crm = sandbox_world(tmp_path, shapes=("merged-contacts",))
     crm.refresh()
@@ -373,6 +385,7 @@ def test_a_refresh_of_merged_contacts_counts_each_message_once(tmp_path):
     assert len(crm.rows("from raw.messages where duplicate_of is not null")) > before
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_made_good_by_the_next(tmp_path):
     crm = sandbox_world(tmp_path, shapes=("merged-contacts",))
     running = refresh(crm.settings, crm.warehouse, connect=crm.connect, now=crm.time)

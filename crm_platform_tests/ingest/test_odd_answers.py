@@ -83,6 +83,7 @@ def is_messages(path: str) -> bool:
     return path.endswith("/messages")
 
 
+@pytest.mark.slow
 def test_odd_dates_size_nothing_and_stop_nothing(tmp_path):
     """Field cases 1 to 4: far dates of messages, contacts, campaigns; each was one that stopped everything for good."""
     far = ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "0001-01-03T00:00:00Z", "1970-01-01T00:00:00Z", -1]
@@ -148,6 +149,7 @@ def test_a_report_beyond_all_counting_is_shown_and_flagged(tmp_path):
     assert all(row["delivered"] < 10**12 for row in tables["kpi.engagement_monthly"])
 
 
+@pytest.mark.slow
 def test_directions_and_dates_of_another_system_are_read(tmp_path):
     """Field case 21."""
     words = {"inbound": "incoming", "outbound": "Outgoing"}
@@ -167,6 +169,7 @@ def test_directions_and_dates_of_another_system_are_read(tmp_path):
     assert not world.rows("from raw.messages where timestamp_was_naive")
 
 
+@pytest.mark.slow
 def test_a_run_that_keeps_nothing_of_what_it_read_says_so(tmp_path):
     """Field case 21: all quarantined, and it was called current."""
 
@@ -248,6 +251,7 @@ def test_heavy_results_are_not_fetched_far_ahead(tmp_path):
     assert max(ahead[LOOKAHEAD + 2 :]) <= 4
 
 
+@pytest.mark.slow
 def test_a_batch_is_full_by_its_bytes(tmp_path, monkeypatch):
     """Field case 16: thousands of messages of 50 kB."""
 

@@ -102,6 +102,7 @@ def test_what_is_no_word_is_refused(wrong):
         Settings(opt_out_words=wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_text", [True, False])
 def test_it_is_decided_before_a_text_is_dropped(tmp_path, keep_text):
     store = open_warehouse(Settings(data_dir=tmp_path))
@@ -117,6 +118,7 @@ def test_it_is_decided_before_a_text_is_dropped(tmp_path, keep_text):
         assert session.query("select count(content) as n from raw.messages")["n"][0].as_py() == (3 if keep_text else 0)
 
 
+@pytest.mark.slow
 def test_other_words_are_compared_with_every_text_that_is_kept(tmp_path):
     settings = Settings(data_dir=tmp_path)
     store = open_warehouse(settings)

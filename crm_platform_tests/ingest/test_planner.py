@@ -93,6 +93,7 @@ def test_a_newcomer_comes_before_quiet_chats():
     assert order(made, 1.1, available=1) == ["new"]
 
 
+@pytest.mark.slow
 def test_no_chat_starves():
     made = known("hot", "quiet", messages={"hot": [inbound(-0.1)]})
     planned = set()
@@ -182,6 +183,7 @@ def test_a_sweep_that_broke_off_is_made_again_out_of_the_sweeps_share(per_minute
     assert minutes == pytest.approx(again_after, abs=1)
 
 
+@pytest.mark.slow
 def test_sweeps_that_break_off_for_ever_take_no_more_than_their_share():
     made = planner(per_minute=60)
     sweeps = 0
@@ -193,6 +195,7 @@ def test_sweeps_that_break_off_for_ever_take_no_more_than_their_share():
     assert 10 <= sweeps <= 240 * 60 * 0.1 / 40 + 1
 
 
+@pytest.mark.slow
 def test_sweeps_take_a_tenth_of_the_quota_and_never_come_twice_in_half_an_hour():
     made = known(*[f"c{i}" for i in range(900)], per_minute=60, per_day=2000)
     swept = []

@@ -120,6 +120,7 @@ def test_no_window_goes_over_its_limit_and_nobody_gone_is_planned(seed: int, lim
         previous = at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [(60, None), (60, 1_000), (None, None)])
 def test_same_calls_same_answers(limits: tuple[int | None, int | None]):
     answers = []
@@ -132,8 +133,9 @@ def test_same_calls_same_answers(limits: tuple[int | None, int | None]):
     assert answers[0] == answers[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [(60, None), (60, 1_000), (None, None)])
-@pytest.mark.parametrize("stop", [0, pytest.param(1, marks=pytest.mark.slow), 40])
+@pytest.mark.parametrize("stop", [0, 1, 40])
 def test_a_restart_changes_no_later_answer(limits: tuple[int | None, int | None], stop: int):
     one = life(5, per_minute=limits[0], per_day=limits[1])
     one.begin()
@@ -182,6 +184,7 @@ def test_state_without_chats_comes_back():
     assert again.plan(START) == made.plan(START)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.95])
 def test_in_a_small_world_it_sees_more_messages_soon_than_going_round(share: float):
     world = build(1, days=3, shape=Shape(contacts=400))

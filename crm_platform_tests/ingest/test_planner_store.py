@@ -71,6 +71,7 @@ def test_a_state_of_another_version_is_left_alone(settings, monkeypatch, caplog)
     assert loaded.planner.to_arrow().chats.num_rows == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("year", [1, 1970, 9999])
 def test_an_odd_message_makes_no_list_of_days(settings, year):
     """Field case 2: `OverflowError` at every later build, or a row a day since the year 1."""

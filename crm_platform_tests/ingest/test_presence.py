@@ -116,6 +116,7 @@ ALL = {f"c{number:03}" for number in range(60)}
 HALF = {f"c{number:03}" for number in range(30)}
 
 
+@pytest.mark.slow
 def test_an_empty_list_never_counts_until_it_is_accepted(tmp_path):
     """Field case 11."""
     crm = Swept(tmp_path)
@@ -154,6 +155,7 @@ def test_half_a_list_counts_when_a_second_sweep_agrees(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_half_a_list_that_is_whole_again_was_nothing(tmp_path):
     crm = Swept(tmp_path)
     crm.sweep(START, ALL)
@@ -165,6 +167,7 @@ def test_half_a_list_that_is_whole_again_was_nothing(tmp_path):
     assert crm.present() == HALF
 
 
+@pytest.mark.slow
 def test_a_list_of_which_a_record_was_rejected_misses_nobody(tmp_path):
     """Field case 12, and a variant: one record of many."""
     crm = Swept(tmp_path)
@@ -177,6 +180,7 @@ def test_a_list_of_which_a_record_was_rejected_misses_nobody(tmp_path):
     assert "rejected: nobody is missing for it" in crm.words()[20]
 
 
+@pytest.mark.slow
 def test_a_total_that_is_off_by_the_same_always(tmp_path):
     """Field case 13: complete when two full sweeps agree, at once while the list stays as it is."""
     crm = Swept(tmp_path)
@@ -192,6 +196,7 @@ def test_a_total_that_is_off_by_the_same_always(tmp_path):
     assert crm.present() == HALF
 
 
+@pytest.mark.slow
 def test_sweeps_that_did_not_come_to_the_end_agree_with_nothing(tmp_path):
     crm = Swept(tmp_path)
     for hours in range(3):
@@ -205,6 +210,7 @@ def test_sweeps_that_did_not_come_to_the_end_agree_with_nothing(tmp_path):
     assert not verdict.gone
 
 
+@pytest.mark.slow
 def test_a_list_that_lacks_what_its_total_still_counts_is_never_believed_by_itself(tmp_path):
     """Half of the list, again and again, while the CRM says that all are there."""
     crm = Swept(tmp_path)
@@ -217,6 +223,7 @@ def test_a_list_that_lacks_what_its_total_still_counts_is_never_believed_by_itse
     assert crm.present() == HALF
 
 
+@pytest.mark.slow
 def test_what_can_be_accepted(tmp_path):
     crm = Swept(tmp_path)
     crm.sweep(START, ALL)
@@ -230,6 +237,7 @@ def test_what_can_be_accepted(tmp_path):
         crm.accept(20, START + 2 * HOUR)
 
 
+@pytest.mark.slow
 def test_sweeps_of_a_version_that_did_not_judge(tmp_path):
     """What it believed stands, but an empty list: whom that took away is back."""
     crm = Swept(tmp_path)
@@ -257,7 +265,8 @@ def test_sweeps_of_a_version_that_did_not_judge(tmp_path):
     assert crm.present() == ALL - {"c000"}
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 40))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(40))
 def test_nobody_vanishes_without_two_sweeps_or_a_person(seed: int, tmp_path):
     """Random histories: who leaves was missed by a sweep that is not odd, or has a second one, or a person's word."""
     rng = random.Random(f"presence {seed}")

@@ -188,6 +188,7 @@ def test_killed_between_any_two_requests_the_next_run_goes_on(tmp_path, monkeypa
     assert_whole(crm)
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_down_ends_the_run_with_what_it_has(tmp_path):
     crm = world(tmp_path)
     crm.refresh(tables=[raw.Contacts])
@@ -208,6 +209,7 @@ def test_a_wrong_key_is_a_configuration_to_fix(tmp_path):
         crm.refresh()
 
 
+@pytest.mark.slow
 def test_a_contact_deleted_upstream_is_missed_and_a_returning_one_noticed(tmp_path):
     crm = world(tmp_path)
     crm.refresh()
@@ -225,6 +227,7 @@ def test_a_contact_deleted_upstream_is_missed_and_a_returning_one_noticed(tmp_pa
     assert crm.rows("from raw.contacts where chat_id = ?", victim), "a contact that is gone keeps its row"
 
 
+@pytest.mark.slow
 def test_a_message_deleted_text_policy(tmp_path):
     crm = world(tmp_path)
     crm.settings = crm.settings.model_copy(update={"message_text": "drop"})
@@ -232,6 +235,7 @@ def test_a_message_deleted_text_policy(tmp_path):
     assert crm.rows("select count(content) as texts from raw.messages") == [{"texts": 0}]
 
 
+@pytest.mark.slow
 def test_only_one_crawler_works_at_a_time(tmp_path):
     crm = world(tmp_path)
     running = refresh(crm.settings, crm.warehouse, connect=crm.connect, now=crm.time)
@@ -250,6 +254,7 @@ def test_the_default_client_goes_through_the_shared_gate(tmp_path):
     client.close()
 
 
+@pytest.mark.slow
 def test_a_first_refresh_that_never_reaches_the_crm_says_so(tmp_path):
     crm = world(tmp_path, fault_rate=1.0, faults=("503",))
     with pytest.raises(ServerUnavailable):

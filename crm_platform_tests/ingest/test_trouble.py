@@ -51,16 +51,17 @@ def by_table(outcomes):
     return {outcome.table: outcome for outcome in outcomes}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "body"),
     [
         (403, REFUSED),
-        pytest.param(200, {"success": False, "message": "archived"}, marks=pytest.mark.slow),
-        pytest.param(500, {"success": False}, marks=pytest.mark.slow),
-        pytest.param(401, {"success": False, "developer_message": "no"}, marks=pytest.mark.slow),
-        pytest.param(200, {"success": True, "data": {"messages": "none"}}, marks=pytest.mark.slow),
-        pytest.param(502, b"<html>bad gateway</html>", marks=pytest.mark.slow),
-        pytest.param(410, {"success": False}, marks=pytest.mark.slow),
+        (200, {"success": False, "message": "archived"}),
+        (500, {"success": False}),
+        (401, {"success": False, "developer_message": "no"}),
+        (200, {"success": True, "data": {"messages": "none"}}),
+        (502, b"<html>bad gateway</html>"),
+        (410, {"success": False}),
     ],
 )
 def test_one_chat_that_cannot_be_had_is_named_and_the_rest_goes_on(tmp_path, status, body):
@@ -146,7 +147,8 @@ def test_a_crawl_whose_reports_are_refused_visits_its_chats(tmp_path):
     assert operations["list_messages"] > 40 > 0.2 * operations["campaign_report"]
 
 
-@pytest.mark.parametrize("unlimited", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("unlimited", [True, False])
 def test_a_crawl_goes_on_without_a_chat_that_is_refused(tmp_path, unlimited):
     crm = world(tmp_path, limits={} if unlimited else {"requests_per_minute": 60})
     crm.refresh(tables=[raw.Contacts])
@@ -158,6 +160,7 @@ def test_a_crawl_goes_on_without_a_chat_that_is_refused(tmp_path, unlimited):
     assert asked.total() <= 3 * 3
 
 
+@pytest.mark.slow
 def test_a_page_of_contacts_that_is_never_answered_is_missed_and_the_others_are_read(tmp_path):
     """Field case 17."""
     crm = world(tmp_path, contacts=330)
@@ -231,12 +234,13 @@ def test_a_key_that_is_refused_everywhere_ends_the_run(tmp_path):
     assert not crm.rows("from ops.troubles where operation = 'list_messages' and over_at is null")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "run",
     [
         lambda crm: crm.crawl(requests=2),
-        pytest.param(lambda crm: crm.crawl(minutes=2), marks=pytest.mark.slow),
-        pytest.param(lambda crm: crm.refresh(tables=[raw.CampaignReports]), marks=pytest.mark.slow),
+        lambda crm: crm.crawl(minutes=2),
+        lambda crm: crm.refresh(tables=[raw.CampaignReports]),
     ],
     ids=["two requests", "two minutes", "two reports"],
 )
@@ -279,6 +283,7 @@ def test_messages_that_are_refused_altogether_end_their_stage_alone(tmp_path):
     assert asked.total() < 40, "after three rows of six the rest is not asked any more"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "problem"),
     [(("", 200, b"<html>maintenance</html>"), ServerUnavailable), (("", 429, {"success": False}), RateLimited)],
@@ -334,6 +339,7 @@ def test_short_pages_capped_pages_and_a_total_too_high(tmp_path):
     assert {(states[one]["is_history_whole"], states[one]["unreachable"]) for one in known} == {(True, 5)}
 
 
+@pytest.mark.slow
 def test_status_and_a_check_name_what_cannot_be_had(tmp_path):
     crm = world(tmp_path)
     crm.refresh(tables=[raw.Contacts])
@@ -461,12 +467,13 @@ def test_a_page_is_left_out_for_no_failure_of_a_page_before_it(tmp_path, monkeyp
 CAMPAIGNS = {"success": True, "count": 40, "data": [{"campaign_id": f"k{n}", "status": "completed"} for n in range(40)]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "status"),
     [
         ("report", 403),
-        pytest.param("report", 500, marks=pytest.mark.slow),
-        pytest.param("messages", 403, marks=pytest.mark.slow),
+        ("report", 500),
+        ("messages", 403),
         ("messages", 500),
     ],
 )
@@ -484,6 +491,7 @@ def test_a_kind_that_is_refused_altogether_ends_no_crawl(tmp_path, kind, status)
         assert "chats cannot be had: list messages: HTTP" in outcomes[raw.Messages].remaining
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [{"c1": {"chat_id": "c1"}}, {"items": [{"chat_id": "c1"}]}, "none"])
 def test_a_crawl_without_a_contact_list_is_not_a_good_one(tmp_path, data):
     """Field case 75: nothing was read but the custom fields, and it ended with "remaining: nothing"."""
@@ -493,6 +501,7 @@ def test_a_crawl_without_a_contact_list_is_not_a_good_one(tmp_path, data):
         crm.crawl(minutes=2)
 
 
+@pytest.mark.slow
 def test_a_crawl_tells_of_contacts_that_it_did_not_see(tmp_path):
     crm = world(tmp_path, contacts=30)
     answers(crm, (r"/crm/chat\?", 200, {"success": True, "data": [], "pagination": {"total": 30}}))

@@ -81,6 +81,7 @@ def test_stored_instants_that_are_not_believed_are_moved_once(world):
     assert [rows(world.live, table) for table in (ops.Quarantine, raw.Contacts, raw.Messages)] == before
 
 
+@pytest.mark.slow
 def test_an_incremental_build_notices_the_chats_that_changed(world):
     freeze(world.models, world.live, settings=world.settings, as_of=None, now=NOW, expected_unseen=None)
     upgrade(world.live, world.settings, now=NOW)
@@ -97,6 +98,7 @@ def test_a_warehouse_of_an_earlier_version_is_upgraded_when_it_is_opened(world):
     assert {(one["name"], one["value"]) for one in rows(opened, ops.Meta)} >= {("crm", "(sandbox)"), ("rows", "2")}
 
 
+@pytest.mark.slow
 def test_what_is_derived_from_stored_rows_is_filled_in(tmp_path):
     """Columns of this version: staff's keys, opt-outs by the texts that are kept, messages that stand in two chats."""
     world = World(tmp_path, Settings(data_dir=tmp_path))

@@ -563,6 +563,7 @@ def test_as_much_may_come_as_goes_away(largest_page, messages, changes):
     assert {f"m{n}" for n in chat.records} <= reader.stored
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     largest_page=st.sampled_from([10, 33, 100]),

@@ -184,6 +184,7 @@ def live(seed: int) -> None:
     assert life.is_known_in_the_end(), f"seed {seed}: {life.reader.state}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 1_000, 250))
 def test_nothing_missing_is_called_whole(first):
     for seed in range(first, first + 250):

@@ -18,12 +18,12 @@ from crm_platform_tests.oracle.worlds import random_facts
 # data has otherwise than `tzdata`; three quarters of an hour.
 ODD_ZONES = (
     "Australia/Lord_Howe",
-    pytest.param("Pacific/Apia", marks=pytest.mark.slow),
-    pytest.param("America/Havana", marks=pytest.mark.slow),
-    pytest.param("America/Santiago", marks=pytest.mark.slow),
-    pytest.param("Africa/Casablanca", marks=pytest.mark.slow),
-    pytest.param("America/Vancouver", marks=pytest.mark.slow),
-    pytest.param("Asia/Kathmandu", marks=pytest.mark.slow),
+    "Pacific/Apia",
+    "America/Havana",
+    "America/Santiago",
+    "Africa/Casablanca",
+    "America/Vancouver",
+    "Asia/Kathmandu",
 )
 
 
@@ -44,15 +44,14 @@ def test_every_cell_agrees(seed: int, tmp_path: Path):
     assert disagreements(random_facts(seed), tmp_path) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ODD_ZONES)
 def test_every_cell_agrees_where_clocks_are_odd(zone: str, tmp_path: Path):
     assert disagreements(random_facts(len(zone), timezone=zone, contacts=6, days=400), tmp_path) == {}
 
 
-@pytest.mark.parametrize(
-    ("contacts", "campaigns"),
-    [(2, 1), *(pytest.param(*size, marks=pytest.mark.slow) for size in ((0, 0), (0, 12), (8, 0)))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("contacts", "campaigns"), [(2, 1), (0, 0), (0, 12), (8, 0)])
 def test_every_cell_agrees_in_small_worlds(contacts: int, campaigns: int, tmp_path: Path):
     assert disagreements(random_facts(7, contacts=contacts, campaigns=campaigns), tmp_path) == {}
 

@@ -49,6 +49,7 @@ def test_an_empty_warehouse_has_every_table(new_world: Worlds):
     assert (summary["as_of"], summary["is_provisional"]) == (NOW.replace(tzinfo=None), True)
 
 
+@pytest.mark.slow
 def test_coverage_of_messages(new_world: Worlds):
     """Two messages stored yesterday, a template out of it; one more expected; six older ones known to be missing."""
     world = new_world()
@@ -110,6 +111,7 @@ def test_coverage_of_contacts_and_reports(new_world: Worlds):
     assert world.tables["kpi.executive_summary"][0]["coverage"] == 0.25  # the smallest of its sources
 
 
+@pytest.mark.slow
 def test_what_is_frozen_holds_nothing_that_stays_raw(new_world: Worlds):
     world = new_world()
     world.contact("chat", whatsapp_number="+254700000001", name="Name", email="a@example.com", extra="{}")
@@ -150,6 +152,7 @@ def test_nothing_is_built_without_a_cut(new_world: Worlds):
         render(raw.Messages, dialect="duckdb", settings=world.settings, cut=Cut(as_of=NOW, rows={}))
 
 
+@pytest.mark.slow
 def test_a_breach_names_table_column_rule_and_count_and_no_value(new_world: Worlds):
     world = new_world()
     for number in range(3):

@@ -14,6 +14,7 @@ HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 REPORT = {"total_recipients": 100, "delivered": 80, "read": 40, "replied": 8, "failed": 10}
 
 
+@pytest.mark.slow
 def test_one_campaign_of_each_kind(new_world: Worlds):
     world = new_world()
     sent = NOW - 10 * DAY
@@ -70,6 +71,7 @@ def test_one_campaign_of_each_kind(new_world: Worlds):
     assert (cell["campaigns"], cell["read_per_delivered_shrunk"], cell["enough_data"]) == (2, 0.5, False)
 
 
+@pytest.mark.slow
 def test_shrinkage_draws_small_cells_further(new_world: Worlds):
     world = new_world()
     sent = NOW - 10 * DAY
@@ -85,6 +87,7 @@ def test_shrinkage_draws_small_cells_further(new_world: Worlds):
     assert [row["reply_per_delivered_shrunk"] for row in cells] == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_a_report_that_lacks_a_figure_is_neither_consistent_nor_a_breach(new_world: Worlds):
     world = new_world()
     world.campaign("partial", [(NOW - 9 * DAY, "completed")])
@@ -97,6 +100,7 @@ def test_a_report_that_lacks_a_figure_is_neither_consistent_nor_a_breach(new_wor
     assert (month["replied"], month["reply_delivered"], month["reply_per_delivered"]) == (8, 80, 0.1)
 
 
+@pytest.mark.slow
 def test_a_rate_is_over_reports_that_say_both_its_counts(new_world: Worlds):
     """Field case 42: whatever counts reports lack, and whichever contradict themselves, in every table that pools."""
     world = new_world()

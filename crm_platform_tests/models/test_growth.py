@@ -100,7 +100,8 @@ def test_what_was_known_of_suspicious_sweeps_at_a_cut(new_world: Worlds, cut: dt
     assert since is None or max(ends) == (start + since).replace(tzinfo=None)  # type: ignore[operator,type-var]
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 30))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(30))
 def test_presence_agrees_with_the_oracle_at_any_cut(seed: int, tmp_path: Path):
     """Lists that are empty, lack many or hold what cannot be read, and people who accept them, seen from many cuts."""
     facts = random_facts(seed, contacts=(8, 30, 90)[seed % 3], messages_per_chat=1, campaigns=0)
@@ -116,6 +117,7 @@ DAILY = ("total_contacts", "new_contacts", "gone_contacts", "is_estimated")
 YEARS_AGO = dt.datetime(2005, 1, 1, tzinfo=dt.UTC)
 
 
+@pytest.mark.slow
 def test_growth_begins_with_the_oldest_message_and_whoever_was_created_before_is_its_opening(new_world: Worlds):
     world = new_world()
     for number, created_at in enumerate([YEARS_AGO, NOW - 4 * DAY, NOW - 3 * DAY, NOW - 2 * DAY, NOW - HOUR]):
@@ -169,6 +171,7 @@ def test_messages_alone_begin_growth_before_anybody_looked(new_world: Worlds):
     ]
 
 
+@pytest.mark.slow
 def test_one_contact_without_a_creation_time_and_nothing_is_estimated(new_world: Worlds):
     world = new_world()
     world.contact("old", NOW - DAY, created_at=NOW - 9 * DAY)
@@ -229,6 +232,7 @@ ODD_NAMES = (
 )
 
 
+@pytest.mark.slow
 def test_segments(new_world: Worlds):
     """60 values of one contact each and one of two; odd names are only names; nobody has the last field."""
     world = new_world(segment_fields=(*ODD_NAMES, "Nowhere"))
@@ -257,6 +261,7 @@ def test_segments(new_world: Worlds):
     assert world.row("kpi.contacts_by_segment", field="Nowhere")["value"] == "(none)"
 
 
+@pytest.mark.slow
 def test_a_list_counts_in_each_of_its_values(new_world: Worlds):
     """Field case 27: values are compared without the spaces around them; those of one contact in (other) count once."""
     world = new_world(segment_fields=("Plan",))
@@ -294,6 +299,7 @@ def test_odd_dates_of_earlier_versions_size_no_table(new_world: Worlds):
     assert sizes["kpi.contact_growth_daily"] <= longest
 
 
+@pytest.mark.slow
 def test_countries(new_world: Worlds):
     world = new_world(segment_fields=())
     for number, region in enumerate(["KE", "KE", "TZ", None]):

@@ -238,6 +238,7 @@ def test_what_is_corrected_by_hand_touches_the_chats_that_name_it(new_world: Wor
     assert differing(world, NOW) == {}
 
 
+@pytest.mark.slow
 def test_a_bot_that_is_somebody_else_touches_the_chats_of_both(new_world: Worlds):
     """Her name stays what it was; what she writes is no reply any more."""
     world = some_world(new_world, automation_senders=("bot@shop.example",))
@@ -250,6 +251,7 @@ def test_a_bot_that_is_somebody_else_touches_the_chats_of_both(new_world: Worlds
     assert differing(world, NOW) == {}
 
 
+@pytest.mark.slow
 def test_a_rejected_opt_out_touches_the_chats_that_have_it(new_world: Worlds):
     world = some_world(new_world)
     for number, word in enumerate(("stop", "stop", "end", None)):
@@ -289,6 +291,7 @@ def test_who_is_left_out_touches_their_chat_alone(new_world: Worlds):
         assert differing(world, NOW) == {}
 
 
+@pytest.mark.slow
 def test_a_message_that_is_kept_elsewhere_changes_both_chats(new_world: Worlds):
     world = some_world(new_world)
     copy = world.rows[raw.Messages][0]  # they have one id in all chats
@@ -299,6 +302,7 @@ def test_a_message_that_is_kept_elsewhere_changes_both_chats(new_world: Worlds):
         assert (cut.is_full, cut.changed_chats) == ((True, 4) if len(changed) > 2 else (False, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hours", "expected"),
     [(1, {"a": None}), (2, {"a": "b", "b": None}), (3, {"a": "c", "b": "c", "c": None})],
@@ -320,6 +324,7 @@ def test_at_a_cut_a_message_is_kept_in_a_chat_that_held_it_by_then(new_world: Wo
     assert {row["duplicate_of"] for row in rows if row["message_id"] != "m"} == {None}
 
 
+@pytest.mark.slow
 def test_a_table_asked_for_twice_is_computed_anew(new_world: Worlds):
     world = some_world(new_world)
     with world.models.writing() as session:

@@ -46,6 +46,7 @@ def left_out(world: World) -> set[object]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_number_is_compared_as_the_apis_are(number: str, new_world: Worlds):
     assert left_out(shop(new_world, f"{number}  # our test phone\n")) == {"ann"}
@@ -60,6 +61,7 @@ def test_a_line_is_a_number_or_a_chat_id(new_world: Worlds):
         assert exclusion(session, world.settings, cut=NOW - 40 * 365 * DAY).chat_ids == {"cyd"}, "no contact yet"
 
 
+@pytest.mark.slow
 def test_who_is_left_out_is_in_no_table_of_the_cut(new_world: Worlds):
     world = shop(new_world, "cyd\n")
     world.build(NOW)

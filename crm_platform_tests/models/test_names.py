@@ -14,6 +14,7 @@ from crm_platform.settings import Settings
 CUT = Cut(as_of=dt.datetime(2026, 11, 20, tzinfo=dt.UTC), rows={})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", build_order(), ids=lambda table: table.full_name())
 def test_the_lexer_agrees_with_the_parser(table):
     sql = render(table, dialect="duckdb", settings=Settings.model_construct(), cut=CUT)

@@ -48,6 +48,7 @@ def rejected(world: World, as_of: dt.datetime) -> set[tuple[object, object]]:
         }
 
 
+@pytest.mark.slow
 def test_a_word_or_a_message_is_rejected_and_taken_back(desk: World):
     assert told(desk) == [("stop", 4, 3, 0, False), ("opt out", 2, 2, 0, False)]
     assert reject_opt_out(desk.live, "Opt-out!", is_rejected=True, by="cli:amina", at=NOW) == ("word", 2)

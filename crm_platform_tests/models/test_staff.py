@@ -100,6 +100,7 @@ def test_no_shared_identifier_joins_two_people():
         assert standing_of(groups) == expected, seed
 
 
+@pytest.mark.slow
 def test_a_tenant_of_ids_that_all_hang_together_takes_no_time():
     chain = [frozenset({f"u{number}", f"u{number + 1}"}) for number in range(50_000)]
     groups = [*chain, frozenset({"a@", "u0"}), frozenset({"b@", "u50000"})]
@@ -115,6 +116,7 @@ def test_corrections_come_last_and_the_newest_counts():
     assert set(standing("a@", "b@", "c@", corrections={"a@": "b@", "b@": "c@", "c@": "a@"}).values()) == {"a@"}
 
 
+@pytest.mark.slow
 def test_two_spellings_are_one_agent_by_the_newest(new_world: Worlds):
     """Field case 44."""
     world = new_world()
@@ -127,6 +129,7 @@ def test_two_spellings_are_one_agent_by_the_newest(new_world: Worlds):
     assert aliases(world, NOW - DAY)[JANE] == "jane@Shop.example", "of one instant the last by its bytes"
 
 
+@pytest.mark.slow
 def test_the_work_of_two_spellings_is_one_agents(new_world: Worlds):
     """Field case 44."""
     world = new_world()
@@ -138,11 +141,12 @@ def test_the_work_of_two_spellings_is_one_agents(new_world: Worlds):
     assert (row["agent"], row["replies"]) == (JANE, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "named",
-    ["Ｂot@shop.example", "77", *(pytest.param(f"{bot}ot@Shop.example", marks=pytest.mark.slow) for bot in "Bb")],
+    ["Ｂot@shop.example", "77", "Bot@Shop.example", "bot@Shop.example"],
 )
-@pytest.mark.parametrize("sender", [pytest.param("bot@shop.example", marks=pytest.mark.slow), "BOT@shop.example "])
+@pytest.mark.parametrize("sender", ["bot@shop.example", "BOT@shop.example "])
 def test_a_bot_leads_no_board_however_it_is_spelt(named: str, sender: str, new_world: Worlds):
     """Field case 44."""
     world = new_world(automation_senders=named)
@@ -203,6 +207,7 @@ def test_an_agent_id_gets_an_address_that_was_never_seen(desk: World):
     assert merge_agents(desk.live, "7", "new@shop.example", by="cli:amina", at=NOW) == "new@shop.example"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("alias", "agent", "why"),
     [("nobody", JANE, "'nobody'"), (JANE, "8", "'8'"), (JANE, "7", "one agent's already"), ("", JANE, "''")],
@@ -218,6 +223,7 @@ def test_what_cannot_be_split_is_refused(desk: World, alias: str, why: str):
         split_agent(desk.live, alias, by="cli:amina", at=NOW)
 
 
+@pytest.mark.slow
 def test_a_note_stands_until_it_is_taken_away(new_world: Worlds):
     world = new_world()
     world.store()

@@ -89,6 +89,7 @@ def minutes(seconds: object) -> float | None:
     return None if seconds is None else seconds / 60
 
 
+@pytest.mark.slow
 def test_a_conversation_counts_its_messages(new_world: Worlds):
     world = new_world(automation_senders=("bot",))
     chat(world, "template@0 in@1 in@2 bot@2 failed@3 out@4", start=NOW - 3 * DAY)
@@ -125,6 +126,7 @@ def test_resolution(new_world: Worlds):
     } == {case: tuple(expected) for case, (_, _, *expected) in MARKS.items()}
 
 
+@pytest.mark.slow
 def test_the_last_mark_resolves(new_world: Worlds):
     world = new_world()
     chat(world, "in@0 out@5", start=NOW - 3 * DAY)
@@ -251,6 +253,7 @@ ORIGINS = {
 }
 
 
+@pytest.mark.slow
 def test_origin(new_world: Worlds):
     world = new_world(automation_senders=("bot",))
     for case, (script, _) in ORIGINS.items():
@@ -280,6 +283,7 @@ FOLLOWED_UP = {
 }
 
 
+@pytest.mark.slow
 def test_followed_up(new_world: Worlds):
     world = new_world(automation_senders=("bot",))
     start = NOW - 15 * DAY
@@ -307,6 +311,7 @@ SHUT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", ["Mon-Fri 08:00-17:00", "none"])
 def test_shut(new_world: Worlds, hours: str):
     world = new_world(business_hours=hours)
@@ -337,6 +342,7 @@ def test_who_is_credited(new_world: Worlds):
     assert world.tables[TALKS][0]["agent"] == "a"
 
 
+@pytest.mark.slow
 def test_what_is_said_of_a_chat_is_said_as_of_its_last_visit(new_world: Worlds):
     """A question three days old, in a chat that was read an hour after it, is still open: nobody has looked since."""
     world = new_world()
@@ -347,6 +353,7 @@ def test_what_is_said_of_a_chat_is_said_as_of_its_last_visit(new_world: Worlds):
     assert world.row("kpi.backlog_daily", day=dt.date(2026, 11, 20))["open_waits_at_end"] == 0  # the gap has passed
 
 
+@pytest.mark.slow
 def test_left_truncated_conversations_stand_apart(new_world: Worlds):
     world = new_world()
     chat(world, "in@0 out@5 in@3000 out@3010", start=NOW - 6 * DAY, is_whole=False)
@@ -363,6 +370,7 @@ def test_left_truncated_conversations_stand_apart(new_world: Worlds):
     assert sum(row["inbound"] for row in world.tables["kpi.message_volume_hourly"]) == 2  # type: ignore[misc]
 
 
+@pytest.mark.slow
 def test_a_message_from_the_future_is_kept_and_counts_nowhere(new_world: Worlds):
     world = new_world()
     chat(world, "in@0", start=NOW - HOUR)
@@ -373,6 +381,7 @@ def test_a_message_from_the_future_is_kept_and_counts_nowhere(new_world: Worlds)
     assert world.tables[WAITS][0]["state"] == "open"
 
 
+@pytest.mark.slow
 def test_a_wait_belongs_to_the_local_day_it_began_on(new_world: Worlds):
     """23:59:59 and 00:00 in Nairobi, which is three hours ahead of UTC; the month ends between them."""
     midnight = dt.datetime(2026, 10, 31, 21, tzinfo=dt.UTC)
@@ -415,6 +424,7 @@ def _calendar(world: World) -> list[dict[str, object]]:
     return rows
 
 
+@pytest.mark.slow
 def test_an_evening_on_which_zone_data_of_other_ages_differ(new_world: Worlds):
     """Casablanca: 23:10 by `tzdata` 2026.6, the next day by what DuckDB brings. An unanswered question at 23:10Z."""
     asked, friday = dt.datetime(2026, 11, 20, 23, 10, tzinfo=dt.UTC), dt.date(2026, 11, 20)
@@ -441,6 +451,7 @@ def test_business_minutes_where_a_clock_change_was_abolished(new_world: Worlds):
     assert world.row("kpi.response_times_daily", day=dt.date(2026, 11, 17))["answered_waits"] == 1
 
 
+@pytest.mark.slow
 def test_business_hours_that_begin_in_the_hour_that_spring_leaves_out(new_world: Worlds):
     """Berlin, 29 March 2026: 02:30 is the instant of the change, 03:00 summer time. So an hour is open until 04:00."""
     world = new_world(timezone="Europe/Berlin", business_hours="Sun 02:30-04:00")
@@ -464,6 +475,7 @@ def test_a_day_that_a_zone_skipped(new_world: Worlds):
     assert validate(world.models, core.Calendar) == []
 
 
+@pytest.mark.slow
 def test_the_clock_of_a_cut_tells_the_days_of_its_figures(new_world: Worlds):
     """A day by core.clock, joined as a reader would."""
     world = new_world(timezone="Europe/Berlin")
@@ -500,6 +512,7 @@ BUSINESS = {
 }
 
 
+@pytest.mark.slow
 def test_business_seconds(new_world: Worlds):
     world = new_world(holidays=(dt.date(2026, 11, 18),), conversation_gap_hours=72)
     now = NOW + 10 * DAY
@@ -513,6 +526,7 @@ def test_business_seconds(new_world: Worlds):
     }
 
 
+@pytest.mark.slow
 def test_no_business_hours_are_kept(new_world: Worlds):
     world = new_world(business_hours="none")
     chat(world, "in@0 out@5", start=NOW - 3 * DAY)
@@ -520,6 +534,7 @@ def test_no_business_hours_are_kept(new_world: Worlds):
     assert world.tables[WAITS][0]["business_response_seconds"] is None
 
 
+@pytest.mark.slow
 def test_the_censored_median_knows_that_waiting_is_not_over(new_world: Worlds):
     """Five first waits of one day: answered after 60, 120 and 600 s, open for 300 s, missed for ever.
 
@@ -542,6 +557,7 @@ def test_the_censored_median_knows_that_waiting_is_not_over(new_world: Worlds):
     assert row["first_within_target_rate"] == 3 / 4
 
 
+@pytest.mark.slow
 def test_windows_that_are_about_to_lapse(new_world: Worlds):
     """A service window lapses 24 hours after the contact's last message; (cut, cut + 2 h] is about to."""
     world = new_world()
@@ -554,6 +570,7 @@ def test_windows_that_are_about_to_lapse(new_world: Worlds):
     assert (row["open_waits"], row["windows_expiring_2h"], row["oldest_open_wait_seconds"]) == (4, 2, 86400)
 
 
+@pytest.mark.slow
 def test_a_cut_in_the_past_sees_what_was_known_then(new_world: Worlds):
     """The chat was read two days ago and an hour ago; the answer came with the second visit."""
     world = new_world()
@@ -585,6 +602,7 @@ def test_a_history_that_was_deepened_after_the_cut_was_not_whole_at_it(new_world
     assert world.tables["core.chats"][0]["is_history_whole"]
 
 
+@pytest.mark.slow
 def test_the_leaderboard_credits_sender_then_assignee_then_nobody(new_world: Worlds):
     world = new_world()
     start = NOW - 2 * DAY

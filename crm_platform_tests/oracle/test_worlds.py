@@ -286,6 +286,7 @@ def test_contacts_add_up(world: tuple[Facts, Tables]):
         assert after["opening"] == before["closing"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_order_of_records_does_not_matter(seed: int):
     facts = random_facts(seed)
@@ -306,6 +307,7 @@ def test_a_seed_is_a_world():
     assert compute(random_facts(3, contacts=0, campaigns=0))["kpi.response_times_daily"] == []
 
 
+@pytest.mark.slow
 def test_the_worlds_are_as_awkward_as_they_promise():
     """Each state and case of the definitions turns up, so a mistake in it cannot hide."""
     seen: Counter[object] = Counter()

@@ -66,6 +66,7 @@ def test_every_declared_table_leaves_without_a_person_in_it(tmp_path: Path):
         assert unexplained == []
 
 
+@pytest.mark.slow
 def test_staff_is_shown_in_clear_beside_segments_that_are_masked(tmp_path: Path):
     settings = Settings(data_dir=tmp_path)
     models = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir)

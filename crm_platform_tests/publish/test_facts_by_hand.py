@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import duckdb
+import pytest
 
 from crm_platform.publish import publish, read_manifest
 from crm_platform.schemas import raw
@@ -15,6 +16,7 @@ NOW = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 
 
+@pytest.mark.slow
 def test_notes_are_masked_and_who_is_left_out_is_counted(tmp_path):
     (tmp_path / "left-out.txt").write_text("chat-1\n")
     world = World(tmp_path, Settings(data_dir=tmp_path, exclude_contacts=tmp_path / "left-out.txt"))

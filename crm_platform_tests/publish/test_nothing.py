@@ -89,6 +89,7 @@ def test_without_a_warehouse_nothing_is_built_and_none_is_made(tmp_path: Path, b
     assert not settings.published_dir.exists()
 
 
+@pytest.mark.slow
 def test_before_the_first_answer_nothing_is_built(tmp_path: Path, build_at) -> None:
     fresh = world(tmp_path / "data")
     result = build_at(settings=fresh.settings)
@@ -136,6 +137,7 @@ def test_another_crms_build_is_not_published(build: Build) -> None:
         build.publish()
 
 
+@pytest.mark.slow
 def test_the_demo_is_found_where_a_real_crms_figures_will_be_and_makes_room_for_them(
     build: Build, tmp_path: Path, monkeypatch
 ) -> None:

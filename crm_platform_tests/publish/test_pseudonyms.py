@@ -26,6 +26,7 @@ def session():
         yield DuckDbSession(connection)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(key=st.binary(min_size=1, max_size=100), identifier=st.text(st.characters(exclude_categories=["Cs"])))
 def test_sql_and_python_agree_on_any_key_and_id(session, key, identifier):

@@ -42,6 +42,7 @@ def test_the_newest_are_kept_however_old(build):
     assert ids(build) == made[1:]
 
 
+@pytest.mark.slow
 def test_what_a_reader_may_still_have_open_is_kept(build):
     made = [build.publish(at=NOW + age * HOUR).id for age in (0, 1, 2)]
     at = NOW + 3 * HOUR + dt.timedelta(minutes=30)  # superseded 2.5 h and 1.5 h ago
@@ -71,12 +72,14 @@ def test_a_purge_by_a_clock_that_was_never_set_removes_nothing(build):
     assert purge(build.settings, now=dt.datetime(1970, 1, 1, tzinfo=dt.UTC), keep_at_least=1) == []
 
 
+@pytest.mark.slow
 def test_the_current_one_is_never_removed(build):
     snapshot = build.publish()
     assert purge(build.settings, now=NOW + 999 * DAY, keep_days=0, keep_at_least=0) == []
     assert current(build.settings) == snapshot
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leftover", [".building", ".purging-20261122T080500.000Z-aa"])
 def test_what_a_killed_process_left_is_removed(build, leftover):
     build.publish()

@@ -99,6 +99,7 @@ def test_a_month_is_local(build):
         assert found == [(sent,)]
 
 
+@pytest.mark.slow
 def test_tables_and_columns_carry_their_declaration_as_comments(build):
     database = build.publish().database
     assert rows(database, "select comment from duckdb_tables() where table_name = 'volume_daily'") == [
@@ -113,6 +114,7 @@ def test_tables_and_columns_carry_their_declaration_as_comments(build):
     assert all(comments.values())
 
 
+@pytest.mark.slow
 def test_older_duckdbs_can_open_it(build):
     tags = rows(
         build.publish().database, "select tags['storage_version'] from duckdb_databases() where path is not null"
@@ -128,6 +130,7 @@ def test_one_chat_is_one_pseudonym_everywhere(build):
     assert rows(database, "select * from core.waits") == [(chat, message, None)]
 
 
+@pytest.mark.slow
 def test_internal_tables_and_columns_stay_inside(build):
     database = build.publish().database
     names = {name for (name,) in rows(database, "select column_name from duckdb_columns() where not internal")}
@@ -135,6 +138,7 @@ def test_internal_tables_and_columns_stay_inside(build):
     assert rows(database, "select table_name from duckdb_tables() where table_name = 'scratch'") == []
 
 
+@pytest.mark.slow
 def test_no_person_is_in_any_published_byte(build):
     build.message(EMAIL, "2026-11-20 10:00:00", chat=EMAIL)
     snapshot = build.publish()
@@ -259,6 +263,7 @@ def test_a_disk_that_is_full_is_told_and_no_half_of_a_file_is_left_as_whole(tmp_
     assert 1 in codes
 
 
+@pytest.mark.slow
 def test_a_data_folder_may_have_any_name(build, tmp_path):
     """DuckDB reads columns out of folders called `name=value`, and patterns out of others."""
     folder = tmp_path / "status=prod" / "it's [a] *"
@@ -309,6 +314,7 @@ def test_an_unchanged_month_is_the_same_file(build):
     assert duckdb.sql(f"from '{second.path}/core/messages/2026-11.parquet'").to_arrow_table().num_rows == 2
 
 
+@pytest.mark.slow
 def test_a_changed_status_changes_its_month_only(build):
     first = build.publish()
     build.fill("update core.messages set status = 'read' where message_id = ?", MESSAGE)
@@ -364,6 +370,7 @@ def test_a_torn_month_is_not_shared(build, change):
 # What holds a snapshot back.
 
 
+@pytest.mark.slow
 def test_a_breach_holds_everything_back_and_keeps_the_last_good_one(build):
     good = build.publish()
     breach = Breach("kpi.volume_daily", "read_rate", "<= 1", 1)
@@ -379,6 +386,7 @@ def test_a_breach_holds_everything_back_and_keeps_the_last_good_one(build):
     assert [path.name for path in build.settings.published_dir.iterdir() if path.name != "current"] == [good.id]
 
 
+@pytest.mark.slow
 def test_a_partial_rebuild_is_refused(build):
     good = build.publish()
     build.day("2026-11-22", as_of=AS_OF + HOUR)
@@ -485,6 +493,7 @@ def test_a_crash_at_any_step_leaves_a_whole_snapshot_and_the_next_one_works(buil
     assert not [name for name in names if name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_a_reader_with_the_old_one_open_goes_on_reading_it(build):
     old = build.publish()
     with duckdb.connect(str(old.database), read_only=True) as reader:

@@ -23,6 +23,8 @@ from crm_platform_tests.oracle.facts import Facts
 from crm_platform_tests.oracle.worlds import random_facts
 from crm_platform_tests.receipts.desk import Desk
 
+pytestmark = pytest.mark.slow  # it publishes worlds of its own
+
 KPI_TABLES = sorted(name for name, table in TABLES.items() if issubclass(table, KpiTable))
 
 
@@ -92,18 +94,15 @@ def disagreements(facts: Facts, folder: Path, *, rows: int) -> list[str]:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_the_rows_behind_a_figure_give_the_figure(seed: int, tmp_path: Path):
     assert disagreements(random_facts(seed), tmp_path, rows=4) == []
 
 
-@pytest.mark.slow
 def test_an_empty_world_has_receipts_too(tmp_path: Path):
     assert disagreements(random_facts(7, contacts=0, campaigns=0), tmp_path, rows=4) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20, 23))
 def test_the_rows_behind_more_figures_give_them(seed: int, tmp_path: Path):
     """Some 2,300 of a world's 14,000 figures: at 20 ms each, all of them would take minutes a world."""

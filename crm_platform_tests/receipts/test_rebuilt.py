@@ -93,6 +93,7 @@ def shown(rebuilt: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     return called
 
 
+@pytest.mark.slow
 def test_a_terminal_of_80_columns_shows_how_far_each_figure_moved(shown):
     said = shown()
     assert max(map(len, said.splitlines())) <= 80
@@ -108,6 +109,7 @@ def test_a_terminal_of_80_columns_shows_how_far_each_figure_moved(shown):
     assert "figures more with --rows" in shown(limit=1)
 
 
+@pytest.mark.slow
 def test_programs_get_the_same_as_rows_or_json(shown):
     header, *rows = [line.split("\t") for line in shown(on_terminal=False).splitlines() if "\t" in line]
     assert header[:6] == ["table", "column", "rows", "the last of them", "then", "now"]

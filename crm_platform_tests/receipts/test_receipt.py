@@ -78,6 +78,7 @@ def test_the_requests_that_the_rows_came_from(desk):
     assert fetched.first_at == at(12, day=dt.date(2026, 11, 19)).astimezone(dt.UTC).replace(tzinfo=None)
 
 
+@pytest.mark.slow
 def test_a_figure_taken_from_others_names_them_and_their_requests(desk):
     three_chats(desk)
     found = receipt(
@@ -225,6 +226,7 @@ def test_a_range_of_days_pools_the_rows_of_all_of_them(desk):
     assert [row["state"] for row in one.rows] == ["answered"] * 3
 
 
+@pytest.mark.slow
 def test_a_person_who_wrote_on_two_days_is_one_over_both(desk):
     later = DAY + dt.timedelta(days=1)
     desk.question_and_answer("chat-254712000001", at(10), 60.0, visited=at(12, day=later))

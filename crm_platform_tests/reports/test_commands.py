@@ -21,6 +21,7 @@ def shell(clean, platform, monkeypatch):
     return platform
 
 
+@pytest.mark.slow
 def test_make_writes_files_and_says_where(shell, clean):
     words = ["report", "make", "--week", "2026-W46", "--language", "sw", "--pages", "support", "--to", "out"]
     said = run(*words)
@@ -35,6 +36,7 @@ def test_make_writes_files_and_says_where(shell, clean):
     assert run(*words, "--force").code == 0
 
 
+@pytest.mark.slow
 def test_make_refuses_what_is_provisional_unless_it_is_asked_for(shell):
     words = ["report", "make", "--month", "2026-10", "--pages", "support", "--format", "xlsx", "--to", "out"]
     said = run(*words)
@@ -74,6 +76,7 @@ def test_list_says_who_gets_what_and_what_is_due(shell):
     assert "held, " in hook["next"]
 
 
+@pytest.mark.slow
 def test_send_says_what_became_of_each(shell, monkeypatch):
     shell.to("mailto:lead@example.com,month,,support,xlsx")
     said = run("report", "send")

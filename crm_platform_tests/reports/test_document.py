@@ -60,6 +60,7 @@ def sheets_of(report: Report) -> openpyxl.Workbook:
     return openpyxl.load_workbook(io.BytesIO(content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", sorted(languages()))
 def test_it_opens_without_the_network_and_offers_nothing_to_press(platform, language):
     html = html_of(made(platform, language=language))
@@ -72,6 +73,7 @@ def test_it_opens_without_the_network_and_offers_nothing_to_press(platform, lang
     assert [name for name, times in ids.items() if times > 1] == []
 
 
+@pytest.mark.slow
 def test_it_says_what_the_pages_say(platform):
     """The same figures, from the same sources, and the same sentence."""
     report = made(platform)
@@ -84,6 +86,7 @@ def test_it_says_what_the_pages_say(platform):
         assert one.sentence in read(html_of(report)).words
 
 
+@pytest.mark.slow
 def test_its_head_says_which_days_and_how_much_of_them_is_seen(platform):
     words = read(html_of(made(platform))).words
     assert "Weekly report: 9 Nov 2026 to 15 Nov 2026" in words
@@ -92,6 +95,7 @@ def test_its_head_says_which_days_and_how_much_of_them_is_seen(platform):
     assert "Provisional" not in re.sub(r"\(Provisional\)", "", words)
 
 
+@pytest.mark.slow
 def test_a_provisional_one_says_so_on_every_page(platform):
     html = html_of(made(platform, why="12 Nov is not known"))
     assert html.count('<p class="draft">Provisional</p>') == len(PAGES)

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import logging
 
+import pytest
+
 from crm_platform.reports import letters
 
 MAIL = "mailto:lead@example.com,week,en,support,pdf xlsx"
@@ -37,6 +39,7 @@ def test_that_it_is_no_pdf_is_logged(platform, caplog):
     assert "goes out as HTML, not as PDF: CRM_CHROMIUM names no program" in caplog.text
 
 
+@pytest.mark.slow
 def test_each_gets_it_in_its_own_language(platform):
     platform.to("mailto:a@example.com,week,sw,support,html", "mailto:b@example.com,week,fr,support,html")
     platform.send()
@@ -50,6 +53,7 @@ def test_each_gets_it_in_its_own_language(platform):
     assert '<html lang="fr"' in second[1].get_content()
 
 
+@pytest.mark.slow
 def test_what_is_held_goes_out_on_demand_and_says_that_it_is_provisional(make_platform):
     platform = make_platform()
     platform.publish(coverage=0.9)
@@ -62,6 +66,7 @@ def test_what_is_held_goes_out_on_demand_and_says_that_it_is_provisional(make_pl
     assert platform.send() == [], "it counts as sent"
 
 
+@pytest.mark.slow
 def test_a_webhook_gets_a_document_with_files(platform, receiver, caplog):
     caplog.set_level(logging.DEBUG)
     platform.settings = platform.settings.model_copy(update={"serve_url": "https://kpi.example.com"})

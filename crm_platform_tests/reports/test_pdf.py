@@ -22,6 +22,7 @@ def with_program(folder: Path, script: str) -> Settings:
     return load_settings(data_dir=folder, chromium=program)
 
 
+@pytest.mark.slow
 def test_a_program_that_never_ends_is_ended_with_its_children(tmp_path):
     settings = with_program(tmp_path, f"sleep 300 & echo $! >{tmp_path}/child; wait")
     with pytest.raises(NotPrinted, match="not done within"):

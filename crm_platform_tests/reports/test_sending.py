@@ -46,6 +46,7 @@ def test_a_double_run_sends_once(platform):
     assert platform.box.readers == ["lead@example.com"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("coverage", "why"),
     [
@@ -142,6 +143,7 @@ def test_one_process_at_a_time_sends(platform):
     assert platform.box.received == []
 
 
+@pytest.mark.slow
 def test_who_is_held_back_waits_for_four_weeks_and_gets_them_in_order(make_platform):
     platform = make_platform()
     platform.publish(coverage=0.9)
@@ -167,6 +169,7 @@ def test_a_memory_that_cannot_be_read_is_forgotten(platform, caplog):
     assert "what reports were sent is forgotten" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "why"), [(500, "answered 500"), (0, "cannot be reached")])
 def test_a_webhook_that_fails_is_tried_again(platform, receiver, status, why):
     platform.to(f"{receiver.url},week,,support,xlsx")

@@ -34,6 +34,7 @@ def kind_of(answer):
     return "fine" if body["success"] else "false"
 
 
+@pytest.mark.slow
 def test_faults_come_at_the_rate_and_of_the_kinds_asked_for():
     desk = Desk(fault_rate=0.2)
     seen = collections.Counter(kind_of(desk.answer("GET", "/crm/chat", limit=3)) for _ in range(2000))
@@ -151,6 +152,7 @@ def test_upper_case_and_unknown_fields():
     assert "cost" in desk("GET", f"/crm/campaign/{desk.truth('campaign')[0]['campaign_id']}/report")[1]
 
 
+@pytest.mark.slow
 def test_broken_records_are_named_in_the_truth():
     desk = Desk(shapes=("broken",), contacts=700, days=40)
     broken = desk.truth("broken")

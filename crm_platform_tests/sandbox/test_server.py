@@ -27,6 +27,7 @@ def crm():
         yield running
 
 
+@pytest.mark.slow
 def test_http_gives_what_the_core_gives(crm):
     desk = Desk(key="s3cret")
     with client(crm) as http:
@@ -40,6 +41,7 @@ def test_http_gives_what_the_core_gives(crm):
         assert http.delete("/crm/chat/nobody").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_truth_streams_and_the_clock_can_be_set(crm):
     before = sum(1 for _ in crm.truth())
     crm.advance(7 * 86_400)
@@ -93,6 +95,7 @@ def test_a_million_contacts_start_at_once_and_stay_small():
     assert int(memory) < 200_000  # kB; the interpreter and its libraries are 45,000
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_one_line_and_exit_code_2():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -110,7 +113,8 @@ def test_a_port_in_use_is_one_line_and_exit_code_2():
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [pytest.param((), marks=pytest.mark.slow), ("--port", "0")])
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [(), ("--port", "0")])
 def test_what_comes_next_is_told_for_the_port_it_is_on(arguments):
     """Kind 15: `crm refresh` asks where CRM_SANDBOX_PORT says."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -135,6 +139,7 @@ def test_what_comes_next_is_told_for_the_port_it_is_on(arguments):
     assert load_settings(sandbox_port=int(own), base_url=None).crm_url == f"http://127.0.0.1:{own}"
 
 
+@pytest.mark.slow
 def test_it_ends_quietly_when_interrupted():
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", "from crm_platform.cli import main; main()", "sandbox", "--port", "0"],

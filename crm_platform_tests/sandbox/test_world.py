@@ -36,6 +36,7 @@ print(found.hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_bytes():
     found = {
         subprocess.run(
@@ -89,6 +90,7 @@ def test_chats_are_heavy_tailed(usual):
     assert len(sizes) < 2000  # some say nothing at all
 
 
+@pytest.mark.slow
 def test_people_are_plausible(usual):
     numbers = [one["whatsapp_number"] for one in usual["contact"]]
     assert len(set(numbers)) == 2000
@@ -105,6 +107,7 @@ def test_people_are_plausible(usual):
     assert sum(text > iso(AT - 30 * DAY) for text in created) > 60
 
 
+@pytest.mark.slow
 def test_messages_are_plausible(usual):
     messages = usual["message"]
     assert len({one["message_id"] for one in messages}) == len(messages)
@@ -150,6 +153,7 @@ def test_pages_are_the_truth_at_every_time():
             ]
 
 
+@pytest.mark.slow
 def test_the_past_never_changes_but_for_statuses_which_never_go_back():
     desk = Desk(contacts=100, days=10)
     known = {}
@@ -285,6 +289,7 @@ def test_opening_hours(asked, opens):
     assert HOUR == 3_600_000
 
 
+@pytest.mark.slow
 def test_some_contacts_opt_out_after_a_template(usual):
     """The truth tells them by their text."""
     texts = collections.Counter(one["content"] for one in usual["message"] if one["direction"] == "inbound")

@@ -61,6 +61,7 @@ def exports(client: httpx.Client, start: str) -> tuple[set[str], set[str]]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_nobody_is_offered_what_their_role_may_not_have(root: Path, page: str):
     client = logged_in(root, "viewer")
@@ -74,6 +75,7 @@ def test_nobody_is_offered_what_their_role_may_not_have(root: Path, page: str):
     assert exports(client, page) == (set(), set())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "sw"])
 @pytest.mark.parametrize("role", ["viewer", "analyst", "admin"])
 def test_who_came_by_the_login_may_leave(root: Path, role: str, language: str):
@@ -93,6 +95,7 @@ def test_a_reader_who_says_nothing_is_spoken_to_in_the_tenants_language(root: Pa
     assert '<html lang="fr"' in client.get("/support", headers={"cookie": "lang=fr"}).text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [*PAGES, "/nothing"])
 def test_a_language_that_nobody_has_reviewed_says_so(root: Path, page: str):
     text = client_of(root).get(page, headers={**PAGE, "accept-language": "fr-CA"}).text
@@ -122,6 +125,7 @@ def test_the_login_page_speaks_the_readers_language_and_shows_no_pages(root: Pat
     assert (chosen.status_code, chosen.headers["location"]) == (303, "/login?next=%2Fsupport")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "status", "code"),
     [
@@ -175,6 +179,7 @@ def test_a_bug_gets_a_page_with_a_way_back(root: Path, monkeypatch: pytest.Monke
     assert "status good" not in answer.text
 
 
+@pytest.mark.slow
 def test_every_refusal_that_a_browser_can_meet_has_words():
     codes = set()
     for file in (FOLDER / "guard.py", FOLDER / "login.py", FOLDER / "problems.py", FOLDER / "pages" / "__init__.py"):

@@ -68,6 +68,7 @@ def test_nothing_published_yet_is_not_well(tmp_path: Path):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "grey", "limit", "words"),
     [("continuous", 0.5, 2, "3 h old, more than 2 h"), ("nightly", 48, 48, "49 h old, more than 48 h")],

@@ -92,6 +92,7 @@ def test_no_column_is_called_like_a_parameter():
         assert not {f"{name}{suffix}" for name in columns for suffix in RANGES} & set(columns)
 
 
+@pytest.mark.slow
 def test_a_new_table_has_an_endpoint_a_description_and_types_without_further_ado(tmp_path: Path):
     saved = dict(TABLES)
     try:
@@ -356,11 +357,12 @@ def test_a_refusal_says_what_to_do(client: httpx.Client, address: str, status: i
     assert word in error["hint"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("zone", "begins", "hours"),
     [
         ("Africa/Nairobi", "2026-10-24T21:00", 24),
-        pytest.param("Europe/Berlin", "2026-10-24T22:00", 25, marks=pytest.mark.slow),
+        ("Europe/Berlin", "2026-10-24T22:00", 25),
     ],
 )
 def test_a_day_of_an_instant_is_the_local_day(tmp_path: Path, zone: str, begins: str, hours: int):

@@ -101,6 +101,7 @@ def test_figures_are_found_by_words_and_by_table(assistant: Assistant):
     assert assistant.answer("list_figures", search="no such words")["figures"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", Role)
 def test_each_role_is_offered_what_it_may_use(root: Path, role: Role):
     assistant = Assistant(load_settings(data_dir=root), role=role)
@@ -121,6 +122,7 @@ def test_the_tools_of_this_test_are_all_there_are():
 # What every answer says.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", GOOD)
 def test_every_answer_says_of_what_it_is(assistant: Assistant, tool: str):
     found = assistant.answer(tool, **GOOD[tool])

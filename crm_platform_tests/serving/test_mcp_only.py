@@ -78,6 +78,7 @@ def test_what_is_chosen_narrows_every_tool_and_is_said(assistant: Assistant):
         assert found["only"] == {"country": ["KE"], "segment": ["village:Bomet"]}
 
 
+@pytest.mark.slow
 def test_a_receipt_leads_to_the_page_of_the_same_value(assistant: Assistant, grouped: Settings):
     only = {"segment": "village:Bomet"}
     found = assistant.answer("explain", figure=WAITS, where={"day": "2026-11-18"}, only=only)

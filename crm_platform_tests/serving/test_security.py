@@ -438,6 +438,7 @@ def test_a_bug_tells_nothing_and_is_still_hardened(root: Path, monkeypatch: pyte
 # What is written down.
 
 
+@pytest.mark.slow
 def test_exports_are_written_down(tmp_path: Path):
     publish_rows(load_settings(data_dir=tmp_path))
     client = client_of(tmp_path, **SECRETS)
@@ -470,6 +471,7 @@ def test_exports_are_written_down(tmp_path: Path):
     assert not [secret for secret in SECRETS.values() if secret in text]
 
 
+@pytest.mark.slow
 def test_admins_read_the_log_newest_first(tmp_path: Path):
     publish_rows(load_settings(data_dir=tmp_path))
     client = client_of(tmp_path, **SECRETS)
@@ -494,7 +496,8 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
     monkeypatch.setattr("crm_platform.publish.audit.os.write", full)
 
 
-@pytest.mark.parametrize("after", [0, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0, 20])
 def test_what_a_full_disk_does_not_write_down_does_not_leave_and_the_log_heals(tmp_path: Path, after: int):
     """Field case 64."""
     publish_rows(load_settings(data_dir=tmp_path))

@@ -181,6 +181,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunn
     current_settings.cache_clear()
 
 
+@pytest.mark.slow
 def test_the_command_does_not_start_without_it(command: CliRunner):
     """Field case 61."""
     done = command.invoke(dev, ["--host", "0.0.0.0", "--port", "39871"])

@@ -81,6 +81,7 @@ def test_another_crm_is_refused_naming_both(tmp_path: Path, first: str | None, s
     open_warehouse(mine)
 
 
+@pytest.mark.slow
 def test_a_warehouse_of_an_earlier_version_is_whose_it_was_published_as(tmp_path: Path) -> None:
     sandbox, one, other = (of(tmp_path, url) for url in (None, ONE, OTHER))
     open_warehouse(sandbox)
@@ -94,6 +95,7 @@ def test_a_warehouse_of_an_earlier_version_is_whose_it_was_published_as(tmp_path
         open_warehouse(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("about", [{"is_sandbox": False}, {"is_sandbox": False, "crm": "crm.one.example"}])
 def test_one_of_a_real_crm_is_not_the_sandboxs(tmp_path: Path, about: dict[str, object]) -> None:
     sandbox, one, other = (of(tmp_path, url) for url in (None, ONE, OTHER))
@@ -127,6 +129,7 @@ def call(monkeypatch):
     return called
 
 
+@pytest.mark.slow
 def test_a_crm_that_moved_is_adopted_after_a_question(tmp_path: Path, call) -> None:
     one, other = of(tmp_path, ONE), of(tmp_path, OTHER)
     open_warehouse(one)

@@ -49,7 +49,8 @@ def held(path: Path, how: str) -> Iterator[int]:
         holder.communicate("\n")
 
 
-@pytest.mark.parametrize("how", ["ro", pytest.param("rw", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["ro", "rw"])
 def test_who_holds_the_file_without_our_lock_is_named(path: Path, how: str) -> None:
     """Field case 29."""
     with held(path, how) as pid, pytest.raises(Busy, match="another program holds") as busy, store_at(path).writing():
@@ -59,6 +60,7 @@ def test_who_holds_the_file_without_our_lock_is_named(path: Path, how: str) -> N
         assert session.query("select count(*) as n from facts")["n"][0].as_py() == 9000
 
 
+@pytest.mark.slow
 def test_who_reads_beside_a_reader_does_not_wait_and_a_source_that_is_held_is_told(path: Path) -> None:
     """Field case 29, as a build meets it: the live file is attached beside models.duckdb."""
     models = store_at(path.with_name("models.duckdb"))
@@ -101,6 +103,7 @@ def _flipped(path: Path) -> None:
 DAMAGES = [_torn, _cut_short, _emptied, _foreign, _of_sqlite, _flipped]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_file_that_is_no_whole_database_is_told_in_a_line(path: Path, damage) -> None:
     """Field case 73."""
@@ -229,6 +232,7 @@ except GiveUp as problem:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_in_a_line_and_takes_nothing_along(path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _GROW, str(path)], check=True, capture_output=True, text=True, timeout=60

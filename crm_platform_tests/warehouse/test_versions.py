@@ -41,6 +41,7 @@ def named(warehouse) -> list[str]:
         return session.query("select name from raw.campaigns order by campaign_id")["name"].to_pylist()
 
 
+@pytest.mark.slow
 def test_the_newest_version_wins_in_whatever_order_two_processes_commit(warehouse):
     minutes = [dt.timedelta(minutes=n) for n in range(3)]
     for number, order in enumerate(itertools.permutations(minutes)):
@@ -49,6 +50,7 @@ def test_the_newest_version_wins_in_whatever_order_two_processes_commit(warehous
     assert set(named(warehouse)) == {"0:02:00"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ahead", [dt.timedelta(hours=2), dt.timedelta(days=30), dt.timedelta(days=4000)])
 @pytest.mark.parametrize("twice", [False, True])
 def test_where_the_clock_went_back_the_order_of_commits_decides(warehouse, ahead, twice):

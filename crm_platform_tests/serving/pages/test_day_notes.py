@@ -19,6 +19,8 @@ from crm_platform_tests.models.worlds import World
 from crm_platform_tests.serving.pages.site import Site, publish_world
 from crm_platform_tests.serving.published import SECRETS
 
+pytestmark = pytest.mark.slow  # it publishes worlds of its own
+
 NOW = dt.datetime(2026, 11, 22, 11, 5, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 NOTED = dt.date(2026, 11, 18)

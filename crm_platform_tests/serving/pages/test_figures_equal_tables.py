@@ -136,7 +136,7 @@ def check_tables(site: Site, told: Told) -> None:
                 assert cell == written, (name, key, column)
 
 
-@pytest.mark.parametrize("query", RANGES)
+@pytest.mark.parametrize("query", [RANGES[0], *(pytest.param(one, marks=pytest.mark.slow) for one in RANGES[1:])])
 @pytest.mark.parametrize("page", PAGES)
 def test_every_figure_and_cell_equals_its_table(site: Site, page: str, query: str):
     told = site.told(page + query)

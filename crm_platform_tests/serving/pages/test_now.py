@@ -27,6 +27,8 @@ from crm_platform_tests.serving.pages.conftest import AS_OF
 from crm_platform_tests.serving.pages.site import Row, Site, Table, Told, publish_world, published, read
 from crm_platform_tests.serving.published import SECRETS, client_of
 
+pytestmark = pytest.mark.slow  # it publishes worlds of its own
+
 HOUR = dt.timedelta(hours=1)
 MINUTE = dt.timedelta(minutes=1)
 PAGE = {"accept": "text/html"}
@@ -133,7 +135,6 @@ def test_every_number_equals_its_table(site: Site, crowd: Site):
     check(crowd)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_so_it_does_in_other_worlds(seed: int, tmp_path: Path):
     other = published(random_facts(seed, contacts=30, campaigns=8, as_of=AS_OF), tmp_path)
@@ -238,7 +239,6 @@ def test_a_filter_that_there_is_not_is_answered_with_what_there_is(crowd: Site, 
     assert crowd.get(f"/charts/now/waits.csv?{query}").status_code == 400
 
 
-@pytest.mark.slow
 def test_two_hundred_are_shown_the_others_are_counted_and_lead_on(tmp_path: Path):
     shown = publish_world(waiting(tmp_path, more=210), AS_OF, expected_unseen={})
     first = shown.told("/now")
@@ -270,7 +270,6 @@ def test_of_an_empty_crm_nothing_is_known_yet(tmp_path: Path, empty_site: Site):
     assert "crm refresh" in Site(Settings(data_dir=tmp_path / "bare"), AS_OF).get("/now").text
 
 
-@pytest.mark.slow
 def test_nobody_waiting_is_not_the_same_as_nothing_known(tmp_path: Path):
     def answered(folder: Path, unseen: dict[dt.date, float] | None) -> str:
         world = World(folder, Settings(data_dir=folder))

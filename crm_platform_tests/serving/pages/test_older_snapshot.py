@@ -11,6 +11,8 @@ from crm_platform.settings import Settings
 from crm_platform_tests.receipts.weeks import BEFORE_FILTERS, NOW, altered
 from crm_platform_tests.serving.pages.site import Site
 
+pytestmark = pytest.mark.slow  # it publishes worlds of its own
+
 PAGES = ("/executive", "/campaigns", "/support", "/support?hours=business", "/audience", "/now", "/figures")
 HTML = {"accept": "text/html"}
 

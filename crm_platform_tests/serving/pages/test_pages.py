@@ -72,6 +72,7 @@ def test_before_anything_is_published_a_page_says_what_will_come_when_and_by_whi
     assert "growth and campaigns within minutes" in answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PAGES)
 def test_an_empty_crm_shows_dashes_with_reasons(empty_site: Site, path: str):
     told = empty_site.told(path)
@@ -95,6 +96,7 @@ def test_where_nothing_is_known_no_axis_is_drawn_and_no_zero_claimed(empty_site:
     assert "No opt-outs on these days" not in empty_site.get("/audience").text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("unseen", "words"),
     [({}, "No opt-outs on these days."), (None, "None on any of these days, as far as they are known.")],
@@ -162,6 +164,7 @@ def busy(folder) -> World:
     return world
 
 
+@pytest.mark.slow
 def test_freshness_and_coverage_are_in_sight(tmp_path):
     world = busy(tmp_path)
     shown = publish_world(world, NOW, expected_unseen={})
@@ -232,6 +235,7 @@ def test_a_broken_snapshot_leaves_the_last_good_one_standing(tmp_path):
     assert Site(shown.settings, NOW).get("/executive").status_code == 503
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(BUILDS))
 def test_every_chart_is_a_csv_of_its_table(site: Site, name: str):
     told = site.told(f"/{name}?range=28d")
@@ -278,6 +282,7 @@ def test_a_thousand_campaigns_come_in_pages_sorted_and_searched(tmp_path):
     assert exported[1][1].startswith("'=Campaign")  # a spreadsheet must not run it
 
 
+@pytest.mark.slow
 def test_contradictions_and_unsettled_reports_are_flagged(site: Site):
     rows = site.published("select * from kpi.campaign_performance where not is_consistent or not is_settled")
     assert rows
@@ -287,6 +292,7 @@ def test_contradictions_and_unsettled_reports_are_flagged(site: Site):
         assert ("not settled" in words.casefold()) >= (not row["is_settled"])
 
 
+@pytest.mark.slow
 def test_two_campaigns_compared_say_whether_it_may_be_chance(tmp_path):
     world = World(tmp_path, Settings(data_dir=tmp_path))
     for name, readers in (("good", 800), ("bad", 200), ("likewise", 790)):
@@ -304,6 +310,7 @@ def test_two_campaigns_compared_say_whether_it_may_be_chance(tmp_path):
     assert "may be chance" in shown.told("/campaigns?compare=good,likewise").words
 
 
+@pytest.mark.slow
 def test_campaigns_to_come_unsettled_and_settled_stand_apart(tmp_path):
     world = World(tmp_path, Settings(data_dir=tmp_path))
     for name, hours, status in (("old", 200, "completed"), ("fresh", 5, "completed"), ("late", 3, "scheduled"),

@@ -21,6 +21,8 @@ from crm_platform.settings import Settings
 from crm_platform.tables import TABLES
 from crm_platform_tests.serving.pages.site import Site, read
 
+pytestmark = pytest.mark.slow  # it looks at hundreds of receipts
+
 PAGES = ("/executive", "/campaigns", "/support", "/audience")
 
 
@@ -110,7 +112,6 @@ def told_to_people(text: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>", " ", re.sub(cells, "", article)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "sw"])
 def test_every_figure_of_every_table_is_told_in_words(site: Site, language: str):
     asked = []

@@ -23,6 +23,8 @@ from crm_platform_tests.serving.pages.conftest import AS_OF
 from crm_platform_tests.serving.pages.site import Row, Site, Told, publish_world, read
 from crm_platform_tests.serving.published import SECRETS, client_of
 
+pytestmark = pytest.mark.slow  # it publishes worlds of its own
+
 PAGES = ("/executive", "/campaigns", "/support", "/audience")
 PAGE = {"accept": "text/html"}
 WAITS = 120
@@ -111,7 +113,6 @@ def test_a_shape_of_every_kind_leads_to_rows_that_give_its_value(site: Site):
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_every_shape_leads_to_rows_that_give_its_value(site: Site, page: str):
     check(site, f"{page}?range=28d", every=True)
@@ -138,9 +139,7 @@ def test_every_shape_and_figure_is_linked(site: Site):
     assert days["response_times_daily", "first_response_seconds_median"] >= drawn - agents > 0
 
 
-@pytest.mark.parametrize(
-    "page", ["/support?range=28d", pytest.param("/support?from=2026-09-01&to=2026-09-30", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("page", ["/support?range=28d", "/support?from=2026-09-01&to=2026-09-30"])
 def test_a_bar_of_a_spread_leads_to_its_part_of_the_count(site: Site, page: str):
     text = site.get(page).text
     seen = 0

@@ -14,6 +14,8 @@ from crm_platform.settings import Settings
 from crm_platform_tests.models.worlds import World
 from crm_platform_tests.serving.pages.site import Site, publish_world
 
+pytestmark = pytest.mark.slow  # it publishes worlds of its own
+
 NOW = dt.datetime(2026, 11, 22, 11, 5, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 PAGES = ("/executive", "/campaigns", "/support", "/audience")
@@ -137,7 +139,7 @@ def test_what_no_verdict_is_asked_of_is_never_called_better_or_worse(now: int, b
     assert (figure.trend, figure.counts) == (trend, counts)
 
 
-@pytest.fixture(scope="module", params=[None, pytest.param(50.0, marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=[None, 50.0])
 def unread(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """Minutes after a new CRM was connected: contacts are listed, and no chat or one old one of ten is read."""
     folder: Path = tmp_path_factory.mktemp("unread")

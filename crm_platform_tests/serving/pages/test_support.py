@@ -14,6 +14,8 @@ from crm_platform_tests.models.worlds import World
 from crm_platform_tests.serving.pages.site import Site, Table, publish_world
 from crm_platform_tests.serving.pages.test_figures_equal_tables import local_day
 
+pytestmark = pytest.mark.slow  # it publishes worlds of its own
+
 NOW = dt.datetime(2026, 11, 22, 11, 5, tzinfo=dt.UTC)
 DAY, HOUR, MINUTE = dt.timedelta(days=1), dt.timedelta(hours=1), dt.timedelta(minutes=1)
 

@@ -13,6 +13,8 @@ from crm_platform_tests.models.worlds import World
 from crm_platform_tests.receipts.weeks import DAY, HOUR, NOW, published, weeks
 from crm_platform_tests.serving.pages.site import Site, publish_world
 
+pytestmark = pytest.mark.slow  # it publishes worlds of its own
+
 
 def site_of(folder: Path, *, chats: int, minutes: Callable[[int], float | None]) -> Site:
     return Site(published(weeks(folder, chats=chats, minutes=minutes)), NOW)
@@ -58,7 +60,6 @@ def test_what_chance_explains_is_about_the_same(even: Site):
     assert "about as in the 7 days before (8 Nov to 14 Nov)" in sentence(even, "/support?range=7d")
 
 
-@pytest.mark.slow
 def test_few_are_told_to_be_few(tmp_path: Path):
     site = site_of(tmp_path, chats=2, minutes=lambda ago: 60 if ago <= 7 else 1)
     assert tile(site, "/support?range=7d", "first_response") == "few: too few to say whether it changed"
