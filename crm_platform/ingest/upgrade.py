@@ -59,7 +59,7 @@ def _is_empty(session: Session) -> bool:
     """Whether no record is stored yet."""
     tables = [table for table in live_tables() if issubclass(table, RawTable)]
     held = " union all ".join(f"(select 1 as one from {table.full_name()} limit 1)" for table in tables)
-    return session.query(held).num_rows == 0
+    return len(session.query(held)) == 0
 
 
 def _take_steps(session: Session, *, now: datetime) -> None:
