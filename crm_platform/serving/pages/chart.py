@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Final, Literal
-from urllib.parse import quote_plus, urlencode
 
 from crm_platform.languages import Language
 from crm_platform.publish.csv_writer import csv_document
 from crm_platform.receipts import figure_columns
 from crm_platform.schemas import KpiTable
 from crm_platform.serving.pages import numbers
-from crm_platform.serving.pages.addresses import Pairs, key_name
+from crm_platform.serving.pages.addresses import Pairs, encoded, key_name, receipt_href
 from crm_platform.serving.pages.bars import BarChart, Cell, HeatMap
 from crm_platform.serving.pages.column_words import ABSENT_WORDS
 from crm_platform.serving.pages.svg import Size
@@ -134,7 +133,7 @@ class Chart:
 
     def wide(self, kept: Pairs = ()) -> str:
         """Draw it for its columns of the grid, its shapes linked to the rows behind them. `kept`: what links keep."""
-        size, link = Size(WIDTHS[self.span], self.height), functools.partial(self.href, kept=urlencode(kept))
+        size, link = Size(WIDTHS[self.span], self.height), functools.partial(self.href, kept=encoded(kept))
         return self.drawing.svg(size, self.label, link) if self.drawing else ""
 
     def narrow(self) -> str:
@@ -157,7 +156,7 @@ class Chart:
         """What the script needs for that, as attributes of the table. `kept`: what links keep."""
         if not any(self.is_linked_late(column.name) for column in self.columns):
             return {}
-        told = {"data-keys": " ".join(map(key_name, TABLES[self.table].key)), "data-kept": urlencode(kept)}
+        told = {"data-keys": " ".join(map(key_name, TABLES[self.table].key)), "data-kept": encoded(kept)}
         return {name: value for name, value in told.items() if value}
 
     def href(self, number: int, column: str, *, kept: str = "") -> str:
@@ -167,11 +166,9 @@ class Chart:
             return own if isinstance(own, str) else own.get(column, "")
         if not self.has_rows(column):
             return ""
-        # Not by urlencode: a page has hundreds of them.
-        row, key = self.rows[number], TABLES[self.table].key
-        parts = [f"table={self.table.removeprefix('kpi.')}", f"column={column}"]
-        parts += [f"{key_name(name)}={quote_plus(plain(row[name]))}" for name in key]
-        return "/receipt?" + "&".join([*parts, kept] if kept else parts)
+        row = self.rows[number]
+        key = {name: plain(row[name]) for name in TABLES[self.table].key}
+        return receipt_href(self.table.removeprefix("kpi."), column, key) + (f"&{kept}" if kept else "")
 
     def bar(self, column: ChartColumn, value: float | None) -> str:
         """Draw a cell's bar, 72 by 8 px; of one that is longer than its column's longest, grey and cut off."""
@@ -189,12 +186,13 @@ class Chart:
 
         Figures are links, but for those that the script makes such (static/rows.js).
         """
-        lines, keeps = [], urlencode(kept)
+        lines, keeps = [], encoded(kept)
         leads = [
             number > 0 and self.has_rows(one.name) and not self.is_linked_late(one.name)
             for number, one in enumerate(self.columns)
         ]
         cell = functools.lru_cache(maxsize=None, typed=True)(functools.partial(self._cell, language))
+        ends = ["</td>" if number else "</th>" for number in range(len(self.columns))]
         for index, row in enumerate(self.rows):
             states = ["provisional"] if row.get("is_provisional") else []
             if self.chosen and self.chosen[0] <= index <= self.chosen[1]:
@@ -204,11 +202,15 @@ class Chart:
             for number, column in enumerate(self.columns):
                 value = row.get(column.name)
                 href = self.href(index, column.name, kept=keeps) if leads[number] and value is not None else ""
-                cells.append(cell(number, value, href))
+                opened, shown = cell(number, value)
+                cells.append(opened)
+                cells.append(f'<a href="{escape(href)}">{shown}</a>' if href else shown)
+                cells.append(ends[number])
             lines.append("".join([*cells, "</tr>"]))
         return "\n".join(lines)
 
-    def _cell(self, language: Language, number: int, value: Any, href: str) -> str:  # noqa: ANN401 - whatever a cell holds
+    def _cell(self, language: Language, number: int, value: Any) -> tuple[str, str]:  # noqa: ANN401 - whatever it holds
+        """How a cell begins, and what it shows."""
         column = self.columns[number]
         words, exact = column.write(language, value), plain(value)
         tag = "th" if number == 0 else "td"
@@ -221,9 +223,7 @@ class Chart:
             # Somebody's words: they may run from right to left, and be too long for the cell.
             shown = f"<bdi>{shown}</bdi>"
             told += f' title="{escape(words)}"' if len(words) > _ROOM else ""
-        if href:
-            shown = f'<a href="{escape(href)}">{shown}</a>'
-        return f"<{tag}{told}>{bar}{shown}</{tag}>"
+        return f"<{tag}{told}>{bar}", shown
 
     def csv(self) -> str:
         """Its rows as CSV: published names, plain values."""
