@@ -61,7 +61,7 @@ TENANTS = {
 
 def store(folder: Path, tenant: Tenant, *, now: dt.datetime) -> None:
     """Write the tenant as it stands at `now` into the warehouse of a data folder."""
-    live = DuckDbWarehouse(folder / "warehouse.duckdb", lock_dir=folder / "locks", memory_limit="2GB")
+    live = DuckDbWarehouse(folder / "warehouse.duckdb", lock_dir=folder / "locks", memory=2_000_000_000)
     live.prepare(live_tables())
     if tenant.contacts == 0:
         return

@@ -164,7 +164,9 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
     now = dt.datetime.now(dt.UTC)
     cut = _cut(as_of, now=now)
     existing_store(settings)  # none is made to build from: figures of nothing would mislead
-    store = DuckDbWarehouse(settings.models_path, lock_dir=settings.lock_dir, is_derived=True)
+    store = DuckDbWarehouse(
+        settings.models_path, lock_dir=settings.lock_dir, is_derived=True, memory=settings.build_memory
+    )
     began = time.monotonic()
     published: Snapshot | None = None
     language = settings.language

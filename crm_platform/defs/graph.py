@@ -31,7 +31,9 @@ def build_resources(settings: Settings) -> dict[str, object]:
     return {
         "settings": settings,
         "live": WarehouseResource(database=str(settings.warehouse_path), lock_dir=lock_dir),
-        "models": WarehouseResource(database=str(settings.models_path), lock_dir=lock_dir, is_derived=True),
+        "models": WarehouseResource(
+            database=str(settings.models_path), lock_dir=lock_dir, is_derived=True, memory=settings.build_memory
+        ),
         "build_lease": BuildLease(lock_dir=lock_dir),
         "reporter": Reporter(),
         "clock": SystemClock(),

@@ -18,6 +18,7 @@ from pydantic import Field, PrivateAttr
 from crm_platform.models import validate
 from crm_platform.schemas import Table, live_tables
 from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
+from crm_platform.warehouse.duckdb import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,12 +41,13 @@ class WarehouseResource(DuckDBResource):
     """
 
     lock_dir: str = Field(description="Where the file's lock lives.")
+    memory: int = Field(default=SMALL, description="Bytes that the engine takes at most before it spills to disk.")
     is_derived: bool = Field(default=False, description="Made anew when it is damaged: it follows from another file.")
 
     def warehouse(self, *, timeout: float = 120.0) -> DuckDbWarehouse:
         """Hand out the store. `timeout`: seconds to wait for the file's lock before Busy is raised."""
         path, lock_dir = Path(self.database), Path(self.lock_dir)
-        return DuckDbWarehouse(path, lock_dir=lock_dir, timeout=timeout, is_derived=self.is_derived)
+        return DuckDbWarehouse(path, lock_dir=lock_dir, timeout=timeout, is_derived=self.is_derived, memory=self.memory)
 
     def look(self, question: Callable[[Session], Answer], *, otherwise: Answer) -> Answer:
         """Ask the store briefly, as a sensor may: `otherwise` when there is no file yet. Raises Busy within 2 s."""

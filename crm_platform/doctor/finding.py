@@ -1,7 +1,7 @@
 """What an examination says: what was looked at, whether it is well, and what was found or what to do.
 
-What belongs here: that one line, and what the threads that look share. What does not: looking (the other modules of this
-package).
+What belongs here: that one line, and what the threads that look share. What does not: looking (the other modules of
+this package).
 """
 
 from __future__ import annotations

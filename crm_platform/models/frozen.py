@@ -83,7 +83,7 @@ def freeze(
     rows: dict[str, int] = {}
     figures = settings.model_dump(mode="json", include=set(FIGURE_SETTINGS))
     with models.writing(source=live) as session:
-        for noted in (ops.Builds, ops.ChatInputs, ops.BuiltTables):
+        for noted in (ops.Builds, ops.ChatInputs, ops.ChosenChats, ops.BuiltTables):
             session.create(noted)
         known = f"timestamp '{cut:%Y-%m-%d %H:%M:%S.%f}'"
         excluded = exclusion(session, settings, cut=cut, source="live.").chat_ids

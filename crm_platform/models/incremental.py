@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 FULL_FROM = 0.5
 """Share of changed chats from which all are computed anew: taking rows out costs, too."""
 
+BYTES_A_LINE = 1_500
+"""Of memory that a statement takes for each frozen row it reads, at most, as measured."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -87,14 +90,18 @@ def note_changes(
         f"""
         create temp table found as
         with fresh as (
-            select chat_id, concat_ws(' ', count(*), sum(line), bit_xor(line)) as digest
+            select chat_id, concat_ws(' ', count(*), sum(line), bit_xor(line)) as digest, count(*) as lines
             from ({" union all ".join(_lines(table, messages=messages, meanings=meanings) for table in chat_inputs())})
             group by chat_id
         )
         select
             fresh.chat_id as chat_id,
             fresh.digest as digest,
-            case when before.digest = fresh.digest then before.changed_in else {number} end as changed_in
+            case when before.digest = fresh.digest then before.changed_in else {number} end as changed_in,
+            fresh.lines as lines,
+            cast(
+                floor((sum(fresh.lines) over (order by fresh.chat_id) - fresh.lines) / {_at_once(session)}) as bigint
+            ) as part
         from fresh
         left join {ops.ChatInputs.full_name()} as before on before.chat_id = fresh.chat_id
         """
@@ -111,7 +118,7 @@ def note_changes(
     is_full = (
         full or not last or last[0]["basis"] != basis or bool(counted["gone"]) or changed > FULL_FROM * max(chats, 1)
     )
-    noted = f"select chat_id, digest, {number} as changed_in from found" if is_full else "select * from found"
+    noted = f"select * replace ({number} as changed_in) from found" if is_full else "select * from found"
     session.replace(ops.ChatInputs, noted)
     if is_full:
         session.execute(f"delete from {ops.BuiltTables.full_name()}")
@@ -168,12 +175,42 @@ def _built(session: Session) -> dict[str, int]:
     return {row["name"]: row["build"] for row in rows}
 
 
-def narrowed(sql: str, *, since: int, dialect: str) -> str:
-    """A rendered SELECT, reading only the chats that have changed since a build."""
+def parts(session: Session, *, since: int) -> list[str]:
+    """SELECTs of the chats that have changed since a build, 0: of all; each of as many as fit into memory."""
+    if "part" not in session.query(f"select * from {ops.ChatInputs.full_name()} limit 0").column_names:
+        return [changed_chats(since)]  # an older version has frozen
+    sizes = session.query(
+        f"""
+        select part, sum(lines) as lines from {ops.ChatInputs.full_name()}
+        where changed_in > {since} group by part order by part
+        """
+    ).to_pylist()
+    begins: list[int] = []
+    room = 0
+    for size in sizes:
+        if size["lines"] > room:
+            begins.append(size["part"])
+            room = _at_once(session)
+        room -= size["lines"]
+    if len(begins) <= 1:
+        return [changed_chats(since)]
+    return [
+        f"{changed_chats(since)} and part >= {first}" + (f" and part < {after}" if after is not None else "")
+        for first, after in zip(begins, [*begins[1:], None], strict=True)
+    ]
 
-    def changed(name: str) -> str | None:
+
+def _at_once(session: Session) -> int:
+    """How many frozen rows fit into memory with all that is computed from them."""
+    return max(1, session.memory // BYTES_A_LINE)
+
+
+def narrowed(sql: str, *, dialect: str) -> str:
+    """A rendered SELECT, reading only the chosen chats."""
+
+    def chosen(name: str) -> str | None:
         if "chat_id" not in TABLES[name].columns:
             return None
-        return f"select * from {name} where chat_id in ({changed_chats(since)})"
+        return f"select * from {name} where chat_id in (select chat_id from {ops.ChosenChats.full_name()})"
 
-    return with_tables(sql, changed, dialect=dialect)
+    return with_tables(sql, chosen, dialect=dialect)

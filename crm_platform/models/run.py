@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from crm_platform.errors import Breach, GiveUp
 from crm_platform.models.cut import Cut
-from crm_platform.models.incremental import changed_chats, kept_since, narrowed, note_built
+from crm_platform.models.incremental import by_chat, changed_chats, kept_since, narrowed, note_built, parts
 from crm_platform.models.render import render
 from crm_platform.schemas import KpiTable, Table, ops
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     import pyarrow as pa
 
@@ -52,23 +54,27 @@ def build_within(session: Session, table: type[Table], *, settings: Settings) ->
     cut = frozen_cut(session)
     sql = render(table, dialect=session.dialect, settings=settings, cut=cut)
     since = kept_since(session, table, cut)
-    chats = None
-    if since is None:
+    chats = None if since is None else _count(session, changed_chats(since))
+    chosen = parts(session, since=since or 0) if by_chat(table) and cut.number is not None else []
+    if since is None and len(chosen) <= 1:
         rows = session.replace(table, sql)
     else:
-        chats = _count(session, changed_chats(since))
-        _renew(session, table, sql, since=since)
+        _renew(session, table, sql, since=since, chosen=chosen)
         rows = _count(session, f"select * from {table.full_name()}")
     note_built(session, table, cut)
     return Built(table=table, rows=rows, seconds=time.perf_counter() - started, chats=chats)
 
 
-def _renew(session: Session, table: type[Table], sql: str, *, since: int) -> None:
-    """Compute again the rows of the chats that have changed since a build."""
-    session.execute(f"delete from {table.full_name()} where chat_id in ({changed_chats(since)})")
-    names = ", ".join(f'"{name}"' for name in table.columns)
-    changed = narrowed(sql, since=since, dialect=session.dialect)
-    session.execute(f"insert into {table.full_name()} ({names}) select {names} from ({changed})")
+def _renew(session: Session, table: type[Table], sql: str, *, since: int | None, chosen: Sequence[str]) -> None:
+    """Compute again the rows of the chats that have changed since a build, None: of all. `chosen`: these, in parts."""
+    if since is None:
+        session.replace(table, f"select * from ({sql}) where false")
+    else:
+        session.execute(f"delete from {table.full_name()} where chat_id in ({changed_chats(since)})")
+    select = narrowed(sql, dialect=session.dialect)
+    for chats in chosen:
+        session.replace(ops.ChosenChats, chats)
+        session.extend(table, select)
 
 
 def _count(session: Session, select: str) -> int:

@@ -197,6 +197,16 @@ class ChatInputs(OpsTable):
     chat_id = text("The chat.")
     digest = text("Rows, sum and exclusive or of the hashes of its frozen rows.")
     changed_in = integer("Number of the build that found them changed.", minimum=1)
+    lines = integer("How many frozen rows it has.", minimum=1, nullable=True)
+    part = integer("Which part of all chats it is computed with, where memory does not hold all.", nullable=True)
+
+
+class ChosenChats(OpsTable):
+    """The chats that a statement of a build is about: those that changed, or a part of them."""
+
+    key = ("chat_id",)
+
+    chat_id = text("The chat.")
 
 
 class BuiltTables(OpsTable):

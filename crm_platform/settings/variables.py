@@ -23,6 +23,7 @@ from crm_platform.languages import ENGLISH, Language
 from crm_platform.settings import addresses, values
 from crm_platform.settings.addresses import Network, is_loopback
 from crm_platform.settings.business_hours import OpenHours, parse_business_hours
+from crm_platform.settings.machine import memory
 from crm_platform.settings.values import LONGEST, number, secret_in
 
 SANDBOX_KEY = "sandbox"
@@ -112,6 +113,9 @@ class Settings(BaseSettings):
     )
     requests_per_day: Annotated[int | None, number(1, 1_000_000_000, or_none=True)] = Field(
         None, description="Most requests in any 24 h; unset: 1,000, on loopback no limit; `none` lifts it."
+    )
+    build_memory_mb: Annotated[int | None, number(128, 1_000_000)] = Field(
+        None, description="Memory that a build computes in, MB; unset: an eighth of the machine's, 256 to 1,000."
     )
     crawl_mode: Literal["continuous", "nightly"] = Field(
         "continuous", description="Visit chats all day by worth, or scan all of them once a night."
@@ -356,6 +360,12 @@ class Settings(BaseSettings):
     def first_response_target_seconds(self) -> float:
         """The promise that first answers are held to, in seconds."""
         return self.first_response_target_minutes * 60
+
+    @property
+    def build_memory(self) -> int:
+        """Bytes of memory that a build computes in. A smaller one takes more, smaller steps, to the same figures."""
+        megabytes = self.build_memory_mb or min(1_000, max(256, memory() // 8_000_000))
+        return megabytes * 1_000_000
 
     @property
     def conversation_gap(self) -> dt.timedelta:

@@ -73,6 +73,9 @@ _DAMAGED: Final = (
     "Failed to load metadata pointer",
 )
 
+# Bytes that are enough for what is written and asked row by row, or chat by chat.
+SMALL: Final = 256_000_000
+
 # The other file, while a writing session reads from it. Not `raw`: a catalogue and a schema of one name clash.
 SOURCE_ALIAS = "live"
 
@@ -82,8 +85,9 @@ class DuckDbSession:
 
     dialect = "duckdb"
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, memory: int = SMALL) -> None:
         self.connection = connection
+        self.memory = memory
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Run a SELECT."""
@@ -103,14 +107,18 @@ class DuckDbSession:
             if name not in known:
                 self.connection.execute(f'alter table {table.full_name()} add column "{name}" {TYPES[column.type]}')
 
-    def replace(self, table: type[Table], select: str, parameters: Sequence[object] = ()) -> int:
+    def replace(self, table: type[Table], select: str) -> int:
         """Make the table hold just the rows of a SELECT; its columns are matched by name."""
         self.connection.execute(f"create schema if not exists {table.schema}")
         self.connection.execute(f"create or replace table {table.full_name()} ({_definition(table)})")
+        return self.extend(table, select)
+
+    def extend(self, table: type[Table], select: str) -> int:
+        """Add the rows of a SELECT; its columns are matched by name."""
         names = ", ".join(f'"{name}"' for name in table.columns)
         # Read to the end: the connection refuses other work while a result is only half read.
         ((inserted,),) = self.connection.execute(
-            f"insert into {table.full_name()} ({names}) select {names} from ({select})", list(parameters)
+            f"insert into {table.full_name()} ({names}) select {names} from ({select})"
         ).fetchall()
         return int(inserted)
 
@@ -224,7 +232,7 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
 
 
 class DuckDbWarehouse:
-    """A Warehouse in one DuckDB file. `memory_limit`: most memory the engine takes before it spills to disk.
+    """A Warehouse in one DuckDB file. `memory`: bytes that the engine takes at most before it spills to disk.
 
     `timeout`: seconds to wait for others. `is_derived`: its content follows from other files, so a damaged one is
     removed and made anew. Opening raises Busy (somebody has the file), FixConfiguration (it is not there, or is not
@@ -239,7 +247,7 @@ class DuckDbWarehouse:
         *,
         lock_dir: Path,
         timeout: float = 120.0,
-        memory_limit: str = "256MB",
+        memory: int = SMALL,
         threads: int = 2,
         is_derived: bool = False,
     ) -> None:
@@ -247,8 +255,9 @@ class DuckDbWarehouse:
         self._is_derived = is_derived
         self._lock = lock_dir / f"{path.stem}.lock"
         self._timeout = timeout
+        self._memory = memory
         self._config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": memory_limit,
+            "memory_limit": f"{memory}B",
             "threads": threads,
             "storage_compatibility_version": "latest",
             "temp_directory": f"{path}.tmp",
@@ -309,7 +318,7 @@ class DuckDbWarehouse:
                 # Gives idle memory back. It holds for the whole process until any engine in it closes, so it is set
                 # each time.
                 connection.execute("set allocator_background_threads = true")
-                yield DuckDbSession(connection)
+                yield DuckDbSession(connection, memory=self._memory)
             engine.execute(f'detach "{name}"')
         except BaseException as problem:
             engine.close()  # whatever its state, the file must be closed

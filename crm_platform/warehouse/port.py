@@ -33,6 +33,8 @@ class Session(Protocol):
     """A short piece of work on an open store. In a writing session all of it happens, or nothing."""
 
     dialect: str
+    memory: int
+    """Bytes that a statement may take; with more it spills to disk, or fails."""
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Run a SELECT; `?` stands for a bound value."""
@@ -40,8 +42,11 @@ class Session(Protocol):
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Run one statement."""
 
-    def replace(self, table: type[Table], select: str, parameters: Sequence[object] = ()) -> int:
+    def replace(self, table: type[Table], select: str) -> int:
         """Make the table hold just the rows of a SELECT, matched by column name; returns their count."""
+
+    def extend(self, table: type[Table], select: str) -> int:
+        """Add the rows of a SELECT, matched by column name; returns their count."""
 
     def merge(self, table: type[Table], rows: pa.Table) -> Written:
         """Upsert by the declared key and each column's `merge` rule; rows may repeat a key."""

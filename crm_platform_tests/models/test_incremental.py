@@ -9,12 +9,13 @@ import pytest
 
 from crm_platform import core
 from crm_platform.clock import stretches, zone_of
-from crm_platform.models import Built, Cut, build_order, build_within, dependencies, freeze, render
-from crm_platform.models.incremental import by_chat, chat_inputs, narrowed
+from crm_platform.models import Built, Cut, build_order, build_within, dependencies, freeze, incremental, render
+from crm_platform.models.incremental import by_chat, chat_inputs, narrowed, parts
 from crm_platform.schemas import CoreTable, RawTable, Table, ops, raw
 from crm_platform.settings import Settings
 from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse.duckdb import SMALL
 from crm_platform_tests.models.conftest import Worlds
 from crm_platform_tests.models.histories import History
 from crm_platform_tests.models.worlds import World
@@ -39,13 +40,18 @@ def build(
     as_of: dt.datetime | None = None,
     full: bool = False,
     only: Iterable[type[Table]] | None = None,
+    at_once: int = 10**6,
 ) -> tuple[Cut, dict[str, Built]]:
-    """Freeze what is stored and build every table, or `only` some."""
+    """Freeze what is stored and build every table, or `only` some. `at_once`: so many frozen rows fit into memory."""
     unseen = {(as_of or now).astimezone(world.settings.zone).date(): 0.3}
-    cut = freeze(models, world.live, settings=world.settings, as_of=as_of, now=now, expected_unseen=unseen, full=full)
-    with models.writing() as session:
-        tables = build_order() if only is None else only
-        return cut, {table.full_name(): build_within(session, table, settings=world.settings) for table in tables}
+    tables = build_order() if only is None else only
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(incremental, "BYTES_A_LINE", SMALL // at_once)
+        cut = freeze(
+            models, world.live, settings=world.settings, as_of=as_of, now=now, expected_unseen=unseen, full=full
+        )
+        with models.writing() as session:
+            return cut, {table.full_name(): build_within(session, table, settings=world.settings) for table in tables}
 
 
 def cells(models: DuckDbWarehouse) -> Tables:
@@ -74,7 +80,7 @@ def differing(world: World, now: dt.datetime, *, as_of: dt.datetime | None = Non
 
 
 def live_through(world: World, seed: int, *, steps: int) -> list[Cut]:
-    """Builds after each step of a random history, all of them compared."""
+    """Builds after each step of a random history, in parts of a few rows, all of them compared."""
     history = History(world, seed=seed, chats=12, now=NOW)
     cuts = []
     for step in range(steps):
@@ -82,10 +88,10 @@ def live_through(world: World, seed: int, *, steps: int) -> list[Cut]:
         as_of = history.now - 26 * HOUR if step % 7 == 5 else None  # a look back, and on again
         if step % 5 == 3:
             order = build_order()
-            build(world, world.models, now=history.now, only=order[: 3 + step])  # given up half way
+            build(world, world.models, now=history.now, only=order[: 3 + step], at_once=30)  # given up half way
             history.go_on()
             world.store()
-        cut, _ = build(world, world.models, now=history.now, as_of=as_of)
+        cut, _ = build(world, world.models, now=history.now, as_of=as_of, at_once=40 if step % 4 == 1 else 10**6)
         assert differing(world, history.now, as_of=as_of) == {}, f"step {step}"
         cuts.append(cut)
         history.go_on()
@@ -333,16 +339,29 @@ def test_a_table_asked_for_twice_is_computed_anew(new_world: Worlds):
     assert (built.chats, built.rows) == (None, 4)
 
 
+def test_what_memory_does_not_hold_is_computed_in_parts(new_world: Worlds):
+    world = some_world(new_world)
+    build(world, world.models, now=NOW, full=True, at_once=3)
+    with world.models.reading() as session, pytest.MonkeyPatch.context() as patch:
+        assert parts(session, since=0) == ["select chat_id from ops.chat_inputs where changed_in > 0"]
+        patch.setattr(incremental, "BYTES_A_LINE", SMALL // 3)
+        several = parts(session, since=0)
+        found = [session.query(one)["chat_id"].to_pylist() for one in several]
+    assert len(several) > 1
+    assert sorted(chat for part in found for chat in part) == [f"chat-{number}" for number in range(4)]
+    assert differing(world, NOW) == {}
+
+
 def test_a_narrowed_select_keeps_the_names_its_tables_have():
     sql = """select messages.chat_id from core.messages
         join core.chats as known on known.chat_id = messages.chat_id join core.business_hours as hours on true"""
     messages, chats = (
-        f"(select * from core.{name} where chat_id in (select chat_id from ops.chat_inputs where changed_in > 7))"
+        f"(select * from core.{name} where chat_id in (select chat_id from ops.chosen_chats))"
         for name in ("messages", "chats")
     )
     expected = f"""select messages.chat_id from {messages} as messages
         join {chats} as known on known.chat_id = messages.chat_id join core.business_hours as hours on true"""
-    assert narrowed(sql, since=7, dialect="duckdb").lower() == " ".join(expected.split())
+    assert narrowed(sql, dialect="duckdb").lower() == " ".join(expected.split())
 
 
 def test_tables_by_chat_follow_from_their_chats_rows_alone():
