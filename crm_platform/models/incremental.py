@@ -9,6 +9,10 @@ which order anything came, what was changed or taken away, or whether the cut mo
 compute from. What a row counts for is digested, too: whether its time has come, whose its sender is. All
 that decides a row besides (the templates, the settings, the engine) is the basis; with another one nothing is kept.
 
+A visit that found nothing new is no change of a chat, but the start of the last one stands in some tables. It decides
+more than that only of chats with an unfinished conversation, which time ends, and where it goes back. Of the others it
+is taken over (`take_visits`).
+
 Every build has a number. A chat notes the build that found it changed, a table the build it stands for: the chats that
 changed after that one are to be computed again, however many builds were given up in between.
 """
@@ -22,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from crm_platform import core
 from crm_platform.models.names import with_tables
-from crm_platform.models.render import code_version, dependencies
+from crm_platform.models.render import code_version, dependencies, words_of
 from crm_platform.schemas import CoreTable, Table, ops, raw
 from crm_platform.tables import TABLES
 
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
 
 FULL_FROM = 0.5
 """Share of changed chats from which all are computed anew: taking rows out costs, too."""
+
+_VISITED = "known_until"
+_is_the_same_visit = "visits.known_until is not distinct from before.known_until"
 
 BYTES_A_LINE = 1_500
 """Of memory that a statement takes for each frozen row it reads, at most, as measured."""
@@ -75,6 +82,15 @@ def basis_of(session: Session, *, figures: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def _read_columns(table: type[Table]) -> list[str]:
+    """Columns of an input that templates of tables by chat may read."""
+    words = set[str]()
+    for reader in TABLES.values():
+        if by_chat(reader) and table.full_name() in dependencies(reader):
+            words |= words_of(reader)
+    return [name for name, column in table.columns.items() if not column.stays_raw and name in words]
+
+
 def note_changes(
     session: Session, *, messages: str, meanings: Mapping[type[Table], Sequence[str]], basis: str, full: bool
 ) -> Changes:
@@ -97,13 +113,22 @@ def note_changes(
         select
             fresh.chat_id as chat_id,
             fresh.digest as digest,
-            case when before.digest = fresh.digest then before.changed_in else {number} end as changed_in,
+            case
+                when before.digest = fresh.digest and (
+                    {_is_the_same_visit} or visits.known_until > before.known_until and unfinished.chat_id is null
+                ) then before.changed_in
+                else {number}
+            end as changed_in,
+            visits.known_until as known_until,
+            case when {_is_the_same_visit} then before.visited_in else {number} end as visited_in,
             fresh.lines as lines,
             cast(
                 floor((sum(fresh.lines) over (order by fresh.chat_id) - fresh.lines) / {_at_once(session)}) as bigint
             ) as part
         from fresh
         left join {ops.ChatInputs.full_name()} as before on before.chat_id = fresh.chat_id
+        left join {ops.CrawlState.full_name()} as visits on visits.chat_id = fresh.chat_id
+        left join ({_unfinished(session)}) as unfinished on unfinished.chat_id = fresh.chat_id
         """
     )
     (counted,) = session.query(
@@ -118,7 +143,8 @@ def note_changes(
     is_full = (
         full or not last or last[0]["basis"] != basis or bool(counted["gone"]) or changed > FULL_FROM * max(chats, 1)
     )
-    noted = f"select * replace ({number} as changed_in) from found" if is_full else "select * from found"
+    anew = f"replace ({number} as changed_in, {number} as visited_in)" if is_full else ""
+    noted = f"select * {anew} from found"
     session.replace(ops.ChatInputs, noted)
     if is_full:
         session.execute(f"delete from {ops.BuiltTables.full_name()}")
@@ -128,7 +154,7 @@ def note_changes(
 def _lines(table: type[Table], *, messages: str, meanings: Mapping[type[Table], Sequence[str]]) -> str:
     """SELECT the chat and the hash of each row of a frozen table."""
     source = table.full_name()
-    parts = [f"'{source}'", *(f'"{name}"' for name, column in table.columns.items() if not column.stays_raw)]
+    parts = [f"'{source}'", *(f'"{name}"' for name in _read_columns(table) if name != _VISITED)]
     parts += meanings.get(table, ())
     if table is raw.Messages:
         source = f"({messages})"
@@ -140,9 +166,34 @@ def _lines(table: type[Table], *, messages: str, meanings: Mapping[type[Table], 
     return lines
 
 
-def changed_chats(since: int) -> str:
-    """SELECT the chats that have changed since a build."""
-    return f"select chat_id from {ops.ChatInputs.full_name()} where changed_in > {since}"
+def _unfinished(session: Session) -> str:
+    """SELECT the chats with a conversation that was not over by the last build; all where that is not known."""
+    if core.ConversationSpans.full_name() in _built(session):
+        return f"select distinct chat_id from {core.ConversationSpans.full_name()} where not is_over"
+    return f"select chat_id from {ops.ChatInputs.full_name()}"
+
+
+def changed_chats(since: int, *, table: type[Table] | None = None) -> str:
+    """SELECT the chats that have changed since a build, for a table that computes from visits those visited, too."""
+    visited = f" or visited_in > {since}" if table is not None and _computes_visits(table) else ""
+    return f"select chat_id from {ops.ChatInputs.full_name()} where (changed_in > {since}{visited})"
+
+
+def take_visits(session: Session, table: type[Table], *, since: int) -> None:
+    """Take over when chats were last visited since a build, where nothing else of a table follows from that."""
+    if _VISITED in table.columns and not _computes_visits(table):
+        session.execute(
+            f"""
+            update {table.full_name()} as t set {_VISITED} = chats.{_VISITED}
+            from {core.Chats.full_name()} as chats
+            where chats.chat_id = t.chat_id and t.{_VISITED} is distinct from chats.{_VISITED}
+                and t.chat_id in (select chat_id from {ops.ChatInputs.full_name()} where visited_in > {since})
+            """
+        )
+
+
+def _computes_visits(table: type[Table]) -> bool:
+    return ops.CrawlState.full_name() in dependencies(table)
 
 
 def kept_since(session: Session, table: type[Table], cut: Cut) -> int | None:
@@ -175,14 +226,15 @@ def _built(session: Session) -> dict[str, int]:
     return {row["name"]: row["build"] for row in rows}
 
 
-def parts(session: Session, *, since: int) -> list[str]:
+def parts(session: Session, table: type[Table], *, since: int) -> list[str]:
     """SELECTs of the chats that have changed since a build, 0: of all; each of as many as fit into memory."""
+    changed = changed_chats(since, table=table)
     if "part" not in session.query(f"select * from {ops.ChatInputs.full_name()} limit 0").column_names:
-        return [changed_chats(since)]  # an older version has frozen
+        return [changed]  # an older version has frozen
     sizes = session.query(
         f"""
         select part, sum(lines) as lines from {ops.ChatInputs.full_name()}
-        where changed_in > {since} group by part order by part
+        where chat_id in ({changed}) group by part order by part
         """
     ).to_pylist()
     begins: list[int] = []
@@ -193,9 +245,9 @@ def parts(session: Session, *, since: int) -> list[str]:
             room = _at_once(session)
         room -= size["lines"]
     if len(begins) <= 1:
-        return [changed_chats(since)]
+        return [changed]
     return [
-        f"{changed_chats(since)} and part >= {first}" + (f" and part < {after}" if after is not None else "")
+        f"{changed} and part >= {first}" + (f" and part < {after}" if after is not None else "")
         for first, after in zip(begins, [*begins[1:], None], strict=True)
     ]
 

@@ -23,7 +23,7 @@ from crm_platform.errors import GiveUp
 from crm_platform.models import generate
 from crm_platform.models.cut import Cut
 from crm_platform.models.generate import figures
-from crm_platform.models.names import tables_in
+from crm_platform.models.names import names_in, tables_in
 from crm_platform.schemas.base import KpiTable, Table
 from crm_platform.settings import Settings
 from crm_platform.tables import TABLES
@@ -117,14 +117,22 @@ def dependencies(table: type[Table]) -> set[str]:
     """Full names of the tables that a table's SELECT reads; none where it has none."""
     if not is_built(table):
         return set()
-    return set(_references(table, code_version(table)))  # type: ignore[arg-type] # a class is hashable
+    return set(tables_in(_rendered(table, code_version(table))))  # type: ignore[arg-type] # a class is hashable
+
+
+def words_of(table: type[Table]) -> frozenset[str]:
+    """Every word of a table's SELECT that may name a column, whatever the settings."""
+    path = template_path(table)
+    return names_in(_rendered(table, code_version(table))) | (  # type: ignore[arg-type]
+        names_in(path.read_text(encoding="utf-8")) if path else frozenset()
+    )
 
 
 @functools.lru_cache(maxsize=128)
-def _references(table: type[Table], _version: str) -> frozenset[str]:
+def _rendered(table: type[Table], _version: str) -> str:
     defaults = Settings.model_construct()  # no environment: what is read does not depend on it
     cut = Cut(as_of=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), rows={})
-    return tables_in(render(table, dialect="duckdb", settings=defaults, cut=cut))
+    return render(table, dialect="duckdb", settings=defaults, cut=cut)
 
 
 def build_order() -> list[type[Table]]:

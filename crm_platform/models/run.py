@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from crm_platform.errors import Breach, GiveUp
 from crm_platform.models.cut import Cut
-from crm_platform.models.incremental import by_chat, changed_chats, kept_since, narrowed, note_built, parts
+from crm_platform.models.incremental import by_chat, changed_chats, kept_since, narrowed, note_built, parts, take_visits
 from crm_platform.models.render import render
 from crm_platform.schemas import KpiTable, Table, ops
 
@@ -54,8 +54,8 @@ def build_within(session: Session, table: type[Table], *, settings: Settings) ->
     cut = frozen_cut(session)
     sql = render(table, dialect=session.dialect, settings=settings, cut=cut)
     since = kept_since(session, table, cut)
-    chats = None if since is None else _count(session, changed_chats(since))
-    chosen = parts(session, since=since or 0) if by_chat(table) and cut.number is not None else []
+    chats = None if since is None else _count(session, changed_chats(since, table=table))
+    chosen = parts(session, table, since=since or 0) if by_chat(table) and cut.number is not None else []
     if since is None and len(chosen) <= 1:
         rows = session.replace(table, sql)
     else:
@@ -70,11 +70,13 @@ def _renew(session: Session, table: type[Table], sql: str, *, since: int | None,
     if since is None:
         session.replace(table, f"select * from ({sql}) where false")
     else:
-        session.execute(f"delete from {table.full_name()} where chat_id in ({changed_chats(since)})")
+        session.execute(f"delete from {table.full_name()} where chat_id in ({changed_chats(since, table=table)})")
     select = narrowed(sql, dialect=session.dialect)
     for chats in chosen:
         session.replace(ops.ChosenChats, chats)
         session.extend(table, select)
+    if since is not None:
+        take_visits(session, table, since=since)
 
 
 def _count(session: Session, select: str) -> int:

@@ -197,6 +197,8 @@ class ChatInputs(OpsTable):
     chat_id = text("The chat.")
     digest = text("Rows, sum and exclusive or of the hashes of its frozen rows.")
     changed_in = integer("Number of the build that found them changed.", minimum=1)
+    known_until = timestamp("Start of its last newest-page request.", nullable=True)
+    visited_in = integer("Number of the build that found this changed.", minimum=1, nullable=True)
     lines = integer("How many frozen rows it has.", minimum=1, nullable=True)
     part = integer("Which part of all chats it is computed with, where memory does not hold all.", nullable=True)
 

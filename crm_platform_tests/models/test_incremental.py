@@ -11,6 +11,7 @@ from crm_platform import core
 from crm_platform.clock import stretches, zone_of
 from crm_platform.models import Built, Cut, build_order, build_within, dependencies, freeze, incremental, render
 from crm_platform.models.incremental import by_chat, chat_inputs, narrowed, parts
+from crm_platform.models.render import words_of
 from crm_platform.schemas import CoreTable, RawTable, Table, ops, raw
 from crm_platform.settings import Settings
 from crm_platform.tables import TABLES
@@ -339,13 +340,39 @@ def test_a_table_asked_for_twice_is_computed_anew(new_world: Worlds):
     assert (built.chats, built.rows) == (None, 4)
 
 
+def test_a_visit_without_news_changes_no_chat_whose_conversations_are_over(new_world: Worlds):
+    world = some_world(new_world)
+    world.chat("quiet", known_until=NOW - HOUR, is_history_whole=True)
+    world.message("quiet", "m1", NOW - 30 * DAY, "inbound")
+    again(world)
+    assert again(world)[0].changed_chats == 0
+    for state in world.rows[ops.CrawlState]:
+        state["known_until"] = NOW + HOUR if state["chat_id"] in {"quiet", "chat-0"} else state["known_until"]
+    cut, _ = again(world, now=NOW + 2 * HOUR)
+    assert (cut.is_full, cut.changed_chats) == (False, 1), "chat-0 alone: its conversation goes on"
+    with world.models.reading() as session:
+        for table in ("core.chats", "core.conversation_spans", "core.response_waits"):
+            (seen,) = session.query(f"select known_until from {table} where chat_id = 'quiet'")[
+                "known_until"
+            ].to_pylist()
+            assert seen == (NOW + HOUR).replace(tzinfo=None)
+    build(world, world.models, now=NOW + 2 * HOUR)
+    assert differing(world, NOW + 2 * HOUR) == {}
+
+
+def test_when_a_chat_was_visited_stands_where_that_is_taken_over():
+    named = {table.full_name() for table in CHAT_TABLES if "known_until" in words_of(table)}
+    assert named == {"core.chats", "core.conversation_spans", "core.response_waits"}
+    assert all("known_until" in TABLES[name].columns for name in named)
+
+
 def test_what_memory_does_not_hold_is_computed_in_parts(new_world: Worlds):
     world = some_world(new_world)
     build(world, world.models, now=NOW, full=True, at_once=3)
     with world.models.reading() as session, pytest.MonkeyPatch.context() as patch:
-        assert parts(session, since=0) == ["select chat_id from ops.chat_inputs where changed_in > 0"]
+        assert parts(session, core.Messages, since=0) == ["select chat_id from ops.chat_inputs where (changed_in > 0)"]
         patch.setattr(incremental, "BYTES_A_LINE", SMALL // 3)
-        several = parts(session, since=0)
+        several = parts(session, core.Messages, since=0)
         found = [session.query(one)["chat_id"].to_pylist() for one in several]
     assert len(several) > 1
     assert sorted(chat for part in found for chat in part) == [f"chat-{number}" for number in range(4)]
