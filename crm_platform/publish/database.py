@@ -5,13 +5,15 @@ columns leave (parquet.py).
 
 DuckDB leaves in the unused end of a block what that memory held before (duckdb/duckdb issue 23382). In the process that
 reads the warehouse these are rows of people: numbers, ids, texts. Its Parquet writer leaves nothing. So the file is
-written by a process that knows neither the warehouse nor a key, and that reads the Parquet files alone.
+written by a process that knows neither the warehouse nor a key, and that reads the Parquet files alone, or what was
+written so before.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,11 +44,14 @@ ABOUT_PUBLISHED: Mapping[str, str] = {
 }
 
 
-def write_database(path: Path, tables: Mapping[type[Table], Mapping[str, Column]]) -> None:
+def write_database(path: Path, tables: Mapping[type[Table], Mapping[str, Column]], *, base: Path | None = None) -> None:
     """Make the file at `path` of the Parquet files in its folder: these tables with these columns, and comments.
 
-    Raises GiveUp with DuckDB's words when it cannot be written.
+    `base`: a file like it, whose other tables are taken over. Raises GiveUp with DuckDB's words when it cannot be
+    written.
     """
+    if base is not None:
+        shutil.copyfile(base, path)
     job = {
         "file": path.name,
         "config": _CONFIG,
@@ -82,6 +87,7 @@ def _statements(table: type[Table], columns: Mapping[str, Column], folder: Path)
     yield f"create schema if not exists {table.schema}"
     selected = ", ".join(f'"{column}"::{TYPES[declared.type]} as "{column}"' for column, declared in columns.items())
     files = ", ".join(literal(file.relative_to(folder).as_posix()) for file in _parquet_files(table, folder))
+    yield f"drop table if exists {name}"
     yield f"create table {name} as select {selected} from read_parquet([{files}], hive_partitioning = false)"
     yield f"comment on table {name} is {literal(_table_comment(table))}"
     for column, declared in columns.items():

@@ -38,6 +38,14 @@ def entry_of(path: Path) -> FileEntry:
         return FileEntry(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
+def is_whole(path: Path, known: FileEntry) -> bool:
+    """Whether a file is there as it was sealed."""
+    try:
+        return entry_of(path) == known
+    except OSError:
+        return False
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in a folder durable."""
     handle = os.open(path, os.O_RDONLY)

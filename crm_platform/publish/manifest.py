@@ -61,6 +61,10 @@ class MonthEntry(_Part):
 class Manifest(_Part):
     """`manifest.json`. Keys of `files` are paths inside the snapshot, of `tables` full names, of `months` YYYY-MM.
 
+    `contents`: of core tables but messages the digest of their rows, by which one that has not changed is known;
+    `frame`: digest of what decides files besides. `database_from`: when the DuckDB file that this one was made from
+    by what changed was written whole; None: it was itself.
+
     `crm`: whose data it is, None in a snapshot from before that was noted. `settings`: those that change a figure, as
     the build had them; None in a snapshot from before receipts. `excluded_contacts`: how many were left out on purpose
     (CRM_EXCLUDE_CONTACTS).
@@ -77,6 +81,9 @@ class Manifest(_Part):
     excluded_contacts: int = 0
     tables: dict[str, TableEntry]
     months: dict[str, MonthEntry]
+    contents: dict[str, str] = {}
+    frame: str = ""
+    database_from: AwareDatetime | None = None
     files: dict[str, FileEntry]
 
     def digest(self) -> str:

@@ -1,6 +1,6 @@
 """What leaves of a build, as Parquet files: which tables, columns and rows, in what order, with ids as pseudonyms.
 
-What belongs here: this, and sharing the months of messages that have not changed. What does not: the order of steps
+What belongs here: this, and sharing the files whose rows have not changed. What does not: the order of steps
 that a crash cannot break (snapshot.py), the DuckDB file that is made of these files (database.py).
 """
 
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
-from crm_platform.publish.files import entry_of, link_or_copy, literal
+from crm_platform.publish.files import is_whole, link_or_copy, literal
 from crm_platform.publish.manifest import FileEntry, Manifest, MonthEntry
 from crm_platform.publish.masking import masked_sql
 from crm_platform.publish.pseudonyms import pseudonym_sql
@@ -26,6 +27,29 @@ BY_MONTH = {"core.messages": "timestamp"}
 # Pages ask for ranges of days. In the order of this column the engine reads those days and passes over the others: of
 # 1.7 million waits a week's median takes 3 ms, not 13.
 BY_TIME = {"core.response_waits": "waiting_since"}
+
+
+_ANY = "'any'"  # text, by whose pseudonym another key is noticed
+
+
+@dataclass(frozen=True, slots=True)
+class Parquet:
+    """What was written: the `months` of messages, of other core tables the digests of their rows, how many they are.
+
+    `tables`: full names of those that the previous snapshot has just so; `shared`: its files, by their path inside it.
+    `frame`: digest of all that decides a file but its rows.
+    """
+
+    frame: str
+    months: dict[str, MonthEntry] = field(default_factory=dict)
+    contents: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    shared: dict[str, FileEntry] = field(default_factory=dict)
+    tables: set[str] = field(default_factory=set)
+
+    def is_shared(self, table: type[Table]) -> bool:
+        """Whether all of a table is the previous snapshot's."""
+        return table.full_name() in self.tables
 
 
 def published_tables() -> list[type[Table]]:
@@ -49,39 +73,59 @@ def write_parquet(
     *,
     previous: tuple[Path, Manifest] | None,
     local: Callable[[str], str],
-) -> tuple[dict[str, MonthEntry], dict[str, FileEntry]]:
-    """Write the Parquet files, streaming; returns the months, and the files shared with `previous`.
+) -> Parquet:
+    """Write the Parquet files, streaming, but for those that are the same in `previous`: these are shared.
 
     `local`: the SQL of what local clocks show at an instant.
     """
-    months: dict[str, MonthEntry] = {}
-    linked: dict[str, FileEntry] = {}
+    written = Parquet(_frame(session, tables))
+    if previous is not None and previous[1].frame != written.frame:
+        previous = None
+
+    def share(file: Path) -> bool:
+        """Take a file from the previous snapshot, where it is whole there."""
+        inside = file.relative_to(building).as_posix()
+        known = previous[1].files.get(inside) if previous is not None else None
+        if previous is None or known is None or not is_whole(previous[0] / inside, known):
+            return False
+        link_or_copy(previous[0] / inside, file)
+        written.shared[inside] = known
+        return True
+
     for table in tables:
         name = table.full_name()
         folder = building / table.schema
         folder.mkdir(exist_ok=True)
         order = ", ".join(f'"{column}"' for column in _order(table)) or "all"
         if name not in BY_MONTH:
-            _copy(session, f"from {_published(table)} order by {order}", folder / f"{table.table}.parquet")
+            file = folder / f"{table.table}.parquet"
+            if not issubclass(table, KpiTable):  # each row of those names its cut
+                written.rows[name], written.contents[name] = _content(session, table)
+            is_same = previous is not None and previous[1].contents.get(name) == written.contents.get(name, "")
+            if is_same and share(file):
+                written.tables.add(name)
+            else:
+                _copy(session, f"from {_published(table)} order by {order}", file)
             continue
         folder = folder / table.table
         folder.mkdir()
         month_of = f"""strftime({local(f'"{BY_MONTH[name]}"')}, '%Y-%m')"""
-        for month, (entry, where) in _months(session, table, month_of).items():
-            months[month] = entry
+        months = _months(session, table, month_of)
+        written.rows[name] = sum(entry.rows for entry, _ in months.values())
+        is_shared = previous is not None and previous[1].months.keys() == months.keys()
+        for month, (entry, where) in months.items():
+            written.months[month] = entry
             file = folder / f"{month}.parquet"
-            inside = file.relative_to(building).as_posix()
-            if previous is not None and previous[1].months.get(month) == entry:
-                source, known = previous[0] / inside, previous[1].files.get(inside)
-                if known is not None and _is_whole(source, known):
-                    link_or_copy(source, file)
-                    linked[inside] = known
-                    continue
-            _copy(session, f"from {_published(table, where=where)} order by {order}", file)
+            is_same = previous is not None and previous[1].months.get(month) == entry
+            if not (is_same and share(file)):
+                is_shared = False
+                _copy(session, f"from {_published(table, where=where)} order by {order}", file)
+        if is_shared:
+            written.tables.add(name)
         if not any(folder.iterdir()):
             # Readers of folder/*.parquet find the columns all the same.
             _copy(session, f"from {_published(table)}", folder / "empty.parquet")
-    return months, linked
+    return written
 
 
 def _order(table: type[Table]) -> list[str]:
@@ -89,32 +133,45 @@ def _order(table: type[Table]) -> list[str]:
     return first + [column for column in table.key if column in published_columns(table)]
 
 
-def _is_whole(file: Path, known: FileEntry) -> bool:
-    try:
-        return entry_of(file) == known
-    except OSError:
-        return False
-
-
 def _months(session: DuckDbSession, table: type[Table], month_of: str) -> dict[str, tuple[MonthEntry, str]]:
     """Of each local month rows and content digest, whatever the order of its rows, and which rows these are."""
-    columns = ", ".join(f'"{column}"' for column in published_columns(table))
     moment = f'"{BY_MONTH[table.full_name()]}"'
     rows = session.connection.execute(
-        f"select {month_of} as month, count(*), sum(hash({columns}))::varchar, bit_xor(hash({columns}))::varchar,"
-        f" min({moment})::varchar, max({moment})::varchar"
-        f" from {_published(table)} group by month order by month"
+        f"select {month_of} as month, count(*), {_digest(table)}, min({moment})::varchar, max({moment})::varchar"
+        f" from {table.full_name()} group by month order by month"
     ).fetchall()
-    # What else decides a file's content; hash() may change its meaning between DuckDB versions.
-    frame = f"{duckdb.__version__}|{month_of}|{columns}"
     return {
         month: (
-            MonthEntry(rows=count, content=hashlib.sha256(f"{frame}|{count}|{total}|{mix}".encode()).hexdigest()),
+            MonthEntry(rows=count, content=_sha256(month_of, count, digest)),
             # Instants are cheaper to compare than to name the month of: it is named only for those between.
             f"{moment} between '{first}' and '{last}' and {month_of} = '{month}'",
         )
-        for month, count, total, mix, first, last in rows
+        for month, count, digest, first, last in rows
     }
+
+
+def _content(session: DuckDbSession, table: type[Table]) -> tuple[int, str]:
+    """How many rows a table has, and their digest, whatever their order."""
+    found = session.connection.execute(f"select count(*), {_digest(table)} from {table.full_name()}").fetchall()
+    return found[0][0], _sha256(*found)
+
+
+def _digest(table: type[Table]) -> str:
+    """SQL of a digest of rows, as an aggregate. Of what leaves, before ids are made pseudonyms: that takes longest."""
+    parts = [f'"{name}"' for name in published_columns(table)]
+    parts += [f"({one.masked_where})" for one in published_columns(table).values() if one.masked_where is not None]
+    return f"concat_ws(' ', count(*), sum(hash({', '.join(parts)})), bit_xor(hash({', '.join(parts)})))"
+
+
+def _frame(session: DuckDbSession, tables: Sequence[type[Table]]) -> str:
+    """Digest of what decides a file but its rows: the engine, the columns and how they leave, the key, the order."""
+    key = session.connection.execute(f"select {pseudonym_sql(_ANY, 'chat')}").fetchone()
+    columns = [(table.full_name(), _published(table), _order(table)) for table in tables]
+    return _sha256(duckdb.__version__, key, columns)  # hash() may change its meaning between DuckDB versions
+
+
+def _sha256(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _copy(session: DuckDbSession, select: str, file: Path) -> None:

@@ -20,6 +20,7 @@ from crm_platform.publish.files import (
     BUILDING,
     begin_demo_link,
     end_demo_link,
+    is_whole,
     open_as,
     remove_leftovers,
     seal,
@@ -36,7 +37,7 @@ from crm_platform.publish.manifest import (
     TableEntry,
     read_manifest,
 )
-from crm_platform.publish.parquet import published_columns, published_tables, write_parquet
+from crm_platform.publish.parquet import Parquet, published_columns, published_tables, write_parquet
 from crm_platform.publish.pseudonyms import bind_key, pseudonym_key
 from crm_platform.publish.retention import new_id
 from crm_platform.schemas import KpiTable, Table
@@ -52,6 +53,7 @@ NEVER_EMPTIED = {"core.chats", "core.contacts", "core.messages", "core.campaigns
 
 _REBUILD = "materialise all of core/… and kpi/… in one run (crm build)"
 _WAIT_SECONDS = 60.0  # for another publisher
+_WRITTEN_ANEW = dt.timedelta(hours=20)  # a nightly publisher does each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +110,16 @@ def publish(
             if _cut(session, tables) != cut:
                 raise GiveUp(f"another build began while this one was validated: {_REBUILD}")
             bind_key(session, pseudonym_key(settings))
-            months, linked = write_parquet(session, tables, building, previous=previous, local=_local(cut))
+            parquet = write_parquet(session, tables, building, previous=previous, local=_local(cut))
         database = DuckDbWarehouse(building / DATABASE, lock_dir=settings.lock_dir)
-        write_database(database.path, {table: published_columns(table) for table in tables})
+        base = _base(settings, previous, parquet, now=now)
+        changed = [table for table in tables if base is None or not parquet.is_shared(table)]
+        write_database(database.path, {table: published_columns(table) for table in changed}, base=base)
         with database.reading() as session:
             sql = _sql(tables, cut)
             entries = {table.full_name(): _describe(session, table, sql=sql.get(table.full_name())) for table in tables}
         files = {
-            name: linked.get(name) or seal(path)
+            name: parquet.shared.get(name) or seal(path)
             for path in sorted(building.rglob("*"))
             if path.is_file() and (name := path.relative_to(building).as_posix())
         }
@@ -129,7 +133,10 @@ def publish(
             settings=json.loads(cut.settings),
             excluded_contacts=cut.excluded_contacts,
             tables=entries,
-            months=months,
+            months=parquet.months,
+            contents=parquet.contents,
+            frame=parquet.frame,
+            database_from=_whole_since(previous[1]) if base is not None and previous is not None else None,
             files=files,
         )
         manifest = manifest.model_copy(update={"id": new_id(now, manifest.digest())})
@@ -245,6 +252,31 @@ def _describe(session: DuckDbSession, table: type[Table], *, sql: str | None) ->
     return TableEntry(
         rows=rows, sql=sql, definition_version=table.version, coverage=coverage, provisional_rows=provisional
     )
+
+
+def _base(
+    settings: Settings, previous: tuple[Path, Manifest] | None, parquet: Parquet, *, now: dt.datetime
+) -> Path | None:
+    """The previous snapshot's database, where this one is made of it by what changed; None: it is written anew.
+
+    It is each day, where a third of the file is free, and where rows went away: nothing of these may stay in it.
+    """
+    if previous is None or previous[1].frame != parquet.frame or now - _whole_since(previous[1]) > _WRITTEN_ANEW:
+        return None
+    file, known = previous[0] / DATABASE, previous[1].files.get(DATABASE)
+    if any(previous[1].tables[name].rows > rows for name, rows in parquet.rows.items()):
+        return None
+    if known is None or not is_whole(file, known):
+        return None
+    with DuckDbWarehouse(file, lock_dir=settings.lock_dir).reading() as session:
+        ((free, total),) = session.connection.execute(
+            "select free_blocks, total_blocks from pragma_database_size() where database_name = current_database()"
+        ).fetchall()
+    return None if free > total / 3 else file
+
+
+def _whole_since(manifest: Manifest) -> dt.datetime:
+    return manifest.database_from or manifest.created_at
 
 
 def _previous(folder: Path) -> tuple[Path, Manifest] | None:

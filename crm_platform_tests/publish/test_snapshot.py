@@ -14,7 +14,16 @@ import duckdb
 import pytest
 
 from crm_platform.errors import Breach, Busy, ContractBreach, GiveUp
-from crm_platform.publish import current, pseudonym, pseudonym_key, publish, published_tables, purge, read_manifest
+from crm_platform.publish import (
+    Snapshot,
+    current,
+    pseudonym,
+    pseudonym_key,
+    publish,
+    published_tables,
+    purge,
+    read_manifest,
+)
 from crm_platform.publish import database as database_module
 from crm_platform.publish import files as files_module
 from crm_platform.publish import parquet as parquet_module
@@ -365,6 +374,82 @@ def test_a_torn_month_is_not_shared(build, change):
     torn.write_bytes(change(torn.read_bytes()))
     second = build.publish(at=NOW + HOUR)
     assert duckdb.sql(f"from '{second.path}/core/messages/2026-10.parquet'").to_arrow_table().num_rows == 1
+
+
+# What has not changed.
+
+
+def told_to_write(build, monkeypatch, *, at) -> tuple[Snapshot, set[str] | None]:
+    """Publish, and give the tables that the database's process wrote; None where it wrote all anew."""
+    seen = {}
+
+    def write(path, tables, *, base=None):
+        seen["tables"] = None if base is None else {table.full_name() for table in tables}
+        return database_module.write_database(path, tables, base=base)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshot_module, "write_database", write)
+        return build.publish(at=at), seen["tables"]
+
+
+def everything(database: Path) -> dict[str, object]:
+    """Every row, type and comment of a database."""
+    tables = rows(database, "select schema_name || '.' || table_name, comment from duckdb_tables()")
+    types = "schema_name, table_name, column_name, data_type, comment from duckdb_columns() where not internal"
+    found: dict[str, object] = {name: sorted(rows(database, f"from {name}"), key=repr) for name, _ in tables}
+    return found | {"tables": sorted(tables), "columns": sorted(rows(database, f"select {types}"))}
+
+
+def test_what_has_not_changed_is_taken_over(build, monkeypatch):
+    first, written = told_to_write(build, monkeypatch, at=NOW)
+    assert written is None
+    build.message("another", "2026-11-02 10:00:00")
+    second, written = told_to_write(build, monkeypatch, at=NOW + HOUR)
+    assert written is not None
+    assert "core.messages" in written
+    assert "core.waits" not in written
+    waits = "core/waits.parquet"
+    assert (first.path / waits).stat().st_ino == (second.path / waits).stat().st_ino
+    (build.settings.published_dir / "current").unlink()
+    anew, written = told_to_write(build, monkeypatch, at=NOW + HOUR)
+    assert written is None
+    assert everything(second.database) == everything(anew.database)
+
+
+def test_the_database_is_written_anew_each_day_and_where_rows_went_away(build, monkeypatch):
+    build.publish()
+    _, written = told_to_write(build, monkeypatch, at=NOW + 10 * HOUR)
+    assert written == {"kpi.volume_daily"}, "a row of a figure names its cut"
+    _, written = told_to_write(build, monkeypatch, at=NOW + 21 * HOUR)
+    assert written is None
+    build.fill("delete from core.messages where message_id = ?", MESSAGE)
+    snapshot, written = told_to_write(build, monkeypatch, at=NOW + 22 * HOUR)
+    assert written is None
+    assert rows(snapshot.database, "select count(*) from core.messages") == [(1,)]
+
+
+@pytest.mark.slow
+def test_a_database_that_is_torn_is_no_base(build, monkeypatch):
+    first = build.publish()
+    first.database.chmod(0o644)
+    first.database.write_bytes(first.database.read_bytes()[:-1])
+    snapshot, written = told_to_write(build, monkeypatch, at=NOW + HOUR)
+    assert written is None
+    assert rows(snapshot.database, "select count(*) from core.messages") == [(2,)]
+
+
+@pytest.mark.slow
+def test_no_person_is_in_what_is_made_from_the_last_one(build):
+    build.publish()
+    for hour in range(1, 4):
+        build.message(f"{hour}{EMAIL}", f"2026-11-{hour + 10} 10:00:00", chat=f"{hour}{EMAIL}")
+        build.fill("update core.messages set sender = ? where message_id = ?", f"{hour}{SENDER}", MESSAGE)
+        snapshot = build.publish(at=NOW + hour * HOUR)
+    assert read_manifest(snapshot.path).database_from is not None
+    for name, content in files(snapshot.path).items():
+        for secret in (NUMBER, EMAIL, CHAT, MESSAGE, SENDER):
+            assert secret.encode() not in content, f"{secret} stands in {name}"
+        assert UNWRITTEN not in content, name
 
 
 # What holds a snapshot back.
