@@ -40,7 +40,7 @@ FULL_FROM = 0.5
 """Share of changed chats from which all are computed anew: taking rows out costs, too."""
 
 _VISITED = "known_until"
-_is_the_same_visit = "visits.known_until is not distinct from before.known_until"
+_SAME_VISIT = "visits.known_until is not distinct from before.known_until"
 
 BYTES_A_LINE = 1_500
 """Of memory that a statement takes for each frozen row it reads, at most, as measured."""
@@ -115,12 +115,12 @@ def note_changes(
             fresh.digest as digest,
             case
                 when before.digest = fresh.digest and (
-                    {_is_the_same_visit} or visits.known_until > before.known_until and unfinished.chat_id is null
+                    {_SAME_VISIT} or visits.known_until > before.known_until and unfinished.chat_id is null
                 ) then before.changed_in
                 else {number}
             end as changed_in,
             visits.known_until as known_until,
-            case when {_is_the_same_visit} then before.visited_in else {number} end as visited_in,
+            case when {_SAME_VISIT} then before.visited_in else {number} end as visited_in,
             fresh.lines as lines,
             cast(
                 floor((sum(fresh.lines) over (order by fresh.chat_id) - fresh.lines) / {_at_once(session)}) as bigint

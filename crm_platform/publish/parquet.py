@@ -160,14 +160,24 @@ def _digest(table: type[Table]) -> str:
     """SQL of a digest of rows, as an aggregate. Of what leaves, before ids are made pseudonyms: that takes longest."""
     parts = [f'"{name}"' for name in published_columns(table)]
     parts += [f"({one.masked_where})" for one in published_columns(table).values() if one.masked_where is not None]
-    return f"concat_ws(' ', count(*), sum(hash({', '.join(parts)})), bit_xor(hash({', '.join(parts)})))"
+    # Twice: the engine joins the columns' hashes by exclusive or, so the same change in two rows could cancel out.
+    line = f"hash(hash({', '.join(parts)}))"
+    return f"concat_ws(' ', count(*), sum({line}), bit_xor({line}))"
 
 
 def _frame(session: DuckDbSession, tables: Sequence[type[Table]]) -> str:
-    """Digest of what decides a file but its rows: the engine, the columns and how they leave, the key, the order."""
+    """Digest of what decides files but their rows: the engine, what is declared, how it leaves, the key, the order."""
     key = session.connection.execute(f"select {pseudonym_sql(_ANY, 'chat')}").fetchone()
-    columns = [(table.full_name(), _published(table), _order(table)) for table in tables]
-    return _sha256(duckdb.__version__, key, columns)  # hash() may change its meaning between DuckDB versions
+    declared = [
+        (
+            _published(table),
+            _order(table),
+            table.description(),
+            [(one.type, one.description, one.unit, one.published) for one in published_columns(table).values()],
+        )
+        for table in tables
+    ]
+    return _sha256(duckdb.__version__, key, declared)  # hash() may change its meaning between DuckDB versions
 
 
 def _sha256(*parts: object) -> str:

@@ -112,7 +112,7 @@ def publish(
             bind_key(session, pseudonym_key(settings))
             parquet = write_parquet(session, tables, building, previous=previous, local=_local(cut))
         database = DuckDbWarehouse(building / DATABASE, lock_dir=settings.lock_dir)
-        base = _base(settings, previous, parquet, now=now)
+        base = _base(settings, previous, parquet, excluded=cut.excluded_contacts, now=now)
         changed = [table for table in tables if base is None or not parquet.is_shared(table)]
         write_database(database.path, {table: published_columns(table) for table in changed}, base=base)
         with database.reading() as session:
@@ -255,15 +255,18 @@ def _describe(session: DuckDbSession, table: type[Table], *, sql: str | None) ->
 
 
 def _base(
-    settings: Settings, previous: tuple[Path, Manifest] | None, parquet: Parquet, *, now: dt.datetime
+    settings: Settings, previous: tuple[Path, Manifest] | None, parquet: Parquet, *, excluded: int, now: dt.datetime
 ) -> Path | None:
     """The previous snapshot's database, where this one is made of it by what changed; None: it is written anew.
 
-    It is each day, where a third of the file is free, and where rows went away: nothing of these may stay in it.
+    It is each day, where a third of the file is free, where who is left out has changed, and where a table has fewer
+    rows than it had: what is gone stays in a file's free blocks.
     """
     if previous is None or previous[1].frame != parquet.frame or now - _whole_since(previous[1]) > _WRITTEN_ANEW:
         return None
     file, known = previous[0] / DATABASE, previous[1].files.get(DATABASE)
+    if previous[1].excluded_contacts != excluded:
+        return None
     if any(previous[1].tables[name].rows > rows for name, rows in parquet.rows.items()):
         return None
     if known is None or not is_whole(file, known):
