@@ -36,7 +36,7 @@ PAGE_ROWS: Final = 50
 _MOVED_ROWS: Final = 50
 
 # Parts of a key that are said in words of their own.
-_SAID: Final = frozenset({"window_days", "day_from", "day_to", *BOUNDS})
+_SAID: Final = frozenset({"window_days", "months_since", "day_from", "day_to", *BOUNDS})
 _PREVIOUS: Final = "_previous"
 _DIGITS: Final = 9  # of a page's number
 # Why a figure moved, for people: shorter than what programs are told.
@@ -248,6 +248,8 @@ def _key(view: View, key: Mapping[str, object]) -> str:
     parts = [cell(view, names.get(name, name), None, part) for name, part in key.items() if name not in _SAID]
     if "window_days" in key:
         parts.append(view.ngettext("last full day", "last {n} full days", int(str(key["window_days"]))))
+    if "months_since" in key:
+        parts.append(view.ngettext("{n} month after", "{n} months after", int(str(key["months_since"]))))
     bounds = [_between(view, key)] if "measure" in key else []
     return " · ".join([*days, *parts, *bounds])
 

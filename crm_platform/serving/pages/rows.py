@@ -178,6 +178,7 @@ def _so_far(view: View, row: Mapping[str, object]) -> str:
 
 # Columns of no published table: they are made for a receipt.
 _SECONDS: Final = frozenset({"lasted"})
+_MONTHS: Final = frozenset({"month", "cohort"})  # a first day stands for its month
 _WEEKDAYS: Final = frozenset({"weekday", "cell_weekday"})
 _HOURS: Final = frozenset({"hour", "cell_hour"})
 
@@ -189,7 +190,7 @@ def cell(view: View, name: str, column: Column | None, value: object) -> str:
     if isinstance(value, dt.datetime):
         return view.time(value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value, seconds=True)
     if isinstance(value, dt.date):
-        return numbers.month(view.language, value) if name == "month" else numbers.day(view.language, value, year=True)
+        return numbers.month(view.language, value) if name in _MONTHS else numbers.day(view.language, value, year=True)
     if isinstance(value, bool):
         return yes_or_no(view.language, is_so=value)
     if name == "campaign_id":
