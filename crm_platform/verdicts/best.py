@@ -13,7 +13,7 @@ import numpy as np
 
 from crm_platform.verdicts.claim import LEVEL
 from crm_platform.verdicts.judging import LEAST, Filters, difference, seeded, tail
-from crm_platform.verdicts.rows import Rows, pooled, sides
+from crm_platform.verdicts.rows import Rows, alone, pooled, sides
 from crm_platform.verdicts.spread import How, estimate
 
 LEAST_CANDIDATES: Final = 3
@@ -93,6 +93,6 @@ def best(
 
 def _figure(rows: Rows, how: How) -> float | None:
     """Give a candidate's median or rate; None where its rows are too few to say how much they differ."""
-    side, _ = sides(rows, rows)
+    side = alone(rows)
     is_enough = side.of.sum() >= LEAST and (side.cluster is None or side.clusters >= LEAST_OF_ONE)
     return estimate(side, how) if is_enough else None

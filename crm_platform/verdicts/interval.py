@@ -13,7 +13,7 @@ from typing import Final
 
 from crm_platform.verdicts.claim import LEVEL
 from crm_platform.verdicts.judging import LEAST, LEAST_CLUSTERS
-from crm_platform.verdicts.rows import Rows, sides
+from crm_platform.verdicts.rows import Rows, alone
 from crm_platform.verdicts.spread import Spread, estimate, spread
 
 _Z: Final = statistics.NormalDist().inv_cdf(1 - LEVEL / 2)
@@ -37,9 +37,9 @@ def interval(rows: Rows) -> Interval:
 
     Wilson's (JASA 22, 1927) with n divided by the design effect of its clusters, and Student's quantile for that of the
     normal distribution, as the design effect is an estimate (Korn and Graubard, Survey Methodology 24, 1998, do so with
-    the exact interval). Raises ValueError on rows that `sides` does not take.
+    the exact interval). Raises ValueError on rows that `alone` does not take.
     """
-    side, _ = sides(rows, rows)
+    side = alone(rows)
     rate, n = estimate(side, "rate"), int(side.of.sum())
     if rate is None or n < LEAST or side.clusters < LEAST_CLUSTERS:
         return Interval(rate=rate, n=n)

@@ -67,10 +67,20 @@ def sides(current: Rows, base: Rows, ranges: Ranges | None = None) -> tuple[Side
 
     Raises ValueError on columns of different lengths, values that are missing or negative, a share above 1.
     """
-    given = (current, base)
     if (current.of is None) != (base.of is None):
         raise ValueError("both sides have `of`, or none has")
     spans = (None, None) if ranges is None else (ranges.current, ranges.base)
+    one, other = _read((current, base), spans)
+    return one, other
+
+
+def alone(rows: Rows) -> Side:
+    """Read rows that are compared with none. Raises ValueError as `sides`."""
+    (side,) = _read((rows,), (None,))
+    return side
+
+
+def _read(given: Sequence[Rows], spans: Sequence[Span | None]) -> list[Side]:
     masks = [_mask(rows, span) for rows, span in zip(given, spans, strict=True)]
     values = [_numbers(rows.value, "value")[mask] for rows, mask in zip(given, masks, strict=True)]
     ofs = [
@@ -78,17 +88,18 @@ def sides(current: Rows, base: Rows, ranges: Ranges | None = None) -> tuple[Side
         for rows, mask, value in zip(given, masks, values, strict=True)
     ]
     _, rank = np.unique(np.concatenate(values), return_inverse=True)
-    ranks = np.split(rank.astype(np.int64), [len(values[0])])
+    ends = np.cumsum([len(value) for value in values])[:-1]
+    ranks = np.split(rank.astype(np.int64), ends)
     clusters, names = _clusters(given, masks)
     # Values of waits by their rank, so that seconds and minutes are drawn alike; numerators as they are.
-    told = ranks if current.of is None else values
+    told = ranks if given[0].of is None else values
     found = []
     for value, of, place, cluster, key in zip(values, ofs, ranks, clusters, told, strict=True):
         columns = [key.astype(np.float64), of, *(() if cluster is None else (cluster.astype(np.float64),))]
         order = _order(columns)
         ordered = b"".join(column[order].tobytes() for column in columns)
         found.append(Side(value, of, place, cluster, hashlib.sha256(names + ordered).hexdigest()))
-    return found[0], found[1]
+    return found
 
 
 def pooled(several: Sequence[Rows]) -> Rows:
@@ -163,4 +174,5 @@ def _clusters(given: Sequence[Rows], masks: Sequence[npt.NDArray[np.bool_]]) -> 
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     codes = place[encoded.indices.to_numpy()]
-    return list(np.split(codes, [len(names[0])])), "\0".join(encoded.dictionary.take(order).to_pylist()).encode()
+    ends = np.cumsum([len(one) for one in names])[:-1]
+    return list(np.split(codes, ends)), "\0".join(encoded.dictionary.take(order).to_pylist()).encode()
