@@ -82,11 +82,15 @@ def write_parquet(
     if previous is not None and previous[1].frame != written.frame:
         previous = None
 
-    def share(file: Path) -> bool:
-        """Take a file from the previous snapshot, where it is whole there."""
+    def put(file: Path, select: str, *, is_same: bool) -> bool:
+        """Take a file from the previous snapshot, where its rows are the same and it is whole, else write it.
+
+        Returns whether it was taken.
+        """
         inside = file.relative_to(building).as_posix()
-        known = previous[1].files.get(inside) if previous is not None else None
+        known = previous[1].files.get(inside) if previous is not None and is_same else None
         if previous is None or known is None or not is_whole(previous[0] / inside, known):
+            _copy(session, select, file)
             return False
         link_or_copy(previous[0] / inside, file)
         written.shared[inside] = known
@@ -102,10 +106,8 @@ def write_parquet(
             if not issubclass(table, KpiTable):  # each row of those names its cut
                 written.rows[name], written.contents[name] = _content(session, table)
             is_same = previous is not None and previous[1].contents.get(name) == written.contents.get(name, "")
-            if is_same and share(file):
+            if put(file, f"from {_published(table)} order by {order}", is_same=is_same):
                 written.tables.add(name)
-            else:
-                _copy(session, f"from {_published(table)} order by {order}", file)
             continue
         folder = folder / table.table
         folder.mkdir()
@@ -117,9 +119,7 @@ def write_parquet(
             written.months[month] = entry
             file = folder / f"{month}.parquet"
             is_same = previous is not None and previous[1].months.get(month) == entry
-            if not (is_same and share(file)):
-                is_shared = False
-                _copy(session, f"from {_published(table, where=where)} order by {order}", file)
+            is_shared &= put(file, f"from {_published(table, where=where)} order by {order}", is_same=is_same)
         if is_shared:
             written.tables.add(name)
         if not any(folder.iterdir()):

@@ -70,17 +70,20 @@ def sides(current: Rows, base: Rows, ranges: Ranges | None = None) -> tuple[Side
     if (current.of is None) != (base.of is None):
         raise ValueError("both sides have `of`, or none has")
     spans = (None, None) if ranges is None else (ranges.current, ranges.base)
-    one, other = _read((current, base), spans)
+    one, other = _read((current, base), spans, is_digested=True)
     return one, other
 
 
 def alone(rows: Rows) -> Side:
-    """Read rows that are compared with none. Raises ValueError as `sides`."""
-    (side,) = _read((rows,), (None,))
+    """Read rows that are compared with none, so that nothing is drawn by their digest: it is empty.
+
+    Raises ValueError as `sides`.
+    """
+    (side,) = _read((rows,), (None,), is_digested=False)
     return side
 
 
-def _read(given: Sequence[Rows], spans: Sequence[Span | None]) -> list[Side]:
+def _read(given: Sequence[Rows], spans: Sequence[Span | None], *, is_digested: bool) -> list[Side]:
     masks = [_mask(rows, span) for rows, span in zip(given, spans, strict=True)]
     values = [_numbers(rows.value, "value")[mask] for rows, mask in zip(given, masks, strict=True)]
     ofs = [
@@ -96,10 +99,13 @@ def _read(given: Sequence[Rows], spans: Sequence[Span | None]) -> list[Side]:
     found = []
     for value, of, place, cluster, key in zip(values, ofs, ranks, clusters, told, strict=True):
         columns = [key.astype(np.float64), of, *(() if cluster is None else (cluster.astype(np.float64),))]
-        order = _order(columns)
-        ordered = b"".join(column[order].tobytes() for column in columns)
-        found.append(Side(value, of, place, cluster, hashlib.sha256(names + ordered).hexdigest()))
+        found.append(Side(value, of, place, cluster, _digest(names, columns) if is_digested else ""))
     return found
+
+
+def _digest(names: bytes, columns: Sequence[Floats]) -> str:
+    order = _order(columns)
+    return hashlib.sha256(names + b"".join(column[order].tobytes() for column in columns)).hexdigest()
 
 
 def pooled(several: Sequence[Rows]) -> Rows:
