@@ -9,15 +9,16 @@ HEAVY := services or slow
 # Tests start processes, and each would compile all it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-test setup-all demo test test-heavy test-all simulate lint check format docs words lock clean
+.PHONY: help setup setup-test setup-all demo test test-heavy test-long test-all simulate lint check format docs words lock clean
 
 help:
 	@echo "make demo        set up, start the pages, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs"
-	@echo "                 (ONCE=1 ends after the KPIs; UI_PORT=3001 DASHBOARDS_PORT=8081 SANDBOX_PORT=8801 choose ports)"
+	@echo "                 (ONCE=1 ends after the KPIs; UI_PORT=3001 DASHBOARDS_PORT=8081 EVENTS_PORT=8091 SANDBOX_PORT=8801 choose ports)"
 	@echo "make test        set up and run the tests that need nothing but pip"
 	@echo "make test-heavy  the others; needs Chromium, and fetches ClickHouse's engine (534 MB) and Node (61 MB)"
 	@echo "make test-all    both"
-	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20; CI runs 100)"
+	@echo "make test-long   more of their seeds, on demand: a quarter of an hour"
+	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20, STORE=duckdb or memory; CI runs 100 on each)"
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
 	@echo "make format      let ruff format and fix"
 	@echo "make docs        write anew the documents that follow from the code"
@@ -56,18 +57,21 @@ setup-all: $(VENV)/all.stamp
 
 demo: setup
 	@$(BIN)/crm demo $(if $(ONCE),--once) $(if $(UI_PORT),--port $(UI_PORT)) \
-		$(if $(DASHBOARDS_PORT),--dashboards-port $(DASHBOARDS_PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
+		$(if $(DASHBOARDS_PORT),--dashboards-port $(DASHBOARDS_PORT)) $(if $(EVENTS_PORT),--events-port $(EVENTS_PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
 
 test: setup-test
 	$(BIN)/pytest -n auto --dist loadfile -m "not ($(HEAVY))" --tell-left-out
 
 test-heavy: setup-all
-	$(BIN)/pytest -n auto --dist loadfile -m "$(HEAVY)"
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "($(HEAVY)) and not long"
+
+test-long: setup-all
+	$(BIN)/pytest -n auto --dist load -m long
 
 test-all: test test-heavy
 
 simulate: setup-test
-	$(BIN)/python -m crm_platform_tests.simulation --seeds $(or $(SEEDS),20) --jobs 2
+	$(BIN)/python -m crm_platform_tests.simulation --seeds $(or $(SEEDS),20) --store $(or $(STORE),duckdb) --jobs 2
 
 lint: setup-test
 	$(BIN)/ruff format --check

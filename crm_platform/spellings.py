@@ -33,20 +33,34 @@ def plain_words(text: str, *, dash: str = " ") -> str:
     Punctuation, symbols, emoji and invisible characters are left out, marks that belong to letters stay. A dash
     between words becomes `dash`: `opt-out` is `opt out`, or `optout` with an empty one.
     """
-    return " ".join("".join([_in_a_word(char, dash) for char in _folded(text)]).split())
+    return " ".join(_folded(text).translate(_characters(dash)).split())
 
 
 def _folded(text: str) -> str:
     """Fold compatibility forms and case: full-width letters are letters. Folded once more it stays the same."""
+    if text.isascii():
+        return text.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-@lru_cache(maxsize=4096)
-def _in_a_word(char: str, dash: str) -> str:
-    """Give what a character is in a word: itself, a space, or nothing."""
-    category = unicodedata.category(char)
-    if char.isspace():
-        return " "
-    if category in _IS_DASH:
-        return dash
-    return char if category[0] in "LMN" and category != "Me" and char not in _DRAWS else ""
+class _Characters(dict[int, str | None]):
+    """What each character is in a word: itself, a space, or nothing; decided when it is first met."""
+
+    def __init__(self, dash: str) -> None:
+        super().__init__()
+        self._dash = dash
+
+    def __missing__(self, code: int) -> str | None:
+        char = chr(code)
+        category = unicodedata.category(char)
+        if char.isspace():
+            word = " "
+        elif category in _IS_DASH:
+            word = self._dash
+        else:
+            word = char if category[0] in "LMN" and category != "Me" and char not in _DRAWS else ""
+        self[code] = word or None  # nothing: Python is quick at leaving out a character, and slow at an empty text
+        return self[code]
+
+
+_characters: Final = lru_cache(maxsize=16)(_Characters)

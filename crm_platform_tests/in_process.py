@@ -19,9 +19,10 @@ from crm_platform.ingest import Outcome, crawl, open_warehouse, refresh
 from crm_platform.ingest.connect import CRAWLER_RESERVE, open_gate
 from crm_platform.sandbox import Sandbox, SandboxClock, SandboxOptions
 from crm_platform.settings import Settings, load_settings
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import DuckDbWarehouse, Lease
 
 START = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
+CRAWL = Lease("crawl", epoch=1)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ ROOT = Path(crm_platform.__file__).parent
 
 # Each package imports only what stands in an earlier row, and itself.
 LAYERS = (
-    {"clock", "errors", "languages", "scrub", "spellings"},
+    {"clock", "errors", "languages", "scrub", "spellings", "sqlite_file"},
     {"settings"},
     {"schemas"},
     {"api", "warehouse", "sandbox"},
@@ -23,8 +24,8 @@ LAYERS = (
     {"ingest", "models"},
     {"publish"},
     {"receipts"},
-    {"serving", "alerts"},
-    {"reports"},
+    {"serving", "alerts", "bulk"},
+    {"reports", "events"},
     {"defs"},
     {"doctor"},
     {"cli", "definitions"},
@@ -81,6 +82,8 @@ def touches(path: Path) -> Iterator[str]:
         yield "clock.zone_of makes zones, of tzdata alone"
     if path != SPEAKS_MCP and tops & {"mcp", "mcp_types"}:
         yield "the MCP SDK, a second of imports, stays in serving/mcp/protocol.py"
+    if package not in {"warehouse", "publish"} and ("DuckDbWarehouse" in text or "DuckDbSession" in text):
+        yield "warehouse/factory.py chooses the engine; publish/ makes DuckDB's file"
     if package != "settings" and ("os.environ" in text or "getenv" in text):
         yield "settings/ reads the environment"
 
@@ -102,3 +105,31 @@ def test_only_the_packages_named_for_it_touch_the_outside():
 def test_a_module_opens_with_its_charter():
     without = [path for path in MODULES if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
     assert without == [], "a module says what it is for"
+
+
+def imported_at_once(path: Path) -> Iterator[str]:
+    """The packages that a module imports as it is itself imported: neither inside a function nor for types alone."""
+    waiting: list[ast.AST] = list(ast.parse(path.read_text(encoding="utf-8")).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse
+        elif isinstance(node, ast.If | ast.Try | ast.With | ast.ClassDef):
+            waiting += ast.iter_child_nodes(node)
+
+
+def test_collecting_the_tests_needs_no_more_than_the_lock_of_the_quick_ones():
+    def pinned(lock: str) -> set[str]:
+        text = (ROOT.parent / lock).read_text(encoding="utf-8")
+        return {line.partition("==")[0] for line in text.splitlines() if "==" in line and line[0].isalnum()}
+
+    heavy = pinned("requirements-all.lock") - pinned("requirements-test.lock")
+    distributions = importlib.metadata.packages_distributions()
+    for path in sorted((ROOT.parent / "crm_platform_tests").rglob("*.py")):
+        brought = {name for top in imported_at_once(path) for name in distributions.get(top, ())}
+        normal = {name.lower().replace("_", "-").replace(".", "-") for name in brought}
+        assert not normal & heavy, f"{path.name} imports {normal & heavy}: import it inside the fixture or test"

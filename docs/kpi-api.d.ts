@@ -23,6 +23,8 @@ export interface Answer<Row = Record<string, unknown>> {
   snapshot: string;
   /** Its cut: nothing later counts. */
   as_of: string;
+  /** When these figures were last found to stand; null: not since they were published. */
+  confirmed_at: string | null;
   /** Days, months, weekdays and hours are local to this zone. */
   timezone: string;
   /** The data is made up. */
@@ -141,6 +143,8 @@ export interface TableList {
   snapshot: string;
   /** Its cut: nothing later counts. */
   as_of: string;
+  /** When these figures were last found to stand; null: not since they were published. */
+  confirmed_at: string | null;
   /** Days, months, weekdays and hours are local to this zone. */
   timezone: string;
   /** The data is made up. */
@@ -298,6 +302,38 @@ export interface ConversationsDaily {
   definition_version: number;
 }
 
+/** Conversations that a bot handed to a person, by events. Left-truncated conversations are left out. From the day of the first handoff on; empty where no event tells of one. A row has every column, unless `columns` names some. */
+export interface HandoffsDaily {
+  /** Local day of the handoff; of `conversations` and its share, of started_at. [local day] */
+  day: string;
+  /** Conversations handed from a bot to a person, each at its first handoff. */
+  handoffs: number;
+  /** … that a reply followed in the same conversation. */
+  answered_handoffs: number;
+  /** … without a reply, whose conversation is not over. */
+  open_handoffs: number;
+  /** … without a reply, whose conversation is over. */
+  unanswered_handoffs: number;
+  /** Median from the handoff to the reply, over answered ones. [s] */
+  human_reply_seconds_median: number | null;
+  /** 90th percentile of the same. [s] */
+  human_reply_seconds_p90: number | null;
+  /** Conversations that began that day and hold a message from the contact. */
+  conversations: number;
+  /** … that were handed to a person, on that day or later. */
+  handed_over_conversations: number;
+  /** handed_over_conversations / conversations. */
+  handoff_share: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
 /** Messages by weekday and hour over the last 84 complete local days: 12 of each weekday. Failed ones are out. A row has every column, unless `columns` names some. */
 export interface MessageVolumeHourly {
   /** Local weekday, 0 = Monday. */
@@ -376,6 +412,68 @@ export interface ResponseTimesDaily {
   first_response_seconds_median_censored: number | null;
   /** Messages that were opt-outs, by their own day; those of left-truncated conversations, too. */
   opt_outs: number;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Scores of the last 30 complete local days by whose the conversation was; beside them those of a custom field. A field says what a contact answered, not when: its figures are of all present contacts at the cut. A row has every column, unless `columns` names some. */
+export interface SatisfactionByAgent {
+  /** Who resolved the conversation, else who wrote its last reply; (unassigned) where that is nobody. Of a field's score: of the chat's newest conversation with a reply. */
+  agent: string;
+  /** Conversations that were given a score. */
+  responses: number;
+  /** … of 4 or 5. */
+  good: number;
+  /** good / responses. */
+  share_good: number | null;
+  /** Lower Wilson 95 % bound. */
+  share_good_low: number | null;
+  /** Upper Wilson 95 % bound. */
+  share_good_high: number | null;
+  /** At least 10 responses: with fewer, say nothing of the agent. */
+  is_enough: boolean;
+  /** Present contacts whose CRM_SATISFACTION_FIELD holds a score, whenever they gave it; in no other figure. */
+  field_responses: number;
+  /** … of 4 or 5. */
+  field_good: number;
+  /** field_good / field_responses. */
+  field_share_good: number | null;
+  /** The cut: nothing later counts. [UTC] */
+  as_of: string;
+  /** Share of what the figure is about that the platform has seen; NULL when not known. */
+  coverage: number | null;
+  /** Coverage below 0.95 or not known, or the row's day or month is not over at the cut. */
+  is_provisional: boolean;
+  /** Version of the definition the row was computed by. */
+  definition_version: number;
+}
+
+/** Scores that contacts gave, by events: of each conversation the newest. From the day of the first score on; empty where no event tells of one. A row has every column, unless `columns` names some. */
+export interface SatisfactionDaily {
+  /** Local day of the score; of `closed_conversations` and its rate, of the mark as done. [local day] */
+  day: string;
+  /** Conversations that were given a score. */
+  responses: number;
+  /** … of 4 or 5. */
+  good: number;
+  /** good / responses. */
+  share_good: number | null;
+  /** Lower Wilson 95 % bound. */
+  share_good_low: number | null;
+  /** Upper Wilson 95 % bound. */
+  share_good_high: number | null;
+  /** Conversations that were marked as done; left-truncated ones are left out. */
+  closed_conversations: number;
+  /** … that were given a score, on that day or another. */
+  scored_conversations: number;
+  /** scored_conversations / closed_conversations. */
+  response_rate: number | null;
   /** The cut: nothing later counts. [UTC] */
   as_of: string;
   /** Share of what the figure is about that the platform has seen; NULL when not known. */
@@ -784,8 +882,11 @@ export interface KpiRows {
   backlog_now: BacklogNow;
   chats_resolved_daily: ChatsResolvedDaily;
   conversations_daily: ConversationsDaily;
+  handoffs_daily: HandoffsDaily;
   message_volume_hourly: MessageVolumeHourly;
   response_times_daily: ResponseTimesDaily;
+  satisfaction_by_agent: SatisfactionByAgent;
+  satisfaction_daily: SatisfactionDaily;
   support_by: SupportBy;
   campaign_performance: CampaignPerformance;
   contact_activity_daily: ContactActivityDaily;
@@ -1028,6 +1129,54 @@ export interface KpiQueries {
     definition_version_from?: number;
     definition_version_to?: number;
   };
+  handoffs_daily: {
+    only?: string | string[];
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    day?: string | string[];
+    day_from?: string;
+    day_to?: string;
+    handoffs?: number | number[];
+    handoffs_from?: number;
+    handoffs_to?: number;
+    answered_handoffs?: number | number[];
+    answered_handoffs_from?: number;
+    answered_handoffs_to?: number;
+    open_handoffs?: number | number[];
+    open_handoffs_from?: number;
+    open_handoffs_to?: number;
+    unanswered_handoffs?: number | number[];
+    unanswered_handoffs_from?: number;
+    unanswered_handoffs_to?: number;
+    human_reply_seconds_median?: number | number[];
+    human_reply_seconds_median_from?: number;
+    human_reply_seconds_median_to?: number;
+    human_reply_seconds_p90?: number | number[];
+    human_reply_seconds_p90_from?: number;
+    human_reply_seconds_p90_to?: number;
+    conversations?: number | number[];
+    conversations_from?: number;
+    conversations_to?: number;
+    handed_over_conversations?: number | number[];
+    handed_over_conversations_from?: number;
+    handed_over_conversations_to?: number;
+    handoff_share?: number | number[];
+    handoff_share_from?: number;
+    handoff_share_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
   message_volume_hourly: {
     only?: string | string[];
     columns?: string;
@@ -1149,6 +1298,95 @@ export interface KpiQueries {
     opt_outs?: number | number[];
     opt_outs_from?: number;
     opt_outs_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  satisfaction_by_agent: {
+    only?: string | string[];
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    agent?: string | string[];
+    responses?: number | number[];
+    responses_from?: number;
+    responses_to?: number;
+    good?: number | number[];
+    good_from?: number;
+    good_to?: number;
+    share_good?: number | number[];
+    share_good_from?: number;
+    share_good_to?: number;
+    share_good_low?: number | number[];
+    share_good_low_from?: number;
+    share_good_low_to?: number;
+    share_good_high?: number | number[];
+    share_good_high_from?: number;
+    share_good_high_to?: number;
+    is_enough?: boolean | boolean[];
+    field_responses?: number | number[];
+    field_responses_from?: number;
+    field_responses_to?: number;
+    field_good?: number | number[];
+    field_good_from?: number;
+    field_good_to?: number;
+    field_share_good?: number | number[];
+    field_share_good_from?: number;
+    field_share_good_to?: number;
+    as_of?: string | string[];
+    as_of_from?: string;
+    as_of_to?: string;
+    coverage?: number | number[];
+    coverage_from?: number;
+    coverage_to?: number;
+    is_provisional?: boolean | boolean[];
+    definition_version?: number | number[];
+    definition_version_from?: number;
+    definition_version_to?: number;
+  };
+  satisfaction_daily: {
+    only?: string | string[];
+    columns?: string;
+    order?: string;
+    limit?: number;
+    cursor?: string;
+    format?: "json" | "csv" | "arrow";
+    day?: string | string[];
+    day_from?: string;
+    day_to?: string;
+    responses?: number | number[];
+    responses_from?: number;
+    responses_to?: number;
+    good?: number | number[];
+    good_from?: number;
+    good_to?: number;
+    share_good?: number | number[];
+    share_good_from?: number;
+    share_good_to?: number;
+    share_good_low?: number | number[];
+    share_good_low_from?: number;
+    share_good_low_to?: number;
+    share_good_high?: number | number[];
+    share_good_high_from?: number;
+    share_good_high_to?: number;
+    closed_conversations?: number | number[];
+    closed_conversations_from?: number;
+    closed_conversations_to?: number;
+    scored_conversations?: number | number[];
+    scored_conversations_from?: number;
+    scored_conversations_to?: number;
+    response_rate?: number | number[];
+    response_rate_from?: number;
+    response_rate_to?: number;
     as_of?: string | string[];
     as_of_from?: string;
     as_of_to?: string;

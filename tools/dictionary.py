@@ -283,7 +283,8 @@ def _section(table: type[Table], *, depth: int) -> Iterator[str]:
     if issubclass(table, KpiTable):
         facts.append(f"Definition version {table.version}.")
     if table.full_name() in BY_MONTH:
-        facts.append(f"Parquet: a file for each local month of `{BY_MONTH[table.full_name()]}`.")
+        of = BY_MONTH[table.full_name()]
+        facts.append(f"Parquet: a file for each local month of `{of}`, and one of the newest days.")
     yield " ".join(facts)
     yield ""
     own = {name: column for name, column in table.columns.items() if not is_published or column.published != "no"}

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from benchmarks.crawl.crawlers import Crawler
 from benchmarks.crawl.world import World, newest_before
+from crm_platform.api import Allowance
+from crm_platform.ingest.hint_budget import HintBudget
 from crm_platform.ingest.planner import CrawlPlanner
 
 PAGE = 100
@@ -53,10 +55,16 @@ def replay(
     *,
     requests_per_day: float,
     tick_minutes: float = 1.0,
+    per_minute: int,
     hints: float = 0.0,
+    follow: bool = False,
     seed: int = 0,
 ) -> Outcome:
-    """Known at the start: the newest page of each chat. `hints`: share of inbound messages with an event."""
+    """Known at the start: the newest page of each chat.
+
+    `hints`: share of inbound messages with an event; `follow`: whether the chat is read at once, as `crm live` does
+    within the events' share of the quota.
+    """
     planner = crawler if isinstance(crawler, CrawlPlanner) else None
     begin = world.at(0.0)
     times = world.times.tolist()
@@ -85,7 +93,25 @@ def replay(
     next_poll = next_report = poll_hours
     checks: list[CoverageCheck] = []
     spent: list[int] = []
+    rate = min(per_minute, requests_per_day / 1440)
+    budget = HintBudget(Allowance(per_minute, round(requests_per_day)), per_minute=rate)
     event = 0
+
+    def visit(chat: int, now: float) -> int:
+        """Read the newest end of a chat; gives the requests that takes."""
+        at = world.at(now)
+        start = int(unseen[chat])
+        end = int(world.first[chat + 1])
+        if start >= end or times[start] > now:
+            crawler.visited(f"c{chat}", at=at, new_messages=())
+            return 1
+        stop = bisect.bisect_right(times, now, start, end)
+        captured[start:stop] = now
+        unseen[chat] = stop
+        pages = math.ceil((stop - start) / PAGE)
+        crawler.visited(f"c{chat}", at=at, new_messages=world.seen(start, stop), requests=pages)
+        return pages
+
     ticks = round(world.days * 1440 / tick_minutes)
     talk = world.talk
     for tick in range(1, ticks + 1):
@@ -93,10 +119,17 @@ def replay(
         at = world.at(now)
         requests = 0
         while event < len(events) and events[event][0] <= now:
-            _, chat, dated = events[event]
+            came, chat, dated = events[event]
             assert planner is not None
             planner.hinted(f"c{chat}", message_at=world.at(dated), at=at)
+            budget.named([world.at(came)], at=at)
             event += 1
+            is_seen = int(unseen[chat]) >= int(world.first[chat + 1]) or times[int(unseen[chat])] > dated
+            if follow and chat < known and not is_seen and budget.room(world.at(came)) != 0:
+                taken = visit(chat, came)
+                budget.spent(taken)
+                requests += taken
+                crawler.spent(at=at, requests=taken)
         if now >= next_poll:
             next_poll += poll_hours
             requests += 1
@@ -114,19 +147,7 @@ def replay(
                 crawler.spent(at=at, requests=running)
         plan = crawler.plan(at)
         for chat_id in plan.chats:
-            chat = int(chat_id[1:])
-            start = int(unseen[chat])
-            end = int(world.first[chat + 1])
-            if start < end and times[start] <= now:
-                stop = bisect.bisect_right(times, now, start, end)
-                captured[start:stop] = now
-                unseen[chat] = stop
-                pages = math.ceil((stop - start) / PAGE)
-                requests += pages
-                crawler.visited(chat_id, at=at, new_messages=world.seen(start, stop), requests=pages)
-            else:
-                requests += 1
-                crawler.visited(chat_id, at=at, new_messages=())
+            requests += visit(int(chat_id[1:]), now)
         if plan.sweep:
             arrived = int(np.searchsorted(world.joined, now, side="right"))
             crawler.sighted([f"c{chat}" for chat in range(known, arrived)], at=at)

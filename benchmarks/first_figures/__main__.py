@@ -79,7 +79,7 @@ def main() -> None:
             time.sleep(0.2)
         began = time.monotonic()
         demo = subprocess.Popen(
-            [*command, "demo", "--port", str(ui), "--dashboards-port", str(pages)],
+            [*command, "demo", "--port", str(ui), "--dashboards-port", str(pages), "--events-port", str(free_port())],
             env=own,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -4,6 +4,9 @@ Each contender gets a sandbox of its own on loopback, with the same world in the
 `crm refresh` take turns, since a machine's speed changes by the minute; each one's median run is shown, and its every
 run below. dlt, which takes minutes, has one run. For `crm refresh`, load is the span of its ingest's requests, with
 every commit but the last. Requests are the server's count, memory is the process tree's, sandbox excluded.
+
+Then both once more on the world that `crm refresh` knows by now: it has to find that nothing is new, and the bare loop
+asks for what that takes, each list and each chat's newest page.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import argparse
 import datetime as dt
 import json
 import shutil
+import statistics
 import subprocess
 import sys
 import venv
@@ -21,7 +25,7 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.full_load.measuring import KEY, Run, run, sandbox
+from benchmarks.full_load.measuring import KEY, Run, Sandbox, run, sandbox
 
 HERE = Path(__file__).parent
 LOCK = HERE / "requirements-dlt.lock"
@@ -65,30 +69,45 @@ class World:
 def bare_loop(world: World) -> tuple[Result, int]:
     """The floor, and the API's minimum of requests for this world."""
     with world.serve() as crm:
-        command = [sys.executable, "-m", "benchmarks.full_load.bare_loop", crm.url, KEY]
-        log = world.fresh("bare") / "log"
-        done = run(command, environment={"PYTHONPATH": str(HERE.parents[1])}, timeout=world.timeout, log=log)
+        done = _bare(world, crm)
         found = json.loads(done.output)
         result = Result("bare httpx loop", found["seconds"], done.seconds, crm.requests(), found["messages"], done)
         return result, found["minimum_requests"]
 
 
-def crm_refresh(world: World) -> Result:
-    """This platform: ingest, KPIs and publishing in one command; its load is from first to last request."""
+def _bare(world: World, crm: Sandbox, *which: str) -> Run:
+    command = [sys.executable, "-m", "benchmarks.full_load.bare_loop", crm.url, KEY, *which]
+    log = world.fresh("bare") / "log"
+    return run(command, environment={"PYTHONPATH": str(HERE.parents[1])}, timeout=world.timeout, log=log)
+
+
+def crm_refresh(world: World) -> tuple[Result, tuple[Run, Run]]:
+    """This platform: ingest, KPIs and publishing in one command; its load is from first to last request.
+
+    And what it takes to find that nothing is new: the bare loop, and `crm refresh` again.
+    """
     data = world.fresh("crm")
-    environment = {"CRM_API_KEY": KEY, "CRM_DATA_DIR": str(data), "PYTHONPATH": str(HERE.parents[1])}
     with world.serve() as crm:
         command = [sys.executable, "-m", "crm_platform.cli", "refresh"]
-        done = run(
-            command, environment={**environment, "CRM_BASE_URL": crm.url}, timeout=world.timeout, log=data / "log"
-        )
+        environment = {"CRM_API_KEY": KEY, "CRM_DATA_DIR": str(data), "PYTHONPATH": str(HERE.parents[1])}
+        environment["CRM_BASE_URL"] = crm.url
+        done = run(command, environment=environment, timeout=world.timeout, log=data / "log")
         requests = crm.requests()
+        seconds, messages = _loaded(data)
+        again = (
+            _bare(world, crm, "newest"),
+            run(command, environment=environment, timeout=world.timeout, log=data / "log"),
+        )
+    return Result("crm refresh", seconds, done.seconds, requests, messages, done), again
+
+
+def _loaded(data: Path) -> tuple[float, int]:
+    """Seconds from the first request to the last, and messages."""
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as connection:
-        seconds, messages = connection.execute(
+        return connection.execute(
             "select date_diff('microsecond', min(started_at), max(finished_at)) / 1e6,"
             " (select count(distinct (chat_id, message_id)) from raw.messages) from ops.fetches"
         ).fetchone()
-    return Result("crm refresh", seconds, done.seconds, requests, messages, done)
 
 
 def dlt(world: World) -> Result:
@@ -118,13 +137,14 @@ def dlt_python(folder: Path) -> Path:
 
 def table(results: list[Result], minimum: int, floor: float) -> Iterator[str]:
     """Rows of the comparison, as text."""
-    head = ("load", "× bare", "command", "requests", "× min", "PSS", "RSS", "messages")
+    head = ("load", "× bare", "command", "CPU", "requests", "× min", "PSS", "RSS", "messages")
     yield " " * 22 + "".join(f"{word:>10}" for word in head)
     for one in results:
         cells = (
             f"{one.seconds:.1f} s",
             f"{one.seconds / floor:.2f}",
             f"{one.whole_seconds:.1f} s",
+            f"{one.run.cpu_seconds:.1f} s",
             f"{one.requests:,}",
             f"{one.requests / minimum:.3f}",
             f"{one.run.peak_pss_mb:.0f} MB",
@@ -132,6 +152,14 @@ def table(results: list[Result], minimum: int, floor: float) -> Iterator[str]:
             f"{one.messages:,}",
         )
         yield f"{one.name:22}" + "".join(f"{cell:>10}" for cell in cells)
+
+
+def again(rounds: Sequence[tuple[Run, Run]]) -> Iterator[str]:
+    """Rows of what it takes to find that nothing is new, medians."""
+    for name, runs in zip(("bare loop", "crm refresh"), zip(*rounds, strict=True), strict=True):
+        seconds = statistics.median(one.seconds for one in runs)
+        cpu = statistics.median(one.cpu_seconds for one in runs)
+        yield f"again, nothing new, {name + ':':13} {seconds:.1f} s, {cpu:.1f} s of CPU, {runs[0].peak_pss_mb:.0f} MB"
 
 
 def _median(runs: Sequence[Result]) -> Result:
@@ -158,11 +186,14 @@ def main() -> None:
         timeout=chosen.timeout,
     )
     rounds: list[tuple[Result, Result]] = []
+    later: list[tuple[Run, Run]] = []
     for _ in range(chosen.rounds):
         bare, minimum = bare_loop(world)
         if not rounds:
             print(f"{world.contacts:,} chats, {bare.messages:,} messages, at least {minimum:,} requests", flush=True)
-        rounds.append((bare, crm_refresh(world)))
+        refreshed, nothing_new = crm_refresh(world)
+        rounds.append((bare, refreshed))
+        later.append(nothing_new)
     results = [_median(runs) for runs in zip(*rounds, strict=True)]
     if not chosen.without_dlt:
         results.append(dlt(world))
@@ -170,6 +201,7 @@ def main() -> None:
     print(*table(results, minimum, floor), sep="\n")
     for name, runs in zip(("bare loop", "crm refresh"), zip(*rounds, strict=True), strict=True):
         print(f"every run of the {name}: {', '.join(f'{one.seconds:.1f} s' for one in runs)}")
+    print(*again(later), sep="\n")
     if chosen.json:
         figures = {
             one.name: {

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -60,9 +61,13 @@ def sandbox(*, contacts: int, days: int, start: str, seed: int) -> Iterator[Sand
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a command took. Memory is the largest sum over its process tree, in MB: PSS counts shared pages once."""
+    """What a command took. Memory is the largest sum over its process tree, in MB: PSS counts shared pages once.
+
+    `cpu_seconds`: of the command and all that it waited for, in user and system mode.
+    """
 
     seconds: float
+    cpu_seconds: float
     peak_pss_mb: float
     peak_rss_mb: float
     output: str
@@ -70,7 +75,7 @@ class Run:
 
 def run(command: Sequence[str], *, environment: Mapping[str, str], timeout: float, log: Path) -> Run:
     """Run a command to its end, sampling the memory of its tree. Its last words are in `log` when it fails."""
-    began = time.perf_counter()
+    began, cpu_began = time.perf_counter(), _cpu_of_children()
     with log.open("w") as errors:
         process = subprocess.Popen(
             command,
@@ -99,7 +104,13 @@ def run(command: Sequence[str], *, environment: Mapping[str, str], timeout: floa
         raise SystemExit(
             f"{' '.join(command)} failed ({process.returncode}):\n{''.join(output)}{log.read_text()}"[-3000:]
         )
-    return Run(seconds, peak_pss / 1024, peak_rss / 1024, "".join(output))
+    return Run(seconds, _cpu_of_children() - cpu_began, peak_pss / 1024, peak_rss / 1024, "".join(output))
+
+
+def _cpu_of_children() -> float:
+    """Seconds of every process that has ended and been waited for; a sandbox that still serves is not among them."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _memory(pid: int) -> tuple[int, int]:

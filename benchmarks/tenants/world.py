@@ -88,6 +88,42 @@ def store(folder: Path, tenant: Tenant, *, now: dt.datetime) -> None:
         _requests(session)
 
 
+def go_on(live: DuckDbWarehouse, *, chats: int, now: dt.datetime) -> None:
+    """Let some chats have a question and an answer within the last quarter of an hour, and a visit that reads them."""
+    with live.writing() as session:
+        for name, value in {"now": now.replace(tzinfo=None), "chats": chats}.items():
+            session.execute(f"set variable {name} = ?", [value])
+        session.execute(
+            "create temp table went_on as select chat_id from raw.contacts"
+            " order by hash(chat_id || getvariable('now')) limit getvariable('chats')"
+        )
+        _insert(
+            session,
+            raw.Messages,
+            """
+            select
+                chat_id,
+                'wamid.' || epoch_ms(getvariable('now')) || '.' || turn || '.' || chat_id as message_id,
+                getvariable('now') - to_minutes(14 - turn::integer) as "timestamp",
+                false as timestamp_was_naive,
+                false as is_future_dated,
+                if(turn = 0, 'inbound', 'outbound') as direction,
+                'text' as type,
+                if(turn = 0, 'received', 'delivered') as status,
+                false as is_opt_out,
+                getvariable('now') - interval 20 seconds as first_fetched_at,
+                first_fetched_at as fetched_at,
+                100000 as first_fetch_id,
+                first_fetch_id as fetch_id
+            from went_on, range(2) as turns(turn)
+            """,
+        )
+        session.execute(
+            "update ops.crawl_state set known_until = getvariable('now') - interval 20 seconds"
+            " where chat_id in (select chat_id from went_on)"
+        )
+
+
 def _insert(session: DuckDbSession, table: type[Table], select: str) -> None:
     session.execute(f"insert into {table.full_name()} by name {select}")
 

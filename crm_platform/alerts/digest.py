@@ -72,7 +72,7 @@ def _standing(row: Mapping[str, Any], snapshot: Snapshot, settings: Settings, *,
     if row["is_provisional"]:
         words += language.gettext(", so the figures are provisional")
     words += "."
-    age = now - snapshot.as_of
+    age = now - snapshot.stood_at
     if age > settings.stale_after:
         words += " " + language.gettext("These figures are {age} old.", age=language.duration(age.total_seconds()))
     return words

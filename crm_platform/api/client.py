@@ -79,14 +79,16 @@ class CrmClient(Connection):
         """Give the pages of the contacts from `first` to the end, asking for each when it is wanted."""
         return pages(lambda page: self.list_contacts(page=page, limit=limit), first=first)
 
-    def search_contacts(self, field: str, value: str, condition: str = "contains") -> Page[Contact]:
+    def search_contacts(
+        self, field: str, value: str, condition: str = "contains", *, retries: int | None = None
+    ) -> Page[Contact]:
         """Find contacts whose `field` (SEARCH_FIELDS) meets `condition` (SEARCH_CONDITIONS) with `value`; one page."""
         search = {
             "search_field": checked_choice("search_field", field, SEARCH_FIELDS),
             "search_value": checked_text("search_value", value),
             "condition": checked_choice("condition", condition, SEARCH_CONDITIONS),
         }
-        return self._list(Call("search_contacts", search=search), "contacts", parse_contact)
+        return self._list(Call("search_contacts", search=search, retries=retries), "contacts", parse_contact)
 
     def create_contact(
         self,

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import itertools
-import os
 import random
 import re
 import threading
@@ -74,17 +73,21 @@ def utc_now() -> dt.datetime:
 
 
 class FetchIds:
-    """Ids of requests: 63 bits, unique across processes, increasing within a process, sortable by time."""
+    """Ids of requests: 63 bits, sortable by time, increasing, and unique where each client has its own `number`.
 
-    def __init__(self, now: Callable[[], dt.datetime] = utc_now) -> None:
+    `number`: its last ten bits count; clients that are open at once and are recorded in one place differ in them.
+    """
+
+    def __init__(self, now: Callable[[], dt.datetime] = utc_now, *, number: int = 0) -> None:
         self._now = now
+        self._number = number & 1023
         self._last = 0
         self._lock = threading.Lock()
 
     def __call__(self) -> int:
-        """Give the next: microseconds since 1970 × 1024 + the process's low bits; one more where that repeats."""
+        """Give the next: microseconds since 1970 × 1024 + the client's number; a microsecond on where that repeats."""
         micros = (self._now() - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
-        fresh = micros * 1024 + (os.getpid() & 1023)
+        fresh = micros * 1024 + self._number
         with self._lock:
             self._last = fresh if fresh > self._last else self._last + 1024
             return self._last

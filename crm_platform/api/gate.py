@@ -30,7 +30,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from crm_platform.api.envelopes import rate_headers, retry_after
-from crm_platform.api.ledger import DAY, LONGEST_MINUTE, MINUTE, SECOND, Entries, RequestLedger, ServerLimits, micros
+from crm_platform.api.instants import micros
+from crm_platform.api.ledger import DAY, LONGEST_MINUTE, MINUTE, SECOND, Entries, RequestLedger, ServerLimits
 from crm_platform.errors import Busy, GiveUp, QuotaSpent, RateLimited
 
 log = logging.getLogger(__name__)

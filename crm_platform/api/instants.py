@@ -66,6 +66,16 @@ class Believable:
         return cls(FIRST_BELIEVED, until, created_before)
 
 
+def micros(moment: dt.datetime) -> int:
+    """Count an aware moment in whole microseconds since 1970 UTC."""
+    return (moment - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def moment_of(count: int) -> dt.datetime:
+    """Give the moment, in UTC, of a count of microseconds since 1970."""
+    return _EPOCH + dt.timedelta(microseconds=count)
+
+
 def shifted(moment: dt.datetime, *, years: int) -> dt.datetime:
     """Give the same day and time so many years on; the 28th for a 29 February."""
     is_leap_day = (moment.month, moment.day) == (2, 29)

@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from crm_platform.api.instants import micros
 from crm_platform.errors import Busy, GiveUp
+from crm_platform.sqlite_file import all_or_nothing, inode
 
 _log = logging.getLogger(__name__)
 
@@ -76,11 +78,6 @@ _UPGRADES: Final = {
         "ALTER TABLE server ADD COLUMN closed_why TEXT NOT NULL DEFAULT 'a pause'",
     ),
 }
-
-
-def micros(moment: dt.datetime) -> int:
-    """Give a moment as the ledger counts."""
-    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +299,7 @@ class RequestLedger:
             db = self._connect()
             if write:
                 db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            with _all_or_nothing(db, write=write):
+            with all_or_nothing(db, write=write):
                 yield Entries(db, self._timeout)
         except sqlite3.Error as problem:
             self.close()
@@ -331,14 +328,14 @@ class RequestLedger:
 
     def _connect(self) -> sqlite3.Connection:
         """Give the connection, opened anew after a fork and when the file was replaced under us."""
-        if self._connection is not None and self._opened == (os.getpid(), _inode(self._path)):
+        if self._connection is not None and self._opened == (os.getpid(), inode(self._path)):
             return self._connection
         self.close()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self._path, timeout=_LOCK_PATIENCE, isolation_level=None, check_same_thread=False)
         self._connection = db
         db.execute("PRAGMA journal_mode = WAL")
-        with _all_or_nothing(db, write=True):
+        with all_or_nothing(db, write=True):
             entries = Entries(db, self._timeout)
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
@@ -355,7 +352,7 @@ class RequestLedger:
                 # Until now nothing was limited, and nothing was listed: what was sent is on record elsewhere.
                 entries.refill(self._history(), uncommitted=0, at=self._clock(), shut_for=MINUTE)
                 entries.passed_unlisted(0)
-        self._opened = (os.getpid(), _inode(self._path))
+        self._opened = (os.getpid(), inode(self._path))
         return db
 
     def close(self) -> None:
@@ -367,21 +364,3 @@ class RequestLedger:
             else:
                 _FORKED.append(self._connection)
         self._connection = self._opened = None
-
-
-@contextlib.contextmanager
-def _all_or_nothing(db: sqlite3.Connection, *, write: bool) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-    try:
-        yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
-
-
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return -1

@@ -121,3 +121,8 @@ def parse_rate(value: object) -> str | None:
     """Keep a rate as the API's own text; a bare number keeps its JSON text: 0.98 and 98 cannot be told apart safely."""
     text = json.dumps(value) if type(value) is float else parse_text(value)
     return text if text is None or len(text) <= LONGEST_WORD else None
+
+
+def digits_of(number: str) -> str:
+    """The form that telephone numbers are compared in."""
+    return re.sub(r"[^0-9]", "", number)

@@ -17,7 +17,7 @@ from typing import Final
 import click
 
 from crm_platform.cli.kpi import find_table, published_snapshot, require_published
-from crm_platform.cli.options import PORT, Place
+from crm_platform.cli.options import PORT, OneOf, Place, kpi_tables
 from crm_platform.cli.words import size
 from crm_platform.errors import FixConfiguration
 from crm_platform.publish import Snapshot
@@ -45,8 +45,8 @@ def _chosen(names: tuple[str, ...], snapshot: Snapshot) -> list[type[Table]]:
 
 
 @click.command()
-@click.argument("tables", nargs=-1, metavar="[TABLE]...")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Default: what PATH ends in.")
+@click.argument("tables", nargs=-1, metavar="[TABLE]...", shell_complete=kpi_tables)
+@click.option("--format", "form", type=OneOf(FORMATS), help="Default: what PATH ends in.")
 @click.option(
     "--to",
     type=Place(),

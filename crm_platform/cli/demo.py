@@ -48,8 +48,9 @@ _WAIT_SECONDS = 1200
 @click.option("--once", is_flag=True, help="End after the KPIs, without the dashboards and the Dagster UI.")
 @click.option("--port", default=3000, show_default=True, type=PORT, help="Port of the Dagster UI.")
 @click.option("--dashboards-port", default=8080, show_default=True, type=PORT, help="Port of the dashboards.")
+@click.option("--events-port", default=8090, show_default=True, type=PORT, help="Port that webhooks are received on.")
 @click.option("--sandbox-port", type=PORT, help="Port of the sandbox CRM.  [default: CRM_SANDBOX_PORT, or 8800]")
-def demo(*, once: bool, port: int, dashboards_port: int, sandbox_port: int | None) -> None:
+def demo(*, once: bool, port: int, dashboards_port: int, events_port: int, sandbox_port: int | None) -> None:
     """Start the dashboards and the Dagster UI, load a CRM, show its KPIs; all goes on until Ctrl-C.
 
     The pages are there before the first request, and fill while the CRM is read. Without CRM_BASE_URL the CRM is a
@@ -61,7 +62,11 @@ def demo(*, once: bool, port: int, dashboards_port: int, sandbox_port: int | Non
     settings = load_settings(**({} if sandbox_port is None else {"sandbox_port": sandbox_port}))
     needed = {"--sandbox-port": (settings.sandbox_port, "the sandbox CRM")} if settings.is_sandbox else {}
     if not once:
-        needed |= {"--port": (port, "the Dagster UI"), "--dashboards-port": (dashboards_port, "the dashboards")}
+        needed |= {
+            "--port": (port, "the Dagster UI"),
+            "--dashboards-port": (dashboards_port, "the dashboards"),
+            "--events-port": (events_port, "the receiver of webhooks"),
+        }
     _require_all_free(needed)
     # The Dagster UI links to the dashboards, wherever they are.
     environment = environment_with(CRM_AUTOMATION="on", CRM_SERVE_URL=f"http://127.0.0.1:{dashboards_port}")
@@ -73,21 +78,25 @@ def demo(*, once: bool, port: int, dashboards_port: int, sandbox_port: int | Non
 
         if settings.is_sandbox:
             days = ("--days", str(_SANDBOX_DAYS), "--began", _history_began(settings))
-            crm = begin("sandbox", "--port", str(settings.sandbox_port), *days, says=False)
+            hooks = () if once else ("--webhook-url", f"http://127.0.0.1:{events_port}/webhooks/crm")
+            crm = begin("sandbox", "--port", str(settings.sandbox_port), *days, *hooks, says=False)
             _await_port(settings.sandbox_port, of=crm, what="the sandbox CRM", command="crm sandbox")
             click.echo(f"sandbox CRM {settings.crm_url} (key: sandbox), made-up data")
         if once:
             _await_end(begin("refresh"))
             return
         pages, ui = begin("serve", "--port", str(dashboards_port), says=False), begin("dev", "--port", str(port))
+        webhooks = begin("events", "serve", "--port", str(events_port), says=False)
         _await_port(dashboards_port, of=pages, what="the dashboards", command="crm serve")
         _await_port(port, of=ui, what="the Dagster UI", command="crm dev")
+        _await_port(events_port, of=webhooks, what="the receiver of webhooks", command="crm events serve")
         where = f"dashboards http://127.0.0.1:{dashboards_port} · Dagster UI http://127.0.0.1:{port}"
         click.echo(f"\n{where}\nThey are up, and fill while the CRM is read, which begins now; Ctrl-C ends all.\n")
         # A schedule of the UI may be faster than the refresh, which then waits for it.
-        beside = {"the dashboards": pages, "the Dagster UI": ui}
+        beside = {"the dashboards": pages, "the Dagster UI": ui, "the receiver of webhooks": webhooks}
         _await_end(begin("refresh", "--wait", str(_WAIT_SECONDS)), beside=beside)
-        click.echo(f"\n{where}\nSchedules go on fetching and publishing; Ctrl-C ends all.")
+        begin("live", "--wait", str(_WAIT_SECONDS), says=False)
+        click.echo(f"\n{where}\nFigures follow what happens within seconds; Ctrl-C ends all.")
         with contextlib.suppress(KeyboardInterrupt):
             ui.wait()
 

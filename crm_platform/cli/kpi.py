@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crm_platform.cli.options import COUNT
+from crm_platform.cli.options import COUNT, kpi_tables
 from crm_platform.cli.words import Form, console, figure, fitting, one_line, size, spoken, write_rows
 from crm_platform.errors import FixConfiguration, quoted
 from crm_platform.languages import ENGLISH, Language
@@ -199,7 +199,7 @@ def _draw(table: type[Table], found: pa.Table, language: Language, *, title: str
 
 
 @click.command
-@click.argument("table", required=False)
+@click.argument("table", required=False, shell_complete=kpi_tables)
 @click.option("--json", "form", flag_value="json", help="One JSON document a line.")
 @click.option("--csv", "form", flag_value="csv", help="CSV with a header.")
 @click.option("--limit", type=COUNT, help="At most so many rows; newest days and months come first.")

@@ -83,22 +83,23 @@ def writes(command: Command) -> Command:
 
 
 @contextmanager
-def _connected(fetches: list[Fetch]) -> Iterator[tuple[Settings, CrmClient]]:
+def connected(settings: Settings, on_fetch: Callable[[Fetch], None], *, reserve: int = 0) -> Iterator[CrmClient]:
     """Open the CRM, and explain on the way out what a person can do about an error."""
     from crm_platform.ingest.connect import open_client
 
-    settings = current_settings()
+    last: list[Fetch] = []
 
     def note(fetch: Fetch) -> None:
-        fetches.append(fetch)
+        last[:] = [fetch]
+        on_fetch(fetch)
         if fetch.outcome != "ok" and sys.stderr.isatty():
             click.echo(f"{fetch.operation}, try {fetch.attempt}: {fetch.outcome}", err=True)
 
     try:
-        with open_client(settings, on_fetch=note) as client:
-            yield settings, client
+        with open_client(settings, on_fetch=note, reserve=reserve) as client:
+            yield client
     except ServerUnavailable as problem:
-        if fetches and fetches[-1].http_status is None and settings.is_sandbox:
+        if last and last[0].http_status is None and settings.is_sandbox:
             hint = "start it with `crm sandbox` in another terminal, or set CRM_BASE_URL and CRM_API_KEY"
             raise ServerUnavailable(f"{problem}\n  this is the sandbox's address: {hint}") from None
         raise
@@ -119,7 +120,8 @@ def _record(settings: Settings, fetches: Sequence[Fetch]) -> None:
 def read(work: Callable[[CrmClient], None]) -> None:
     """Ask the CRM and show its answer; the requests are recorded."""
     fetches: list[Fetch] = []
-    with _connected(fetches) as (settings, client):
+    settings = current_settings()
+    with connected(settings, fetches.append) as client:
         try:
             work(client)
         finally:
@@ -159,14 +161,10 @@ class Write:
             if planned.body is not None:
                 click.echo(json.dumps(planned.body, ensure_ascii=False, indent=2))
             return None
-        if not self.is_sure:
-            if not sys.stdin.isatty():
-                raise click.UsageError(
-                    f"this would {what}; add --yes to do it without being asked, or --dry-run to see it"
-                )
-            click.confirm(f"{what[0].upper()}{what[1:]}?", abort=True, err=True)
+        self.ask(what)
         fetches: list[Fetch] = []
-        with _connected(fetches) as (settings, client):
+        settings = current_settings()
+        with connected(settings, fetches.append) as client:
             try:
                 answer = act(client)
             except CrmPlatformError as problem:
@@ -176,6 +174,14 @@ class Write:
                 raise
             record(settings, fetches)
             return answer.value
+
+    def ask(self, what: str) -> None:
+        """Ask before it is done. Raises a usage error where there is nobody to ask."""
+        if self.is_sure:
+            return
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"this would {what}; add --yes to do it without being asked, or --dry-run to see it")
+        click.confirm(f"{what[0].upper()}{what[1:]}?", abort=True, err=True)
 
     def create(self, act: Callable[[CrmClient], Answer[T]], *, what: str, look: str) -> None:
         """Send it, and show what it made."""

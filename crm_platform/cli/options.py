@@ -5,7 +5,8 @@ depends on data (which tables there are, which days), which the commands and the
 variables are bounded in settings/.
 
 A test walks all commands: a number is a `Whole` or an `Amount`, both with two bounds, a time an `Instant`, a day a
-`Day`, a path a `Place` or a `File`. Texts are bounded for all commands at once by `require_plain`.
+`Day`, a path a `Place` or a `File`, one of a few words a `OneOf`. Texts are bounded for all commands at once by
+`require_plain`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from crm_platform.errors import quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from click.shell_completion import CompletionItem
+
 _LONGEST_WORD: Final = 20_000  # characters; a message of WhatsApp has 4,096
 _UNSHOWABLE: Final = re.compile(r"[\x00\ud800-\udfff]")  # NUL, and bytes that are no UTF-8
 _LARGEST_FILE: Final = 50_000_000  # bytes: a million receivers with their variables
@@ -38,6 +41,15 @@ def require_plain(words: Sequence[str]) -> None:
             raise click.UsageError(f"{quoted(word)} is longer than {_LONGEST_WORD:,} characters; shorten it")
         if _UNSHOWABLE.search(word):
             raise click.UsageError(f"{quoted(word)} is not written in UTF-8; write it as plain text")
+
+
+def kpi_tables(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of KPI tables that begin so, for shells to complete."""
+    from crm_platform.tables import TABLES
+
+    return sorted(
+        table.table for table in TABLES.values() if table.schema == "kpi" and table.table.startswith(incomplete)
+    )
 
 
 class Whole(click.IntRange):
@@ -64,6 +76,16 @@ class Amount(click.FloatRange):
         if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", str(value), re.IGNORECASE):
             self.fail(f"{quoted(value)} is no number from {self.min:,} to {self.max:,}", param, ctx)
         return float(super().convert(value, param, ctx))
+
+
+class OneOf(click.Choice[str]):
+    """One of a few words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's own type
+        """Read one."""
+        if value not in self.choices:
+            self.fail(f"{quoted(value)} is none of {', '.join(self.choices)}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Instant(click.ParamType[dt.datetime]):
@@ -134,6 +156,17 @@ class Place(click.ParamType[Path]):
         if any(len(os.fsencode(part)) > 255 for part in path.parts) or len(os.fsencode(path)) > 3000:
             self.fail(f"{quoted(str(path))} is too long for a file system", param, ctx)
         return path
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's own parameters
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Let the shell complete what stands on its disk."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
 
 
 class File(Place):

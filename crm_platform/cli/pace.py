@@ -16,7 +16,7 @@ from crm_platform.errors import CrmPlatformError
 from crm_platform.ingest import completeness, open_gate, pace, seconds_by_schedule, seconds_of
 from crm_platform.ingest.connect import CRAWLER_RESERVE
 from crm_platform.languages import ENGLISH, Language
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import Warehouse, live_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,16 +132,16 @@ class Gauge:
     def _ahead(self) -> float | None:
         """Requests until every chat has been visited by this run and every history is whole."""
         at = self._monotonic()
-        if at - self._looked_at >= _LOOK_EVERY and self._settings.warehouse_path.exists():
+        store = live_store(self._settings, timeout=_PATIENCE)
+        if at - self._looked_at >= _LOOK_EVERY and store.exists():
             self._looked_at = at
-            store = DuckDbWarehouse(self._settings.warehouse_path, lock_dir=self._settings.lock_dir, timeout=_PATIENCE)
             with contextlib.suppress(CrmPlatformError), store.reading() as session:
                 self._requests = completeness(session, since=self._began).requests
         return self._requests
 
 
 def loading_lines(
-    settings: Settings, store: DuckDbWarehouse, *, now: dt.datetime, language: Language
+    settings: Settings, store: Warehouse, *, now: dt.datetime, language: Language
 ) -> Iterator[tuple[str, str]]:
     """Say how much is stored of what is thought to exist, and how long the rest takes; from what is committed."""
     _ = language.gettext

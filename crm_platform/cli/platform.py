@@ -6,8 +6,10 @@ commands that only look (status.py).
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import datetime as dt
+import gc
 import os
 import sys
 import time
@@ -21,7 +23,7 @@ from crm_platform.cli.options import PATIENCE, PORT, Host
 from crm_platform.cli.pulse import SAY_EVERY, pulse
 from crm_platform.cli.status import show_warnings, warn_of_new_start
 from crm_platform.cli.words import console, spoken, write_labelled, write_rows
-from crm_platform.errors import Breach, ContractBreach, Discarded, FixConfiguration
+from crm_platform.errors import ContractBreach, Discarded, FixConfiguration
 from crm_platform.schemas import raw
 from crm_platform.settings import current_settings, environment_with
 
@@ -30,10 +32,9 @@ if TYPE_CHECKING:
 
     from crm_platform.ingest import Outcome
     from crm_platform.languages import Language
-    from crm_platform.models import Built, Cut
     from crm_platform.publish import Snapshot
     from crm_platform.settings import Settings
-    from crm_platform.warehouse import DuckDbWarehouse
+    from crm_platform.warehouse import Models, Warehouse
 
 
 @click.command()
@@ -57,12 +58,17 @@ def refresh(*, full: bool, as_of: str | None, wait: float, verbose: bool) -> Non
     _ = settings.language.gettext
     click.echo(_("refreshing from {address}", address=settings.crm_url), err=True)
     warn_of_new_start(settings, settings.language)
+    gc.disable()  # nothing that an import makes is garbage, and looking for it takes a third of the time
     with pulse(lambda: click.echo(_("starting"), err=True), every=SAY_EVERY):  # Dagster takes seconds to import
         from crm_platform.cli.bars import Bars
         from crm_platform.cli.pace import Gauge
         from crm_platform.defs.shell import refresh_in_process
         from crm_platform.models import build_order
         from crm_platform.publish import newest_past
+    gc.freeze()
+    gc.enable()
+    atexit.unregister(gc.unfreeze)
+    atexit.register(gc.unfreeze)  # DuckDB's bindings complain of what is still there at the end
 
     began = time.monotonic()
     gauge = Gauge(settings, began=now)
@@ -154,19 +160,19 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
 
     With --as-of in the past the figures are those of that time: nothing fetched or dated after it counts. Such a
     snapshot stands beside the current one, in published/past, unless --current is given. What is computed chat by chat
-    is computed for the chats that have changed since the last build; --full gives the same cells.
+    is computed for the chats that have changed since the last build; --full gives the same cells. Where nothing was
+    stored since a build of the last quarter of an hour, its figures stand.
     """
     from crm_platform import publish
     from crm_platform.ingest import existing_store, open_warehouse
-    from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
+    from crm_platform.publish.figures import compute
+    from crm_platform.warehouse import leases_of, models_store
 
     settings = current_settings()
     now = dt.datetime.now(dt.UTC)
     cut = _cut(as_of, now=now)
     existing_store(settings)  # none is made to build from: figures of nothing would mislead
-    store = DuckDbWarehouse(
-        settings.models_path, lock_dir=settings.lock_dir, is_derived=True, memory=settings.build_memory
-    )
+    store = models_store(settings)
     began = time.monotonic()
     published: Snapshot | None = None
     language = settings.language
@@ -174,14 +180,16 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
     def waiting(holder: str) -> None:
         click.echo(language.gettext("waiting for {holder}", holder=holder), err=True)
 
-    with lease(lease_file(settings.lock_dir, "build"), purpose="crm build", wait=wait, on_wait=waiting):
+    with leases_of(settings).take("build", purpose="crm build", wait=wait, on_wait=waiting):
         live = open_warehouse(settings)
         try:
-            frozen, done = _computed(store, live, settings, cut=cut, now=now, full=full)
+            if publishes and not full and cut is None and _stands(store, live, settings, now=now):
+                return
+            computed = compute(store, live, settings=settings, now=now, as_of=cut, full=full)
         except Discarded as problem:
             click.echo(language.gettext("{problem}; once more", problem=problem), err=True)
-            frozen, done = _computed(store, live, settings, cut=cut, now=now, full=full)
-        breaches = [breach for _, broken in done for breach in broken]
+            computed = compute(store, live, settings=settings, now=now, as_of=cut, full=full)
+        breaches = computed.breaches
         _run_checks(settings, live, store, now=now)
         if not breaches and publishes:
             published = publish.publish(
@@ -192,12 +200,12 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
                 turns=True if current else None,
             )
             publish.purge(settings, now=dt.datetime.now(dt.UTC))
-    rows = [(built.table.full_name(), built.rows, round(built.seconds, 3)) for built, _ in done]
-    title = language.gettext("As of {time} UTC", time=f"{frozen.as_of:%Y-%m-%d %H:%M:%S}")
+    rows = [(built.table.full_name(), built.rows, round(built.seconds, 3)) for built, _ in computed.tables]
+    title = language.gettext("As of {time} UTC", time=f"{computed.cut.as_of:%Y-%m-%d %H:%M:%S}")
     write_rows(("table", "rows", "seconds"), rows, form="table", title=title)
-    changed, chats = language.number(frozen.changed_chats), language.number(frozen.chats)
+    changed, chats = language.number(computed.cut.changed_chats), language.number(computed.cut.chats)
     some = language.gettext("{changed} of {chats} chats changed", changed=changed, chats=chats)
-    scope = language.gettext("every chat") if frozen.is_full else some
+    scope = language.gettext("every chat") if computed.cut.is_full else some
     lasted = language.duration(time.monotonic() - began)
     click.echo(
         "\n" + language.gettext("{n} tables in {time}; {scope}", n=len(rows), time=lasted, scope=scope), err=True
@@ -209,28 +217,24 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
         show_summary(settings, published)
 
 
-def _computed(
-    store: DuckDbWarehouse,
-    live: DuckDbWarehouse,
-    settings: Settings,
-    *,
-    cut: dt.datetime | None,
-    now: dt.datetime,
-    full: bool,
-) -> tuple[Cut, list[tuple[Built, list[Breach]]]]:
-    """Freeze what is known by the cut and build every table: the cut, and each table with the rules it breaks."""
-    from crm_platform.ingest import expected_unseen
-    from crm_platform.models import freeze
-    from crm_platform.models.build_all import build_all
-    from crm_platform.models.frozen import require_known
+def _stands(store: Models, live: Warehouse, settings: Settings, *, now: dt.datetime) -> bool:
+    """Confirm and show the figures that are current, where nothing that they follow from is another."""
+    from crm_platform.publish import confirm
 
-    unseen = expected_unseen(settings, live, as_of=cut or now)
-    frozen = freeze(store, live, settings=settings, as_of=cut, now=now, expected_unseen=unseen, full=full)
-    require_known(frozen, live)
-    return frozen, list(build_all(store, settings=settings, now=now))
+    shown = confirm(store, live, settings=settings, now=now)
+    if shown is None:
+        return False
+    stand = settings.language.gettext(
+        "Nothing was stored since {time} UTC: these figures stand. `crm build --full` computes them anew.",
+        time=f"{shown.as_of:%Y-%m-%d %H:%M:%S}",
+    )
+    click.echo(stand, err=True)
+    show_warnings(settings)
+    show_summary(settings, shown)
+    return True
 
 
-def _run_checks(settings: Settings, live: DuckDbWarehouse, store: DuckDbWarehouse, *, now: dt.datetime) -> None:
+def _run_checks(settings: Settings, live: Warehouse, store: Models, *, now: dt.datetime) -> None:
     """Run the checks that Dagster would run beside a build, and note what they find.
 
     Those of the raw tables that block an ingest are left to it: they take longest, and a build changes nothing there.

@@ -16,9 +16,9 @@ import click
 
 from crm_platform.cli.kpi import find_table, published_snapshot
 from crm_platform.cli.moved import show_moved
-from crm_platform.cli.options import Whole
+from crm_platform.cli.options import Whole, kpi_tables
 from crm_platform.cli.words import figure, write_labelled, write_rows
-from crm_platform.errors import InvalidRequest, NotFound
+from crm_platform.errors import InvalidRequest, NotFound, quoted
 from crm_platform.languages import ENGLISH
 from crm_platform.schemas import Column, KpiTable, Table
 from crm_platform.settings import current_settings
@@ -35,7 +35,7 @@ _MOVED_ROWS: Final = 10  # of those that moved
 
 
 @click.command()
-@click.argument("table", required=False)
+@click.argument("table", required=False, shell_complete=kpi_tables)
 @click.option("--column", help="A figure of the table: show its receipt.")
 @click.option("--key", "keys", multiple=True, metavar="NAME=VALUE", help="A key column of the figure's row.")
 @click.option("--day", help="The same as --key day=…, such as 2026-11-20.")
@@ -87,7 +87,7 @@ def explain(
     for one in keys:
         name, sign, value = one.partition("=")
         if not sign:
-            raise click.UsageError(f"--key is {one!r}; write name=value, such as weekday=0")
+            raise click.UsageError(f"--key is {quoted(one)}; write name=value, such as weekday=0")
         key[name] = value
     try:
         _show_receipt(

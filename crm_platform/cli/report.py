@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_platform.cli import EXIT_FAILED
-from crm_platform.cli.options import Place
+from crm_platform.cli.options import OneOf, Place
 from crm_platform.cli.words import by_hand, size, spoken, write_labelled, write_rows
 from crm_platform.errors import FixConfiguration, GiveUp, InvalidRequest
 from crm_platform.languages import languages
@@ -74,7 +74,7 @@ def _forms(text: str) -> object:
 @report.command()
 @click.option("--week", type=_read(_week), metavar="WEEK", help="Such as 2026-W47. Default: the last that is over.")
 @click.option("--month", type=_read(_month), metavar="MONTH", help="Such as 2026-11, in the place of a week.")
-@click.option("--language", type=click.Choice(list(languages())), help="Default: CRM_LANGUAGE.")
+@click.option("--language", type=OneOf(list(languages())), help="Default: CRM_LANGUAGE.")
 @click.option("--pages", type=_read(_pages), default="", help="With blanks between several. Default: all.")
 @click.option("--format", "forms", type=_read(_forms), default="", help="Of pdf, html, xlsx. Default: pdf xlsx.")
 @click.option("--to", type=Place(), required=True, metavar="FOLDER", help="Where the files go.")

@@ -5,14 +5,20 @@ What belongs here: options, the words at start. What does not: the sandbox itsel
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
 import click
 
-from crm_platform.cli.options import COUNT, FREE_PORT, Amount, Host, Instant, Whole
+from crm_platform.cli.options import COUNT, FREE_PORT, Amount, Host, Instant, OneOf, Whole
 from crm_platform.errors import quoted
 from crm_platform.sandbox.limits import TIERS
-from crm_platform.sandbox.options import FAULTS, MOST_CONTACTS, SandboxOptions
+from crm_platform.sandbox.options import FAULTS, MOST_CONTACTS, WEBHOOK_IDS, WEBHOOK_SHAPES, SandboxOptions
 from crm_platform.sandbox.shapes import ALL, SHAPES
 from crm_platform.settings import Settings, load_settings
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class _Words(click.ParamType[tuple[str, ...]]):
@@ -37,6 +43,10 @@ def _table(words: dict[str, str]) -> str:
     return "\n".join(f"  {word:16} {meaning}" for word, meaning in words.items())
 
 
+def _share(name: str, words: str) -> Callable[[_Command], _Command]:
+    return click.option(name, type=Amount(0, 1), default=0.0, show_default=True, metavar="SHARE", help=words)
+
+
 _EPILOG = f"""\b
 Faults:
 {_table(FAULTS)}
@@ -46,9 +56,16 @@ Shapes:
 {_table(SHAPES | {ALL: "every shape that can go together"})}
 
 \b
+Webhooks, by --webhook-shape:
+{_table(WEBHOOK_SHAPES)}
+and by --webhook-ids:
+{_table(WEBHOOK_IDS)}
+
+\b
 Beside the contract, with the same key, for tests:
   GET  /sandbox/truth?at=TIME   what a perfect sync holds then, as NDJSON
-  GET  /sandbox/stats           requests by route, most in any 60 s and 24 h
+  GET  /sandbox/events?after=TIME&until=TIME   what happened, and what webhooks make of it, as NDJSON
+  GET  /sandbox/stats           requests by route, most in any 60 s and 24 h; webhooks sent, lost, waiting
   POST /sandbox/clock           {{"now": TIME}} or {{"advance": SECONDS}} (--clock manual)
 """
 
@@ -81,12 +98,12 @@ Beside the contract, with the same key, for tests:
 )
 @click.option(
     "--clock",
-    type=click.Choice(["real", "manual"]),
+    type=OneOf(["real", "manual"]),
     default="real",
     show_default=True,
     help="manual: stands still until it is set.",
 )
-@click.option("--tier", type=click.Choice(list(TIERS)), help="Rate limit of the CRM's tiers.  [default: none]")
+@click.option("--tier", type=OneOf(list(TIERS)), help="Rate limit of the CRM's tiers.  [default: none]")
 @click.option("--requests-per-minute", type=COUNT, help="Rate limit in any 60 s.")
 @click.option("--requests-per-day", type=COUNT, help="Rate limit in any 24 h.")
 @click.option(
@@ -109,7 +126,27 @@ Beside the contract, with the same key, for tests:
     "--faults", type=_Words(tuple(FAULTS)), default=tuple(FAULTS), help="Which faults, comma-separated.  [default: all]"
 )
 @click.option("--shapes", type=_Words((*SHAPES, ALL)), default=(), help="Odd shapes, comma-separated.  [default: none]")
-def sandbox(host: str, port: int, **options: object) -> None:
+@click.option("--webhook-url", metavar="URL", help="Post what happens from now on to a receiver of webhooks.")
+@click.option(
+    "--webhook-secret",
+    metavar="SECRET",
+    help="Sign them; beyond this machine it is needed.  [default: CRM_WEBHOOK_SECRET]",
+)
+@click.option(
+    "--webhook-shape", type=OneOf(list(WEBHOOK_SHAPES)), default="crm", show_default=True, help="How they look."
+)
+@click.option(
+    "--webhook-ids",
+    type=OneOf(list(WEBHOOK_IDS)),
+    default="api",
+    show_default=True,
+    help="How they call messages.",
+)
+@_share("--webhook-lost", "Share of events that never come.")
+@_share("--webhook-doubled", "Share of events that come twice.")
+@_share("--webhook-delayed", "Share of events that come a minute to an hour late.")
+@_share("--webhook-reordered", "Share of events that come after the next one.")
+def sandbox(host: str, port: int, webhook_url: str | None, webhook_secret: str | None, **options: object) -> None:
     """Run a made-up CRM: seeded people, chats and campaigns behind the CRM's API.
 
     It keeps nothing: what is written through the API is gone when it ends. The same seed and the same times give the
@@ -119,14 +156,19 @@ def sandbox(host: str, port: int, **options: object) -> None:
     from crm_platform.sandbox import Sandbox
     from crm_platform.sandbox.server import serve
 
+    if webhook_url is not None and webhook_secret is None and (kept := load_settings().webhook_secret) is not None:
+        webhook_secret = kept.get_secret_value()
+    told = SandboxOptions(webhook_url=webhook_url, webhook_secret=webhook_secret, **options)  # type: ignore[arg-type]  # click has checked each of them
     listening = listen(host, port)
-    crm = Sandbox(SandboxOptions(**options))  # type: ignore[arg-type]  # click has checked each of them
+    crm = Sandbox(told)
     address = f"http://{host}:{listening.getsockname()[1]}"
     contacts, messages = crm.size()
     click.echo(f"Sandbox CRM at {address}  (key: {'sandbox' if crm.options.key == 'sandbox' else 'as given'})")
     click.echo(f"  {contacts:,} contacts, about {messages:,} messages; world time {crm.clock.now():%Y-%m-%d %H:%M} UTC")
     click.echo(f"  try:   curl -H 'API-KEY: …' '{address}/crm/chat?limit=2'")
     click.echo(f"  again: --began {crm.began:%Y-%m-%dT%H:%M:%S.%fZ} gives the same world on another day")
+    if webhook_url is not None:
+        click.echo(f"  events: posted to {urlsplit(webhook_url).netloc}{'' if webhook_secret is None else ', signed'}")
     own = listening.getsockname()[1]
     elsewhere = "" if own == Settings.model_fields["sandbox_port"].default else f"CRM_SANDBOX_PORT={own} "
     click.echo(f"  next:  {elsewhere}crm refresh    (in another terminal; Ctrl-C here ends the sandbox)")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from crm_platform.ingest import JudgedSweep
     from crm_platform.settings import Settings
-    from crm_platform.warehouse import DuckDbWarehouse, Session
+    from crm_platform.warehouse import Session, Warehouse
 
 _PATIENCE: Final = 5.0  # seconds, for a file that somebody writes to, or a port
 _MOST_TROUBLES: Final = 10  # lines of what cannot be had
@@ -52,12 +52,11 @@ def warn_of_new_start(settings: Settings, language: Language = ENGLISH) -> None:
         click.echo(f"crm: {words}", err=True)
 
 
-def _live(settings: Settings) -> DuckDbWarehouse | None:
-    from crm_platform.warehouse import DuckDbWarehouse
+def _live(settings: Settings) -> Warehouse | None:
+    from crm_platform.warehouse import live_store
 
-    if not settings.warehouse_path.exists():
-        return None
-    return DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir, timeout=_PATIENCE)
+    live = live_store(settings, timeout=_PATIENCE)
+    return live if live.exists() else None
 
 
 def _sweep_words(language: Language, sweep: JudgedSweep, *, now: dt.datetime) -> str:
@@ -150,7 +149,7 @@ def _trouble_lines(session: Session, *, now: dt.datetime, language: Language) ->
 
 
 def _timeliness_lines(
-    settings: Settings, store: DuckDbWarehouse, *, now: dt.datetime, language: Language
+    settings: Settings, store: Warehouse, *, now: dt.datetime, language: Language
 ) -> Iterator[tuple[str, str]]:
     """How late messages are found, and how far the planner's estimates are right."""
     from crm_platform.ingest import PlannerStore, timeliness
@@ -214,14 +213,14 @@ def status_lines(settings: Settings, *, now: dt.datetime, language: Language = E
     from crm_platform.defs.allowance import closed, requests_left
     from crm_platform.models.noted import failing
     from crm_platform.publish import current, read_manifest
-    from crm_platform.warehouse import at_work
+    from crm_platform.warehouse import leases_of
 
     _, number = language.gettext, language.number
     sandbox = _(" (the sandbox: made-up data)") if settings.is_sandbox else ""
     yield _("CRM"), f"{settings.crm_url}{sandbox}"
     yield _("data folder"), str(settings.root)
     live = _live(settings)
-    held = at_work(settings.lock_dir)
+    held = leases_of(settings).at_work()
     what_to_do = _("`crm refresh` is at work") if "crm refresh" in held else _("run `crm refresh`")
     if live is None:
         is_gone = settings.models_path.exists() and not settings.warehouse_path.exists()
@@ -249,7 +248,13 @@ def status_lines(settings: Settings, *, now: dt.datetime, language: Language = E
     else:
         manifest = read_manifest(snapshot.path)
         age = language.duration((now - snapshot.as_of).total_seconds())
-        yield _("snapshot"), _("as of {age} ago, {size}", age=age, size=size(snapshot.bytes))
+        if snapshot.confirmed_at is None:
+            yield _("snapshot"), _("as of {age} ago, {size}", age=age, size=size(snapshot.bytes))
+        else:
+            since = language.duration((now - snapshot.confirmed_at).total_seconds())
+            kept = size(snapshot.bytes)
+            confirmed = _("as of {age} ago, confirmed {since} ago, {size}", age=age, since=since, size=kept)
+            yield _("snapshot"), confirmed
         # A campaign's own row is covered or not, 1 or 0: one without a report says nothing about the rest.
         covered = {
             name: table.coverage

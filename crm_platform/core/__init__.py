@@ -30,11 +30,15 @@ from crm_platform.core.coverage_sources import CoverageSources
 from crm_platform.core.done_marks import DoneMarks
 from crm_platform.core.excluded_contacts import ExcludedContacts
 from crm_platform.core.fetches import Fetches
+from crm_platform.core.field_scores import FieldScores
+from crm_platform.core.handoffs import Handoffs
+from crm_platform.core.message_events import MessageEvents
 from crm_platform.core.messages import Messages
 from crm_platform.core.notes import Notes
 from crm_platform.core.rejected_opt_outs import RejectedOptOuts
 from crm_platform.core.reply_credit import ReplyCredit
 from crm_platform.core.response_waits import ResponseWaits
+from crm_platform.core.satisfaction import Satisfaction
 from crm_platform.core.work import Work
 
 __all__ = [
@@ -62,10 +66,14 @@ __all__ = [
     "DoneMarks",
     "ExcludedContacts",
     "Fetches",
+    "FieldScores",
+    "Handoffs",
+    "MessageEvents",
     "Messages",
     "Notes",
     "RejectedOptOuts",
     "ReplyCredit",
     "ResponseWaits",
+    "Satisfaction",
     "Work",
 ]

@@ -4,36 +4,35 @@ with people as (
     from core.chats as chats
     left join raw.contacts as contacts on contacts.chat_id = chats.chat_id
 ),
-texts as (
-    {%- for name in segment_fields %}
-    select chat_id, {{ quoted("segment:" ~ name) }} as dimension, {{ each_json_text("custom_fields", name) }} as label
-    from people
-    union all
-    {%- endfor %}
-    select chat_id, 'country' as dimension, region as label from people
+{%- for name in segment_fields %}
+texts_{{ loop.index }} as (
+    select chat_id, {{ each_json_text("custom_fields", name) }} as label from people
 ),
-labelled as (
-    select distinct chat_id, dimension, {{ trimmed("label") }} as value
-    from texts
+labelled_{{ loop.index }} as (
+    select distinct chat_id, {{ trimmed("label") }} as value
+    from texts_{{ loop.index }}
     where {{ trimmed("label") }} <> ''
 ),
-dimensions as (
-    {%- for name in segment_fields %}
-    select {{ quoted("segment:" ~ name) }} as dimension, '(none)' as nothing
-    union all
-    {%- endfor %}
-    select 'country' as dimension, '(unknown)' as nothing
-    union all
+{%- endfor %}
+nobodys as (
     select 'agent' as dimension, '(unassigned)' as nothing
     union all
     select 'team' as dimension, '(no team)' as nothing
     union all
     select 'origin' as dimension, '(none)' as nothing
 )
+{%- for name in segment_fields %}
 select
     people.chat_id as chat_id,
-    dimensions.dimension as dimension,
-    coalesce(labelled.value, dimensions.nothing) as value
+    {{ quoted("segment:" ~ name) }} as dimension,
+    coalesce(labelled.value, '(none)') as value
 from people
-cross join dimensions
-left join labelled on labelled.chat_id = people.chat_id and labelled.dimension = dimensions.dimension
+left join labelled_{{ loop.index }} as labelled on labelled.chat_id = people.chat_id
+union all
+{%- endfor %}
+select chat_id, 'country' as dimension, coalesce(nullif({{ trimmed("region") }}, ''), '(unknown)') as value
+from people
+union all
+select chats.chat_id as chat_id, nobodys.dimension as dimension, nobodys.nothing as value
+from core.chats as chats
+cross join nobodys

@@ -10,6 +10,7 @@ with spans as (
         min(timestamp) filter (where direction = 'inbound') as first_inbound_at,
         {{ first_by("origin", "position") }} filter (where direction = 'inbound') as origin,
         max(position) filter (where direction = 'inbound') as last_inbound_position,
+        min(position) filter (where direction = 'inbound' and not is_opt_out) as first_question_position,
         count(*) filter (where direction = 'inbound') as inbound_messages,
         count(*) filter (where is_reply) as replies,
         count(*) filter (where is_template) as templates,
@@ -50,6 +51,7 @@ select
     ended_at,
     first_inbound_at,
     coalesce(last_inbound_position, 0) as last_inbound_position,
+    coalesce(first_question_position, 0) as first_question_position,
     inbound_messages,
     replies,
     templates,
@@ -58,7 +60,6 @@ select
     origin,
     opens_after_done and first_direction = 'inbound' as reopened,
     marks.last_number as last_mark,
-    chats.known_until as known_until,
     coalesce(
         {{ seconds_between("ended_at", "chats.known_until") }} > {{ gap_seconds }}
         or {{ seconds_between("marks.marked_at", "chats.known_until") }}

@@ -13,6 +13,7 @@ class Messages(CoreTable):
     row_words = NN_("1 message", "{n} messages")
     fetches = ("select unnest([first_fetch_id, fetch_id]) as fetch_id from behind",)
     is_by_chat = True
+    bytes_a_line = 600
     rules = ("is_counted == False or position >= 1", "is_counted == False or conversation_number >= 1")
 
     chat_id = text("The chat.", published="chat")
@@ -41,6 +42,7 @@ class Messages(CoreTable):
     position = count("Place among the chat's counted messages, from 1; 0 when not counted.", published="no")
     conversation_number = count("Conversation of the chat, from 1; 0 when not counted.", published="no")
     marks_before = count("Marks as done of the chat before it; 0 when not counted.", published="no")
+    replies_before = count("Counted replies of the chat before it; 0 when not counted.", published="no")
     opens_after_done = flag("Opens a conversation that a mark as done alone cut off.", published="no")
     first_fetch_id = integer("Request that first brought it.")
     fetch_id = integer("Request that brought this version.")

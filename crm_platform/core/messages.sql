@@ -12,7 +12,7 @@ stored as (
         direction,
         nullif(type, '') as kind,
         nullif(status, '') as state,
-        coalesce(nullif(sender_key, ''), nullif(sender, '')) as author,
+        coalesce(nullif(sender_key, ''), nullif(sender, ''), teller) as author,
         not is_future_dated and timestamp <= {{ as_of }} as is_timely,
         {{ is_one_of("lower(coalesce(type, ''))", silent_types) }} as is_silent,
         duplicate_of is not null as is_duplicate,
@@ -24,8 +24,12 @@ stored as (
         first_fetch_id,
         fetch_id
     from raw.messages
+    left join (
+        select chat_id as chat_of_event, message_id as told_message, agent as teller from core.message_events
+    ) as told on chat_of_event = chat_id and told_message = message_id
     {%- if automation_senders %}
-    left join core.agent_aliases as senders on senders.alias = coalesce(nullif(sender_key, ''), nullif(sender, ''))
+    left join core.agent_aliases as senders
+        on senders.alias = coalesce(nullif(sender_key, ''), nullif(sender, ''), teller)
     left join bots on bots.agent = senders.agent
     {%- endif %}
     left join core.rejected_opt_outs as words on words.kind = 'word' and words.value = opt_out_word
@@ -36,76 +40,76 @@ judged as (
         stored.*,
         is_timely and not is_silent and not is_duplicate as counts,
         is_from_us and not is_template as is_reply,
+        is_template and coalesce(state, '') <> 'failed' as is_sent_template,
         direction = 'inbound' and not is_opt_out as asks
     from stored
 ),
-placed as (
-    select judged.*, row_number() over w as place, lag(sent_at) over w as sent_before
-    from judged
-    window w as (
-        partition by chat_id, counts order by sent_at, case when direction = 'inbound' then 0 else 1 end, message_id
-    )
-),
 -- A mark as done comes after the messages of its instant.
-marked as (
+marks as (
     select
         chat_id,
-        place,
-        sum(is_mark) over w as marks_before,
-        max(case when is_mark = 1 then moment end) over w as marked_at
-    from (
-        select chat_id, place, sent_at as moment, 0 as is_mark from placed where counts
-        union all
-        select chat_id, 0 as place, "at" as moment, 1 as is_mark from raw.operator_events where kind = 'done'
-    ) as moments
-    window w as (partition by chat_id order by moment, is_mark, place rows between unbounded preceding and current row)
+        "at" as marked_at,
+        row_number() over w as number,
+        lead({{ nullable('"at"') }}) over w as marked_next
+    from raw.operator_events
+    where kind = 'done'
+    window w as (partition by chat_id order by "at", event_id)
 ),
--- What follows a mark: whether a wait that opened after it is still open, and whether its grace has run out.
-following as (
+-- Each in its place, with what the chat said before it. `asked_under`: of the newest question one more than the marks
+-- before it, 0 when a reply came since. The newest template or reply tells where an inbound message comes from.
+placed as (
+    select
+        judged.*,
+        coalesce(marks.number, 0) as marks_before,
+        coalesce(sent_at > {{ later("marks.marked_at", after_done_seconds) }}, false) as is_late,
+        row_number() over w as place,
+        lag(sent_at) over w as sent_before,
+        {{ last_known("case when asks then coalesce(marks.number, 0) + 1 when is_reply then 0 end") }} over before
+            as asked_under,
+        {{ last_known("case when is_sent_template then 1 when is_reply then 0 end") }} over before as is_after_template,
+        {{ last_known("case when is_sent_template then sent_at end") }} over before as template_at,
+        count(case when is_reply then 1 end) over before as replies_before
+    from judged
+    left join marks
+        on marks.chat_id = judged.chat_id and counts and marks.marked_at < sent_at
+        and sent_at <= coalesce(marks.marked_next, {{ end_of_time }})
+    window
+        w as (
+            partition by judged.chat_id, counts
+            order by sent_at, case when direction = 'inbound' then 0 else 1 end, message_id
+        ),
+        before as (
+            partition by judged.chat_id, counts
+            order by sent_at, case when direction = 'inbound' then 0 else 1 end, message_id
+            rows between unbounded preceding and 1 preceding
+        )
+),
+apart as (
     select
         placed.*,
-        coalesce(marked.marks_before, 0) as marks_before,
-        placed.place = 1 or coalesce({{ seconds_between("sent_before", "sent_at") }} > {{ gap_seconds }}, false) as is_apart,
-        coalesce(sent_at > {{ later("marked.marked_at", after_done_seconds) }}, false) as is_late,
-        max(case when asks then placed.place end) over w as asked_at_place,
-        max(case when is_reply then placed.place end) over w as replied_at_place
+        place = 1 or coalesce({{ seconds_between("sent_before", "sent_at") }} > {{ gap_seconds }}, false) as is_apart
     from placed
-    left join marked on placed.counts and marked.place > 0
-        and marked.chat_id = placed.chat_id and marked.place = placed.place
-    window w as (
-        partition by placed.chat_id, placed.counts, coalesce(marked.marks_before, 0) order by placed.place
-        rows between unbounded preceding and 1 preceding
-    )
 ),
 -- The first message after a mark's grace opens a conversation, but not a reply to a wait that opened after the mark.
-cut as (
-    select
-        following.*,
-        is_apart or is_late and not (is_reply and coalesce(asked_at_place > coalesce(replied_at_place, 0), false))
-            as may_open
-    from following
+openings as (
+    select chat_id, place from apart where counts and is_apart
+    union distinct
+    select chat_id, min(place) as place
+    from apart
+    where marks_before > 0 and (is_apart or is_late and not (is_reply and coalesce(asked_under = marks_before + 1, false)))
+    group by chat_id, marks_before
 ),
-opened as (
+conversations as (
     select
-        cut.*,
-        is_apart or may_open and coalesce(sum(case when may_open then 1 else 0 end) over (
-            partition by chat_id, counts, marks_before order by place rows between unbounded preceding and 1 preceding
-        ), 0) = 0 as opens
-    from cut
-),
--- The newest template and the newest reply before an inbound message tell where it comes from.
-numbered as (
-    select
-        opened.*,
-        sum(case when opens then 1 else 0 end) over w as number,
-        max(case when is_template and coalesce(state, '') <> 'failed' then place end) over w as template_place,
-        max(case when is_template and coalesce(state, '') <> 'failed' then sent_at end) over w as template_at,
-        max(case when is_reply then place end) over w as reply_place
-    from opened
-    window w as (partition by chat_id, counts order by place rows between unbounded preceding and current row)
+        chat_id,
+        place as first_place,
+        row_number() over w as number,
+        lead({{ nullable("place") }}) over w as next_place
+    from openings
+    window w as (partition by chat_id order by place)
 )
 select
-    chat_id,
+    apart.chat_id as chat_id,
     message_id,
     sent_at as timestamp,
     direction,
@@ -122,14 +126,18 @@ select
     is_opt_out,
     case
         when not counts or direction <> 'inbound' then null
-        when template_place > coalesce(reply_place, 0)
+        when is_after_template = 1
             and {{ seconds_between("template_at", "sent_at") }} <= 259200e0 then 'campaign'
         else 'organic'
     end as origin,
     case when counts then place else 0 end as position,
-    case when counts then number else 0 end as conversation_number,
-    case when counts then marks_before else 0 end as marks_before,
-    counts and opens and not is_apart as opens_after_done,
+    case when counts then conversations.number else 0 end as conversation_number,
+    marks_before,
+    case when counts then coalesce(replies_before, 0) else 0 end as replies_before,
+    coalesce(place = conversations.first_place, false) and not is_apart as opens_after_done,
     first_fetch_id,
     fetch_id
-from numbered
+from apart
+left join conversations
+    on conversations.chat_id = apart.chat_id and counts
+    and conversations.first_place <= place and place < coalesce(conversations.next_place, place + 1)

@@ -18,6 +18,7 @@ class ResponseWaits(CoreTable):
     row_words = NN_("1 wait of a customer", "{n} waits of customers")
     fetches = (of_message("opening_message_id"), of_message("closing_message_id"), VISIT)
     is_by_chat = True
+    bytes_a_line = 600
     done_by = ((WHOSE, ()),)
     rules = ("answered_at >= waiting_since", "done_at >= waiting_since")
 
@@ -71,4 +72,4 @@ class ResponseWaits(CoreTable):
     day = date("Local day of waiting_since.")
     conversation_number = integer("Conversation of the chat.", minimum=1, published="no")
     conversation_ended_at = timestamp("When its conversation ended.", label=N_("Conversation ended"))
-    known_until = timestamp("The chat is known until then.", nullable=True)
+    known_until = timestamp("Of an open one: the chat is known until then.", nullable=True)

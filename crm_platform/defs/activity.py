@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from crm_platform.warehouse import held_by, lease_file
+from crm_platform.warehouse import leases_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -54,7 +54,7 @@ def at_work(instance: dg.DagsterInstance, settings: Settings, jobs: Collection[s
     Runs of a `crm refresh` that was killed are marked as failed on the way, lest they stop the schedules for ever.
     """
     runs = unfinished_runs(instance, jobs)
-    if any(SHELL_TAG in run.tags for run in runs) and held_by(lease_file(settings.lock_dir, "refresh")) is None:
+    if any(SHELL_TAG in run.tags for run in runs) and leases_of(settings).held_by("refresh") is None:
         mark_as_failed(instance, runs)
         runs = [run for run in runs if SHELL_TAG not in run.tags]
     return f"{runs[0].job_name} is {runs[0].status.value.lower()} (run {runs[0].run_id[:8]})" if runs else None
@@ -65,6 +65,6 @@ def busy_with(
 ) -> str | None:
     """Say who is at work on the like; for crawlers also a `crm crawl` that Dagster knows nothing of."""
     run = at_work(context.instance, settings, jobs)
-    if run is None and jobs is CRAWLERS and (holder := held_by(lease_file(settings.lock_dir, "crawl"))):
+    if run is None and jobs is CRAWLERS and (holder := leases_of(settings).held_by("crawl")):
         return f"a crawl is under way: {holder}"
     return run

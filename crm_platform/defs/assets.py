@@ -4,6 +4,7 @@ What belongs here: one asset a table of `models.build_order()`, whatever tables 
 what a snapshot is (publish/).
 """
 
+import contextlib
 import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
@@ -24,7 +25,7 @@ from crm_platform.models.build_all import build_all
 from crm_platform.models.frozen import require_known
 from crm_platform.schemas import KpiTable, Table, raw
 from crm_platform.settings import Settings
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import Models
 
 BUILD_POOL: Final = "build"
 CUT: Final = dg.AssetKey(["core", "cut"])
@@ -67,7 +68,7 @@ def _spec(table: type[Table], built: Collection[str]) -> dg.AssetSpec:
 
 _CUT_SPEC: Final = dg.AssetSpec(
     CUT,
-    deps=[*map(asset_key, raw.FETCHED), asset_key(raw.OperatorEvents)],
+    deps=[*map(asset_key, raw.FETCHED), *map(asset_key, raw.UNASKED)],
     group_name="core",
     kinds={"duckdb"},
     owners=OWNERS,
@@ -99,7 +100,7 @@ def contract_result(table: type[Table], breaches: Sequence[Breach]) -> dg.AssetC
     )
 
 
-def _frozen(cut: modelling.Cut, models: DuckDbWarehouse, *, seconds: float) -> dg.MaterializeResult[None]:
+def _frozen(cut: modelling.Cut, models: Models, *, seconds: float) -> dg.MaterializeResult[None]:
     """Say what the cut holds."""
     return dg.MaterializeResult(
         asset_key=CUT,
@@ -110,14 +111,14 @@ def _frozen(cut: modelling.Cut, models: DuckDbWarehouse, *, seconds: float) -> d
             "chats": cut.chats,
             "changed_chats": cut.changed_chats,
             "seconds": seconds,
-            "path": dg.MetadataValue.path(str(models.path)),
+            "path": dg.MetadataValue.path(models.describe()),
             **{f"rows/{name}": rows for name, rows in cut.rows.items()},
         },
     )
 
 
 def _built(
-    built: modelling.Built, models: DuckDbWarehouse, *, settings: Settings, breaches: Sequence[Breach]
+    built: modelling.Built, models: Models, *, settings: Settings, breaches: Sequence[Breach]
 ) -> dg.MaterializeResult[None]:
     """Say what a table holds, and whether it keeps its contract."""
     table = built.table
@@ -133,7 +134,7 @@ def _built(
         metadata={
             "dagster/row_count": built.rows,
             "seconds": built.seconds,
-            "path": dg.MetadataValue.path(str(models.path)),
+            "path": dg.MetadataValue.path(models.describe()),
             **shown,
         },
         check_results=[contract_result(table, breaches)],
@@ -187,11 +188,12 @@ def model_assets() -> dg.AssetsDefinition:
                 reporter.built("core.cut", seconds=seconds)
                 yield _frozen(cut, store, seconds=seconds)
             selected = [table for table in tables if asset_key(table) in context.selected_asset_keys]
-            building = build_all(store, settings=settings, now=now, tables=selected, check=build_lease.breaches_of)
-            for built, breaches in building:
-                reporter.built(built.table.full_name(), seconds=built.seconds)
-                reporter.checked(breaches)
-                yield _built(built, store, settings=settings, breaches=breaches)
+            with contextlib.closing(build_all(store, settings=settings, now=now, tables=selected)) as building:
+                for built, breaches in building:
+                    reporter.built(built.table.full_name(), seconds=built.seconds)
+                    reporter.checked(breaches)
+                    build_lease.note(built.table, breaches)
+                    yield _built(built, store, settings=settings, breaches=breaches)
 
     return build
 

@@ -18,7 +18,7 @@ from crm_platform.models.model_checks import MODEL_CHECKS
 from crm_platform.models.noted import run_and_note
 from crm_platform.models.raw_checks import RAW_CHECKS
 from crm_platform.settings import Settings
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import Models, Warehouse
 
 
 def _spec(check: DataCheck) -> dg.AssetCheckSpec:
@@ -46,7 +46,7 @@ def _asset_result(check: DataCheck, result: CheckResult) -> dg.AssetCheckResult:
 def _run_selected(
     context: dg.AssetCheckExecutionContext,
     checks: Sequence[DataCheck],
-    store: Callable[[], DuckDbWarehouse],
+    store: Callable[[], Models | Warehouse],
     *,
     settings: Settings,
     reporter: Reporter,

@@ -12,7 +12,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
+from crm_platform.defs.kept_open import with_kept_connections
 from crm_platform.warehouse import keep_private
 from crm_platform.warehouse.locks import file_lock
 
@@ -47,13 +49,18 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 
 @contextlib.contextmanager
-def opened_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+def opened_instance(settings: Settings, *, keeps_connections: bool = False) -> Iterator[dg.DagsterInstance]:
     """Open the instance of a folder that is prepared. Raises Busy when others are at it for two minutes.
+
+    `keeps_connections`: for a process that writes a run or two, and ends (see kept_open.py).
 
     Whoever opens it first makes its SQLite tables, and of two who do that at once one fails ("table runs already
     exists"): a new `crm demo` opens it from the UI and from the refresh. So one process opens it at a time.
     """
     with contextlib.ExitStack() as stack:
         with file_lock(settings.lock_dir / "dagster.lock", exclusive=True, timeout=_OPENING_SECONDS):
-            instance = stack.enter_context(dg.DagsterInstance.from_config(str(settings.dagster_home)))
+            ref = InstanceRef.from_dir(str(settings.dagster_home))
+            if keeps_connections:
+                ref = with_kept_connections(ref)
+            instance = stack.enter_context(dg.DagsterInstance.from_ref(ref))
         yield instance

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from crm_platform.errors import NO_ROOM, ContractBreach, CrmPlatformError, FixConfiguration, RetryLater, no_room
+from crm_platform.errors import (
+    NO_ROOM,
+    ContractBreach,
+    CrmPlatformError,
+    FixConfiguration,
+    InvalidRequest,
+    RetryLater,
+    no_room,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +42,10 @@ def translate(problem: CrmPlatformError, *, may_retry: bool) -> dg.RetryRequeste
         metadata["what to do"] = "Change the setting that the message names, then run again."
     if isinstance(problem, ContractBreach):
         metadata["breaches"] = "\n".join(map(str, problem.breaches))
-    return dg.Failure(description=str(problem), metadata=metadata, allow_retries=False)
+    if isinstance(problem, InvalidRequest) and problem.details:
+        metadata["fields"] = "\n".join(f"{detail.field}: {detail.message}" for detail in problem.details)
+    described = "\n".join([str(problem), *metadata.get("fields", "").splitlines()])
+    return dg.Failure(description=described, metadata=metadata, allow_retries=False)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ from crm_platform.defs.checks import CHECKS
 from crm_platform.defs.executor import in_process_or_multiprocess
 from crm_platform.defs.jobs import JOBS
 from crm_platform.defs.metadata import freshness_policy, kept_fresh
-from crm_platform.defs.raw_assets import operator_events, raw_tables
+from crm_platform.defs.operations import OPERATION_JOBS
+from crm_platform.defs.raw_assets import raw_tables, unasked
 from crm_platform.defs.resources import BuildLease, Reporter, SystemClock, WarehouseResource
 from crm_platform.defs.schedules import schedules
 from crm_platform.defs.sensors import sensors
@@ -49,12 +50,12 @@ def build_defs(
     return dg.Definitions(
         assets=[
             raw_tables.map_asset_specs(fresh),
-            operator_events,
+            *unasked,
             model_assets(),
             snapshot_asset().map_asset_specs(fresh),
         ],
         asset_checks=CHECKS,
-        jobs=JOBS,
+        jobs=[*JOBS, *OPERATION_JOBS],
         schedules=schedules(settings),
         sensors=sensors(settings),
         resources={**build_resources(settings), **(resource_overrides or {})},

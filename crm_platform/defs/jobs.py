@@ -1,7 +1,7 @@
 """Jobs: what a schedule, a sensor, a person or `crm` may start.
 
 What belongs here: which assets a job makes, and the ops of jobs that make none. What does not: when they are started
-(schedules.py, sensors.py), how it is done.
+(schedules.py, sensors.py), how it is done, what an operator has the CRM do (operations.py).
 """
 
 from typing import Final
@@ -14,7 +14,6 @@ from crm_platform.defs.failures import in_dagsters_words
 from crm_platform.defs.housekeeping import forget_old_runs
 from crm_platform.defs.metadata import asset_key
 from crm_platform.defs.resources import Reporter, SystemClock
-from crm_platform.reports import sending
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
 
@@ -83,6 +82,8 @@ def send_reports(
     clock: dg.ResourceParam[SystemClock],
 ) -> None:
     """Send what is due. Who cannot be reached does not fail the run, and is tried again by the next."""
+    from crm_platform.reports import sending  # noqa: PLC0415 - it draws pages: a refresh need not wait for that
+
     with in_dagsters_words(reporter):
         found = sending.send_due(settings, now=clock.now())
     for one in found:

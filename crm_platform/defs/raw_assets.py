@@ -18,10 +18,11 @@ from crm_platform.defs.metadata import OWNERS, asset_key, counts, definition_met
 from crm_platform.defs.resources import Reporter, WarehouseResource
 from crm_platform.errors import GiveUp
 from crm_platform.ingest import Outcome, Progress, crawl, refresh, upgrade
+from crm_platform.models.checks import count
 from crm_platform.publish import lost_warehouse
 from crm_platform.schemas import RawTable, raw
 from crm_platform.settings import Settings
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import Warehouse
 
 CRAWL_POOL: Final = "crawl"
 
@@ -62,11 +63,11 @@ def _spec(table: type[RawTable]) -> dg.AssetSpec:
     )
 
 
-def _told(outcome: Outcome, store: DuckDbWarehouse, settings: Settings) -> dg.MaterializeResult[None]:
+def _told(outcome: Outcome, store: Warehouse, settings: Settings) -> dg.MaterializeResult[None]:
     """Say what an outcome brought, also when it is nothing."""
     table = outcome.table
     with store.reading() as session:
-        rows = session.query(f"select count(*) as n from {table.full_name()}").column("n")[0].as_py()
+        rows = count(session, table.full_name())
         listed = counts(session, table)
     return dg.MaterializeResult(
         asset_key=asset_key(table),
@@ -81,7 +82,7 @@ def _told(outcome: Outcome, store: DuckDbWarehouse, settings: Settings) -> dg.Ma
             "window_start": dg.MetadataValue.timestamp(outcome.started_at),
             "window_end": dg.MetadataValue.timestamp(outcome.finished_at),
             "remaining": outcome.remaining or "nothing: current",
-            "path": dg.MetadataValue.path(str(store.path)),
+            "path": dg.MetadataValue.path(store.describe()),
             **{f"requests_left_{span}": count for span, count in requests_left(settings).items()},
             **outcome.metrics,
             **({"rows by kind": dg.MetadataValue.md(listed)} if listed else {}),
@@ -89,14 +90,14 @@ def _told(outcome: Outcome, store: DuckDbWarehouse, settings: Settings) -> dg.Ma
     )
 
 
-def _operator_events_as_they_stand(store: DuckDbWarehouse) -> dg.AssetMaterialization:
-    """What is done through the platform is written when it is done: a run can only say how much there is."""
+def _as_it_stands(table: type[RawTable], store: Warehouse) -> dg.AssetMaterialization:
+    """What comes by itself is written when it comes: a run can only say how much there is."""
     with store.reading() as session:
-        rows = session.query(f"select count(*) as n from {raw.OperatorEvents.full_name()}").column("n")[0].as_py()
+        rows = session.query(f"select count(*) as n from {table.full_name()}").column("n")[0].as_py()
     return dg.AssetMaterialization(
-        asset_key=asset_key(raw.OperatorEvents),
+        asset_key=asset_key(table),
         description="As it stood at the end of this run.",
-        metadata={"dagster/row_count": rows, "path": dg.MetadataValue.path(str(store.path))},
+        metadata={"dagster/row_count": rows, "path": dg.MetadataValue.path(store.describe())},
     )
 
 
@@ -161,17 +162,21 @@ def raw_tables(
             if outcome.remaining:
                 context.log.warning("%s: %s", outcome.table.full_name(), outcome.remaining)
             yield _told(outcome, store, settings)
-        context.log_event(_operator_events_as_they_stand(store))
+        for table in raw.UNASKED:
+            context.log_event(_as_it_stands(table, store))
         if missing:  # Dagster would skip what comes after without a word, and call the run a success
             raise GiveUp(f"ingest said nothing of {', '.join(sorted(table.full_name() for table in missing))}")
 
 
-operator_events = dg.AssetSpec(
-    asset_key(raw.OperatorEvents),
-    description=raw.OperatorEvents.description(),
-    group_name="raw",
-    kinds={"duckdb"},
-    owners=OWNERS,
-    metadata=definition_metadata(raw.OperatorEvents),
-)
-"""Written when something is done through this platform (or an event says so), not by a run: an external asset."""
+unasked = [
+    dg.AssetSpec(
+        asset_key(table),
+        description=table.description(),
+        group_name="raw",
+        kinds={"duckdb"},
+        owners=OWNERS,
+        metadata=definition_metadata(table),
+    )
+    for table in raw.UNASKED
+]
+"""Written when something is done through this platform, or an event comes, not by a run: external assets."""

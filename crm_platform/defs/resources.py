@@ -17,15 +17,15 @@ from pydantic import Field, PrivateAttr
 
 from crm_platform.models import validate
 from crm_platform.schemas import Table, live_tables
-from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
-from crm_platform.warehouse.duckdb import SMALL
+from crm_platform.warehouse import FileLeases, open_store
+from crm_platform.warehouse.duckdb import PATIENCE, SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from crm_platform.errors import Breach, CrmPlatformError
     from crm_platform.ingest import Outcome, Progress
-    from crm_platform.warehouse import Session
+    from crm_platform.warehouse import Models, Session, Store
 
 Answer = TypeVar("Answer")
 
@@ -36,7 +36,7 @@ SENSOR_PATIENCE: Final = 2.0
 class WarehouseResource(DuckDBResource):
     """One DuckDB file of the platform.
 
-    Configured as any DuckDBResource. Its own `get_connection` is not for use: sessions are opened by DuckDbWarehouse
+    Configured as any DuckDBResource. Its own `get_connection` is not for use: sessions are opened by the store
     alone, under the lock that keeps writers and readers apart.
     """
 
@@ -44,10 +44,10 @@ class WarehouseResource(DuckDBResource):
     memory: int = Field(default=SMALL, description="Bytes that the engine takes at most before it spills to disk.")
     is_derived: bool = Field(default=False, description="Made anew when it is damaged: it follows from another file.")
 
-    def warehouse(self, *, timeout: float = 120.0) -> DuckDbWarehouse:
+    def warehouse(self, *, timeout: float = PATIENCE) -> Store:
         """Hand out the store. `timeout`: seconds to wait for the file's lock before Busy is raised."""
         path, lock_dir = Path(self.database), Path(self.lock_dir)
-        return DuckDbWarehouse(path, lock_dir=lock_dir, timeout=timeout, is_derived=self.is_derived, memory=self.memory)
+        return open_store(path, lock_dir=lock_dir, timeout=timeout, is_derived=self.is_derived, memory=self.memory)
 
     def look(self, question: Callable[[Session], Answer], *, otherwise: Answer) -> Answer:
         """Ask the store briefly, as a sensor may: `otherwise` when there is no file yet. Raises Busy within 2 s."""
@@ -56,11 +56,11 @@ class WarehouseResource(DuckDBResource):
         with self.warehouse(timeout=SENSOR_PATIENCE).reading() as session:
             return question(session)
 
-    def existing(self) -> DuckDbWarehouse:
+    def existing(self) -> Store:
         """Hand out the store, prepared only if there is none yet: reading must not wait for a writer's turn."""
         return self.warehouse() if Path(self.database).exists() else self.prepared()
 
-    def prepared(self) -> DuckDbWarehouse:
+    def prepared(self) -> Store:
         """Hand out the store with every table of the live warehouse in it."""
         store = self.warehouse()
         store.prepare(live_tables())
@@ -83,18 +83,23 @@ class BuildLease(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Take the lease unless this run has it. Raises Busy, naming the holder, after `wait_seconds`."""
         if not self._is_held:
             self._held.enter_context(
-                lease(lease_file(Path(self.lock_dir), "build"), purpose=purpose, wait=self.wait_seconds)
+                FileLeases(Path(self.lock_dir)).take("build", purpose=purpose, wait=self.wait_seconds)
             )
             self._is_held = True
 
-    def breaches_of(self, models: DuckDbWarehouse, table: type[Table]) -> list[Breach]:
+    def breaches_of(self, models: Models, table: type[Table]) -> list[Breach]:
         """Find the table's breaches, once a run: while the lease is held nobody else changes the table."""
         if table.full_name() in self._sound:
             return []
         breaches = validate(models, table)
+        self.note(table, breaches)
+        return breaches
+
+    def note(self, table: type[Table], breaches: Sequence[Breach]) -> None:
+        """Note what was found of a table, so that the run does not look again."""
+        self._sound.discard(table.full_name())
         if self._is_held and not breaches:
             self._sound.add(table.full_name())
-        return breaches
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """Let go at the end of the run."""

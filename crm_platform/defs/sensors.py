@@ -4,6 +4,7 @@ What belongs here: what a sensor looks at, and when it starts a run or tells som
 what the clock starts (schedules.py). `CRM_AUTOMATION=on` starts all of them switched on; the UI can switch each.
 """
 
+import contextlib
 import datetime as dt
 from typing import Final
 
@@ -14,14 +15,15 @@ from crm_platform.alerts.checks import breach_lines, tell_checks
 from crm_platform.defs.activity import BUILDERS, CRAWLERS, busy_with
 from crm_platform.defs.failed_runs import REASONS, problem_key, reason, was_ended
 from crm_platform.defs.jobs import ingest, kpis, reports_job
+from crm_platform.defs.live import expected_file
 from crm_platform.defs.metadata import asset_key
-from crm_platform.defs.resources import SystemClock, WarehouseResource
+from crm_platform.defs.resources import SENSOR_PATIENCE, SystemClock, WarehouseResource
 from crm_platform.errors import Busy, CrmPlatformError
 from crm_platform.models.due import finished_without_report, last_change, last_cut
-from crm_platform.publish import current
-from crm_platform.reports import sending
+from crm_platform.publish import confirm, current
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
+from crm_platform.warehouse import leases_of
 
 BUILD_EVERY: Final = dt.timedelta(minutes=15)
 # Time alone moves figures: waits grow older, windows lapse. Less than the half hour after which figures are called old.
@@ -71,6 +73,9 @@ def _starting(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
             return dg.SkipReason("nothing has been fetched yet")
         is_due = settings.crawl_mode == "continuous" and built is not None and now - built >= QUIET_BUILD_EVERY
         if built is not None and changed <= built and not is_due:
+            stores = (store.warehouse(timeout=SENSOR_PATIENCE) for store in (models, live))
+            with contextlib.suppress(CrmPlatformError):  # somebody writes, or publishes: asked again in a minute
+                confirm(*stores, settings=settings, now=now, wait=SENSOR_PATIENCE)
             return dg.SkipReason(f"nothing has changed since the build of {built:%Y-%m-%d %H:%M:%S} UTC")
         last = max((moment for moment in (asked, built) if moment is not None), default=None)
         if last is not None and now - last < BUILD_EVERY:
@@ -117,6 +122,8 @@ def _starting(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
         settings: dg.ResourceParam[Settings],
         clock: dg.ResourceParam[SystemClock],
     ) -> dg.RunRequest | dg.SkipReason:
+        from crm_platform.reports import sending  # noqa: PLC0415 - it draws pages: a refresh need not wait for that
+
         if busy := busy_with(context, settings, (reports_job.name,)):
             return dg.SkipReason(busy)
         try:
@@ -215,4 +222,31 @@ def _watching(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
         counted = ", ".join(f"{states.count(state)} {state}" for state in ("well", "broken", "held"))
         return dg.SkipReason(f"judged the snapshot {snapshot.id}: {counted}")
 
-    return [kpi_watches]
+    @dg.sensor(
+        minimum_interval_seconds=WATCH_EVERY,
+        default_status=status,
+        description="Notices that `crm live` is gone without having ended: the schedules go on in its place.",
+    )
+    def live_is_there(settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
+        alerter, key = Alerter(settings), "live"
+        if holder := leases_of(settings).held_by("live"):
+            alerter.resolve(key, text=settings.language.gettext("It runs again: {holder}.", holder=holder))
+            return dg.SkipReason(f"live: {holder}")
+        since = expected_file(settings)
+        if not since.exists():
+            return dg.SkipReason("no live process is expected")
+        language = settings.language
+        alerter.report(
+            Alert(
+                key=key,
+                title=language.gettext("crm live is gone"),
+                text=language.gettext(
+                    "It ran since {time} and did not end in order. Schedules fetch and publish every 15 minutes"
+                    " meanwhile; start it again, or end it in order by Ctrl-C.",
+                    time=since.read_text(encoding="utf-8").strip(),
+                ),
+            )
+        )
+        return dg.SkipReason("crm live is gone; the schedules go on in its place")
+
+    return [kpi_watches, live_is_there]

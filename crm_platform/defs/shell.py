@@ -18,7 +18,7 @@ from crm_platform.defs.early import EarlyFigures
 from crm_platform.defs.graph import build_defs
 from crm_platform.defs.resources import BuildLease, Reporter
 from crm_platform.errors import Breach, ContractBreach, CrmPlatformError, GiveUp
-from crm_platform.warehouse import held_by, lease, lease_file
+from crm_platform.warehouse import leases_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,13 +84,13 @@ def refresh_in_process(
     """
     prepare_dagster_home(settings)
     with (
-        lease(
-            lease_file(settings.lock_dir, "refresh"),
+        leases_of(settings).take(
+            "refresh",
             purpose="crm refresh",
             wait=reporter.wait_seconds,
             on_wait=reporter.waiting,
         ),
-        opened_instance(settings) as instance,
+        opened_instance(settings, keeps_connections=True) as instance,
     ):
         # The lease is ours, so nobody else's `crm refresh` is alive, whatever its run says.
         mark_as_failed(instance, unfinished_runs(instance, ["refresh_all", "kpis"]))
@@ -126,7 +126,7 @@ def refresh_in_process(
 
 def _publish_so_far(settings: Settings, instance: dg.DagsterInstance, reporter: ShellReporter) -> None:
     """Run `kpis` over what is stored by now; not at all where another build is at work, which publishes the same."""
-    if held_by(lease_file(settings.lock_dir, "build")) is not None:
+    if leases_of(settings).held_by("build") is not None:
         return
     aside = _Aside(reporter)
     overrides = {"reporter": aside, "build_lease": BuildLease(lock_dir=str(settings.lock_dir), wait_seconds=0)}

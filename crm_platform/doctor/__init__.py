@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from crm_platform.doctor import connection, figures, files, reports, settings_in_force, work
+from crm_platform.doctor import connection, events, figures, files, reports, settings_in_force, work
 from crm_platform.doctor.finding import Finding, State
 from crm_platform.errors import CrmPlatformError
 
@@ -53,6 +53,7 @@ _EXAMINATIONS: Final = (
     Examination("snapshot", files.snapshots),
     Examination("costs", figures.campaign_costs, "too many campaigns to look at now", "note"),
     Examination("checks", figures.checks),
+    Examination("events", events.events, "too many messages to look at now", "note"),
     Examination("Dagster", work.dagster, "its storage takes too long to open", "note"),
     Examination("at work", work.leases),
     Examination("alerts", settings_in_force.alerts),

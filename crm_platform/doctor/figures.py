@@ -19,7 +19,7 @@ from crm_platform.publish import current
 from crm_platform.publish.reading import reading
 from crm_platform.schemas import raw
 from crm_platform.spellings import staff_key
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import Warehouse, live_store
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -80,8 +80,8 @@ def teams(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
         yield Finding("teams", "ok", f"every agent of {FILE} was seen")
 
 
-def _store(settings: Settings) -> DuckDbWarehouse:
-    return DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir, timeout=_PATIENCE)
+def _store(settings: Settings) -> Warehouse:
+    return live_store(settings, timeout=_PATIENCE)
 
 
 def senders(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:

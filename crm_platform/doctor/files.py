@@ -20,13 +20,13 @@ from crm_platform.languages import ENGLISH
 from crm_platform.publish import current, kept, read_manifest
 from crm_platform.publish.files import entry_of
 from crm_platform.publish.manifest import CURRENT
-from crm_platform.warehouse import DuckDbWarehouse, owner, refusal
+from crm_platform.warehouse import open_store, owner, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from crm_platform.publish import Manifest
+    from crm_platform.publish import Manifest, Snapshot
     from crm_platform.settings import Settings
 
 _ENOUGH_DISK: Final = 1000  # MB: a build and a snapshot of a few million messages
@@ -116,7 +116,7 @@ def _database(settings: Settings, path: Path, about: str, remedy: str) -> Findin
 
 
 def _opened(settings: Settings, path: Path, about: str, remedy: str) -> Finding:
-    store = DuckDbWarehouse(path, lock_dir=settings.lock_dir, timeout=_PATIENCE)
+    store = open_store(path, lock_dir=settings.lock_dir, timeout=_PATIENCE)
     with store.reading() as session:
         (size,) = session.query(
             "select block_size * used_blocks as bytes from pragma_database_size()"
@@ -174,16 +174,17 @@ def snapshots(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
         words = f"the published figures are those of {theirs}, and the settings name {ours}: give each a CRM_DATA_DIR"
         yield Finding("snapshot", "BAD", words)
     else:
-        yield _age(settings, published.as_of, now=now)
+        yield _age(settings, published, now=now)
     yield from _older([path for path in others if path != published.path], budget)
 
 
-def _age(settings: Settings, as_of: dt.datetime, *, now: dt.datetime) -> Finding:
-    age = now - as_of
+def _age(settings: Settings, published: Snapshot, *, now: dt.datetime) -> Finding:
+    age = now - published.stood_at
     if age < -_EARLY:
-        words = f"as of {as_of:%Y-%m-%d %H:%M} UTC, which is still to come: is this machine's clock right?"
+        words = f"as of {published.stood_at:%Y-%m-%d %H:%M} UTC, which is still to come: is this machine's clock right?"
         return Finding("snapshot", "BAD", words)
-    words = f"as of {ENGLISH.duration(max(0.0, age.total_seconds()))} ago"
+    known = "as of" if published.confirmed_at is None else "confirmed"
+    words = f"{known} {ENGLISH.duration(max(0.0, age.total_seconds()))} ago"
     if age > settings.overdue_after:
         limit = ENGLISH.duration(settings.overdue_after.total_seconds())
         return Finding("snapshot", "BAD", f"{words}, more than {limit}: run `crm refresh`, or see why runs fail")

@@ -41,7 +41,7 @@ def alerts(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
 
 def secrets(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     """Secrets that somebody could try out. Those of the roles are held to a length before anything starts."""
-    kept = {"CRM_WEBHOOK_SECRET": settings.webhook_secret, "CRM_PSEUDONYM_KEY": settings.pseudonym_key}
+    kept = {"CRM_PSEUDONYM_KEY": settings.pseudonym_key, "CRM_WHATSAPP_VERIFY_TOKEN": settings.whatsapp_verify_token}
     short = [name for name, secret in kept.items() if secret and len(secret.get_secret_value()) < _LEAST_SECRET]
     for name in short:
         yield Finding(

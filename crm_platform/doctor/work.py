@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from crm_platform.defs.dagster_home import packaged_config
 from crm_platform.doctor.finding import LOADING, Finding
-from crm_platform.warehouse import at_work
+from crm_platform.warehouse import leases_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def leases(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     """Who holds a lease: work goes on, and the next of its kind waits for it."""
-    held = at_work(settings.lock_dir)
+    held = leases_of(settings).at_work()
     for work, holder in held.items():
         yield Finding("at work", "note", f"{work}: {holder}; the next of its kind waits for it")
     if not held:

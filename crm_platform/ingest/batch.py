@@ -1,9 +1,9 @@
 """What is committed together: rows, the crawl's state, rejected records, drift, and the requests that brought them.
 
-What belongs here: turning the API's records into declared rows, and one transaction for all of a batch. What does not:
+What belongs here: turning the API's records into declared rows, and one commit for all of a batch. What does not:
 asking the API (visits.py, sweep.py, listing.py), deciding when a batch is full (recorder.py).
 
-State is never ahead of rows: they go in one transaction, rows first.
+State is never ahead of rows: they are committed together.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from crm_platform.api import Campaign, CampaignReport, Contact, CustomField, Fetch, Message, Page, Rejected
     from crm_platform.api.records import Extra
     from crm_platform.ingest.chat_state import ChatState
-    from crm_platform.warehouse import Session, Warehouse
+    from crm_platform.warehouse import Lease, Warehouse
 
 Row = dict[str, object]
 
@@ -111,7 +111,7 @@ class Batch:
         self.fetches: list[Fetch] = []
         self._drift: Counter[tuple[str, str, str]] = Counter()
         self._drift_at = datetime.min.replace(tzinfo=UTC)
-        self._reports_seen_again: list[tuple[datetime, int, str | None, str, datetime]] = []
+        self._reports_seen_again: dict[tuple[str, datetime], Row] = {}
         self._keep_text = keep_text
         self._opt_out_words = OptOutWords(opt_out_words)
         self.bytes = 0  # of texts on their way, near enough: a letter beyond ASCII counts as one
@@ -237,8 +237,13 @@ class Batch:
         content: Row = {name: getattr(report, name) for name in REPORT_FIGURES}
         digest = report_digest(content)
         if last is not None and last[0] == digest:
-            again = (fetch.started_at, fetch.fetch_id, _json(report.extra), report.campaign_id, last[1])
-            self._reports_seen_again.append(again)
+            self._reports_seen_again[report.campaign_id, last[1]] = {
+                "campaign_id": report.campaign_id,
+                "first_fetched_at": last[1],
+                "last_fetched_at": fetch.started_at,
+                "extra": _json(report.extra),
+                "fetch_id": fetch.fetch_id,
+            }
             return
         self._drifted("campaign_report", report.extra, fetch)
         self.add(
@@ -255,21 +260,22 @@ class Batch:
             },
         )
 
-    def commit(self, warehouse: Warehouse) -> dict[type[Table], Written]:
-        """Write everything in one transaction and start afresh; after an error nothing is written or forgotten."""
+    def commit(self, warehouse: Warehouse, holder: Lease) -> dict[type[Table], Written]:
+        """Write everything in one commit and start afresh; after an error nothing is forgotten."""
         if not len(self) and not self._reports_seen_again:
             return {}
         written: dict[type[Table], Written] = {}
-        with warehouse.writing() as session:
+        with warehouse.committing(holder) as commit:
             if self._messages["message_id"]:
-                written[raw.Messages] = session.merge(raw.Messages, self._message_rows())
+                written[raw.Messages] = commit.merge(raw.Messages, self._message_rows())
             for table, rows in self.rows.items():
-                written[table] = session.merge(table, table.rows(rows))
-            self._touch_reports(session)
+                written[table] = commit.merge(table, table.rows(rows))
+            if self._reports_seen_again:
+                commit.touch(raw.CampaignReports, raw.CampaignReports.part_of(self._reports_seen_again.values()))
             if self._drift:
-                session.merge(ops.Drift, ops.Drift.rows(self._drift_rows()))
-            session.append(ops.Fetches, _table_of(ops.Fetches, self.fetches))
-            session.merge(ops.CrawlState, _table_of(ops.CrawlState, self.states.values()))
+                commit.merge(ops.Drift, ops.Drift.rows(self._drift_rows()))
+            commit.append(ops.Fetches, _table_of(ops.Fetches, self.fetches))
+            commit.merge(ops.CrawlState, _table_of(ops.CrawlState, self.states.values()))
         self.rows.clear()
         for column in self._messages.values():
             column.clear()
@@ -292,14 +298,6 @@ class Batch:
         }
         arrays = {name: shared[of].take(page_of_row) for name, of in _OF_A_PAGE.items()}
         return raw.Messages.table_of(self._messages | arrays)
-
-    def _touch_reports(self, session: Session) -> None:
-        for last_fetched_at, fetch_id, extra, campaign_id, first_fetched_at in self._reports_seen_again:
-            session.execute(
-                "update raw.campaign_reports set last_fetched_at = ?, fetch_id = ?, extra = ? "
-                "where campaign_id = ? and first_fetched_at = ?",
-                [_naive(last_fetched_at), fetch_id, extra, campaign_id, _naive(first_fetched_at)],
-            )
 
     def _quarantine(self, page: Page[Any]) -> None:
         fetch = page.fetch
@@ -363,10 +361,6 @@ def _now_of(fetch: Fetch) -> datetime:
     """When a request began: by the CRM's clock where ours is more than a day behind it, which no zone explains."""
     behind = timedelta(seconds=fetch.server_clock_skew_seconds or 0.0)
     return fetch.started_at + (behind if behind > timedelta(days=1) else timedelta(0))
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def aware(row: dict[str, Any]) -> dict[str, Any]:

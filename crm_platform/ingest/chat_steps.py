@@ -167,7 +167,7 @@ class ChatSteps:
         part = "newest" if visit.is_newest else "history"
         if failure is None and not visit.pages:
             return  # nothing was asked
-        before = self.states[chat_id]
+        before = self.states.get(chat_id) or ChatState(chat_id)
         got_further = visit.state.pages_from_oldest > before.pages_from_oldest
         if isinstance(failure, OF_ONE_OBJECT) and got_further and not visit.is_newest:
             has_left_out = visit.state.has_gap and not before.has_gap

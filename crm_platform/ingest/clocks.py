@@ -24,8 +24,10 @@ from crm_platform.ingest.meta import DECIDED_UNTIL
 from crm_platform.schemas import Table, Type, live_tables, ops, raw
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from crm_platform.api import CrmClient
-    from crm_platform.warehouse import Session, Warehouse
+    from crm_platform.warehouse import Commit, Lease, Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class ClockIsWrong(RetryLater):
     """Nothing may be stored by this clock; once it is set the next run goes on."""
 
 
-def settle(warehouse: Warehouse, client: CrmClient, *, now: datetime) -> None:
+def settle(warehouse: Warehouse, client: CrmClient, *, holder: Lease, now: datetime) -> None:
     """Draw back what lies ahead of `now`, if anything does. Raises ClockIsWrong where it is `now` that is wrong."""
     if now < FIRST_MOMENT:
         raise ClockIsWrong(f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC: set it; nothing was fetched")
@@ -72,7 +74,7 @@ def settle(warehouse: Warehouse, client: CrmClient, *, now: datetime) -> None:
             f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC, but the CRM's {now + behind:%Y-%m-%d %H:%M}, and "
             f"requests are on record until {newest:%Y-%m-%d %H:%M}: set the clock; nothing was fetched"
         )
-    draw_back(warehouse, now=now, by=newest - now + timedelta(seconds=1))
+    draw_back(warehouse, holder, now=now, by=newest - now + timedelta(seconds=1))
 
 
 def _behind(warehouse: Warehouse, client: CrmClient, *, now: datetime) -> timedelta:
@@ -95,21 +97,16 @@ def newest_instant(warehouse: Warehouse) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=UTC)
 
 
-def draw_back(warehouse: Warehouse, *, now: datetime, by: timedelta) -> None:
-    """Move every instant and request id that lies ahead of `now` back, in one transaction."""
+def draw_back(warehouse: Warehouse, holder: Lease, *, now: datetime, by: timedelta) -> None:
+    """Move every instant and request id that lies ahead of `now` back, in one commit."""
     log.warning("the clock has gone back by %s: what was stored ahead of it is drawn back", by)
-    with warehouse.writing() as session:
+    with warehouse.committing(holder) as commit:
         for table in live_tables():
-            _draw_back(session, table, now=now, by=by)
-        session.delete(ops.Meta, column="name", values=[DECIDED_UNTIL])  # it names a request by an id that has moved
-        # Under the clock that ran ahead nothing looked dated in the future.
-        session.execute(
-            f"update {raw.Messages.full_name()} set is_future_dated = true where not is_future_dated "
-            f"and timestamp > first_fetched_at + interval '{FUTURE_TOLERANCE.total_seconds():.0f} seconds'"
-        )
+            _draw_back(commit, table, now=now, by=by)
+        commit.erase(ops.Meta, column="name", values=[DECIDED_UNTIL])  # it names a request by an id that has moved
 
 
-def _draw_back(session: Session, table: type[Table], *, now: datetime, by: timedelta) -> None:
+def _draw_back(commit: Commit, table: type[Table], *, now: datetime, by: timedelta) -> None:
     instant = f"timestamp '{now.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
     micros = by // timedelta(microseconds=1)
     first_id = (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1024
@@ -119,10 +116,33 @@ def _draw_back(session: Session, table: type[Table], *, now: datetime, by: timed
             moved[name] = instant, f"\"{name}\" - interval '{micros} microseconds'"
         elif name in REQUEST_IDS:
             moved[name] = str(first_id), f'"{name}" - {micros * 1024}'
-    if moved:
-        sets = ", ".join(
-            f'"{name}" = case when "{name}" > {limit} then {then} else "{name}" end'
-            for name, (limit, then) in moved.items()
-        )
-        ahead = " or ".join(f'"{name}" > {limit}' for name, (limit, _) in moved.items())
-        session.execute(f"update {table.full_name()} set {sets} where {ahead}")
+    if not moved:
+        return
+    now_as = {
+        name: f'case when "{name}" > {limit} then {then} else "{name}" end' for name, (limit, then) in moved.items()
+    }
+    is_ahead = " or ".join(f'"{name}" > {limit}' for name, (limit, _) in moved.items())
+    if table is raw.Messages:  # under the clock that ran ahead nothing looked dated in the future
+        tolerance = f"interval '{FUTURE_TOLERANCE.total_seconds():.0f} seconds'"
+        is_future_dated = f"timestamp > {now_as['first_fetched_at']} + {tolerance}"
+        now_as["is_future_dated"] = f"is_future_dated or {is_future_dated}"
+        is_ahead += f" or (not is_future_dated and {is_future_dated})"
+    # A row whose key moves is another one: it is written anew, and the old one taken away.
+    keys = [name for name in table.key if name in moved]
+    is_another = " or ".join(f'"{key}" > {moved[key][0]}' for key in keys) or "false"
+    others = commit.query(_select(table, table.columns, now_as, where=is_another))
+    same = commit.query(
+        _select(table, dict.fromkeys([*table.key, *now_as]), now_as, where=f"({is_ahead}) and not ({is_another})")
+    )
+    before = {key: commit.query(f'select distinct "{key}" from {table.full_name()} where {is_another}') for key in keys}
+    if others.num_rows:
+        for key, values in before.items():
+            commit.erase(table, column=key, values=values[key].to_pylist())
+        commit.append(table, others)
+    commit.touch(table, same)
+
+
+def _select(table: type[Table], names: Iterable[str], now_as: Mapping[str, str], *, where: str) -> str:
+    quoted = {name: f'"{name}"' for name in names}
+    columns = ", ".join(f"{now_as.get(name, column)} as {column}" for name, column in quoted.items())
+    return f"select {columns} from {table.full_name()} where {where}"

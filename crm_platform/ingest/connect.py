@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from crm_platform.api import CrmClient, SqliteGate, utc_now
+from crm_platform.api import CrmClient, FetchIds, SqliteGate, utc_now
 from crm_platform.errors import FixConfiguration
 from crm_platform.ingest.upgrade import upgrade
 from crm_platform.schemas import live_tables
-from crm_platform.warehouse import DuckDbWarehouse, claim, keep_private, lease
+from crm_platform.warehouse import claim, keep_private, leases_of, live_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from crm_platform.api import Fetch
     from crm_platform.settings import Settings
+    from crm_platform.warehouse import Lease, Warehouse
 
 _log = logging.getLogger(__name__)
 
@@ -42,26 +43,27 @@ MOST_UNCOMMITTED = 250
 """Requests that may have been sent without a record when both the gate's file and the last batch are lost."""
 
 
-def open_warehouse(settings: Settings) -> DuckDbWarehouse:
+def open_warehouse(settings: Settings) -> Warehouse:
     """Open the live warehouse, creating what it lacks, its rows brought up to what this version keeps.
 
     Raises FixConfiguration when it is another CRM's.
     """
-    warehouse = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
+    warehouse = live_store(settings)
     warehouse.prepare(live_tables())
     claim(warehouse, settings)
     upgrade(warehouse, settings, now=utc_now())
     return warehouse
 
 
-def existing_store(settings: Settings) -> DuckDbWarehouse:
+def existing_store(settings: Settings) -> Warehouse:
     """Give the live warehouse as it is. Raises FixConfiguration when there is none: none is made."""
-    if not settings.warehouse_path.exists():
+    store = live_store(settings)
+    if not store.exists():
         raise FixConfiguration(
-            f"there is no warehouse at {settings.warehouse_path}: nothing was fetched yet (`crm refresh`), its disk is"
+            f"there is no warehouse at {store.describe()}: nothing was fetched yet (`crm refresh`), its disk is"
             " not mounted, or CRM_DATA_DIR names another folder"
         )
-    return DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
+    return store
 
 
 class FetchLog:
@@ -112,7 +114,7 @@ def open_gate(
         sleep=sleep,
     )
     if _is_damaged(settings.gate_path):
-        with lease(settings.lock_dir / "gate.lock", purpose="making the request ledger anew", wait=_LEDGER_PATIENCE):
+        with leases_of(settings).take("gate", purpose="making the request ledger anew", wait=_LEDGER_PATIENCE):
             if _is_damaged(settings.gate_path):  # nobody else has mended it meanwhile
                 _set_aside(settings.gate_path)
                 gate.rebuild(_requests_of_a_day(settings), uncommitted=MOST_UNCOMMITTED)
@@ -142,7 +144,7 @@ def _set_aside(path: Path) -> None:
 
 def _requests_of_a_day(settings: Settings) -> list[datetime]:
     """Starts of the requests recorded in the 24 hours up to the newest one."""
-    if not settings.warehouse_path.exists():
+    if not live_store(settings).exists():
         return []
     with open_warehouse(settings).reading() as session:
         newest = session.query("select max(started_at) as started_at from ops.fetches")["started_at"].to_pylist()[0]
@@ -154,14 +156,21 @@ def _requests_of_a_day(settings: Settings) -> list[datetime]:
 
 
 def open_client(
-    settings: Settings, *, reserve: int = 0, retries: int = 4, on_fetch: Callable[[Fetch], None]
+    settings: Settings,
+    *,
+    reserve: int = 0,
+    retries: int = 4,
+    on_fetch: Callable[[Fetch], None],
+    holder: Lease | None = None,
 ) -> CrmClient:
     """Open the CRM's client behind the shared ledger; `retries`: how often a read is tried again.
 
+    `holder`: the lease that it works under, if any; requests are told apart by its number, on whichever host they are.
     Raises FixConfiguration when the data folder is another CRM's: what is asked could not be kept there.
     """
-    if settings.warehouse_path.exists():
-        claim(DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir), settings)
+    store = live_store(settings)
+    if store.exists():
+        claim(store, settings)
     return CrmClient(
         settings.crm_url,
         settings.crm_key,
@@ -169,4 +178,5 @@ def open_client(
         on_fetch=on_fetch,
         timeout=REQUEST_TIMEOUT,
         retries=retries,
+        new_id=FetchIds(number=leases_of(settings).next_epoch() if holder is None else holder.epoch),
     )

@@ -20,8 +20,9 @@ from crm_platform.ingest.accounts import Outcome, Progress
 from crm_platform.ingest.chat_steps import HISTORY_PAGES
 from crm_platform.ingest.due import DueFetches
 from crm_platform.ingest.duplicates import decide_duplicates
-from crm_platform.ingest.events import EventReader
+from crm_platform.ingest.events import EventReader, Hint, find_whose, take_in
 from crm_platform.ingest.failures import MOST_TRIES, OF_ONE_OBJECT
+from crm_platform.ingest.hint_budget import HintBudget
 from crm_platform.ingest.planner import HISTORY_SHARE, Plan
 from crm_platform.ingest.runs import (
     Connect,
@@ -31,6 +32,7 @@ from crm_platform.ingest.runs import (
     rate_of,
     unseen_in,
 )
+from crm_platform.ingest.strangers import Strangers
 from crm_platform.ingest.timeliness import timeliness
 from crm_platform.ingest.workers import WORKERS
 from crm_platform.schemas import RawTable, raw
@@ -51,6 +53,12 @@ SLOTS_RETURN = timedelta(seconds=61)
 DECIDE_EVERY = timedelta(minutes=15)
 """How often a crawl that goes on looks for messages that stand in two chats: builds run beside it."""
 
+LOOK_EVERY = 0.2
+"""Seconds between two looks whether an event has come, while a crawl waits for its next tick."""
+
+LULL = timedelta(seconds=15)
+"""How often whoever watches a live crawl hears that nothing comes."""
+
 WHOLE_LIST = "the list"
 """What cannot be had where no page of it is to blame."""
 
@@ -69,12 +77,14 @@ def crawl(
     workers: int = WORKERS,
     wait_seconds: float = 0.0,
     on_wait: Callable[[str], None] | None = None,
+    on_stored: Callable[[], None] | None = None,
 ) -> Iterator[Outcome]:
     """Spend requests where they are worth most, minute by minute, and yield an Outcome for each raw table at the end.
 
     Ends after `requests`, after `minutes`, when nothing is worth a request any more (unless `forever`), or when the
-    day's allowance is spent or the server is down; `forever` waits for these to pass. Each tick is committed.
-    Otherwise as `refresh`.
+    day's allowance is spent or the server is down; `forever` waits for these to pass. Each tick is committed. A chat
+    that an event names meanwhile is visited at once, as far as the quota allows; `on_stored` is called after whatever
+    brought something new. Otherwise as `refresh`.
     """
     with open_crawler(
         settings,
@@ -95,7 +105,8 @@ def crawl(
         while True:
             tick_at = now()
             if tick_at - decided_at >= DECIDE_EVERY:
-                decide_duplicates(warehouse, at=tick_at)
+                decide_duplicates(warehouse, crawler.holder, at=tick_at)
+                find_whose(warehouse, crawler.holder, at=tick_at)
                 decided_at = tick_at
             left = None if requests is None else requests - crawler.recorder.requests
             problem, pause = None, 0.0
@@ -109,6 +120,8 @@ def crawl(
             except CrmPlatformError as other:
                 problem, busy = other, False
             crawler.recorder.commit()
+            if ticks.has_news() and on_stored is not None:
+                on_stored()
             if requests is not None and crawler.recorder.requests >= requests:
                 break
             # From the last answer, not from the tick's start: its slots come free a minute after their answers, and a
@@ -120,7 +133,11 @@ def crawl(
                 break
             if not busy or ticks.is_limited:
                 # No longer than was meant: a clock that is set back meanwhile would make it days.
-                sleep(min(max(0.0, (next_at - now()).total_seconds()), max(pause, SLOTS_RETURN.total_seconds())))
+                until_next = min(max(0.0, (next_at - now()).total_seconds()), max(pause, SLOTS_RETURN.total_seconds()))
+                is_live = on_stored is not None
+                for _ in ticks.hints(until_next, sleep=sleep, requests=requests, is_live=is_live):
+                    if on_stored is not None:
+                        on_stored()
         problem = problem or crawler.failures.refused_key()
         account = crawler.recorder.account(raw.Messages)
         account.seconds_throttled = crawler.client.seconds_throttled
@@ -159,6 +176,10 @@ class _Ticks:
             self._stored = int(session.query("select count(*) as messages from raw.messages")["messages"][0].as_py())
         self._last_at: datetime | None = None
         self._history_fund = 0.0
+        self._strangers = Strangers()
+        self._hint_budget = HintBudget(self._limits, per_minute=self._rate)
+        self._events_taken = 0
+        self._stored_by_then = 0
         self.is_done = False
         self.without_contacts: CrmPlatformError | None = None  # why the contact list could not be had to its end
 
@@ -167,6 +188,123 @@ class _Ticks:
         """Whether a quota paces this crawl."""
         return self._rate is not None
 
+    def has_news(self) -> bool:
+        """Whether anything was stored since this was last asked that a figure may be made of."""
+        before, self._stored_by_then = self._stored_by_then, self._news()
+        return self._stored_by_then > before
+
+    def _news(self) -> int:
+        written = self._crawler.recorder.written
+        rows = sum(one.inserted + one.updated for table, one in written.items() if issubclass(table, RawTable))
+        return rows + self._events_taken
+
+    def hints(
+        self, seconds: float, *, sleep: Callable[[float], None], requests: int | None, is_live: bool
+    ) -> Iterator[None]:
+        """Wait so long; visit at once what events name meanwhile, and yield after what brought something new.
+
+        `is_live`: whoever watches hears now and then that nothing comes.
+        """
+        crawler = self._crawler
+        told_at, is_heard = crawler.now(), crawler.inbox.is_in_use()
+        left, at = seconds, crawler.now()
+        while left > 0:
+            nap = min(left, LOOK_EVERY if is_heard else LULL.total_seconds() if is_live else left)
+            sleep(nap)
+            # At least what was slept: a clock that is set back meanwhile would make it days.
+            before, at = at, crawler.now()
+            left -= max(nap, (at - before).total_seconds())
+            if is_live and crawler.now() - told_at >= LULL:
+                told_at = crawler.now()
+                crawler.recorder.report_lull()
+            if not is_heard:
+                continue
+            try:
+                if not crawler.inbox.has_events() and not self._may_look_up(requests):
+                    continue
+                self._follow_hints(None if requests is None else requests - crawler.recorder.requests)
+            except FixConfiguration:
+                crawler.recorder.commit()
+                raise
+            except CrmPlatformError:
+                is_heard = False  # the next tick meets the same, and knows what follows from it
+            crawler.recorder.commit()
+            if self.has_news():
+                yield
+
+    def _take_in(self, at: datetime) -> list[Hint]:
+        """The chats that new events name, each with the newest message that they tell of."""
+        crawler = self._crawler
+        self._events_taken += take_in(crawler.inbox, crawler.warehouse, crawler.holder)
+        named = self._events.pass_on(crawler.planner_store, known=crawler.chats.states.keys(), at=at)
+        for one in named.strangers:
+            self._strangers.named(one, at=at)
+        self._hint_budget.named(named.moments, at=at)
+        return named.hints
+
+    def _follow_hints(self, left: int | None) -> None:
+        """Visit the chats that events name, but for what a visit has seen already, within their share of the quota.
+
+        What is beyond that the planner knows of, and comes to it by its worth. Who is not on the list yet comes last.
+        """
+        crawler, at = self._crawler, self._crawler.now()
+        before = crawler.recorder.requests
+        hints, room = self._take_in(at), self._hint_budget.room(at)
+        try:
+            self._visit_named(hints, room=room, left=left, before=before)
+            hints = self._look_up(at, room=self._hint_room(room, left=left, before=before))
+            self._visit_named(hints, room=room, left=left, before=before)
+        finally:
+            spent = crawler.recorder.requests - before
+            self._hint_budget.spent(spent)
+            self._planner.spent(at=at, requests=spent)
+
+    def _visit_named(self, hints: list[Hint], *, room: int | None, left: int | None, before: int) -> None:
+        crawler, states = self._crawler, self._crawler.chats.states
+        due = [
+            one.chat_id
+            for one in hints
+            if (seen_until := states[one.chat_id].known_until) is None or seen_until <= one.message_at
+        ]
+        due = [chat_id for chat_id in due if not crawler.is_resting("list_messages", chat_id)]
+        self._visit(due[: self._hint_room(room, left=left, before=before)], left=left, before=before)
+
+    def _hint_room(self, room: int | None, *, left: int | None, before: int) -> int | None:
+        """What is left of the room for events, and of the gate, since so many requests were sent."""
+        mine = None if room is None else max(0, room - (self._crawler.recorder.requests - before))
+        return _least(self._gate(left, before), mine)
+
+    def _may_look_up(self, requests: int | None) -> bool:
+        """Whether somebody is due to be looked up, and there is room for it."""
+        at, sent = self._crawler.now(), self._crawler.recorder.requests
+        if not self._strangers.due(at):
+            return False
+        left = None if requests is None else requests - sent
+        return self._hint_room(self._hint_budget.room(at), left=left, before=sent) != 0
+
+    def _look_up(self, at: datetime, *, room: int | None) -> list[Hint]:
+        """Search for those who wrote and are not on the list yet; gives a hint for each whose chat was found."""
+        crawler, hints = self._crawler, []
+        problem: CrmPlatformError | None = None
+        for one in self._strangers.due(at)[:room]:
+            self._strangers.asked(one.number, at=crawler.now())
+            try:
+                chats = crawler.lists.look_up(one.number)
+            except CrmPlatformError as trouble:
+                problem = trouble
+                break
+            hints += [Hint(chat_id, one.message_at, one.received_at) for chat_id in chats]
+            if chats:
+                self._strangers.found(one.number)
+        if hints:
+            crawler.recorder.commit()
+            find_whose(crawler.warehouse, crawler.holder, at=crawler.now())
+        for hint in hints:
+            crawler.planner_store.hinted(hint.chat_id, message_at=hint.message_at, at=at)
+        if problem is not None and not isinstance(problem, OF_ONE_OBJECT):
+            raise problem
+        return hints
+
     def tick(self, left: int | None) -> bool:
         """Spend what may be spent now, at most `left`; says whether anything was."""
         crawler = self._crawler
@@ -174,16 +312,17 @@ class _Ticks:
         before = crawler.recorder.requests
         self._take_limits()
         self._estimate(at)
-        self._events.pass_on(crawler.planner_store, at=at)
+        self._take_in(at)
         self._fetch_what_is_due(at, left=left, before=before)
         history_pages = self._history_pages(at, is_due=any(state.is_due(at) for state in crawler.chats.states.values()))
         plan = self._plan(at, left=left, before=before, history_pages=history_pages)
         if plan.sweep:
             self._sweep(left=left, before=before)
+            find_whose(crawler.warehouse, crawler.holder, at=crawler.now())
             if not plan.chats:  # the first sweep: only now are there chats to choose from
                 plan = self._plan(crawler.now(), left=left, before=before, history_pages=history_pages)
         # Without those whom the sweep has just found gone: their trouble would never be over.
-        due = [chat_id for chat_id in plan.chats if not plan.sweep or chat_id in crawler.chats.states]
+        due = [chat_id for chat_id in plan.chats if chat_id in crawler.chats.states]
         with self._of_its_kind() as messages:
             self._visit(due, left=left, before=before)
             self._deepen(pages=history_pages, left=left, before=before)
@@ -242,6 +381,7 @@ class _Ticks:
         limits = self._crawler.client.limits()
         if limits != self._limits:
             self._limits, self._rate = limits, rate_of(limits)
+            self._hint_budget.set_limits(limits, per_minute=self._rate)
             self._due_fetches.per_minute = self._rate
             self._crawler.recorder.is_limited = self.is_limited
             self._planner.set_limits(requests_per_minute=limits.minute, requests_per_day=limits.day, mode=self._mode)
@@ -271,6 +411,11 @@ class _Ticks:
         return "; ".join(parts)
 
     def _free(self, left: int | None, before: int) -> int | None:
+        """Requests that a tick may send now: as `_gate`, but for what is kept free for events."""
+        gate = self._gate(left, before)
+        return None if gate is None else max(0, gate - self._hint_budget.reserved())
+
+    def _gate(self, left: int | None, before: int) -> int | None:
         """Requests that may be sent now: what the gate has, and what is left of the caller's."""
         gate = self._crawler.client.available()
         if left is None:

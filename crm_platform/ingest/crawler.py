@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from crm_platform.ingest.accounts import Progress
     from crm_platform.ingest.batch import Batch
     from crm_platform.ingest.connect import FetchLog
+    from crm_platform.ingest.inbox import Inbox
     from crm_platform.ingest.planner_store import PlannerStore
     from crm_platform.ingest.trouble import TroubleRegister
-    from crm_platform.warehouse import Warehouse
+    from crm_platform.warehouse import Lease, Warehouse
 
 
 class Crawler:
@@ -37,9 +38,11 @@ class Crawler:
         client: CrmClient,
         warehouse: Warehouse,
         *,
+        holder: Lease,
         fetch_log: FetchLog,
         planner_store: PlannerStore,
         troubles: TroubleRegister,
+        inbox: Inbox,
         batch: Batch,
         progress: Callable[[Progress], None],
         now: Callable[[], datetime],
@@ -48,12 +51,15 @@ class Crawler:
     ) -> None:
         self.client = client
         self.warehouse = warehouse
+        self.holder = holder
         self.now = now
         self.troubles = troubles
+        self.inbox = inbox
         self.planner_store = planner_store
         self.recorder = Recorder(
             client,
             warehouse,
+            holder=holder,
             fetch_log=fetch_log,
             planner_store=planner_store,
             troubles=troubles,

@@ -19,6 +19,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
 from crm_platform.ingest.clocks import CLOCK_SLACK
 from crm_platform.ingest.meta import DECIDED_UNTIL, note, note_decided, noted
 from crm_platform.schemas import raw
@@ -26,7 +28,7 @@ from crm_platform.schemas import raw
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from crm_platform.warehouse import Session, Warehouse
+    from crm_platform.warehouse import Commit, Lease, Session, Warehouse
 
 LINKING: Final = 2
 """Inbound messages that two chats must share."""
@@ -44,18 +46,22 @@ _NEWEST: Final = f"""
     ) as newest
 """
 
+_NEWS: Final = "select message_id from raw.messages where (fetch_id > ? or duplicate_of is not null)"
+
+_AT_ONCE: Final = 500_000
+"""Messages whose copies are looked for at once: of all of a large warehouse memory does not hold the ids."""
+
+_SUSPECTS: Final = f"""
+    select message_id, timestamp, direction
+    from raw.messages
+    semi join ({_NEWS} and hash(message_id) % ? = ?) as news using (message_id)
+    group by message_id, timestamp, direction
+    having count(*) between 2 and {MOST_COPIES}
+"""
+"""What stands in several chats. `?`: the newest request that was decided on, of how many parts which one."""
+
 _WRONG: Final = f"""
     with recursive
-    news as (
-        select distinct message_id from raw.messages where fetch_id > ? or duplicate_of is not null
-    ),
-    suspects as (
-        select message_id, timestamp, direction
-        from raw.messages
-        semi join news using (message_id)
-        group by message_id, timestamp, direction
-        having count(*) between 2 and {MOST_COPIES}
-    ),
     chats as (
         select distinct chat_id from raw.messages semi join suspects using (message_id, timestamp, direction)
     ),
@@ -125,39 +131,39 @@ _WRONG: Final = f"""
     anti join kept using (chat_id, message_id)
     where duplicate_of is not null
 """
-"""Copies that are noted otherwise than they should be. `?`: the newest request that was decided on."""
-
-_DECIDE: Final = """
-    update raw.messages as messages set duplicate_of = decided.duplicate_of
-    from (
-        select unnest(cast(? as varchar[])) as chat_id, unnest(cast(? as varchar[])) as message_id,
-            unnest(cast(? as varchar[])) as duplicate_of
-    ) as decided
-    where messages.chat_id = decided.chat_id and messages.message_id = decided.message_id
-"""
+"""Copies of `suspects` that are noted otherwise than they should be."""
 
 
-def decide_duplicates(warehouse: Warehouse, *, at: datetime) -> int:
-    """Decide where messages that stand in several chats are kept, if any request brought something since it was done.
+def decide_duplicates(warehouse: Warehouse, holder: Lease, *, at: datetime) -> int:
+    """Decide where messages that stand in several chats are kept, if anything came or was reopened since it was done.
 
     Returns how many copies are kept elsewhere than before.
     """
     with warehouse.reading() as session:
         if noted(session, DECIDED_UNTIL) == str(_newest(session)):
             return 0
-    with warehouse.writing() as session:
-        return decide_within(session, at=at)
+    with warehouse.committing(holder) as commit:
+        decided_until, newest = int(noted(commit, DECIDED_UNTIL) or 0), _newest(commit)
+        changed = commit.query(_WRONG, tables={"suspects": _suspects(commit, since=decided_until - _LOOK_BACK)})
+        if changed.num_rows:
+            commit.touch(raw.Messages, changed)
+            note_decided(commit, at=at)
+        note(commit, DECIDED_UNTIL, str(newest), at=at)
+        return int(changed.num_rows)
 
 
-def decide_within(session: Session, *, at: datetime) -> int:
-    """Decide as a part of another transaction, also where no request brought anything."""
-    decided_until = int(noted(session, DECIDED_UNTIL) or 0)
-    changed = session.query(_WRONG, [decided_until - _LOOK_BACK])
-    if changed.num_rows:
-        session.execute(_DECIDE, [column.to_pylist() for column in changed.columns])
-        note_decided(session, at=at)
-    note(session, DECIDED_UNTIL, str(_newest(session)), at=at)
-    return int(changed.num_rows)
+def reopen_decision(commit: Commit, *, at: datetime) -> None:
+    """Note that something else was committed that a decision goes by: the next one is not passed over."""
+    decided_until = noted(commit, DECIDED_UNTIL)
+    if decided_until is not None:
+        note(commit, DECIDED_UNTIL, str(int(decided_until) - 1), at=at)
+
+
+def _suspects(session: Session, *, since: int) -> pa.Table:
+    """Find what came since a request, or is known, and stands in several chats."""
+    news = int(session.query(f"select count(*) as n from ({_NEWS})", [since])["n"][0].as_py())
+    parts = 1 + news // _AT_ONCE
+    return pa.concat_tables(session.query(_SUSPECTS, [since, parts, part]) for part in range(parts))
 
 
 def _newest(session: Session) -> int:

@@ -27,6 +27,7 @@ from crm_platform.errors import (
     SkipRecord,
     Unauthorized,
 )
+from crm_platform.ingest.trouble import reason_of
 
 if TYPE_CHECKING:
     from crm_platform.ingest.planner import CrawlPlanner
@@ -125,7 +126,7 @@ class Failures:
         if not has_left_out:
             self._passed(operation, target, part=part)
         self._troubles.over(operation, target, at=self._recorder.now())
-        self._failing.setdefault((operation, target), {})[part] = Failing(str(failure))
+        self._failing.setdefault((operation, target), {})[part] = Failing(reason_of(failure))
 
     def raise_if_stopped(self) -> None:
         """Raise what stopped the run, once."""
@@ -152,7 +153,7 @@ class Failures:
 
     def is_worth_another_try(self, operation: str, target: str, problem: CrmPlatformError) -> bool:
         """Whether what failed may be had in this run: not where the answer repeats itself, unless much is mended so."""
-        return not isinstance(problem, NotFound) and self._tries_left(operation, target, str(problem)) > 0
+        return not isinstance(problem, NotFound) and self._tries_left(operation, target, reason_of(problem)) > 0
 
     def is_last_try(self, operation: str, target: str, *, part: str) -> bool:
         """Whether a part that has failed in this run will not be asked for after this time."""
@@ -162,7 +163,8 @@ class Failures:
     def _tries_left(self, operation: str, target: str, reason: str) -> int:
         """How often this run still asks for an object that cannot be had."""
         trouble, failing = self._troubles.of(operation, target), self._failing.get((operation, target), {}).values()
-        times = max([0 if trouble is None else trouble.times, *(one.times for one in failing)])
+        # How often one answer came says nothing of another.
+        times = max((one.times for one in (trouble, *failing) if one is not None and one.reason == reason), default=0)
         tries = max((one.tries for one in failing), default=0)
         if not (self._has_mended or self._recorder.have_retries_helped):
             return FEWEST_TRIES - max(times, tries)
@@ -191,7 +193,7 @@ class Failures:
         self._silent_rows = 0
 
     def _failed(self, failure: CrmPlatformError, operation: str, target: str, *, part: str) -> None:
-        failing, now = self._failing.setdefault((operation, target), {}), Failing(str(failure))
+        failing, now = self._failing.setdefault((operation, target), {}), Failing(reason_of(failure))
         before = failing.get(part)
         if before is not None:
             times = before.times + 1 if before.reason == now.reason else 1

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from crm_platform.errors import CrmPlatformError, NotFound
+from crm_platform.api.lookup import contacts_of_number
+from crm_platform.errors import CrmPlatformError, NotFound, RejectedRequest, SkipRecord
 from crm_platform.ingest.listing import Listing
 from crm_platform.ingest.stored import campaign_statuses, last_reports
 from crm_platform.ingest.sweep import Sweep, record_sweep
@@ -117,6 +118,24 @@ class ListSteps:
         for trouble in list(self._troubles):
             if trouble.operation == operation:
                 self._troubles.over(operation, trouble.target, at=self._now())
+
+    def look_up(self, number: str) -> list[str]:
+        """Search for the contacts that have a number, once, and keep them; gives their chats.
+
+        Until a sweep sees them, they are there as whoever was created here is. Raises CrmPlatformError where it is not
+        this number's trouble.
+        """
+        account = self._recorder.account(raw.Contacts)
+        try:
+            page = self._recorder.record(lambda: contacts_of_number(self._client, number, retries=0), account)
+        except (RejectedRequest, SkipRecord):
+            return []
+        account.took(page)
+        self._batch.contacts(page)
+        chat_ids = [contact.chat_id for contact in page.records]
+        self._planner_store.sighted(chat_ids, at=page.fetch.started_at)
+        self._chats.listed(set(chat_ids))
+        return chat_ids
 
     def has_swept(self) -> bool:
         """Whether any sweep has ever ended with a page seen."""

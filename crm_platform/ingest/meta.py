@@ -13,7 +13,7 @@ from crm_platform.schemas import ops
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from crm_platform.warehouse import Session
+    from crm_platform.warehouse import Commit, Session
 
 ROWS_VERSION: Final = "rows"
 """The version of this platform that stored rows were brought up to."""
@@ -34,11 +34,11 @@ def noted(session: Session, name: str) -> str | None:
     return str(found[0]) if found else None
 
 
-def note(session: Session, name: str, value: str, *, at: datetime) -> None:
+def note(commit: Commit, name: str, value: str, *, at: datetime) -> None:
     """Set a note."""
-    session.merge(ops.Meta, ops.Meta.rows([{"name": name, "value": value, "changed_at": at}]))
+    commit.merge(ops.Meta, ops.Meta.rows([{"name": name, "value": value, "changed_at": at}]))
 
 
-def note_decided(session: Session, *, at: datetime) -> None:
+def note_decided(commit: Commit, *, at: datetime) -> None:
     """Note that something of stored rows was decided anew, without a request: a build is due."""
-    note(session, ops.DECIDED_ANEW, at.isoformat(), at=at)
+    note(commit, ops.DECIDED_ANEW, at.isoformat(), at=at)

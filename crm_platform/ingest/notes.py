@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crm_platform.errors import GiveUp, quoted
 from crm_platform.schemas import raw
+from crm_platform.warehouse import one_commit
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -35,21 +36,21 @@ def add_note(warehouse: Warehouse, day: dt.date, text: str, *, by: str, at: dt.d
     """Write a note down and return its number. Raises GiveUp as check_note does."""
     text = text.strip()
     check_note(day, text)
-    with warehouse.writing() as session:
-        last = session.query("select max(note_id) as last from raw.notes")["last"][0].as_py()
+    with one_commit(warehouse, purpose="a note") as commit:
+        last = commit.query("select max(note_id) as last from raw.notes")["last"][0].as_py()
         note_id: int = (last or 0) + 1
         note = {"note_id": note_id, "day": day, "text": text, "at": at, "who": by}
-        session.append(raw.Notes, raw.Notes.rows([note]))
+        commit.append(raw.Notes, raw.Notes.rows([note]))
         return note_id
 
 
 def remove_note(warehouse: Warehouse, note_id: int, *, by: str, at: dt.datetime) -> None:
     """Take a note away. Raises GiveUp where there is none of this number."""
-    with warehouse.writing() as session:
-        found = [note for note in notes(session) if note["note_id"] == note_id]
+    with one_commit(warehouse, purpose="a note") as commit:
+        found = [note for note in notes(commit) if note["note_id"] == note_id]
         if not found:
             raise GiveUp(f"there is no note {note_id}: `crm notes` lists them")
-        session.merge(raw.Notes, raw.Notes.rows([found[0] | {"removed_at": at, "removed_by": by}]))
+        commit.merge(raw.Notes, raw.Notes.rows([found[0] | {"removed_at": at, "removed_by": by}]))
 
 
 def notes(session: Session) -> list[dict[str, Any]]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 from crm_platform.ingest.batch import Batch
 from crm_platform.ingest.connect import open_warehouse
-from crm_platform.ingest.duplicates import decide_within
+from crm_platform.ingest.duplicates import decide_duplicates, reopen_decision
 from crm_platform.schemas import raw
 from crm_platform.spellings import staff_key
+from crm_platform.warehouse import taking_turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,35 @@ def record_requests(settings: Settings, fetches: Sequence[Fetch]) -> None:
     """Put requests that brought no rows into ops.fetches."""
     batch = Batch()
     batch.requests(fetches)
-    batch.commit(open_warehouse(settings))
+    warehouse = open_warehouse(settings)
+    with taking_turns(warehouse, purpose="a record of requests") as holder:
+        batch.commit(warehouse, holder)
+
+
+def add_operation(
+    batch: Batch,
+    *,
+    kind: Kind,
+    chat_id: str,
+    operator_email: str | None = None,
+    note: str | None = None,
+    done_by: Fetch,
+) -> None:
+    """Add an operation that the CRM carried out to what is committed next. `done_by`: the request that did it."""
+    batch.add(
+        raw.OperatorEvents,
+        {
+            "event_id": f"platform-{done_by.fetch_id}",
+            "kind": kind,
+            "chat_id": chat_id,
+            "agent": operator_email,
+            "agent_key": staff_key(operator_email),
+            "at": done_by.started_at,
+            "source": "platform",
+            "note": note,
+            "fetch_id": done_by.fetch_id,
+        },
+    )
 
 
 def record_operation(
@@ -45,23 +74,15 @@ def record_operation(
     """
     done_by = fetches[-1]
     batch = Batch()
-    batch.add(
-        raw.OperatorEvents,
-        {
-            "event_id": f"platform-{done_by.fetch_id}",
-            "kind": kind,
-            "chat_id": chat_id,
-            "agent": operator_email,
-            "agent_key": staff_key(operator_email),
-            "at": done_by.started_at,
-            "source": "platform",
-            "note": note,
-            "fetch_id": done_by.fetch_id,
-        },
-    )
+    add_operation(batch, kind=kind, chat_id=chat_id, operator_email=operator_email, note=note, done_by=done_by)
     batch.requests(fetches)
     warehouse = open_warehouse(settings)
-    batch.commit(warehouse)
-    if kind == "contact_deleted":  # what is kept in its chat is kept in one that is there
-        with warehouse.writing() as session:
-            decide_within(session, at=done_by.finished_at)
+    with taking_turns(warehouse, purpose="a record of an operation") as holder:
+        if kind == "contact_deleted":  # what is kept in its chat is kept in one that is there, from this decision on
+            with warehouse.committing(holder) as commit:
+                reopen_decision(commit, at=done_by.finished_at)
+        batch.commit(warehouse, holder)
+        if kind == "contact_deleted":
+            with warehouse.committing(holder) as commit:  # a crawl may have decided in between
+                reopen_decision(commit, at=done_by.finished_at)
+            decide_duplicates(warehouse, holder, at=done_by.finished_at)

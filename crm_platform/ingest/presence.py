@@ -17,14 +17,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from crm_platform.errors import GiveUp
-from crm_platform.ingest.duplicates import decide_within
+from crm_platform.ingest.duplicates import decide_duplicates, reopen_decision
 from crm_platform.schemas import raw
+from crm_platform.warehouse import taking_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from crm_platform.warehouse import Session, Warehouse
+    from crm_platform.warehouse import Commit, Session, Warehouse
 
 CONFIRMED_AFTER = timedelta(hours=1)
 """A second sweep sooner than this may have met the same fault."""
@@ -268,14 +269,23 @@ def accept_sweep(warehouse: Warehouse, sweep_id: int, *, by: str, at: datetime) 
 
     Raises GiveUp where there is nothing to accept.
     """
-    with warehouse.writing() as session:
-        sweep = next((one for one in judged_sweeps(session) if one.row["sweep_id"] == sweep_id), None)
-        if sweep is None:
-            raise GiveUp(f"there is no sweep {sweep_id}: `crm sweeps` lists them")
-        if not sweep.waits:
-            raise GiveUp(f"sweep {sweep_id} does not wait to be accepted: {sweep.words}")
-        before = _ids(session, PRESENT)
-        row = {name: sweep.row[name] for name in raw.ContactSweeps.columns}
-        session.merge(raw.ContactSweeps, raw.ContactSweeps.rows([row | {"counted_at": at, "accepted_by": by}]))
-        decide_within(session, at=at)  # what is kept in a chat that is gone is kept in one that is there
-        return len(before - _ids(session, PRESENT))
+    with taking_turns(warehouse, purpose="accepting a sweep") as holder:
+        with warehouse.committing(holder) as commit:
+            before = _accept(commit, sweep_id, by=by, at=at)
+        decide_duplicates(warehouse, holder, at=at)  # what is kept in a chat that is gone is kept in one that is there
+        with warehouse.reading() as session:
+            return len(before - _ids(session, PRESENT))
+
+
+def _accept(commit: Commit, sweep_id: int, *, by: str, at: datetime) -> frozenset[str]:
+    """Make a sweep count; gives the contacts that were there before."""
+    sweep = next((one for one in judged_sweeps(commit) if one.row["sweep_id"] == sweep_id), None)
+    if sweep is None:
+        raise GiveUp(f"there is no sweep {sweep_id}: `crm sweeps` lists them")
+    if not sweep.waits:
+        raise GiveUp(f"sweep {sweep_id} does not wait to be accepted: {sweep.words}")
+    before = _ids(commit, PRESENT)
+    reopen_decision(commit, at=at)
+    row = {name: sweep.row[name] for name in raw.ContactSweeps.columns}
+    commit.merge(raw.ContactSweeps, raw.ContactSweeps.rows([row | {"counted_at": at, "accepted_by": by}]))
+    return before

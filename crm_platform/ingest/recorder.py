@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crm_platform.ingest.connect import FetchLog
     from crm_platform.ingest.planner_store import PlannerStore
     from crm_platform.ingest.trouble import TroubleRegister
-    from crm_platform.warehouse import Warehouse
+    from crm_platform.warehouse import Lease, Warehouse
 
 R = TypeVar("R")
 
@@ -48,6 +48,7 @@ class Recorder:
         client: CrmClient,
         warehouse: Warehouse,
         *,
+        holder: Lease,
         fetch_log: FetchLog,
         planner_store: PlannerStore,
         troubles: TroubleRegister,
@@ -57,6 +58,7 @@ class Recorder:
         is_limited: bool,
     ) -> None:
         self.warehouse = warehouse
+        self.holder = holder
         self.batch = batch
         self.now = now
         self.is_limited = is_limited
@@ -115,7 +117,7 @@ class Recorder:
             raise ClockIsWrong("this machine's clock was set back while the run was at work; the next run goes on")
         self._planner_store.save(self.batch, at=self.now())
         self._troubles.save(self.batch)
-        for table, written in self.batch.commit(self.warehouse).items():
+        for table, written in self.batch.commit(self.warehouse, self.holder).items():
             self.written[table] = self.written.get(table, Written()) + written
         self._committed_at = self.now()
 

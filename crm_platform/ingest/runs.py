@@ -19,9 +19,11 @@ from crm_platform.ingest.clocks import settle
 from crm_platform.ingest.connect import CRAWLER_RESERVE, FetchLog, open_client
 from crm_platform.ingest.crawler import Crawler
 from crm_platform.ingest.duplicates import decide_duplicates
+from crm_platform.ingest.events import find_whose, take_in
+from crm_platform.ingest.inbox import Inbox
 from crm_platform.ingest.planner_store import PlannerStore
 from crm_platform.ingest.trouble import TroubleRegister, missed
-from crm_platform.warehouse import claim, lease, lease_file
+from crm_platform.warehouse import claim
 
 if TYPE_CHECKING:
     from crm_platform.ingest.sweep import Sweep
@@ -49,12 +51,19 @@ def open_crawler(
     """Be the only crawler, connected to the CRM whose data this is. What came is decided on before it is closed."""
     claim(warehouse, settings)
     fetch_log = FetchLog()
-    connect = connect or (lambda on_fetch: open_client(settings, reserve=CRAWLER_RESERVE, on_fetch=on_fetch))
-    with (
-        lease(lease_file(settings.lock_dir, "crawl"), purpose="crawl", wait=wait_seconds, on_wait=on_wait),
-        connect(fetch_log) as client,
-    ):
-        settle(warehouse, client, now=now())
+    with contextlib.ExitStack() as stack:
+        crawling = warehouse.leases.take("crawl", purpose="crawl", wait=wait_seconds, on_wait=on_wait)
+        holder = stack.enter_context(crawling)
+        warehouse.recover(holder)
+        if connect is None:
+            client = open_client(settings, reserve=CRAWLER_RESERVE, on_fetch=fetch_log, holder=holder)
+        else:
+            client = connect(fetch_log)
+        stack.enter_context(client)
+        inbox = stack.enter_context(contextlib.closing(Inbox(settings.inbox_path)))
+        settle(warehouse, client, holder=holder, now=now())
+        take_in(inbox, warehouse, holder)
+        find_whose(warehouse, holder, at=now())
         planner_store = PlannerStore.load(settings, warehouse, at=now())
         with warehouse.reading() as session:
             troubles = TroubleRegister.load(session)
@@ -64,9 +73,11 @@ def open_crawler(
         crawler = Crawler(
             client,
             warehouse,
+            holder=holder,
             fetch_log=fetch_log,
             planner_store=planner_store,
             troubles=troubles,
+            inbox=inbox,
             batch=Batch(keep_text=settings.message_text == "keep", opt_out_words=settings.opt_out_words),
             progress=progress,
             now=now,
@@ -76,9 +87,11 @@ def open_crawler(
         try:
             yield crawler
         except CrmPlatformError:
-            decide_duplicates(warehouse, at=now())  # what came before it was committed
+            decide_duplicates(warehouse, holder, at=now())  # what came before it was committed
             raise
-        decide_duplicates(warehouse, at=now())
+        take_in(inbox, warehouse, holder)
+        find_whose(warehouse, holder, at=now())
+        decide_duplicates(warehouse, holder, at=now())
 
 
 def raise_if_nothing_was_kept(crawler: Crawler) -> None:

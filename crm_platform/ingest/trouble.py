@@ -46,6 +46,11 @@ class Trouble:
     over_at: datetime | None = None
 
 
+def reason_of(problem: CrmPlatformError) -> str:
+    """Why an object could not be had, at a length that is stored: equal reasons are the same answer."""
+    return str(problem)[:_LONGEST_REASON]
+
+
 def _pause(times: int) -> timedelta:
     return min(FIRST_PAUSE * 4 ** min(times - 2, 8), LONGEST_PAUSE) if times > 1 else timedelta(0)
 
@@ -90,7 +95,7 @@ class TroubleRegister:
 
     def met(self, operation: str, target: str, problem: CrmPlatformError, *, at: datetime) -> None:
         """Remember that the object could not be had."""
-        reason = str(problem)[:_LONGEST_REASON]
+        reason = reason_of(problem)
         before = self.of(operation, target)
         times = before.times + 1 if before is not None and before.reason == reason else 1
         since = before.since if before is not None else at

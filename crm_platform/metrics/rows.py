@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from crm_platform.metrics.campaign_performance.table import CampaignPerformance
-from crm_platform.schemas.base import Column
+from crm_platform.schemas.base import Column, Table
 from crm_platform.schemas.figures import Rows
 
 MESSAGE_DAYS: Final = """(
@@ -49,3 +49,16 @@ def rate_of_delivered(rows: Rows, part: str, description: str = "", **options: A
 REPORT_COVERAGE: Final = "{{ report_coverage() }}"
 CONTACTS_ACTIVE: Final = "{{ smallest(contact_coverage(), message_coverage(days_before(30), cut_day)) }}"
 """Coverage of what is said of contacts and of their messages of 30 days."""
+
+
+def message_days_since(first: type[Table]) -> str:
+    """SQL: those of MESSAGE_DAYS from the first day of a table's rows on; none where it has no row.
+
+    For what events tell: before the first of them nobody knows whether there was none, or nobody told of it.
+    """
+    return f"""(
+    select days.day as day, days.coverage as coverage
+    from {MESSAGE_DAYS} as days
+    cross join (select min(day) as first_day from {first.full_name()} having count(*) > 0) as told
+    where days.day >= told.first_day
+)"""

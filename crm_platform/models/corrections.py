@@ -16,12 +16,13 @@ from crm_platform.errors import GiveUp, quoted
 from crm_platform.models.staff import staff
 from crm_platform.schemas import raw
 from crm_platform.spellings import plain_words, staff_key
+from crm_platform.warehouse import one_commit
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from crm_platform.models.staff import Person, Staff
-    from crm_platform.warehouse import Session, Warehouse
+    from crm_platform.warehouse import Commit, Session, Warehouse
 
 REJECTED_OPT_OUTS = """
     select kind, value
@@ -53,14 +54,15 @@ def merge_agents(warehouse: Warehouse, alias: str, agent: str, *, by: str, at: d
     Raises GiveUp where nobody was ever seen under the identifier, or it is that agent's already. An agent who was never
     seen is named by e-mail address: an agent id gets a readable name so.
     """
-    with warehouse.writing() as session:
-        known = staff(session, cut=at)
+    with one_commit(warehouse, purpose="a correction") as commit:
+        known = staff(commit, cut=at)
         one, other = _required(known, alias), known.person(agent)
         if other is None and "@" not in agent:
             raise _unknown(agent)
         if one == other:
             raise GiveUp(f"{quoted(alias)} and {quoted(agent)} are one agent's already")
-        _note(session, "merge", alias, agent, by=by, at=at)
+        _note(commit, "merge", alias, agent, by=by, at=at)
+    with warehouse.reading() as session:
         return staff(session, cut=at).names[_key(alias)]
 
 
@@ -69,11 +71,11 @@ def split_agent(warehouse: Warehouse, alias: str, *, by: str, at: dt.datetime) -
 
     Raises GiveUp where nobody was ever seen under it, or it stands alone already.
     """
-    with warehouse.writing() as session:
-        known = staff(session, cut=at)
+    with one_commit(warehouse, purpose="a correction") as commit:
+        known = staff(commit, cut=at)
         if not _required(known, alias).aliases:
             raise GiveUp(f"{quoted(alias)} is joined with no other identifier: `crm agents` lists who is")
-        _note(session, "split", alias, None, by=by, at=at)
+        _note(commit, "split", alias, None, by=by, at=at)
 
 
 def _required(known: Staff, identifier: str) -> Person:
@@ -92,9 +94,9 @@ def _key(identifier: str) -> str:
 
 
 def _note(
-    session: Session, kind: Literal["merge", "split"], alias: str, agent: str | None, *, by: str, at: dt.datetime
+    commit: Commit, kind: Literal["merge", "split"], alias: str, agent: str | None, *, by: str, at: dt.datetime
 ) -> None:
-    last = session.query("select max(correction_id) as last from raw.agent_corrections")["last"][0].as_py()
+    last = commit.query("select max(correction_id) as last from raw.agent_corrections")["last"][0].as_py()
     row = {
         "correction_id": (last or 0) + 1,
         "kind": kind,
@@ -103,7 +105,7 @@ def _note(
         "at": at,
         "who": by,
     }
-    session.append(raw.AgentCorrections, raw.AgentCorrections.rows([row]))
+    commit.append(raw.AgentCorrections, raw.AgentCorrections.rows([row]))
 
 
 def opt_out_words(session: Session) -> list[OptOutWord]:
@@ -134,15 +136,15 @@ def reject_opt_out(warehouse: Warehouse, what: str, *, is_rejected: bool, by: st
     Returns which of the two it is (`word` or `message`), and how many messages are meant. Raises GiveUp where it is
     neither a word that somebody opted out by nor the id of such a message.
     """
-    with warehouse.writing() as session:
+    with one_commit(warehouse, purpose="a correction") as commit:
         word = plain_words(what)
         for kind, column, value in (("word", "opt_out_word", word), ("message", "message_id", what)):
-            (count,) = session.query(
+            (count,) = commit.query(
                 f"select count(*) as n from raw.messages where is_opt_out and {column} = ?", [value]
             )["n"].to_pylist()
             if count:
                 row = {"kind": kind, "value": value, "at": at, "who": by, "is_rejected": is_rejected}
-                session.append(raw.OptOutRejections, raw.OptOutRejections.rows([row]))
+                commit.append(raw.OptOutRejections, raw.OptOutRejections.rows([row]))
                 return kind, count
     raise GiveUp(
         f"{quoted(what)} is no word that anybody opted out by, and no id of such a message: `crm optouts` lists them"

@@ -7,13 +7,16 @@ checks of the data (checks.py).
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from crm_platform.models.checks import count, first_row
 from crm_platform.schemas import Table, ops, raw
 
 if TYPE_CHECKING:
     from crm_platform.warehouse import Session
+
+
+_OF_FIGURES: Final = ", ".join(f"'{event}'" for event in raw.Events.OF_FIGURES)
 
 
 def holds(session: Session, *tables: type[Table]) -> bool:
@@ -28,7 +31,9 @@ def last_change(session: Session) -> dt.datetime | None:
     Or when rows were decided anew without one, or something was corrected or noted by hand. Aware UTC; None before the
     first fetch.
     """
-    if not holds(session, raw.OperatorEvents, raw.AgentCorrections, raw.OptOutRejections, raw.Notes, ops.Meta):
+    if not holds(
+        session, raw.OperatorEvents, raw.Events, raw.AgentCorrections, raw.OptOutRejections, raw.Notes, ops.Meta
+    ):
         return None
     newest = first_row(
         session,
@@ -40,7 +45,8 @@ def last_change(session: Session) -> dt.datetime | None:
             union all select max(first_fetched_at) from {raw.CampaignReports.full_name()}
             union all select max("at") from {raw.ContactSightings.full_name()}
             union all select max(counted_at) from {raw.ContactSweeps.full_name()} where accepted_by is not null
-            union all select max("at") from {raw.OperatorEvents.full_name()}
+            union all select max(coalesce(known_at, "at")) from {raw.OperatorEvents.full_name()}
+            union all select max(received_at) from {raw.Events.full_name()} where event in ({_OF_FIGURES})
             union all select max("at") from {raw.AgentCorrections.full_name()}
             union all select max("at") from {raw.OptOutRejections.full_name()}
             union all select max(greatest("at", removed_at)) from {raw.Notes.full_name()}

@@ -2,8 +2,8 @@
 
 What belongs here: which rows are known by a cut, the clock and the calendar. What does not: any figure, telling which
 chats have changed (incremental.py), who of the staff is who (staff.py), who is left out (exclusion.py). The live lock
-is held for the copying alone; of messages, nine rows in ten, only those of changed chats are copied. Numbers, names and
-texts (`stays_raw`) are never read out.
+is held for the copying alone; of messages, nine rows in ten, and of operators' events only those of changed chats are
+copied. Numbers, names and texts (`stays_raw`) are never read out.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from crm_platform.errors import FixConfiguration
 from crm_platform.models.corrections import REJECTED_OPT_OUTS
 from crm_platform.models.cut import Cut
 from crm_platform.models.exclusion import exclusion
-from crm_platform.models.incremental import basis_of, changed_chats, note_changes
-from crm_platform.models.staff import Staff, staff
+from crm_platform.models.incremental import Meaning, basis_of, changed_chats, note_changes, of_chats
+from crm_platform.models.staff import Staff, one_fact_sql, staff
+from crm_platform.models.standing import followed_from
 from crm_platform.models.teams import read_teams, teams_of
 from crm_platform.schemas import RawTable, Table, live_tables, ops, raw
 from crm_platform.spellings import staff_key
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from crm_platform.models.incremental import Changes
     from crm_platform.settings import Settings
-    from crm_platform.warehouse import DuckDbSession, DuckDbWarehouse
+    from crm_platform.warehouse import BuildSession, Models, Warehouse
 
 FIGURE_SETTINGS = (
     "timezone",
@@ -46,6 +47,7 @@ FIGURE_SETTINGS = (
     "holidays",
     "first_response_target_minutes",
     "segment_fields",
+    "satisfaction_field",
     "automation_senders",
 )
 """Settings that change a figure: a build records them."""
@@ -53,13 +55,16 @@ FIGURE_SETTINGS = (
 CALENDAR_DAYS = 100
 """The calendar reaches at least so far back: the longest window of a figure is 84 days."""
 
+_BY_CHAT: tuple[type[RawTable], ...] = (raw.Messages, raw.OperatorEvents, raw.Events)
+"""Tables of many rows a chat: those of changed chats alone are copied."""
+
 DAYS_AHEAD = 2
 """Business hours reach so much further: 24 hours from now are asked about."""
 
 
 def freeze(
-    models: DuckDbWarehouse,
-    live: DuckDbWarehouse,
+    models: Models,
+    live: Warehouse,
     *,
     settings: Settings,
     as_of: dt.datetime | None,
@@ -77,7 +82,7 @@ def freeze(
     cut = (as_of or now).astimezone(dt.UTC)
     if cut > now:
         raise FixConfiguration(f"as_of {cut.isoformat()} lies in the future")
-    if not live.path.exists():
+    if not live.exists():
         live.prepare(live_tables())
     claim(live, settings)
     rows: dict[str, int] = {}
@@ -91,7 +96,7 @@ def freeze(
             session, core.ExcludedContacts, ({"chat_id": chat_id} for chat_id in excluded)
         )
         for table in TABLES.values():
-            if issubclass(table, RawTable) and table is not raw.Messages:
+            if issubclass(table, RawTable) and table not in _BY_CHAT:
                 rows[table.full_name()] = session.replace(table, _known_rows(table, known))
         rows[ops.Fetches.full_name()] = session.replace(
             ops.Fetches, f"select * from live.{ops.Fetches.full_name()} where started_at <= {known}"
@@ -101,13 +106,13 @@ def freeze(
         rows[core.RejectedOptOuts.full_name()] = session.replace(core.RejectedOptOuts, REJECTED_OPT_OUTS)
         known_staff = staff(session, cut=cut, source="live.")
         rows |= _fill_staff(session, known_staff, settings)
-        messages = _known_rows(raw.Messages, known)
+        by_chat = {table: _known_rows(table, known) for table in _BY_CHAT}
         clock = stretches(settings.zone, as_of=cut)
         offsets = [(one.from_at.isoformat(), one.utc_offset_seconds) for one in clock]
         basis = basis_of(session, figures={**figures, "clock": offsets})
         with _spellings(session, known_staff, settings):
-            changes = note_changes(session, messages=messages, meanings=_meanings(known), basis=basis, full=full)
-        rows[raw.Messages.full_name()] = _messages(session, messages, changes)
+            changes = note_changes(session, unfrozen=by_chat, meanings=_meanings(known), basis=basis, full=full)
+        rows |= {table.full_name(): _of_changed(session, table, known, changes) for table in _BY_CHAT}
         days = _days(session, settings, cut)
         contents: dict[type[Table], Iterable[Mapping[str, object]]] = {
             ops.ExpectedUnseen: _expected(expected_unseen, cut.astimezone(settings.zone).date()),
@@ -127,6 +132,7 @@ def freeze(
                     "chats": changes.chats,
                     "changed_chats": changes.changed_chats,
                     "excluded_contacts": len(excluded),
+                    "follows_from": followed_from(live, settings),
                 }
             ],
         }
@@ -142,7 +148,7 @@ def freeze(
     )
 
 
-def require_known(cut: Cut, live: DuckDbWarehouse) -> None:
+def require_known(cut: Cut, live: Warehouse) -> None:
     """Raise FixConfiguration when nothing at all was known by a frozen cut: figures of nothing would mislead."""
     if any(rows for name, rows in cut.rows.items() if issubclass(TABLES[name], RawTable)):
         return
@@ -157,18 +163,18 @@ def require_known(cut: Cut, live: DuckDbWarehouse) -> None:
     )
 
 
-def _messages(session: DuckDbSession, messages: str, changes: Changes) -> int:
-    """Copy the messages of changed chats in the place of those copied before; returns how many there are of all."""
-    name = raw.Messages.full_name()
+def _of_changed(session: BuildSession, table: type[RawTable], known: str, changes: Changes) -> int:
+    """Copy the rows of changed chats in the place of those copied before; returns how many there are of all."""
+    name = table.full_name()
     if changes.is_full:
-        return session.replace(raw.Messages, messages)
+        return session.replace(table, _known_rows(table, known))
     changed = changed_chats(changes.number - 1)
     session.execute(f"delete from {name} where chat_id in ({changed})")
-    session.execute(f"insert into {name} by name select * from ({messages}) where chat_id in ({changed})")
+    session.execute(f"insert into {name} by name {_known_rows(table, known, chats=changed)}")
     return int(session.query(f"select count(*) as n from {name}")["n"][0].as_py())
 
 
-def _fill(session: DuckDbSession, table: type[Table], content: Iterable[Mapping[str, object]]) -> int:
+def _fill(session: BuildSession, table: type[Table], content: Iterable[Mapping[str, object]]) -> int:
     """Make a table hold just these rows."""
     arrow = table.rows(content)
     nothing = ", ".join(f'null as "{name}"' for name in table.columns)
@@ -177,8 +183,9 @@ def _fill(session: DuckDbSession, table: type[Table], content: Iterable[Mapping[
     return int(arrow.num_rows)
 
 
-def _known_rows(table: type[RawTable], known: str) -> str:
-    """SELECT the rows of a raw table that were known by the cut, without what stays raw."""
+def _known_rows(table: type[RawTable], known: str, *, chats: str = "") -> str:
+    """SELECT the rows of a raw table that were known by the cut (of some `chats` alone), without what stays raw."""
+    limits = [f't."{table.seen_at}" <= {known}']
     own = {name: f'null as "{name}"' if column.stays_raw else f't."{name}"' for name, column in table.columns.items()}
     joins = ""
     if table is raw.CampaignReports:
@@ -212,16 +219,44 @@ def _known_rows(table: type[RawTable], known: str) -> str:
     if table is raw.ContactSightings:
         # A sighting is known when its sweep has ended.
         joins = f"join live.raw.contact_sweeps as s on s.sweep_id = t.sweep_id and s.ended_at <= {known}"
+    if table is raw.OperatorEvents:
+        limits.append(f'coalesce(t.known_at, t."at") <= {known}')
+        limits.append(f"not (t.source = 'event' and exists ({_told_already(known)}))")
+    if table is raw.Events:
+        limits.append(f"t.chat_id is not null and t.event in {table.OF_FIGURES!r}")
     if table is raw.Notes:
         # What was taken away after the cut still stands.
         own |= {
             name: f"case when t.removed_at <= {known} then t.{name} end as {name}"
             for name in ("removed_at", "removed_by")
         }
+    if "chat_id" in table.columns:
+        limits.append(_included("t.chat_id"))
+    if chats:
+        limits.append(f"t.{of_chats(f'live.{table.full_name()}', chats)}")
     return f"""
         select {", ".join(own.values())}
         from live.{table.full_name()} as t {joins}
-        where t."{table.seen_at}" <= {known} {f"and {_included('t.chat_id')}" if "chat_id" in table.columns else ""}
+        where {" and ".join(limits)}
+    """
+
+
+def _told_already(known: str) -> str:
+    """SELECT what makes an event's row no fact of its own: done here to that chat then, or told by an event before.
+
+    Two addresses that differ are two people's doing; an id may be anybody's address.
+    """
+    one_fact = one_fact_sql("ours", "t", f"live.{ops.Fetches.full_name()}")
+    return f"""
+        select 1 from live.raw.operator_events as ours
+        where ours.chat_id = t.chat_id and ours.kind = t.kind and {one_fact}
+            and coalesce(ours.known_at, ours."at") <= {known}
+            and case when ours.source = 'event' then
+                ours.agent_key is not distinct from t.agent_key and (ours."at", ours.event_id) < (t."at", t.event_id)
+            else
+                coalesce(ours.agent_key = t.agent_key or not contains(ours.agent_key, '@')
+                    or not contains(t.agent_key, '@'), true)
+            end
     """
 
 
@@ -275,7 +310,7 @@ def _chat_quarantine(known: str) -> str:
     """
 
 
-def _fill_staff(session: DuckDbSession, known: Staff, settings: Settings) -> dict[str, int]:
+def _fill_staff(session: BuildSession, known: Staff, settings: Settings) -> dict[str, int]:
     """Fill the tables of staff; returns their rows."""
     contents: dict[type[Table], Iterable[Mapping[str, object]]] = {
         core.AgentAliases: ({"alias": alias, "agent": agent} for alias, agent in known.names.items()),
@@ -287,27 +322,27 @@ def _fill_staff(session: DuckDbSession, known: Staff, settings: Settings) -> dic
 
 
 @contextlib.contextmanager
-def _spellings(session: DuckDbSession, known: Staff, settings: Settings) -> Iterator[None]:
+def _spellings(session: BuildSession, known: Staff, settings: Settings) -> Iterator[None]:
     """Let SQL ask whom an identifier means, as it came: `spellings` (spelling, means), by name and whether a bot."""
     bots = {known.names.get(sender) for sender in settings.automation_senders}
     spellings = sorted(known.spellings)
     names = [known.names[staff_key(spelling) or ""] for spelling in spellings]
     columns = {"spelling": spellings, "means": [f"{'bot' if name in bots else 'agent'} {name}" for name in names]}
-    session.connection.register("spellings", pa.table(columns, pa.schema(dict.fromkeys(columns, pa.string()))))
-    yield
-    session.connection.unregister("spellings")
+    with session.shown({"spellings": pa.table(columns, pa.schema(dict.fromkeys(columns, pa.string())))}):
+        yield
 
 
-def _meanings(known: str) -> dict[type[Table], tuple[str, ...]]:
+def _meanings(known: str) -> dict[type[Table], Meaning]:
     """What rows mean besides what they say: that their time has come, whose they are, that they are no opt-outs."""
-    agent = "(select max(means) from spellings where spelling = {})"
+    whose = "left join spellings on spelling = {}"
     rejected = f"(select value from {core.RejectedOptOuts.full_name()} where kind = '{{}}')"
     is_rejected = (
         f"is_opt_out and (opt_out_word in {rejected.format('word')} or message_id in {rejected.format('message')})"
     )
     return {
-        raw.Messages: (f"timestamp <= {known}", agent.format("sender"), is_rejected),
-        raw.OperatorEvents: (agent.format("agent"),),
+        raw.Messages: Meaning(whose.format("sender"), (f"timestamp <= {known}", "means", is_rejected)),
+        raw.OperatorEvents: Meaning(whose.format("agent"), ("means",)),
+        raw.Events: Meaning(whose.format("agent"), ("means",)),
     }
 
 
@@ -318,7 +353,7 @@ def _expected(expected_unseen: Mapping[dt.date, float] | None, today: dt.date) -
     return [{"day": day, "messages": messages} for day, messages in {today: 0.0, **expected_unseen}.items()]
 
 
-def _days(session: DuckDbSession, settings: Settings, cut: dt.datetime) -> list[dt.date]:
+def _days(session: BuildSession, settings: Settings, cut: dt.datetime) -> list[dt.date]:
     """Local days from the oldest that a figure speaks of to that of the cut."""
     today = cut.astimezone(settings.zone).date()
     oldest = session.query(

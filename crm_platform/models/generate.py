@@ -112,19 +112,33 @@ def _listed(columns: Sequence[str]) -> str:
     return ",".join(f"\n        {column}" for column in columns)
 
 
-def select(table: type[KpiTable], expand: Expand, *, file: Callable[[str, str], str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """That a table's rows are kept but for some keys. `keys`: the relation of these; `before`: that of the rows.
+
+    `is_whole`: there are none, so that no row need be read.
+    """
+
+    keys: str
+    before: str
+    is_whole: bool = False
+
+
+def select(table: type[KpiTable], expand: Expand, *, file: Callable[[str, str], str], kept: Kept | None = None) -> str:
     """The SELECT of a table's own columns and `coverage`.
 
     `expand`: a text in the words of the templates as SQL; `file`: a `.sql` beside the table, over a relation of rows.
     """
-    return _Select(table, expand, file).sql()
+    return _Select(table, expand, file, kept).sql()
 
 
 class _Select:
     """One table's SELECT being put together."""
 
-    def __init__(self, table: type[KpiTable], expand: Expand, file: Callable[[str, str], str]) -> None:
-        self.table, self.expand, self.file = table, expand, file
+    def __init__(
+        self, table: type[KpiTable], expand: Expand, file: Callable[[str, str], str], kept: Kept | None
+    ) -> None:
+        self.table, self.expand, self.file, self.kept = table, expand, file, kept
         self.declared = figures(table)
         self.hidden = {_COVERAGE: table.seen} if isinstance(table.seen, Figure) else {}
         self.sources: dict[Rows, str] = {}
@@ -138,6 +152,12 @@ class _Select:
         columns = {name: self._column(name, figure) for name, figure in self._all().items()}
         keys = self.expand(self.table.keys) if self.table.keys else self._keys()
         coverage = columns.pop(_COVERAGE, None) or self.expand(str(self.table.seen))
+        if self.kept is not None:
+            anew = f"before.{_quoted(self.table.key[0])} is null or anew.{_quoted(self.table.key[0])} is not null"
+            columns = {
+                name: f"case when {anew} then {value} else before.{_quoted(name)} end"
+                for name, value in columns.items()
+            }
         own = [name for name in self.table.columns if name not in KpiTable.columns]
         listed = [f"{columns.get(name) or f'keys.{_quoted(name)}'} as {_quoted(name)}" for name in own]
         lines = ",\n    ".join([*listed, f"{coverage} as {_COVERAGE}"])
@@ -192,7 +212,11 @@ class _Select:
             return "(select 1 as one)"
         names = ", ".join(map(_quoted, self.table.key))
         full = [group.name for (_, grain), group in self.groups.items() if grain == self.table.key]
-        return f"({' union distinct '.join(f'select {names} from {name}' for name in full)})"
+        keys = " union distinct ".join(f"select {names} from {name}" for name in full)
+        if self.kept is not None:
+            anew = f"select {names} from {self.kept.keys}"
+            keys += f" union distinct select {names} from {self.kept.before} where ({names}) not in ({anew})"
+        return f"({keys})"
 
     def _relations(self) -> str:
         parts = [f"{name} as (\n    {self._rows(rows)}\n)" for rows, name in self.sources.items()]
@@ -220,7 +244,13 @@ class _Select:
             value = self.expand(rows.extra[name]) if name in rows.extra else f"r.{_quoted(name)}"
             if name not in rows.by:
                 columns.append(f"{value} as {_quoted(name)}")
-        return f"select{_listed(columns or ['1 as one'])}\n    {source(rows, self.expand)}"
+        lines = f"select{_listed(columns or ['1 as one'])}\n    {source(rows, self.expand)}"
+        if self.kept is None:
+            return lines
+        if self.kept.is_whole:
+            return f"select * from (\n    {lines}\n) as r where false"
+        names = ", ".join(map(_quoted, self.table.key))
+        return f"select * from (\n    {lines}\n) as r where ({names}) in (select {names} from {self.kept.keys})"
 
     def _joins(self) -> str:
         joined = [(group.name, group.grain) for group in self.groups.values()]
@@ -229,15 +259,22 @@ class _Select:
         for name, grain in joined:
             on = " and ".join(f"{name}.{_quoted(part)} = keys.{_quoted(part)}" for part in grain)
             lines.append(f"\nleft join {name} on {on}" if grain else f"\ncross join {name}")
+        if self.kept is not None:
+            for name, relation in (("before", self.kept.before), ("anew", self.kept.keys)):
+                on = " and ".join(f"{name}.{_quoted(part)} = keys.{_quoted(part)}" for part in self.table.key)
+                lines.append(f"\nleft join {relation} as {name} on {on}")
         return "".join(lines)
 
 
-def source(rows: Rows, expand: Expand, *, before: str = "", where: Sequence[str] = ()) -> str:
-    """FROM and WHERE of rows, as `r`. `before`: what else is joined; `where`: more conditions, as SQL."""
+def source(rows: Rows, expand: Expand, *, before: str = "", where: Sequence[str] = (), of: str = "") -> str:
+    """FROM and WHERE of rows, as `r`. `before`: what else is joined; `where`: more conditions, as SQL.
+
+    `of`: in the place of their table another that is like it.
+    """
     conditions = [*([expand(rows.where)] if rows.where else []), *where]
     joins = f"\n    {expand(rows.joins).strip()}" if rows.joins else ""
     picked = f"\n    where {' and '.join(f'({one})' for one in conditions)}" if conditions else ""
-    return f"from {before}{rows.source.full_name()} as r{joins}{picked}"
+    return f"from {before}{of or rows.source.full_name()} as r{joins}{picked}"
 
 
 def _quoted(name: str) -> str:

@@ -10,8 +10,7 @@ compute from. What a row counts for is digested, too: whether its time has come,
 that decides a row besides (the templates, the settings, the engine) is the basis; with another one nothing is kept.
 
 A visit that found nothing new is no change of a chat, but the start of the last one stands in some tables. It decides
-more than that only of chats with an unfinished conversation, which time ends, and where it goes back. Of the others it
-is taken over (`take_visits`).
+more than that only of chats with an unfinished conversation, which time ends, and where it goes back.
 
 Every build has a number. A chat notes the build that found it changed, a table the build it stands for: the chats that
 changed after that one are to be computed again, however many builds were given up in between.
@@ -22,28 +21,37 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crm_platform import core
 from crm_platform.models.names import with_tables
+from crm_platform.models.once import once, rows_once
 from crm_platform.models.render import code_version, dependencies, words_of
-from crm_platform.schemas import CoreTable, Table, ops, raw
+from crm_platform.schemas import CoreTable, RawTable, Table, ops, raw
 from crm_platform.tables import TABLES
+from crm_platform.warehouse.digests import digest_sql, line_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from crm_platform.models.cut import Cut
-    from crm_platform.warehouse import Session
+    from crm_platform.warehouse import BuildSession, Session
 
 FULL_FROM = 0.5
 """Share of changed chats from which all are computed anew: taking rows out costs, too."""
+
+SMALL = 500
+"""So few changed chats are computed in one transaction."""
 
 _VISITED = "known_until"
 _SAME_VISIT = "visits.known_until is not distinct from before.known_until"
 
 BYTES_A_LINE = 1_500
-"""Of memory that a statement takes for each frozen row it reads, at most, as measured."""
+"""Bytes of memory for each frozen row by which chats are cut into the smallest parts; a table takes as many as fit."""
+
+
+SCHEMA = "touched"
+"""Where a build keeps what it put into tables by chat, and what differs from the build before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,14 @@ class Changes:
     is_full: bool
     chats: int
     changed_chats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What rows of a table mean besides what they say: more tables, one row for each, and expressions."""
+
+    joins: str = ""
+    expressions: tuple[str, ...] = ()
 
 
 def by_chat(table: type[Table]) -> bool:
@@ -92,24 +108,33 @@ def _read_columns(table: type[Table]) -> list[str]:
 
 
 def note_changes(
-    session: Session, *, messages: str, meanings: Mapping[type[Table], Sequence[str]], basis: str, full: bool
+    session: BuildSession,
+    *,
+    unfrozen: Mapping[type[RawTable], str],
+    meanings: Mapping[type[Table], Meaning],
+    basis: str,
+    full: bool,
 ) -> Changes:
     """Find the chats that have changed since the last build, and note them in ops.chat_inputs.
 
-    `messages`: SELECT of the messages known by the cut, which are not frozen yet; all other inputs are. `meanings`: by
-    table SQL of what decides, beside its columns, what a row counts for. Full when it is asked for, by another basis,
+    `unfrozen`: by table the SELECT of its rows known by the cut; all other inputs are frozen already. `meanings`: by
+    table what decides, beside its columns, what a row counts for. Full when it is asked for, by another basis,
     when most chats have changed, or when there is no trace left of a chat: then nothing of it may stay.
     """
     last = session.query(f"select number, basis from {ops.Builds.full_name()}").to_pylist()
     number = 1 + max((row["number"] or 0 for row in last), default=0)
+    lines = " union all ".join(_lines(table, unfrozen=unfrozen, meanings=meanings) for table in chat_inputs())
+    session.execute(
+        f"""
+        create temp table fresh as
+        select chat_id, {digest_sql("line")} as digest, count(*) as lines
+        from ({lines})
+        group by chat_id
+        """
+    )
     session.execute(
         f"""
         create temp table found as
-        with fresh as (
-            select chat_id, concat_ws(' ', count(*), sum(line), bit_xor(line)) as digest, count(*) as lines
-            from ({" union all ".join(_lines(table, messages=messages, meanings=meanings) for table in chat_inputs())})
-            group by chat_id
-        )
         select
             fresh.chat_id as chat_id,
             fresh.digest as digest,
@@ -151,45 +176,50 @@ def note_changes(
     return Changes(number, is_full, chats, chats if is_full else changed)
 
 
-def _lines(table: type[Table], *, messages: str, meanings: Mapping[type[Table], Sequence[str]]) -> str:
+def _lines(
+    table: type[Table], *, unfrozen: Mapping[type[RawTable], str], meanings: Mapping[type[Table], Meaning]
+) -> str:
     """SELECT the chat and the hash of each row of a frozen table."""
     source = table.full_name()
     parts = [f"'{source}'", *(f'"{name}"' for name in _read_columns(table) if name != _VISITED)]
-    parts += meanings.get(table, ())
-    if table is raw.Messages:
-        source = f"({messages})"
-    # Twice: the engine joins the columns' hashes by exclusive or, so the same change in two rows would cancel out.
-    lines = f"select chat_id, hash(hash({', '.join(parts)})) as line from {source}"
+    meaning = meanings.get(table, Meaning())
+    parts += meaning.expressions
+    if issubclass(table, RawTable) and table in unfrozen:
+        source = f"({unfrozen[table]})"
+    lines = f"select chat_id, {line_sql(parts)} as line from {source} {meaning.joins}"
     if table is raw.Messages:  # a message that is kept in another chat is a line of that one, too
         kept = "'kept', duplicate_of, chat_id, message_id"
-        lines += f" union all select duplicate_of, hash(hash({kept})) from {source} where duplicate_of is not null"
+        lines += f" union all select duplicate_of, {line_sql([kept])} from {source} where duplicate_of is not null"
     return lines
 
 
 def _unfinished(session: Session) -> str:
     """SELECT the chats with a conversation that was not over by the last build; all where that is not known."""
-    if core.ConversationSpans.full_name() in _built(session):
+    if core.ConversationSpans.full_name() in built_tables(session):
         return f"select distinct chat_id from {core.ConversationSpans.full_name()} where not is_over"
     return f"select chat_id from {ops.ChatInputs.full_name()}"
 
 
 def changed_chats(since: int, *, table: type[Table] | None = None) -> str:
     """SELECT the chats that have changed since a build, for a table that computes from visits those visited, too."""
+    return f"select chat_id from {_changed(since, table)}"
+
+
+def of_chats(name: str, chats: str) -> str:
+    """Condition on the rows of a table that they are of some chats, a SELECT.
+
+    By their place: where they are few, other columns are then read there alone.
+    """
+    return f"rowid in (select rowid from {name} where chat_id in ({chats}))"
+
+
+def _changed(since: int, table: type[Table] | None) -> str:
+    return f"{ops.ChatInputs.full_name()} where {_has_changed(since, table)}"
+
+
+def _has_changed(since: int, table: type[Table] | None) -> str:
     visited = f" or visited_in > {since}" if table is not None and _computes_visits(table) else ""
-    return f"select chat_id from {ops.ChatInputs.full_name()} where (changed_in > {since}{visited})"
-
-
-def take_visits(session: Session, table: type[Table], *, since: int) -> None:
-    """Take over when chats were last visited since a build, where nothing else of a table follows from that."""
-    if _VISITED in table.columns and not _computes_visits(table):
-        session.execute(
-            f"""
-            update {table.full_name()} as t set {_VISITED} = chats.{_VISITED}
-            from {core.Chats.full_name()} as chats
-            where chats.chat_id = t.chat_id and t.{_VISITED} is distinct from chats.{_VISITED}
-                and t.chat_id in (select chat_id from {ops.ChatInputs.full_name()} where visited_in > {since})
-            """
-        )
+    return f"(changed_in > {since}{visited})"
 
 
 def _computes_visits(table: type[Table]) -> bool:
@@ -203,46 +233,89 @@ def kept_since(session: Session, table: type[Table], cut: Cut) -> int | None:
     """
     if cut.number is None or not by_chat(table) or not _reads_this_cut(session, table, cut):
         return None
-    build = _built(session).get(table.full_name())
-    return build if build is not None and build < cut.number else None
+    noted = built_tables(session).get(table.full_name())
+    return int(noted["build"]) if noted is not None and noted["build"] < cut.number else None
 
 
-def note_built(session: Session, table: type[Table], cut: Cut) -> None:
-    """Note that a table's rows stand for this cut, unless it was computed from one that does not."""
-    if cut.number is None or not by_chat(table):
+def note_built(
+    session: BuildSession,
+    table: type[Table],
+    cut: Cut,
+    *,
+    since: int | None = None,
+    touched: int | None = None,
+    frame: str | None = None,
+) -> None:
+    """Note that a table's rows stand for this cut, unless it was computed from one that does not.
+
+    `since`: the build whose rows it kept, but for so many that were `touched`; `frame`: of figures, what decides them
+    besides. A table whose rows no build keeps is not noted.
+    """
+    if cut.number is None or not (by_chat(table) or frame):
         return
-    session.delete(ops.BuiltTables, column="name", values=[table.full_name()])
+    forget_built(session, table)
+    if not ops.BuiltTables.columns.keys() <= set(_columns(session, ops.BuiltTables)):
+        return  # an older version has frozen
     if _reads_this_cut(session, table, cut):
-        session.append(ops.BuiltTables, ops.BuiltTables.rows([{"name": table.full_name(), "build": cut.number}]))
+        note = {"name": table.full_name(), "build": cut.number, "since": since, "touched": touched, "frame": frame}
+        session.append(ops.BuiltTables, ops.BuiltTables.rows([note]))
+        built_tables(session)[table.full_name()] = note
+
+
+def forget_built(session: BuildSession, table: type[Table]) -> None:
+    """Forget which cut a table's rows stand for: the next build computes all of it."""
+    if built_tables(session).pop(table.full_name(), None) is not None:
+        session.erase(ops.BuiltTables, column="name", values=[table.full_name()])
 
 
 def _reads_this_cut(session: Session, table: type[Table], cut: Cut) -> bool:
-    built = _built(session)
-    return all(built.get(name) == cut.number for name in dependencies(table) if by_chat(TABLES[name]))
+    built = built_tables(session)
+    read = (name for name in dependencies(table) if by_chat(TABLES[name]))
+    return all(name in built and built[name]["build"] == cut.number for name in read)
 
 
-def _built(session: Session) -> dict[str, int]:
-    rows = session.query(f"select name, build from {ops.BuiltTables.full_name()}").to_pylist()
-    return {row["name"]: row["build"] for row in rows}
+def built_tables(session: Session) -> dict[str, dict[str, Any]]:
+    """What is noted of each table whose rows are kept from build to build, by full name: rows of ops.built_tables."""
+
+    def ask() -> dict[str, dict[str, Any]]:
+        return {row["name"]: row for row in session.query(f"select * from {ops.BuiltTables.full_name()}").to_pylist()}
+
+    found: dict[str, dict[str, Any]] = once(session, ops.BuiltTables.full_name(), ask)
+    return found
 
 
-def parts(session: Session, table: type[Table], *, since: int) -> list[str]:
+def is_small(session: Session) -> bool:
+    """Whether so few chats have changed that what is computed again of them is a small part of memory."""
+    builds = session.query(f"select * from {ops.Builds.full_name()}").to_pylist()
+    if len(builds) != 1 or builds[0]["is_full"] or not builds[0].get("number"):
+        return False
+    since = builds[0]["number"] - 1
+    sql = f"select count(*) as n from {ops.ChatInputs.full_name()} where changed_in > {since} or visited_in > {since}"
+    return int(session.query(sql)["n"][0].as_py()) <= SMALL
+
+
+def _columns(session: Session, table: type[Table]) -> list[str]:
+    """The columns that a table of notes has: an older version may have made it."""
+    sql = f"select * from {table.full_name()} limit 0"
+    found: list[str] = once(session, sql, lambda: session.query(sql).column_names)
+    return found
+
+
+def parts(session: BuildSession, table: type[Table], *, since: int) -> list[str]:
     """SELECTs of the chats that have changed since a build, 0: of all; each of as many as fit into memory."""
+    assert issubclass(table, CoreTable), "no other table is by chat"
     changed = changed_chats(since, table=table)
-    if "part" not in session.query(f"select * from {ops.ChatInputs.full_name()} limit 0").column_names:
+    if "part" not in _columns(session, ops.ChatInputs):
         return [changed]  # an older version has frozen
-    sizes = session.query(
-        f"""
-        select part, sum(lines) as lines from {ops.ChatInputs.full_name()}
-        where chat_id in ({changed}) group by part order by part
-        """
-    ).to_pylist()
+    sizes = rows_once(
+        session, f"select part, sum(lines) as lines from {_changed(since, table)} group by part order by part"
+    )
     begins: list[int] = []
     room = 0
     for size in sizes:
         if size["lines"] > room:
             begins.append(size["part"])
-            room = _at_once(session)
+            room = session.memory // table.bytes_a_line
         room -= size["lines"]
     if len(begins) <= 1:
         return [changed]
@@ -252,17 +325,41 @@ def parts(session: Session, table: type[Table], *, since: int) -> list[str]:
     ]
 
 
-def _at_once(session: Session) -> int:
-    """How many frozen rows fit into memory with all that is computed from them."""
+def _at_once(session: BuildSession) -> int:
+    """How many frozen rows the smallest part of all chats has."""
     return max(1, session.memory // BYTES_A_LINE)
 
 
-def narrowed(sql: str, *, dialect: str) -> str:
-    """A rendered SELECT, reading only the chosen chats."""
+def put_in(table: type[Table]) -> str:
+    """Name of the relation of the rows that the last incremental build of a table by chat put into it."""
+    return f"{SCHEMA}.{table.table}_put_in"
+
+
+def renewed_tables(session: Session, table: type[Table], *, since: int) -> set[str]:
+    """Of the tables by chat that a table reads those of which this build put in the rows of every chat to compute.
+
+    `since`: the build whose rows the table keeps. What it reads must stand for this cut.
+    """
+    built = built_tables(session)
+    read = {name: built[name]["since"] for name in dependencies(table) if by_chat(TABLES[name])}
+    lacking = ", ".join(
+        f'count(*) filter (where not {_has_changed(its, TABLES[name])}) as "{name}"'
+        for name, its in read.items()
+        if its is not None
+    )
+    if not lacking:
+        return set()
+    (found,) = rows_once(session, f"select {lacking} from {_changed(since, table)}")
+    return {name for name, chats in found.items() if not chats}
+
+
+def narrowed(sql: str, renewed: Collection[str] = ()) -> str:
+    """A rendered SELECT, reading only the chosen chats; of the tables that are `renewed` what was put in."""
 
     def chosen(name: str) -> str | None:
         if "chat_id" not in TABLES[name].columns:
             return None
-        return f"select * from {name} where chat_id in (select chat_id from {ops.ChosenChats.full_name()})"
+        rows = put_in(TABLES[name]) if name in renewed else name
+        return f"select * from {rows} where chat_id in (select chat_id from {ops.ChosenChats.full_name()})"
 
-    return with_tables(sql, chosen, dialect=dialect)
+    return with_tables(sql, chosen)

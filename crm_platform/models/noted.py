@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crm_platform.models.checks import CheckResult, DataCheck
     from crm_platform.schemas import Table
     from crm_platform.settings import Settings
-    from crm_platform.warehouse import DuckDbWarehouse
+    from crm_platform.warehouse import Models, Warehouse
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def failing(settings: Settings) -> list[Note]:
 
 
 def run_and_note(
-    settings: Settings, store: DuckDbWarehouse, checks: Iterable[DataCheck], *, now: dt.datetime
+    settings: Settings, store: Models | Warehouse, checks: Iterable[DataCheck], *, now: dt.datetime
 ) -> list[tuple[DataCheck, CheckResult]]:
     """Run checks on a store, and keep what they found."""
     with store.reading() as session:

@@ -1,7 +1,7 @@
 """Checks of the live warehouse, after ingest: is it fresh, whole, free of doubles, as many messages as the CRM says?
 
-What belongs here: one function a check, and the list of which table each is of. What does not: checks of a build
-(model_checks.py).
+What belongs here: one function a check, and the list of which table each is of. What does not: checks of events
+(event_checks.py), of a build (model_checks.py).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from crm_platform.models.checks import CheckResult, DataCheck, Figure, count, first_row, number, stored
 from crm_platform.models.cut import Cut
+from crm_platform.models.event_checks import EVENT_CHECKS
 from crm_platform.models.render import vocabulary
 from crm_platform.schemas import Table, ops, raw
 
@@ -384,5 +385,6 @@ RAW_CHECKS: Final[tuple[DataCheck, ...]] = (
         "Yesterday's messages are in the range of the 28 days before.",
         lambda session, settings, now: volume(session, settings=settings, now=now),
     ),
+    *EVENT_CHECKS,
 )
 """Asked of the live warehouse, after ingest."""

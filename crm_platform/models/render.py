@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 MACRO_FOLDER = HERE.parent / "warehouse" / "macros"
 SHARED = "shared.jinja"
+_WRITERS = (Path(__file__), Path(generate.__file__))  # they decide the words of every SELECT
 
 
 def template_path(table: type[Table]) -> Path | None:
@@ -48,15 +49,21 @@ def is_built(table: type[Table]) -> bool:
     return template_path(table) is not None or (issubclass(table, KpiTable) and bool(figures(table)))
 
 
-def render(table: type[Table], *, dialect: str, settings: Settings, cut: Cut) -> str:
-    """The SELECT that fills a table at a cut, in an engine's words. Raises GiveUp where there is none."""
+def render(table: type[Table], *, dialect: str, settings: Settings, cut: Cut, kept: generate.Kept | None = None) -> str:
+    """The SELECT that fills a table at a cut, in an engine's words. Raises GiveUp where there is none.
+
+    `kept`: of a table of figures, that some keys alone are computed again.
+    """
     words = vocabulary(dialect=dialect, settings=settings, cut=cut)
     path = template_path(table)
     if path is not None:
         select = expand(path.read_text(encoding="utf-8"), words).strip()
     elif issubclass(table, KpiTable) and figures(table):
         select = generate.select(
-            table, lambda text: expand(text, words), file=lambda name, rows: from_file(table, name, rows, words)
+            table,
+            lambda text: expand(text, words),
+            file=lambda name, rows: from_file(table, name, rows, words),
+            kept=kept,
         )
     else:
         raise GiveUp(f"{table.full_name()} has neither figures nor a template: write a .sql beside its class")
@@ -147,12 +154,22 @@ def build_order() -> list[type[Table]]:
 def code_version(table: type[Table]) -> str:
     """Digest of all that decides what a table holds but the data: SQL, macros, declaration, definition version."""
     files = sorted(beside(table, ".").glob("*.sql")) if issubclass(table, KpiTable) else [template_path(table)]
+    states = []
+    for path in (*files, HERE / SHARED, MACRO_FOLDER / "duckdb.jinja", *_WRITERS):
+        if path:
+            state = path.stat()
+            states.append((path, state.st_mtime_ns, state.st_size))
+    declared = repr([getattr(table, name, None) for name in ("version", "keys", "seen")])
+    return _version_of(table, id(table.columns), declared, tuple(states))  # type: ignore[arg-type] # a class is hashable
+
+
+@functools.lru_cache(maxsize=256)
+def _version_of(table: type[Table], _columns: int, declared: str, states: tuple[tuple[Path, int, int], ...]) -> str:
+    """The same while files and columns are those that they were: a build asks some hundred times."""
     parts = [
-        *(path.read_text(encoding="utf-8") for path in files if path),
-        (HERE / SHARED).read_text(encoding="utf-8"),
-        (MACRO_FOLDER / "duckdb.jinja").read_text(encoding="utf-8"),
+        *(path.read_text(encoding="utf-8") for path, _, _ in states),
         repr((table.full_name(), table.key, table.rules, sorted(table.columns.items()))),
-        repr([getattr(table, name, None) for name in ("version", "keys", "seen")]),
+        declared,
     ]
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:16]
 
@@ -181,6 +198,7 @@ def _values(settings: Settings, as_of: dt.datetime) -> dict[str, object]:
         "target_seconds": f"{settings.first_response_target_seconds!r}e0",
         "business_hours": settings.open_hours is not None,
         "segment_fields": tuple(dict.fromkeys(settings.segment_fields)),
+        "satisfaction_field": settings.satisfaction_field,
         "automation_senders": settings.automation_senders,
         "silent_types": tuple(kind.casefold() for kind in settings.silent_types),
     }

@@ -14,18 +14,21 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from crm_platform.api.scalars import parse_id
-from crm_platform.schemas import raw
+from crm_platform.schemas import ops, raw
 from crm_platform.spellings import staff_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from crm_platform.warehouse import Session
+
+ONE_FACT: Final = dt.timedelta(seconds=2)
+"""So far apart two tellings of what was done to a chat are of one fact."""
 
 Neighbours = dict[str, set[str]]
 
@@ -116,12 +119,13 @@ def _mentions(session: Session, cut: dt.datetime, source: str) -> Iterator[tuple
     for row in found.to_pylist():
         yield [row["sender"]], row["newest"], row["messages"]
     events = session.query(
-        f'select agent, max("at") as newest from {source}{raw.OperatorEvents.full_name()} where "at" <= ?'
-        " and agent is not null group by agent",
+        f'select agent, max("at") as newest from {source}{raw.OperatorEvents.full_name()}'
+        ' where coalesce(known_at, "at") <= ? and agent is not null group by agent',
         [at],
     )
     for row in events.to_pylist():
         yield [row["agent"]], row["newest"], 0
+    yield from _told_by_events(session, at, source)
     fields = ", ".join(f"json_extract(extra, '$.{name}') as \"{name}\"" for name in _FIELDS)
     bears_one = " or ".join(f"contains(extra, '\"{name}\"')" for name in _FIELDS)
     pairs = session.query(
@@ -130,6 +134,61 @@ def _mentions(session: Session, cut: dt.datetime, source: str) -> Iterator[tuple
     for row in pairs.to_pylist():
         others = (parse_id(json.loads(row[name])) for name in _FIELDS if row[name] is not None)
         yield [one for one in (row["sender"], *others) if one], row["newest"], 0
+
+
+def _told_by_events(session: Session, at: dt.datetime, source: str) -> Iterator[tuple[list[str], dt.datetime, int]]:
+    """Whom events name, alone, together, and beside what the API or this platform says of the same."""
+    events, messages, operator_events = (
+        f"{source}{table.full_name()}" for table in (raw.Events, raw.Messages, raw.OperatorEvents)
+    )
+    found = session.query(
+        f"""
+        select events.agent as agent, messages.sender as sender, json_extract(events.properties, '$.agents') as agents,
+            max(events.happened_at) as newest, count(distinct messages.message_id) as messages
+        from {events} as events
+        left join {messages} as messages
+            on messages.chat_id = events.chat_id and messages.message_id = events.message_id
+            and events.event = 'message.sent' and messages.first_fetched_at <= ?
+        where events.agent is not null and events.received_at <= ?
+        group by 1, 2, 3
+        """,
+        [at, at],
+    )
+    for row in found.to_pylist():
+        others = json.loads(row["agents"]) if row["agents"] else []
+        together = dict.fromkeys(filter(None, (row["agent"], row["sender"], *others)))
+        yield list(together), row["newest"], 0 if row["sender"] else row["messages"]
+    one_fact = session.query(
+        f"""
+        select told.event_id as told_id, ours.event_id as our_id, told.agent as told, ours.agent as ours,
+            told."at" as newest
+        from {operator_events} as told
+        join {operator_events} as ours on ours.chat_id = told.chat_id and ours.kind = told.kind
+            and ours.source = 'platform' and {one_fact_sql("ours", "told", f"{source}{ops.Fetches.full_name()}")}
+        where told.source = 'event' and told.known_at <= ? and ours."at" <= ?
+            and told.agent is not null and ours.agent is not null
+        """,
+        [at, at],
+    ).to_pylist()
+    # What could be of two facts joins nobody, nor do two addresses: they may well be two people's.
+    tellings = Counter(row["told_id"] for row in one_fact) + Counter(row["our_id"] for row in one_fact)
+    for row in one_fact:
+        is_plain = tellings[row["told_id"]] == tellings[row["our_id"]] == 1
+        if is_plain and not ("@" in row["told"] and "@" in row["ours"]):
+            yield [row["told"], row["ours"]], row["newest"], 0
+
+
+def one_fact_sql(ours: str, told: str, fetches: str) -> str:
+    """Condition that an event's row of raw.operator_events happened while another's fact did, or 2 s beside it.
+
+    What was done here took its request; `fetches`: the table that says how long. What was told was done in an instant.
+    """
+    slack = ONE_FACT // dt.timedelta(microseconds=1)
+    ended = f"(select max(finished_at) from {fetches} as request where request.fetch_id = {ours}.fetch_id)"
+    return f"""
+        epoch_us({told}."at") >= epoch_us({ours}."at") - {slack}
+        and epoch_us({told}."at") <= epoch_us(coalesce({ended}, {ours}."at")) + {slack}
+    """
 
 
 def _corrections(session: Session, cut: dt.datetime, source: str) -> dict[str, str | None]:

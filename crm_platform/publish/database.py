@@ -22,6 +22,7 @@ from pathlib import Path
 from crm_platform.errors import GiveUp, no_room, no_room_in
 from crm_platform.publish import database_writer
 from crm_platform.publish.files import literal
+from crm_platform.publish.parquet import Renewal
 from crm_platform.schemas import Column, KpiTable, Table
 from crm_platform.settings import environment_without_secrets
 from crm_platform.warehouse.duckdb import TYPES
@@ -37,6 +38,9 @@ _CONFIG = {
 }
 
 
+_SMALL = 256 * 1024
+"""Bytes of Parquet: tables that have no more are written in one transaction, which is held in memory."""
+
 ABOUT_PUBLISHED: Mapping[str, str] = {
     "chat": " A keyed pseudonym.",
     "message": " A keyed pseudonym.",
@@ -44,60 +48,119 @@ ABOUT_PUBLISHED: Mapping[str, str] = {
 }
 
 
-def write_database(path: Path, tables: Mapping[type[Table], Mapping[str, Column]], *, base: Path | None = None) -> None:
-    """Make the file at `path` of the Parquet files in its folder: these tables with these columns, and comments.
+Writer = subprocess.Popen[str]
+"""The process that writes the file: it waits in the snapshot's folder for what to do."""
 
-    `base`: a file like it, whose other tables are taken over. Raises GiveUp with DuckDB's words when it cannot be
-    written.
+
+def begin_writer(folder: Path) -> Writer:
+    """Start the process: it loads its engine while the Parquet files are written. As a context it ends with the block.
+
+    In the folder itself, because a path to it may hold what DuckDB takes for a pattern.
     """
-    if base is not None:
-        shutil.copyfile(base, path)
-    job = {
-        "file": path.name,
-        "config": _CONFIG,
-        "tables": [list(_statements(table, columns, path.parent)) for table, columns in tables.items()],
-    }
-    # In the folder itself, because a path to it may hold what DuckDB takes for a pattern.
-    with subprocess.Popen(  # noqa: S603 - our own program
+    return subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-P", database_writer.__file__],
-        cwd=path.parent,
+        cwd=folder,
         env=environment_without_secrets(),
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-    ) as process:
-        assert process.stdin is not None
-        assert process.stderr is not None
-        try:
-            process.stdin.write(json.dumps(job) + "\n")
-            process.stdin.flush()
-        except BrokenPipeError:  # it has ended already, and says why
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-        said = process.stderr.read().strip()
+    )
+
+
+def write_database(
+    writer: Writer,
+    path: Path,
+    tables: Mapping[type[Table], Mapping[str, Column]],
+    *,
+    base: Path | None = None,
+    renewals: Mapping[str, Renewal] | None = None,
+) -> None:
+    """Make the file at `path` of the Parquet files in its folder: these tables with these columns, and comments.
+
+    `base`: a file like it that is taken over, but for `renewals`, what is not the same in a table by its full name.
+    Raises GiveUp with DuckDB's words when it cannot be written.
+    """
+    if base is not None:
+        shutil.copyfile(base, path)
+    jobs = list(_jobs(tables, path.parent, renewals if base is not None else None))
+    assert writer.stdin is not None
+    assert writer.stderr is not None
+    try:
+        writer.stdin.write(json.dumps({"file": path.name, "config": _CONFIG, "tables": jobs}) + "\n")
+        writer.stdin.flush()
+    except BrokenPipeError:  # it has ended already, and says why
+        with contextlib.suppress(BrokenPipeError):
+            writer.stdin.close()
+    said = writer.stderr.read().strip()
+    writer.wait()
     if why := no_room_in(said):
         raise no_room(path, why)
-    if process.returncode != 0:
-        raise GiveUp(f"{path.name} could not be written: {said or f'its writer ended with {process.returncode}'}")
+    if writer.returncode != 0:
+        raise GiveUp(f"{path.name} could not be written: {said or f'its writer ended with {writer.returncode}'}")
 
 
-def _statements(table: type[Table], columns: Mapping[str, Column], folder: Path) -> Iterator[str]:
+def _jobs(
+    tables: Mapping[type[Table], Mapping[str, Column]], folder: Path, renewals: Mapping[str, Renewal] | None
+) -> Iterator[list[str]]:
+    """The statements of the tables that are not taken over: of a large one by itself, of small ones together."""
+    small: list[str] = []
+    for table, columns in tables.items():
+        renewal = Renewal(is_whole=True) if renewals is None else renewals[table.full_name()]
+        if renewal.is_whole:
+            make = _made if renewals is None else _filled_anew
+            statements = list(make(table, columns, folder))
+        else:
+            statements = list(_renewed(table, columns, renewal.months))
+        if sum(file.stat().st_size for file in _parquet_files(table, folder)) > _SMALL:
+            yield statements
+        else:
+            small += statements
+    yield small
+
+
+def _selected(columns: Mapping[str, Column]) -> str:
+    return ", ".join(f'"{column}"::{TYPES[declared.type]} as "{column}"' for column, declared in columns.items())
+
+
+def _made(table: type[Table], columns: Mapping[str, Column], folder: Path) -> Iterator[str]:
     name = table.full_name()
     yield f"create schema if not exists {table.schema}"
-    selected = ", ".join(f'"{column}"::{TYPES[declared.type]} as "{column}"' for column, declared in columns.items())
-    files = ", ".join(literal(file.relative_to(folder).as_posix()) for file in _parquet_files(table, folder))
-    yield f"drop table if exists {name}"
-    yield f"create table {name} as select {selected} from read_parquet([{files}], hive_partitioning = false)"
+    yield f"create table {name} as {_rows(table, columns, folder)}"
     yield f"comment on table {name} is {literal(_table_comment(table))}"
     for column, declared in columns.items():
         yield f'comment on column {name}."{column}" is {literal(_column_comment(declared))}'
 
 
+def _filled_anew(table: type[Table], columns: Mapping[str, Column], folder: Path) -> Iterator[str]:
+    """Put other rows into a table that is declared as before: its comments stay."""
+    yield f"truncate {table.full_name()}"
+    yield f"insert into {table.full_name()} {_rows(table, columns, folder)}"
+
+
+def _rows(table: type[Table], columns: Mapping[str, Column], folder: Path) -> str:
+    files = ", ".join(literal(file.relative_to(folder).as_posix()) for file in _parquet_files(table, folder))
+    return f"select {_selected(columns)} from read_parquet([{files}], hive_partitioning = false)"
+
+
+def _renewed(table: type[Table], columns: Mapping[str, Column], months: Mapping[str, str]) -> Iterator[str]:
+    """Take out what a month has no more, and add what it has anew: few rows, however many it has."""
+    name, key = table.full_name(), ", ".join(f'"{column}"' for column in table.key)
+    for file, where in months.items():
+        month = f"select {_selected(columns)} from read_parquet({literal(file)}, hive_partitioning = false)"
+        yield f"create temp table fresh as {month}"
+        yield f"create temp table gone as from {name} where {where} except from fresh"
+        yield f"create temp table new as from fresh except from {name} where {where}"
+        yield f"delete from {name} where {where} and ({key}) in (select ({key}) from gone)"
+        yield f"insert into {name} from new"
+        for temporary in ("fresh", "gone", "new"):
+            yield f"drop table {temporary}"
+
+
 def _parquet_files(table: type[Table], folder: Path) -> Sequence[Path]:
-    """One file, or one for each local month."""
+    """One file, or one for each local month and one of the newest days, in the order of time."""
     file = folder / table.schema / f"{table.table}.parquet"
-    return [file] if file.exists() else sorted(file.with_suffix("").glob("*.parquet"))
+    return [file] if file.exists() else sorted(file.with_suffix("").glob("*.parquet"), key=lambda path: path.stem)
 
 
 def _table_comment(table: type[Table]) -> str:

@@ -23,7 +23,10 @@ def _end_with_the_publisher() -> None:
 
 def main() -> None:
     """Write the file, or die with what stood in the way on standard error."""
-    job = json.loads(sys.stdin.readline())
+    line = sys.stdin.readline()
+    if not line:  # nothing is to be written after all
+        return
+    job = json.loads(line)
     threading.Thread(target=_end_with_the_publisher, daemon=True).start()
     try:
         with duckdb.connect(job["file"], config=job["config"]) as connection:

@@ -17,6 +17,7 @@ from crm_platform.publish.manifest import FileEntry, is_demo_link
 BUILDING = ".building"
 PURGING = ".purging-"
 TURNING = ".turning"
+CONFIRMING = ".confirming"
 
 
 def literal(text: str) -> str:
@@ -38,9 +39,16 @@ def entry_of(path: Path) -> FileEntry:
         return FileEntry(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def is_whole(path: Path, known: FileEntry) -> bool:
-    """Whether a file is there as it was sealed."""
+def is_whole(path: Path, known: FileEntry, *, sealed_by: Path | None = None) -> bool:
+    """Whether a file is there as it was sealed.
+
+    Its digest tells. With `sealed_by`, a file that was written last of all, its size does where nobody wrote to it
+    since: that finds a torn file, and no bytes that a disk has changed.
+    """
     try:
+        state = path.stat()
+        if sealed_by is not None and state.st_mtime_ns <= sealed_by.stat().st_mtime_ns:
+            return state.st_size == known.bytes
         return entry_of(path) == known
     except OSError:
         return False
@@ -74,6 +82,21 @@ def turn(link: Path, target: str) -> None:
     sync_folder(link.parent)
 
 
+def replace_sealed(path: Path, text: str, *, draft: Path) -> None:
+    """Put another text in a sealed file's place, in one step. `draft`: where it is written first, on the same disk.
+
+    The new file has the old one's time: whether others were written to since they were sealed is told by it (is_whole).
+    """
+    state = path.stat()
+    draft.unlink(missing_ok=True)
+    draft.write_text(text, encoding="utf-8")
+    os.utime(draft, ns=(state.st_atime_ns, state.st_mtime_ns))
+    seal(draft)
+    draft.chmod(stat.S_IMODE(state.st_mode))
+    draft.replace(path)
+    sync_folder(path.parent)
+
+
 def open_as(published: Path, snapshot: Path) -> None:
     """Let into a snapshot whom the published folder lets in, for reading.
 
@@ -99,7 +122,7 @@ def end_demo_link(published: Path) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove what a publisher or a purge that was killed left unfinished."""
     for path in folder.iterdir():
-        if path.name == TURNING:
+        if path.name in {TURNING, CONFIRMING}:
             path.unlink()
         elif path.name == BUILDING or path.name.startswith(PURGING):
             shutil.rmtree(path)

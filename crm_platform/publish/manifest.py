@@ -27,6 +27,7 @@ CURRENT = "current"
 PAST = "past"
 
 _FORMAT = 1
+MESSAGES = "core.messages"
 _DEMO = Path("sandbox/published")
 
 
@@ -52,7 +53,7 @@ class TableEntry(_Part):
 
 
 class MonthEntry(_Part):
-    """One local month of messages. `content`: a digest of its rows, by which an unchanged month is known."""
+    """One local month of a table. `content`: a digest of its rows, by which an unchanged month is known."""
 
     rows: int
     content: str
@@ -61,19 +62,22 @@ class MonthEntry(_Part):
 class Manifest(_Part):
     """`manifest.json`. Keys of `files` are paths inside the snapshot, of `tables` full names, of `months` YYYY-MM.
 
-    `contents`: of core tables but messages the digest of their rows, by which one that has not changed is known;
+    `months` are those of messages, `other_months` of the other tables that are a file a month. `contents`: of core
+    tables that are one file the digest of their rows, by which one that has not changed is known;
     `frame`: digest of what decides files besides. `database_from`: when the DuckDB file that this one was made from
     by what changed was written whole; None: it was itself.
 
     `crm`: whose data it is, None in a snapshot from before that was noted. `settings`: those that change a figure, as
     the build had them; None in a snapshot from before receipts. `excluded_contacts`: how many were left out on purpose
-    (CRM_EXCLUDE_CONTACTS).
+    (CRM_EXCLUDE_CONTACTS). `confirmed_at`: when a later build last found that these figures stand (confirm.py); None:
+    none has. It is the one thing of a snapshot that changes.
     """
 
     format: int = _FORMAT
     id: str
     as_of: AwareDatetime
     created_at: AwareDatetime
+    confirmed_at: AwareDatetime | None = None
     is_sandbox: bool
     crm: str | None = None
     timezone: str
@@ -81,25 +85,43 @@ class Manifest(_Part):
     excluded_contacts: int = 0
     tables: dict[str, TableEntry]
     months: dict[str, MonthEntry]
+    other_months: dict[str, dict[str, MonthEntry]] = {}
     contents: dict[str, str] = {}
     frame: str = ""
     database_from: AwareDatetime | None = None
     files: dict[str, FileEntry]
 
+    def months_of(self, table: str) -> dict[str, MonthEntry]:
+        """The months of a table, by its full name; of one that is no file a month none."""
+        return self.months if table == MESSAGES else self.other_months.get(table, {})
+
+    def text(self) -> str:
+        """What `manifest.json` says."""
+        return self.model_dump_json(indent=2) + "\n"
+
     def digest(self) -> str:
-        """SHA-256 of all but the id, in hexadecimal."""
-        return hashlib.sha256(self.model_dump_json(exclude={"id"}).encode()).hexdigest()
+        """SHA-256 of all that never changes but the id, in hexadecimal."""
+        return hashlib.sha256(self.model_dump_json(exclude={"id", "confirmed_at"}).encode()).hexdigest()
+
+    @property
+    def stood_at(self) -> dt.datetime:
+        """When the figures are last known to stand: the cut, or when they were confirmed. Their age counts from it."""
+        return self.confirmed_at or self.as_of
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A published snapshot. `path`: its real folder; `tables`: rows by full name; `bytes`: size of all its files."""
+    """A published snapshot. `path`: its real folder; `tables`: rows by full name; `bytes`: size of all its files.
+
+    `as_of` and `confirmed_at` are the manifest's.
+    """
 
     id: str
     path: Path
     as_of: dt.datetime
     tables: Mapping[str, int]
     bytes: int
+    confirmed_at: dt.datetime | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, path: Path) -> Snapshot:
@@ -110,7 +132,13 @@ class Snapshot:
             as_of=manifest.as_of,
             tables={name: table.rows for name, table in manifest.tables.items()},
             bytes=sum(file.bytes for file in manifest.files.values()),
+            confirmed_at=manifest.confirmed_at,
         )
+
+    @property
+    def stood_at(self) -> dt.datetime:
+        """When the figures are last known to stand, as the manifest has it."""
+        return self.confirmed_at or self.as_of
 
     @property
     def database(self) -> Path:

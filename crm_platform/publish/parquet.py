@@ -6,23 +6,35 @@ that a crash cannot break (snapshot.py), the DuckDB file that is made of these f
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 
+from crm_platform.clock import instant_of
 from crm_platform.publish.files import is_whole, link_or_copy, literal
-from crm_platform.publish.manifest import FileEntry, Manifest, MonthEntry
+from crm_platform.publish.manifest import MANIFEST, FileEntry, Manifest, MonthEntry
 from crm_platform.publish.masking import masked_sql
 from crm_platform.publish.pseudonyms import pseudonym_sql
-from crm_platform.schemas import Column, CoreTable, KpiTable, Table
+from crm_platform.schemas import Column, CoreTable, KpiTable, Table, Type
 from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbSession
+from crm_platform.warehouse.digests import digest_sql, line_sql
 
-# Large, and old months hardly change: Parquet by local month of this column.
-BY_MONTH = {"core.messages": "timestamp"}
+# Large, and old months hardly change: Parquet by local month of this column. What is of the recent days is a file by
+# itself: it changes with each snapshot, and the month that it is of has many rows.
+BY_MONTH = {
+    "core.contact_days": "day",
+    "core.conversations": "started_at",
+    "core.messages": "timestamp",
+    "core.reply_credit": "replied_at",
+    "core.response_waits": "waiting_since",
+    "core.work": "done_at",
+}
 
 # Pages ask for ranges of days. In the order of this column the engine reads those days and passes over the others: of
 # 1.7 million waits a week's median takes 3 ms, not 13.
@@ -33,23 +45,45 @@ _ANY = "'any'"  # text, by whose pseudonym another key is noticed
 
 
 @dataclass(frozen=True, slots=True)
-class Parquet:
-    """What was written: the `months` of messages, of other core tables the digests of their rows, how many they are.
+class Renewal:
+    """What of a table is not the previous snapshot's: all of it, or some months, or nothing.
 
-    `tables`: full names of those that the previous snapshot has just so; `shared`: its files, by their path inside it.
-    `frame`: digest of all that decides a file but its rows.
+    `months`: their files, by path in the snapshot, with the condition that tells a month's rows.
+    """
+
+    is_whole: bool = False
+    months: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Parquet:
+    """What was written: of core tables the `months`, or else the digest of their rows (`contents`), and how many.
+
+    `renewals`: by full name of a table what differs from the previous snapshot's; `shared`: its files that were taken,
+    by their path inside it. `frame`: digest of all that decides a file but its rows. `is_by_instants`: whether every
+    month is what lies between two instants; where a clock goes back over its first midnight, it is not.
     """
 
     frame: str
-    months: dict[str, MonthEntry] = field(default_factory=dict)
+    months: dict[str, dict[str, MonthEntry]] = field(default_factory=dict)
     contents: dict[str, str] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     shared: dict[str, FileEntry] = field(default_factory=dict)
-    tables: set[str] = field(default_factory=set)
+    renewals: dict[str, Renewal] = field(default_factory=dict)
+    is_by_instants: bool = True
 
-    def is_shared(self, table: type[Table]) -> bool:
-        """Whether all of a table is the previous snapshot's."""
-        return table.full_name() in self.tables
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Local time in a snapshot: the SQL of what clocks show at an instant, their zone.
+
+    `recent`: the first of the days whose rows are a file of their own. `is_night`: everything is looked at again.
+    """
+
+    local: Callable[[str], str]
+    zone: ZoneInfo
+    recent: dt.date
+    is_night: bool
 
 
 def published_tables() -> list[type[Table]]:
@@ -72,82 +106,113 @@ def write_parquet(
     building: Path,
     *,
     previous: tuple[Path, Manifest] | None,
-    local: Callable[[str], str],
+    clocks: Clocks,
 ) -> Parquet:
-    """Write the Parquet files, streaming, but for those that are the same in `previous`: these are shared.
-
-    `local`: the SQL of what local clocks show at an instant.
-    """
+    """Write the Parquet files, streaming, but for those that are the same in `previous`: these are shared."""
     written = Parquet(_frame(session, tables))
     if previous is not None and previous[1].frame != written.frame:
         previous = None
-
-    def put(file: Path, select: str, *, is_same: bool) -> bool:
-        """Take a file from the previous snapshot, where its rows are the same and it is whole, else write it.
-
-        Returns whether it was taken.
-        """
-        inside = file.relative_to(building).as_posix()
-        known = previous[1].files.get(inside) if previous is not None and is_same else None
-        if previous is None or known is None or not is_whole(previous[0] / inside, known):
-            _copy(session, select, file)
-            return False
-        link_or_copy(previous[0] / inside, file)
-        written.shared[inside] = known
-        return True
-
+    writer = _Writer(session, building, previous, clocks, written)
     for table in tables:
-        name = table.full_name()
-        folder = building / table.schema
-        folder.mkdir(exist_ok=True)
-        order = ", ".join(f'"{column}"' for column in _order(table)) or "all"
-        if name not in BY_MONTH:
-            file = folder / f"{table.table}.parquet"
-            if not issubclass(table, KpiTable):  # each row of those names its cut
-                written.rows[name], written.contents[name] = _content(session, table)
-            is_same = previous is not None and previous[1].contents.get(name) == written.contents.get(name, "")
-            if put(file, f"from {_published(table)} order by {order}", is_same=is_same):
-                written.tables.add(name)
-            continue
-        folder = folder / table.table
-        folder.mkdir()
-        month_of = f"""strftime({local(f'"{BY_MONTH[name]}"')}, '%Y-%m')"""
-        months = _months(session, table, month_of)
-        written.rows[name] = sum(entry.rows for entry, _ in months.values())
-        is_shared = previous is not None and previous[1].months.keys() == months.keys()
-        for month, (entry, where) in months.items():
-            written.months[month] = entry
-            file = folder / f"{month}.parquet"
-            is_same = previous is not None and previous[1].months.get(month) == entry
-            is_shared &= put(file, f"from {_published(table, where=where)} order by {order}", is_same=is_same)
-        if is_shared:
-            written.tables.add(name)
-        if not any(folder.iterdir()):
-            # Readers of folder/*.parquet find the columns all the same.
-            _copy(session, f"from {_published(table)}", folder / "empty.parquet")
+        (building / table.schema).mkdir(exist_ok=True)
+        if table.full_name() in BY_MONTH:
+            writer.write_by_month(table)
+        else:
+            writer.write(table)
     return written
 
 
-def _order(table: type[Table]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    session: DuckDbSession
+    building: Path
+    previous: tuple[Path, Manifest] | None
+    clocks: Clocks
+    written: Parquet
+
+    def write(self, table: type[Table]) -> None:
+        """Write a table as one file."""
+        name, inside = table.full_name(), f"{table.schema}/{table.table}.parquet"
+        if not issubclass(table, KpiTable):  # each row of those names its cut
+            self.written.rows[name], self.written.contents[name] = _content(self.session, table)
+        before = self.previous[1].contents.get(name) if self.previous is not None else None
+        if before is not None and before == self.written.contents.get(name) and self._share(inside):
+            self.written.renewals[name] = Renewal()
+        else:
+            self.written.renewals[name] = Renewal(is_whole=True)
+            self._copy(f"from {_published(table)} order by {_order(table)}", inside)
+
+    def write_by_month(self, table: type[Table]) -> None:
+        """Write a table as a file for each local month."""
+        name, folder = table.full_name(), f"{table.schema}/{table.table}"
+        (self.building / folder).mkdir()
+        known = self.previous[1].months_of(name) if self.previous is not None else {}
+        months = self.written.months[name] = {}
+        renewed: dict[str, str] = {}
+        for month, (entry, where) in self._months(table).items():
+            months[month] = entry
+            inside = f"{folder}/{month}.parquet"
+            if known.get(month) != entry or not self._share(inside):
+                renewed[inside] = where
+                self._copy(f"from {_published(table, where=where)} order by {_order(table)}", inside)
+        self.written.rows[name] = sum(entry.rows for entry in months.values())
+        if not months:
+            # Readers of folder/*.parquet find the columns all the same.
+            self._copy(f"from {_published(table)}", f"{folder}/empty.parquet")
+        # The rows of a month that is gone are nowhere any more.
+        is_whole = not known or not known.keys() <= months.keys()
+        self.written.renewals[name] = Renewal(is_whole, {} if is_whole else renewed)
+
+    def _months(self, table: type[Table]) -> dict[str, tuple[MonthEntry, str]]:
+        """Of each local month its rows, their digest, whatever their order, and the condition that tells them."""
+        name, zone, recent = table.full_name(), self.clocks.zone, self.clocks.recent
+        column = BY_MONTH[name]
+        is_day = table.columns[column].type is Type.DATE
+        moment = f'"{column}"'
+        day = f"cast({moment if is_day else self.clocks.local(moment)} as date)"
+        month = f"date_trunc('month', {day})::date"
+        month = f"case when {day} >= '{recent}' then greatest({month}, date '{recent}') else {month} end"
+        found = self.session.connection.execute(
+            f"select {month} as month, min({moment}), max({moment}), count(*),"
+            f" {_digest(table)} from {name} group by month order by month"
+        ).fetchall()
+        months = {}
+        for first_day, first, last, rows, content in found:
+            next_day = (first_day.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
+            if first_day < recent < next_day:
+                next_day = recent
+            begins, ends = first_day, next_day
+            if not is_day:
+                begins, ends = (instant_of(day, 0, zone).replace(tzinfo=None) for day in (first_day, next_day))
+            where = f"{moment} >= '{begins}' and {moment} < '{ends}'"
+            if not begins <= first <= last < ends:
+                self.written.is_by_instants = False
+                where = f"{month} = '{first_day}'"
+            entry = MonthEntry(rows=rows, content=_sha256(column, where, rows, content))
+            months[f"{first_day:%Y-%m}" if first_day.day == 1 else f"{first_day}"] = (entry, where)
+        return months
+
+    def _share(self, inside: str) -> bool:
+        """Take a file from the previous snapshot, if it is still what was published; returns whether it was."""
+        if self.previous is None:
+            return False
+        path, known = self.previous[0] / inside, self.previous[1].files.get(inside)
+        sealed_by = None if self.clocks.is_night else self.previous[0] / MANIFEST
+        if known is None or not is_whole(path, known, sealed_by=sealed_by):
+            return False
+        link_or_copy(path, self.building / inside)
+        self.written.shared[inside] = known
+        return True
+
+    def _copy(self, select: str, inside: str) -> None:
+        file = literal(str(self.building / inside))
+        self.session.execute(f"copy ({select}) to {file} (format parquet, compression zstd)")
+
+
+def _order(table: type[Table]) -> str:
     first = [BY_TIME[table.full_name()]] if table.full_name() in BY_TIME else []
-    return first + [column for column in table.key if column in published_columns(table)]
-
-
-def _months(session: DuckDbSession, table: type[Table], month_of: str) -> dict[str, tuple[MonthEntry, str]]:
-    """Of each local month rows and content digest, whatever the order of its rows, and which rows these are."""
-    moment = f'"{BY_MONTH[table.full_name()]}"'
-    rows = session.connection.execute(
-        f"select {month_of} as month, count(*), {_digest(table)}, min({moment})::varchar, max({moment})::varchar"
-        f" from {table.full_name()} group by month order by month"
-    ).fetchall()
-    return {
-        month: (
-            MonthEntry(rows=count, content=_sha256(month_of, count, digest)),
-            # Instants are cheaper to compare than to name the month of: it is named only for those between.
-            f"{moment} between '{first}' and '{last}' and {month_of} = '{month}'",
-        )
-        for month, count, digest, first, last in rows
-    }
+    columns = first + [column for column in table.key if column in published_columns(table)]
+    return ", ".join(f'"{column}"' for column in columns) or "all"
 
 
 def _content(session: DuckDbSession, table: type[Table]) -> tuple[int, str]:
@@ -160,9 +225,7 @@ def _digest(table: type[Table]) -> str:
     """SQL of a digest of rows, as an aggregate. Of what leaves, before ids are made pseudonyms: that takes longest."""
     parts = [f'"{name}"' for name in published_columns(table)]
     parts += [f"({one.masked_where})" for one in published_columns(table).values() if one.masked_where is not None]
-    # Twice: the engine joins the columns' hashes by exclusive or, so the same change in two rows could cancel out.
-    line = f"hash(hash({', '.join(parts)}))"
-    return f"concat_ws(' ', count(*), sum({line}), bit_xor({line}))"
+    return digest_sql(line_sql(parts))
 
 
 def _frame(session: DuckDbSession, tables: Sequence[type[Table]]) -> str:
@@ -173,6 +236,7 @@ def _frame(session: DuckDbSession, tables: Sequence[type[Table]]) -> str:
             _published(table),
             _order(table),
             table.description(),
+            getattr(table, "version", None),
             [(one.type, one.description, one.unit, one.published) for one in published_columns(table).values()],
         )
         for table in tables
@@ -184,17 +248,22 @@ def _sha256(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def _copy(session: DuckDbSession, select: str, file: Path) -> None:
-    session.execute(f"copy ({select}) to {literal(str(file))} (format parquet, compression zstd)")
-
-
 def _published(table: type[Table], *, where: str = "true") -> str:
     """What leaves of a table, as a relation: its published columns, ids as pseudonyms.
 
-    `where`: which rows. It stands inside, because DuckDB makes the pseudonyms of all rows before it looks outside.
+    `where`: which rows. It stands inside, because DuckDB makes the pseudonyms of all rows before it looks outside. A
+    chat that has many rows is made a pseudonym once.
     """
-    columns = ", ".join(f'{_expression(name, column)} as "{name}"' for name, column in published_columns(table).items())
-    return f"(select {columns} from {table.full_name()} where {where})"
+    declared = published_columns(table)
+    source = f"(select * from {table.full_name()} where {where}) as t"
+    expressions = {name: _expression(name, column) for name, column in declared.items()}
+    if "chat_id" in declared and table.key != ("chat_id",):
+        chats = f"(select distinct chat_id as chat from {table.full_name()} where {where})"
+        chats = f"(select chat, {_expression('chat', declared['chat_id'])} as pseudonym from {chats})"
+        source += f" left join {chats} as chats on chats.chat = t.chat_id"
+        expressions["chat_id"] = "chats.pseudonym"
+    columns = ", ".join(f'{expression} as "{name}"' for name, expression in expressions.items())
+    return f"(select {columns} from {source})"
 
 
 def _expression(column: str, declared: Column) -> str:

@@ -17,6 +17,7 @@ import secrets
 from typing import TYPE_CHECKING, Literal
 
 from crm_platform.errors import FixConfiguration
+from crm_platform.warehouse import DuckDbSession
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,7 @@ def pseudonym(key: bytes, kind: Kind, identifier: str) -> str:
 
 def bind_key(session: Session, key: bytes) -> None:
     """Give a session the key, as bound values, so that `pseudonym_sql` works in it. No SQL text ever holds it."""
+    assert isinstance(session, DuckDbSession), "the SQL of a pseudonym is DuckDB's"
     block = hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key
     block = block.ljust(_BLOCK_BYTES, b"\0")
     session.execute("set variable pseudonym_inner = ?", [bytes(byte ^ 0x36 for byte in block)])
@@ -63,7 +65,7 @@ def pseudonym_key(settings: Settings) -> bytes:
         if len(given) < _WEAK_CHARACTERS:
             _log.warning("CRM_PSEUDONYM_KEY is shorter than %d characters: it can be guessed", _WEAK_CHARACTERS)
         return given.encode()
-    path = settings.root / "pseudonym.key"
+    path = settings.pseudonym_key_path
     try:
         if not path.exists():
             _make_key(path)

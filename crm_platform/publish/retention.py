@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from crm_platform.publish.files import PURGING, remove_leftovers
 from crm_platform.publish.manifest import CURRENT, PAST, Snapshot, is_demo_link, read_manifest
-from crm_platform.warehouse import lease, lease_file
+from crm_platform.warehouse import leases_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 # A page or notebook that opened a snapshot may go on opening its Parquet files for this long after it was superseded.
 GRACE: Final = dt.timedelta(hours=2)
+
+# Where many follow one another, as in live operation, the last of each stretch stays so long, each other one so long.
+STRETCH: Final = dt.timedelta(minutes=5)
+SHORT_GRACE: Final = dt.timedelta(minutes=5)
 
 _ID = re.compile(r"(\d{8}T\d{6}\.\d{3})Z-[0-9a-f]+")
 _WAIT_SECONDS = 60.0  # for a publisher at work
@@ -64,26 +68,31 @@ def _snapshots(folder: Path) -> list[tuple[dt.datetime, Path]]:
 def purge(settings: Settings, *, now: dt.datetime, keep_days: int = 14, keep_at_least: int = 3) -> list[str]:
     """Remove old snapshots and unfinished ones; returns the removed snapshots' ids, newest first.
 
-    Kept: the current one, the `keep_at_least` newest, those superseded less than two hours ago, and the last of each
-    local day for `keep_days` days: of these one goes at a call, the oldest. Of those that never were current, at a cut
-    in the past: the `keep_at_least` newest, and all of the last `keep_days` days. `now`: aware. Raises Busy while
-    another process publishes.
+    Kept: the current one, the `keep_at_least` newest, those superseded less than five minutes ago, of those superseded
+    less than two hours ago the last that was made in each five minutes, and the last of each local day for `keep_days`
+    days: of these one goes at a call, the oldest. Of those that never were current, at a cut in the past: the
+    `keep_at_least` newest, and all of the last `keep_days` days. `now`: aware. Raises Busy while another process
+    publishes.
     """
     folder = settings.published_dir
     if not folder.is_dir() or is_demo_link(folder):
         return []
-    with lease(lease_file(settings.lock_dir, "publish"), purpose="purge", wait=_WAIT_SECONDS):
+    with leases_of(settings).take("publish", purpose="purge", wait=_WAIT_SECONDS):
         remove_leftovers(folder)
         current = (folder / CURRENT).resolve().name
         old: list[Path] = []
         day_is_old: list[Path] = []
         days_kept: set[dt.date] = set()
         superseded_at = now
+        stretches: set[int] = set()
         for rank, (made, path) in enumerate(_snapshots(folder)):
             day = made.astimezone(settings.zone).date()
             is_last_of_day = day not in days_kept
             days_kept.add(day)
-            in_use = path.name == current or now - superseded_at < GRACE
+            stretch = int(made.timestamp() // STRETCH.total_seconds())
+            grace = SHORT_GRACE if stretch in stretches else GRACE
+            stretches.add(stretch)
+            in_use = path.name == current or now - superseded_at < grace
             superseded_at = made
             if rank < keep_at_least or in_use:
                 continue

@@ -14,13 +14,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from crm_platform import core
 from crm_platform.errors import Breach, ContractBreach, FixConfiguration, GiveUp
-from crm_platform.publish.database import write_database
+from crm_platform.publish.database import begin_writer, write_database
 from crm_platform.publish.files import (
     BUILDING,
     begin_demo_link,
     end_demo_link,
     is_whole,
+    literal,
     open_as,
     remove_leftovers,
     seal,
@@ -31,20 +33,21 @@ from crm_platform.publish.manifest import (
     CURRENT,
     DATABASE,
     MANIFEST,
+    MESSAGES,
     PAST,
     Manifest,
     Snapshot,
     TableEntry,
     read_manifest,
 )
-from crm_platform.publish.parquet import Parquet, published_columns, published_tables, write_parquet
+from crm_platform.publish.parquet import Clocks, Parquet, published_columns, published_tables, write_parquet
 from crm_platform.publish.pseudonyms import bind_key, pseudonym_key
 from crm_platform.publish.retention import new_id
 from crm_platform.schemas import KpiTable, Table
 from crm_platform.settings import Settings
-from crm_platform.warehouse import DuckDbSession, DuckDbWarehouse, lease, lease_file
+from crm_platform.warehouse import DuckDbSession, DuckDbWarehouse, Models, leases_of
 
-Validate = Callable[[DuckDbWarehouse, type[Table]], Sequence[Breach]]
+Validate = Callable[[Models, type[Table]], Sequence[Breach]]
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +57,7 @@ NEVER_EMPTIED = {"core.chats", "core.contacts", "core.messages", "core.campaigns
 _REBUILD = "materialise all of core/… and kpi/… in one run (crm build)"
 _WAIT_SECONDS = 60.0  # for another publisher
 _WRITTEN_ANEW = dt.timedelta(hours=20)  # a nightly publisher does each time
+_RECENT = dt.timedelta(days=3)  # so far back conversations still go on, and statuses still come
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class _Cut:
 
 
 def publish(
-    models: DuckDbWarehouse,
+    models: Models,
     *,
     settings: Settings,
     now: dt.datetime,
@@ -83,14 +87,15 @@ def publish(
     when a table is missing, was built at another cut or shows none of what the current snapshot shows, FixConfiguration
     when another CRM's data was built, Busy when another process publishes.
     """
+    assert isinstance(models, DuckDbWarehouse), "a snapshot is made of DuckDB's file"
     check = validate or _contract()
     tables = published_tables()
     folder = settings.published_dir
-    with lease(lease_file(settings.lock_dir, "publish"), purpose="publish", wait=_WAIT_SECONDS):
+    with leases_of(settings).take("publish", purpose="publish", wait=_WAIT_SECONDS):
         end_demo_link(folder)
         folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder)
-        if not models.path.exists():
+        if not models.exists():
             raise GiveUp(f"nothing has been built yet: {_REBUILD}")
         with models.reading() as session:
             cut = _cut(session, tables)
@@ -106,15 +111,17 @@ def publish(
 
         building = folder / BUILDING
         building.mkdir()
-        with models.reading() as session:
+        with begin_writer(building) as writer, models.reading() as session:
             if _cut(session, tables) != cut:
                 raise GiveUp(f"another build began while this one was validated: {_REBUILD}")
             bind_key(session, pseudonym_key(settings))
-            parquet = write_parquet(session, tables, building, previous=previous, local=_local(cut))
+            parquet = write_parquet(
+                session, tables, building, previous=previous, clocks=_clocks(cut, previous, now=now)
+            )
+            base = _base(settings, previous, parquet, building, excluded=cut.excluded_contacts, now=now)
+            columns = {table: published_columns(table) for table in tables}
+            write_database(writer, building / DATABASE, columns, base=base, renewals=parquet.renewals)
         database = DuckDbWarehouse(building / DATABASE, lock_dir=settings.lock_dir)
-        base = _base(settings, previous, parquet, excluded=cut.excluded_contacts, now=now)
-        changed = [table for table in tables if base is None or not parquet.is_shared(table)]
-        write_database(database.path, {table: published_columns(table) for table in changed}, base=base)
         with database.reading() as session:
             sql = _sql(tables, cut)
             entries = {table.full_name(): _describe(session, table, sql=sql.get(table.full_name())) for table in tables}
@@ -133,14 +140,15 @@ def publish(
             settings=json.loads(cut.settings),
             excluded_contacts=cut.excluded_contacts,
             tables=entries,
-            months=parquet.months,
+            months=parquet.months.pop(MESSAGES, {}),
+            other_months=parquet.months,
             contents=parquet.contents,
             frame=parquet.frame,
             database_from=_whole_since(previous[1]) if base is not None and previous is not None else None,
             files=files,
         )
         manifest = manifest.model_copy(update={"id": new_id(now, manifest.digest())})
-        (building / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (building / MANIFEST).write_text(manifest.text(), encoding="utf-8")
         seal(building / MANIFEST)
         open_as(folder, building)
         for path in (building, *(path for path in building.rglob("*") if path.is_dir())):
@@ -232,13 +240,16 @@ def _sql(tables: Sequence[type[Table]], cut: _Cut) -> dict[str, str]:
     }
 
 
-def _local(cut: _Cut) -> Callable[[str], str]:
-    """Gives the SQL of what local clocks show at an instant."""
+def _clocks(cut: _Cut, previous: tuple[Path, Manifest] | None, *, now: dt.datetime) -> Clocks:
+    """Local time, as the build had it. What is recent is counted back from when the last whole database was written."""
     from crm_platform import models  # noqa: PLC0415 - readers of a snapshot need no templates
 
     settings, at = Settings.model_construct(**json.loads(cut.settings)), models.Cut(as_of=cut.as_of, rows={})
-    local: Callable[[str], str] = models.vocabulary(dialect="duckdb", settings=settings, cut=at)["local"]
-    return local
+    is_night = previous is None or now - _whole_since(previous[1]) > _WRITTEN_ANEW
+    since = now if previous is None or is_night else _whole_since(previous[1])
+    recent = since.astimezone(settings.zone).date() - _RECENT
+    local = models.vocabulary(dialect="duckdb", settings=settings, cut=at)["local"]
+    return Clocks(local, settings.zone, recent, is_night)
 
 
 def _describe(session: DuckDbSession, table: type[Table], *, sql: str | None) -> TableEntry:
@@ -255,27 +266,43 @@ def _describe(session: DuckDbSession, table: type[Table], *, sql: str | None) ->
 
 
 def _base(
-    settings: Settings, previous: tuple[Path, Manifest] | None, parquet: Parquet, *, excluded: int, now: dt.datetime
+    settings: Settings,
+    previous: tuple[Path, Manifest] | None,
+    parquet: Parquet,
+    building: Path,
+    *,
+    excluded: int,
+    now: dt.datetime,
 ) -> Path | None:
     """The previous snapshot's database, where this one is made of it by what changed; None: it is written anew.
 
-    It is each day, where a third of the file is free, where who is left out has changed, and where a table has fewer
-    rows than it had: what is gone stays in a file's free blocks.
+    It is each day, where a third of the file is free, where who is left out has changed, where there are fewer people,
+    messages or campaigns than there were, and where a chat is gone: what is gone stays in a file's free blocks.
     """
     if previous is None or previous[1].frame != parquet.frame or now - _whole_since(previous[1]) > _WRITTEN_ANEW:
         return None
     file, known = previous[0] / DATABASE, previous[1].files.get(DATABASE)
-    if previous[1].excluded_contacts != excluded:
+    if previous[1].excluded_contacts != excluded or not parquet.is_by_instants:
         return None
-    if any(previous[1].tables[name].rows > rows for name, rows in parquet.rows.items()):
+    if any(previous[1].tables[name].rows > rows for name, rows in parquet.rows.items() if name in NEVER_EMPTIED):
         return None
-    if known is None or not is_whole(file, known):
+    if known is None or not is_whole(file, known, sealed_by=previous[0] / MANIFEST):
         return None
     with DuckDbWarehouse(file, lock_dir=settings.lock_dir).reading() as session:
         ((free, total),) = session.connection.execute(
             "select free_blocks, total_blocks from pragma_database_size() where database_name = current_database()"
         ).fetchall()
-    return None if free > total / 3 else file
+        is_worn = free > total / 3
+        is_gone = core.Chats.full_name() in parquet.rows and _are_gone(session, building)
+    return None if is_worn or is_gone else file
+
+
+def _are_gone(session: DuckDbSession, building: Path) -> bool:
+    """Whether a chat of a snapshot is none of the next one's."""
+    name = core.Chats.full_name()
+    chats = literal(str(building / core.Chats.schema / f"{core.Chats.table}.parquet"))
+    gone = session.query(f"select 1 as one from {name} anti join read_parquet({chats}) using (chat_id) limit 1")
+    return len(gone) > 0
 
 
 def _whole_since(manifest: Manifest) -> dt.datetime:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from crm_platform.errors import InvalidRequest
+from crm_platform.errors import InvalidRequest, quoted
 from crm_platform.schemas import KpiTable
 
 NAMES: Final = ("measure", "at_least", "below")
@@ -48,7 +48,7 @@ def split(table: type[KpiTable], column: str, key: Mapping[str, object]) -> tupl
         raise InvalidRequest(f"{name} cannot be bounded: its rows have no measure")
     measure = str(key.get("measure", next(iter(measures))))
     if measure not in measures:
-        raise InvalidRequest(f"measure is {measure!r}; the rows of {name} have {', '.join(measures)}")
+        raise InvalidRequest(f"measure is {quoted(measure)}; the rows of {name} have {', '.join(measures)}")
     at_least, below = (_number(side, key.get(side)) for side in ("at_least", "below"))
     if at_least is None and below is None:
         raise InvalidRequest("measure needs at_least, below or both")
@@ -65,5 +65,5 @@ def _number(name: str, value: object) -> float | None:
     except ValueError:
         number = math.nan
     if not 0 <= number < math.inf:
-        raise InvalidRequest(f"{name} is {value!r}; write a number, 0 or more")
+        raise InvalidRequest(f"{name} is {quoted(value)}; write a number, 0 or more")
     return number

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from crm_platform.errors import InvalidRequest, NotFound
+from crm_platform.errors import InvalidRequest, NotFound, quoted
 from crm_platform.models.generate import pools
 from crm_platform.schemas import KpiTable, Type
 from crm_platform.tables import TABLES
@@ -28,7 +28,7 @@ def find_kpi(name: str) -> type[KpiTable]:
     tables = {one.table: one for one in TABLES.values() if issubclass(one, KpiTable)}
     found = tables.get(name.removeprefix("kpi."))
     if found is None:
-        raise NotFound(f"there is no KPI table {name!r}: {nearest(name.removeprefix('kpi.'), tables)}")
+        raise NotFound(f"there is no KPI table {quoted(name)}: {nearest(name.removeprefix('kpi.'), tables)}")
     return found
 
 
@@ -46,7 +46,7 @@ def check_column(table: type[KpiTable], column: str) -> None:
         raise NotFound(
             f"{table.full_name()}.{column} is no figure but a mark of the whole row: ask for {_some(figures)}"
         )
-    raise NotFound(f"{table.full_name()} has no column {column!r}: {nearest(column, figures)}")
+    raise NotFound(f"{table.full_name()} has no column {quoted(column)}: {nearest(column, figures)}")
 
 
 def nearest(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
@@ -98,9 +98,9 @@ def _value(table: type[KpiTable], name: str, value: object) -> object:
         try:
             number = int(str(value))
         except ValueError:
-            raise InvalidRequest(f"{name} is {value!r}; write a whole number") from None
+            raise InvalidRequest(f"{name} is {quoted(value)}; write a whole number") from None
         if abs(number) > _LARGEST:
-            raise InvalidRequest(f"{name} is {value!r}; no table holds a whole number of that size")
+            raise InvalidRequest(f"{name} is {quoted(value)}; no table holds a whole number of that size")
         return number
     return str(value)
 
@@ -110,4 +110,4 @@ def _day(name: str, value: object) -> dt.date:
         return value if type(value) is dt.date else dt.date.fromisoformat(str(value))
     except ValueError:
         wanted = "a month such as 2026-11" if name == "month" else "a day such as 2026-11-20"
-        raise InvalidRequest(f"{name} is {value!r}; write {wanted}") from None
+        raise InvalidRequest(f"{name} is {quoted(value)}; write {wanted}") from None

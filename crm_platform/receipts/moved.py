@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from crm_platform.errors import GiveUp, NotFound
+from crm_platform.errors import GiveUp, NotFound, quoted
 from crm_platform.publish import kept
 from crm_platform.publish.retention import created_at
 from crm_platform.receipts.behind import OpenedSnapshot, SnapshotReader, is_same, opened
@@ -214,4 +214,4 @@ def _named(word: str, earlier: Sequence[Path], now: SnapshotReader, settings: Se
         if found := [path for path in earlier if (made := created_at(path.name)) is not None and made <= at]:
             return found
     known = ", ".join(path.name for path in earlier[:_LISTED])
-    raise NotFound(f"no earlier snapshot {word!r} is kept: there is {known or 'none yet'}")
+    raise NotFound(f"no earlier snapshot {quoted(word)} is kept: there is {known or 'none yet'}")

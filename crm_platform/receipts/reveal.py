@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from crm_platform.publish.audit import Audit
 from crm_platform.publish.pseudonyms import bind_key, pseudonym_key, pseudonym_sql
 from crm_platform.schemas import raw
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import live_store
 
 if TYPE_CHECKING:
     from crm_platform.settings import Settings
@@ -53,8 +53,8 @@ def reveal(
     asking = {"who": f"cli:{getpass.getuser()}"} if who is None else who
     audit.write("revealed", **asking, what=purpose, chats=len(wanted))
     _log.warning("%d chats revealed for %s", len(wanted), purpose)
-    live = DuckDbWarehouse(settings.warehouse_path, lock_dir=settings.lock_dir)
-    if not live.path.exists():
+    live = live_store(settings)
+    if not live.exists():
         return {}
     with live.reading() as session:
         bind_key(session, pseudonym_key(settings))

@@ -24,7 +24,7 @@ from crm_platform.reports.letters import letter, payload
 from crm_platform.reports.making import Report, make, opened
 from crm_platform.reports.memory import Failure, Memory, Sent, read_memory, write_memory
 from crm_platform.reports.recipients import Recipient, read_recipients
-from crm_platform.warehouse import lease, lease_file
+from crm_platform.warehouse import leases_of
 
 if TYPE_CHECKING:
     from crm_platform.languages import Language
@@ -95,7 +95,7 @@ def send_due(
     if not recipients:
         return []
     today = now.astimezone(settings.zone).date()
-    with lease(lease_file(settings.lock_dir, "report"), purpose="sending reports"), opened(settings) as published:
+    with leases_of(settings).take("report", purpose="sending reports"), opened(settings) as published:
         memory = read_memory(settings)
         for recipient in recipients:
             memory.meet(recipient, today)

@@ -14,18 +14,22 @@ at the same times get the same bytes, in any process.
 
 from crm_platform.sandbox.app import Sandbox
 from crm_platform.sandbox.clock import ManualClock, SandboxClock
+from crm_platform.sandbox.dealings import EVENTS
+from crm_platform.sandbox.events import SandboxEvent
 from crm_platform.sandbox.operations import OPERATIONS
 from crm_platform.sandbox.options import FAULTS, SandboxOptions
 from crm_platform.sandbox.responses import SandboxResponse
 from crm_platform.sandbox.shapes import SHAPES
 
 __all__ = [
+    "EVENTS",
     "FAULTS",
     "OPERATIONS",
     "SHAPES",
     "ManualClock",
     "Sandbox",
     "SandboxClock",
+    "SandboxEvent",
     "SandboxOptions",
     "SandboxResponse",
 ]

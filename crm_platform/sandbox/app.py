@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from crm_platform.sandbox.arguments import Arguments, parse_moment
 from crm_platform.sandbox.chance import DAY
 from crm_platform.sandbox.clock import ManualClock, SandboxClock, running_clock
+from crm_platform.sandbox.events import EventFeed, SandboxEvent
 from crm_platform.sandbox.faults import Faults, spoilt
 from crm_platform.sandbox.limits import RateLimit, Statistics, Stats
 from crm_platform.sandbox.operations import Operations
@@ -24,7 +25,8 @@ from crm_platform.sandbox.records import Record, encode, milliseconds, moment_of
 from crm_platform.sandbox.responses import JSON, Headers, RequestRefused, SandboxResponse, error, invalid
 from crm_platform.sandbox.routing import EXTRAS, UNKNOWN, refuse_unknown, route
 from crm_platform.sandbox.shapes import Shapes
-from crm_platform.sandbox.truth import truth
+from crm_platform.sandbox.truth import event_line, truth
+from crm_platform.sandbox.webhooks import Posting, Webhooks
 from crm_platform.sandbox.world import World
 
 
@@ -58,6 +60,8 @@ class Sandbox:
         self._lock = threading.Lock()
         self._key = options.key.encode()
         self._latency = options.latency_ms / 1000
+        self._started = self._now - 1  # events after it are told: also what is written while the clock stands there
+        self.webhooks = Webhooks(self.world, options, after=self._started) if options.webhook_url else None
 
     @property
     def began(self) -> dt.datetime:
@@ -69,9 +73,13 @@ class Sandbox:
         return milliseconds(self.clock.now())
 
     def stats(self) -> Stats:
-        """What arrived so far."""
+        """What arrived so far, and what was posted."""
         with self._lock:
-            return self._statistics.read()
+            return self._stats()
+
+    def _stats(self) -> Stats:
+        webhooks = None if self.webhooks is None else self.webhooks.stats()
+        return dataclasses.replace(self._statistics.read(), webhooks=webhooks)
 
     def size(self) -> tuple[int, int]:
         """How many contacts there are, and roughly (from a sample) how many messages."""
@@ -85,6 +93,25 @@ class Sandbox:
     def truth(self, at: dt.datetime | None = None) -> Iterator[Record]:
         """What a perfect sync would hold at a time (default: now); see `truth.py`."""
         return truth(self.world, self.shapes, at=milliseconds(at or self.clock.now()))
+
+    def _stats_record(self) -> Record:
+        record: Record = dataclasses.asdict(self._stats())
+        if self.webhooks is None:
+            del record["webhooks"]
+        return record
+
+    def events_between(self, after: dt.datetime, until: dt.datetime) -> list[SandboxEvent]:
+        """What happens in (after, until], in order, as webhooks tell it when nothing goes wrong; see `events.py`."""
+        with self._lock:
+            return self._events(milliseconds(after), milliseconds(until))
+
+    def _events(self, after: int, until: int) -> list[SandboxEvent]:
+        return EventFeed(self.world, after=after).until(until)
+
+    def postings(self) -> tuple[list[Posting], bool]:
+        """Webhooks that are due now, in order, and whether there is more to ask for at once."""
+        with self._lock:
+            return ([], False) if self.webhooks is None else self.webhooks.step(self._now)
 
     def handle(
         self,
@@ -159,11 +186,14 @@ class Sandbox:
         try:
             self._check_key(key)
             if operation == "truth":
-                at = arguments.moment
-                lines = ndjson(truth(self.world, self.shapes, at=self._now if at is None else at))
-                return SandboxResponse(200, b"", (("content-type", "application/x-ndjson"),), chunks=lines)
-            is_stats = operation == "stats"
-            record = dataclasses.asdict(self._statistics.read()) if is_stats else self._set_clock(arguments)
+                at = arguments.moment("at")
+                return _lines(truth(self.world, self.shapes, at=self._now if at is None else at))
+            if operation == "events":
+                after, until = arguments.moment("after"), arguments.moment("until")
+                after = self._started if after is None else after
+                events = self._events(after, self._now if until is None else until)
+                return _lines(event_line(event, self.webhooks) for event in events)
+            record = self._stats_record() if operation == "stats" else self._set_clock(arguments)
             return SandboxResponse(200, encode(record).encode())
         except RequestRefused as refused:
             return SandboxResponse(refused.status, encode(refused.body).encode())
@@ -180,3 +210,7 @@ class Sandbox:
         except (ValueError, OverflowError) as problem:
             invalid(("now", str(problem)))
         return {"success": True, "now": self.clock.now().isoformat()}
+
+
+def _lines(records: Iterator[Record]) -> SandboxResponse:
+    return SandboxResponse(200, b"", (("content-type", "application/x-ndjson"),), chunks=ndjson(records))

@@ -57,11 +57,10 @@ class Arguments:
             invalid((name, "is required"))
         return value
 
-    @property
-    def moment(self) -> int | None:
-        """The time `at`."""
-        text = self._query.get("at")
-        return None if text is None else parse_moment("at", text)
+    def moment(self, name: str) -> int | None:
+        """A time that may be missing."""
+        text = self._query.get(name)
+        return None if text is None else parse_moment(name, text)
 
     # The body
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from crm_platform.sandbox.campaign_outcomes import Outcomes, Terms, outcomes, recipients
+from crm_platform.sandbox.campaign_outcomes import SETTLES_AFTER, Outcomes, Terms, outcomes, recipients
 from crm_platform.sandbox.campaigns import CampaignPlan, SandboxCampaign
 from crm_platform.sandbox.chance import MINUTE, NEVER, Times
 
@@ -85,14 +85,15 @@ class CampaignStore:
         for start in range(0, campaign.audience, _CHUNK):
             yield np.arange(start, min(start + _CHUNK, campaign.audience), dtype=np.int64)
 
-    def _outcomes(self, campaign: SandboxCampaign) -> Iterator[Outcomes]:
+    def outcomes(self, campaign: SandboxCampaign) -> Iterator[tuple[Times, Outcomes]]:
+        """What becomes of it: indexes of contacts, and what happens to each, so many at a time."""
         terms = Terms([campaign])
         if campaign.receivers is None:
-            yield from (outcomes(terms, part) for part in self._parts(campaign))
+            yield from ((part, outcomes(terms, part)) for part in self._parts(campaign))
         elif campaign.receivers:
             places = np.fromiter(campaign.receivers.values(), dtype=np.int64, count=len(campaign.receivers))
             indexes = np.fromiter(campaign.receivers, dtype=np.int64, count=len(campaign.receivers))
-            yield outcomes(terms, indexes, places=places, of=len(indexes))
+            yield indexes, outcomes(terms, indexes, places=places, of=len(indexes))
 
     def total_recipients(self, campaign: SandboxCampaign) -> int:
         """How many a campaign reaches (0 while nothing says when it is sent)."""
@@ -114,12 +115,19 @@ class CampaignStore:
         delivered = read = replied = failed = 0
         if at >= campaign.starts:
             failed = campaign.strangers
-            for part in self._outcomes(campaign):
+            for _, part in self.outcomes(campaign):
                 delivered += int((part.delivered <= at).sum())
                 read += int((part.read <= at).sum())
                 replied += int((part.replied <= at).sum())
                 failed += int((part.failed <= at).sum())
         return CampaignMetrics(self.total_recipients(campaign), delivered, read, replied, failed)
+
+    def live(self, after: int, until: int) -> Iterator[SandboxCampaign]:
+        """Campaigns of which something may be sent, delivered, read or replied to in (after, until]."""
+        self._ensure(until)
+        for campaign in self._by_id.values():
+            if campaign.starts <= until and campaign.starts + campaign.duration + SETTLES_AFTER > after:
+                yield campaign
 
     def reaching(self, index: int, *, until: int) -> Iterator[tuple[SandboxCampaign, list[int]]]:
         """What one contact is sent by then: the campaign, and the times of its `Outcomes`."""

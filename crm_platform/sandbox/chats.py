@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import base64
 import bisect
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from crm_platform.sandbox.campaign_outcomes import SETTLES_AFTER
 from crm_platform.sandbox.campaign_store import CampaignStore
+from crm_platform.sandbox.campaigns import SandboxCampaign
 from crm_platform.sandbox.chance import DAY, HOUR, SECOND, derive, lognormal, mix
 from crm_platform.sandbox.conversations import SandboxMessage, Talk
 from crm_platform.sandbox.people import EXTRA, LIVELY
@@ -34,6 +36,17 @@ def id_prefix(number: str) -> str:
     digits = number.removeprefix("+").encode()
     head = b"\x1c\x18" + bytes([len(digits)]) + digits + b"\x15\x02\x00\x11\x18\x12"
     return "wamid." + base64.b64encode(head + b"\x00" * (-len(head) % 3)).decode()
+
+
+def template_id(prefix: str, seed: int, campaign: SandboxCampaign) -> str:
+    """The id of a campaign's message in a chat; `seed`: the chat's."""
+    return f"{prefix}{mix(campaign.seed ^ seed):016X}"
+
+
+def reaction(prefix: str, seed: int, campaign: SandboxCampaign, replied: int) -> Iterator[SandboxMessage]:
+    """What is said in a chat after a campaign's message, from the reply on."""
+    talk = Talk(mix(campaign.seed ^ seed), prefix=prefix, begins=replied, hours_between=0)
+    return talk.reaction(replied)
 
 
 class Chat:
@@ -62,6 +75,10 @@ class Chat:
         self.covered = begins - 1
         self.messages: list[SandboxMessage] = []
 
+    def talk(self) -> Iterator[SandboxMessage]:
+        """Its own ordinary messages beyond what is covered, without end; the chat itself cannot go on afterwards."""
+        return iter(()) if self._next is None else itertools.chain([self._next], self._talk)
+
     def extend(self, until: int) -> None:
         """Go on to `until` (milliseconds)."""
         if until <= self.covered:
@@ -86,12 +103,10 @@ class Chat:
             sent, delivered, read, replied, failed = times
             if sent + _REACTIONS_END < self.covered or sent < self.begins:
                 continue
-            own = mix(campaign.seed ^ self._seed)
-            yield SandboxMessage(
-                sent, f"{self._prefix}{own:016X}", False, "template", campaign.text, None, delivered, read, failed
-            )
+            name = template_id(self._prefix, self._seed, campaign)
+            yield SandboxMessage(sent, name, False, "template", campaign.text, None, delivered, read, failed)
             if replied <= until:
-                yield from Talk(own, prefix=self._prefix, begins=sent, hours_between=0).reaction(replied)
+                yield from reaction(self._prefix, self._seed, campaign, replied)
 
     def seen(self, now: int) -> int:
         """How many messages there are as of a time within what is covered."""
@@ -115,7 +130,7 @@ class ChatCache:
     ) -> None:
         self._seed = derive(seed, "chats")
         self._number = number
-        self._begins = begins
+        self.begins = begins
         self._campaigns = campaigns
         self._merges = merges
         self._kept: OrderedDict[int, Chat] = OrderedDict()
@@ -143,14 +158,18 @@ class ChatCache:
         """The beginning of the ids of a chat's own messages."""
         return id_prefix(self._number(index))
 
+    def seed(self, index: int) -> int:
+        """What a chat's chance follows from."""
+        return mix(self._seed ^ derive("chat", index))
+
     def make(self, index: int) -> Chat:
         """A fresh chat, not kept."""
         merged = next((source for source, copy in self.merged(index) if copy == index), None)
         return Chat(
             index,
-            seed=mix(self._seed ^ derive("chat", index)),
+            seed=self.seed(index),
             prefix=self.prefix(index),
-            begins=self._begins(index),
+            begins=self.begins(index),
             hours_between=self._hours_between(index),
             campaigns=self._campaigns,
             merged=None if merged is None else self.make(merged),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from crm_platform.sandbox import phrases
-from crm_platform.sandbox.chance import HOUR, MINUTE, NEVER, SECOND, WEEK, exponential, lognormal, next_opening
+from crm_platform.sandbox.chance import HOUR, MINUTE, NEVER, SECOND, WEEK, exponential, lognormal, mix, next_opening
 from crm_platform.sandbox.people import AGENTS
 
 _BURST_GAP: Final = lognormal(9, 1.1, most=300)
@@ -22,10 +22,15 @@ _CUSTOMER_TURN: Final = lognormal(3.5 * 60, 1.5, most=20 * 3600)
 _DELIVERED_AFTER: Final = lognormal(2.5, 1.6, most=20 * 3600)
 _READ_AFTER: Final = lognormal(7 * 60, 2.0, most=48 * 3600)
 _WAITING: Final = exponential()
+_BOT_WITHIN: Final = 90 * SECOND  # a first answer that is quicker, and that nobody signs, is the bot's
 
 
 class SandboxMessage(NamedTuple):
-    """One message; times in milliseconds, NEVER for what does not happen. A tuple, because a world has millions."""
+    """One message; times in milliseconds, NEVER for what does not happen. A tuple, because a world has millions.
+
+    operator: who the CRM's API says wrote it. writer: the person who did, None where a bot, a campaign or the contact
+    did. conversation: when the one that it belongs to began, 0 for what belongs to none.
+    """
 
     at: int
     message_id: str
@@ -36,6 +41,8 @@ class SandboxMessage(NamedTuple):
     delivered: int
     read: int
     failed: int
+    writer: str | None = None
+    conversation: int = 0
 
     def status(self, now: int) -> str:
         """As of a time."""
@@ -52,11 +59,13 @@ class Talk:
     """How one contact and the team talk: an endless iterator of ordinary messages in order of time."""
 
     def __init__(self, seed: int, *, prefix: str, begins: int, hours_between: float) -> None:
+        self._seed = seed
         self._random = random.Random(seed)  # noqa: S311 - a made-up world
         self._draw = self._random.random
         self._prefix = prefix
         self._begins = begins
         self._hours_between = hours_between
+        self._conversation = 0
 
     def _pick(self, table: tuple[int, ...]) -> int:
         return table[int(self._draw() * len(table))]
@@ -73,9 +82,11 @@ class Talk:
 
     def _inbound(self, at: int, texts: tuple[str, ...] = phrases.QUESTIONS) -> SandboxMessage:
         kind, content = self._text(texts)
-        return SandboxMessage(at, self._id(), True, kind, content, None, NEVER, NEVER, NEVER)
+        return SandboxMessage(at, self._id(), True, kind, content, None, NEVER, NEVER, NEVER, None, self._conversation)
 
-    def _outbound(self, at: int, operator: str | None, texts: tuple[str, ...] = phrases.ANSWERS) -> SandboxMessage:
+    def _outbound(
+        self, at: int, operator: str | None, writer: str | None, texts: tuple[str, ...] = phrases.ANSWERS
+    ) -> SandboxMessage:
         kind, content = self._text(texts)
         fate = self._draw()
         delivered = read = failed = NEVER
@@ -85,7 +96,9 @@ class Talk:
             delivered = at + self._pick(_DELIVERED_AFTER)
             if fate < 0.86:
                 read = delivered + self._pick(_READ_AFTER)
-        return SandboxMessage(at, self._id(), False, kind, content, operator, delivered, read, failed)
+        return SandboxMessage(
+            at, self._id(), False, kind, content, operator, delivered, read, failed, writer, self._conversation
+        )
 
     def _answered_at(self, asked: int) -> int:
         opening = next_opening(asked)
@@ -105,12 +118,15 @@ class Talk:
 
     def conversation(self, at: int) -> Iterator[SandboxMessage]:
         """One conversation that starts at a time; messages in order of time."""
+        self._conversation = at
         draw = self._draw
         agent = AGENTS[int(draw() ** 1.5 * len(AGENTS))]  # some do more than others
         operator = agent if draw() < 0.45 else None  # the CRM does not always say who wrote
+        writer = None if operator is None else agent  # the bot, until somebody takes over
         if draw() < 0.08:
             at = next_opening(at)
-            yield self._outbound(at, operator, phrases.OPENERS)
+            writer = agent
+            yield self._outbound(at, operator, writer, phrases.OPENERS)
             if draw() < 0.4:
                 return
             at += self._pick(_CUSTOMER_TURN)
@@ -126,29 +142,37 @@ class Talk:
                 if draw() < 0.3:
                     yield self._inbound(at + HOUR + self._pick(_CUSTOMER_TURN), phrases.FOLLOW_UPS)
                 return
-            at = self._answered_at(at)
-            answer = self._outbound(at, operator)
+            asked, at = at, self._answered_at(at)
+            if at - asked >= _BOT_WITHIN:
+                writer = agent
+            answer = self._outbound(at, operator, writer)
             yield answer
             if answer.failed < NEVER:
                 if draw() < 0.7:
                     at = answer.failed + self._pick(_BURST_GAP)
-                    yield self._outbound(at, operator)
+                    yield self._outbound(at, operator, writer)
             elif draw() < 0.25:
                 at += self._pick(_BURST_GAP)
-                yield self._outbound(at, operator)
+                yield self._outbound(at, operator, writer)
             if turn < turns - 1:
                 at += self._pick(_CUSTOMER_TURN)
         if draw() < 0.4:
             at += self._pick(_CUSTOMER_TURN)
             yield self._inbound(at, phrases.THANKS)
             if draw() < 0.2:
-                yield self._outbound(self._answered_at(at), operator, phrases.WELCOMES)
+                asked, at = at, self._answered_at(at)
+                if at - asked >= _BOT_WITHIN:
+                    writer = agent
+                yield self._outbound(at, operator, writer, phrases.WELCOMES)
 
     def reaction(self, at: int) -> Iterator[SandboxMessage]:
         """A reply to a campaign, and often an answer to it."""
+        self._conversation = at
         yield self._inbound(at, phrases.REPLIES_TO_CAMPAIGNS)
         if self._draw() < 0.6:
-            yield self._outbound(self._answered_at(at), None)
+            answered = self._answered_at(at)
+            agent = AGENTS[mix(self._seed) % len(AGENTS)]
+            yield self._outbound(answered, None, None if answered - at < _BOT_WITHIN else agent)
 
     def __iter__(self) -> Iterator[SandboxMessage]:
         """Conversations one after the other, for ever."""

@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from crm_platform.sandbox.webhooks import WebhookStats
 
 MINUTE: Final = 60.0  # seconds
 DAY: Final = 86_400.0  # seconds
@@ -104,7 +107,7 @@ class Stats:
     """What arrived so far.
 
     by_route: operation → requests. by_status: HTTP status → answers (a dropped connection counts as 0). faults: kind →
-    bad answers given on purpose.
+    bad answers given on purpose. webhooks: the events; None where none are posted.
     """
 
     requests: int
@@ -113,6 +116,7 @@ class Stats:
     most_in_24h: int
     by_status: dict[str, int]
     faults: dict[str, int]
+    webhooks: WebhookStats | None = None
 
 
 class Statistics:

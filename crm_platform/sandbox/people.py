@@ -48,6 +48,10 @@ _ABROAD = (
     "+25677", "+25677", "+25575", "+25575", "+25078", "+25191", "+21192", "+234803",
     "+2782", "+44741", "+91981", "+97150", "+491511", "+20100",
 )  # fmt: skip
+_COUNTRIES: Final = {
+    "+254": "KE", "+256": "UG", "+255": "TZ", "+250": "RW", "+251": "ET", "+211": "SS", "+234": "NG",
+    "+27": "ZA", "+44": "GB", "+91": "IN", "+971": "AE", "+49": "DE", "+20": "EG",
+}  # fmt: skip
 _TEN_MILLION = 10_000_000
 _STRIDE = 7_393_913  # coprime to ten million: index → seven digits, one to one
 
@@ -68,6 +72,11 @@ _E164 = re.compile(r"\+[1-9]\d{7,14}")
 def is_e164(text: str) -> bool:
     """Whether a text is a number in E.164 form."""
     return _E164.fullmatch(text) is not None
+
+
+def country_of(number: str) -> str | None:
+    """ISO 3166 code of an E.164 number's country; None for one where no contact of the world's lives."""
+    return next((code for prefix, code in _COUNTRIES.items() if number.startswith(prefix)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from crm_platform.sandbox.responses import RequestRefused, error
 # Beside the contract, for tests: they need the key too, and are in no limit, fault or statistic.
 EXTRAS: Final[dict[str, tuple[str, str]]] = {
     "truth": ("GET", "/sandbox/truth"),
+    "events": ("GET", "/sandbox/events"),
     "stats": ("GET", "/sandbox/stats"),
     "clock": ("POST", "/sandbox/clock"),
 }

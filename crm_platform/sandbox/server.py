@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from crm_platform.sandbox.app import Sandbox
+from crm_platform.sandbox.delivery import Delivery
 from crm_platform.sandbox.responses import SandboxResponse
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def asgi(sandbox: Sandbox) -> ASGIApp:
 
 
 def serve(sandbox: Sandbox, listening: socket.socket) -> None:
-    """Serve until interrupted (SIGINT, SIGTERM)."""
+    """Serve, and post webhooks, until interrupted (SIGINT, SIGTERM)."""
     config = uvicorn.Config(
         asgi(sandbox),
         log_level="critical",  # a dropped connection is not worth a line: we do that on purpose
@@ -75,5 +76,8 @@ def serve(sandbox: Sandbox, listening: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then, and raises it once more
+    with (
+        Delivery(sandbox),
+        contextlib.suppress(KeyboardInterrupt),
+    ):  # uvicorn has shut down by then, and raises it once more
         uvicorn.Server(config).run(sockets=[listening])

@@ -7,6 +7,12 @@ with what is broken about them (`of`: contact, campaign or message; `field`: the
 contact whose record is broken cannot be found, nor the report of such a campaign, so they are left out too. A message
 that stands in two present chats, as after contacts were merged, says in `also_in` which is the other.
 
+An outbound message says in `written_by` what no client can know in general: who of the team wrote it, null for a
+campaign's and the bot's.
+
+Events are a truth of their own, as clients see only those that reach them: the plain form of each, with its
+`event_id`, the API's `message_id` (null: it is of no message), and in `fates` what goes wrong with it on its way.
+
 Times are ISO 8601 in UTC with microseconds. An operator event: `event` (`assigned`, `done`), `chat_id`, `at`, and
 `operator_email` or `resolution_notes`.
 """
@@ -16,8 +22,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crm_platform.sandbox.campaigns import SandboxCampaign
+from crm_platform.sandbox.events import SandboxEvent
 from crm_platform.sandbox.records import Record, clock_text, custom_field_record, written
 from crm_platform.sandbox.shapes import Shapes
+from crm_platform.sandbox.webhooks import Webhooks, plain
 from crm_platform.sandbox.world import World
 
 
@@ -57,7 +65,23 @@ def truth(world: World, shapes: Shapes, *, at: int) -> Iterator[Record]:
             yield _line("operator_event", dict(event))
     for index in reachable:
         owner = world.people.ids.text(index)
-        for record in world.every_message(index, at):
-            other = world.also_in(index, str(record["message_id"]), at)
+        for message in world.history(index, at):
+            record = world.message_record(index, message, at)
+            other = world.also_in(index, message.message_id, at)
             also = {} if other is None else {"also_in": world.people.ids.text(other)}
-            yield {**_checked(shapes, "message", record), "chat_id": owner, **also}
+            wrote = {} if message.is_inbound else {"written_by": world.writer(index, message)}
+            yield {**_checked(shapes, "message", record), "chat_id": owner, **also, **wrote}
+
+
+def event_line(event: SandboxEvent, webhooks: Webhooks | None) -> Record:
+    """One event; `webhooks`: what posts it, None where nothing does."""
+    fates = (
+        () if webhooks is None else [name for name, is_so in webhooks.outbox.fates(event)._asdict().items() if is_so]
+    )
+    return {
+        "kind": "event",
+        **plain(event if webhooks is None else webhooks.as_sent(event)),
+        "event_id": event.event_id,
+        "message_id": event.properties.get("messageId"),
+        "fates": fates,
+    }

@@ -31,15 +31,15 @@ class World:
 
     def __init__(self, *, seed: int, contacts: int, began: int, anchor: int, merges_contacts: bool = False) -> None:
         # Another beginning is another world: ids of two worlds must not be mistaken for each other.
-        self._seed = derive(seed, contacts, began, anchor)
+        self.seed = derive(seed, contacts, began, anchor)
         self.began = began
-        self.people = People(self._seed)
-        self.roster = Roster(self._seed, size=contacts, began=began, anchor=anchor)
-        plan = CampaignPlan(self._seed, began=began, anchor=anchor, count_at=self.roster.count_at)
+        self.people = People(self.seed)
+        self.roster = Roster(self.seed, size=contacts, began=began, anchor=anchor)
+        plan = CampaignPlan(self.seed, began=began, anchor=anchor, count_at=self.roster.count_at)
         self.campaigns = CampaignStore(plan)
-        self.custom_fields = CustomFieldStore(self._seed, began=began)
+        self.custom_fields = CustomFieldStore(self.seed, began=began)
         self.chats = ChatCache(
-            self._seed,
+            self.seed,
             number=self._number,
             begins=lambda index: max(began, self.created_at(index)),
             campaigns=self.campaigns,
@@ -52,6 +52,10 @@ class World:
         self._done: dict[int, int] = {}  # chat → when it was first marked as done
 
     # Contacts
+
+    def made(self, start: int = 0) -> list[int]:
+        """Contacts made through the API, present or not, in their order; those from a place on."""
+        return list(range(EXTRA + start, EXTRA + len(self._made)))
 
     def created_at(self, index: int) -> int:
         """When a contact was made."""
@@ -149,22 +153,39 @@ class World:
             None,
         )
 
-    def every_message(self, index: int, at: int) -> list[Record]:
+    def history(self, index: int, at: int) -> list[SandboxMessage]:
         """All of a chat up to a time, oldest first; nothing of it is kept."""
         chat = self.chats.make(index)
         chat.extend(at)
-        return self._message_records(index, chat.messages, at)
+        return chat.messages
+
+    def every_message(self, index: int, at: int) -> list[Record]:
+        """The same as records."""
+        return self._message_records(index, self.history(index, at), at)
 
     def _message_records(self, index: int, messages: Sequence[SandboxMessage], now: int) -> list[Record]:
-        assigned = self._assigned.get(index, [])
+        return [self.message_record(index, message, now) for message in messages]
 
-        def operator(message: SandboxMessage) -> str | None:
-            if message.is_inbound or message.type == "template":
-                return message.operator
-            place = bisect.bisect_right(assigned, message.at, key=lambda one: one[0])
-            return assigned[place - 1][1] if place else message.operator
+    def message_record(self, index: int, message: SandboxMessage, now: int) -> Record:
+        """A chat's message as of a time."""
+        return message_record(message, now, self._signed(index, message, message.operator))
 
-        return [message_record(message, now, operator(message)) for message in messages]
+    def writer(self, index: int, message: SandboxMessage) -> str | None:
+        """Who of the team wrote a chat's message; None: the contact, a campaign or a bot."""
+        return self._signed(index, message, message.writer)
+
+    def _signed(self, index: int, message: SandboxMessage, own: str | None) -> str | None:
+        if message.is_inbound or message.type == "template":
+            return own
+        return self.assigned(index, message.at) or own
+
+    def assigned(self, index: int, at: int) -> str | None:
+        """The operator to whom the API gave a chat, as of a time."""
+        assigned = self._assigned.get(index)
+        if assigned is None:
+            return None
+        place = bisect.bisect_right(assigned, at, key=lambda one: one[0])
+        return assigned[place - 1][1] if place else None
 
     def assign(self, index: int, operator: str, now: int) -> None:
         """Later outbound messages of this chat carry this operator."""
@@ -203,7 +224,7 @@ class World:
         scheduled_at: int | None = None,
     ) -> SandboxCampaign:
         """A new campaign: a draft, or scheduled (a time in the past means: send at once)."""
-        seed = derive(self._seed, "made campaign", self.campaigns.made_through_api())
+        seed = derive(self.seed, "made campaign", self.campaigns.made_through_api())
         places, strangers = self._places(receivers, now)
         campaign = SandboxCampaign(
             campaign_id=f"cmp_{seed & 0xFFFFFFFFFFFF:012x}",

@@ -235,6 +235,12 @@ class Table:
         return pa.table([_array(columns[name], column) for name, column in cls.columns.items()], schema=schema)
 
     @classmethod
+    def part_of(cls, rows: Iterable[Mapping[str, object]]) -> pa.Table:
+        """Build an Arrow table from one mapping or more, each of the same of the columns."""
+        rows = list(rows)
+        return pa.table({name: _array([row[name] for row in rows], cls.columns[name]) for name in rows[0]})
+
+    @classmethod
     def checks(cls) -> Iterator[Check]:
         """Every declared rule as a predicate that a broken row satisfies; the key's uniqueness stands apart."""
         for name, column in cls.columns.items():
@@ -318,13 +324,15 @@ class CoreTable(Table):
     """What the KPIs are made of. Published unless `is_published` says otherwise.
 
     `is_by_chat`: a row follows from its own chat's rows and the settings alone, so a build need not compute it again
-    while those stay the same. `fetches`: the requests that rows came from, SELECTs of `fetch_id` over `behind`.
+    while those stay the same. `bytes_a_line`: of memory that its SELECT takes for each frozen row of its chats, at
+    most, as measured. `fetches`: the requests that rows came from, SELECTs of `fetch_id` over `behind`.
     `done_by`: whose a row is: each agent that it names, as an expression, with the columns that tell what that one did.
     """
 
     schema = "core"
     is_published: ClassVar[bool] = True
     is_by_chat: ClassVar[bool] = False
+    bytes_a_line: ClassVar[int] = 200
     fetches: ClassVar[tuple[str, ...]] = ()
     done_by: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
 

@@ -130,6 +130,25 @@ DECIDED_ANEW: Final = "decided"
 """Name in ops.meta: when rows were last decided anew, without a request."""
 
 
+class BulkSteps(OpsTable):
+    """How far an import of contacts, or an assignment of many chats, is: what an interrupted one goes on from."""
+
+    key = ("job", "item")
+
+    job = text("What was asked for: a digest of the imported file, or of which chats go to whom.")
+    item = text("The line of the file, or the chat.")
+    state = text(
+        "planned: to be done. begun: it may have been done. done. found: the contact was there already. refused: by "
+        "the CRM.",
+        allowed=("planned", "begun", "done", "found", "refused"),
+    )
+    number = text("Digits of the number to create a contact for.", nullable=True, stays_raw=True)
+    chat_id = text("The chat that was assigned, or of the contact.", nullable=True, published="chat")
+    operator_email = text("Who the chat goes to.", nullable=True)
+    reason = text("Why the CRM refused it, in its own words.", nullable=True, stays_raw=True)
+    at = timestamp("When that was noted.")
+
+
 class Drift(OpsTable):
     """Fields and enum values the contract does not name, with how often they came."""
 
@@ -187,6 +206,7 @@ class Builds(OpsTable):
     chats = count("Chats with anything to compute from.", nullable=True)
     changed_chats = count("Chats that had changed since the build before; all of them in a full one.", nullable=True)
     excluded_contacts = count("Contacts left out on purpose (CRM_EXCLUDE_CONTACTS).", nullable=True)
+    follows_from = text("Digest of all that it follows from, beside the time.", nullable=True)
 
 
 class ChatInputs(OpsTable):
@@ -218,3 +238,6 @@ class BuiltTables(OpsTable):
 
     name = text("The table.")
     build = integer("Number of that build.", minimum=1)
+    since = integer("The build whose rows it kept, but for those that were touched.", nullable=True)
+    touched = count("How many rows were.", nullable=True)
+    frame = text("Digest of what decides its figures but the rows they are made of.", nullable=True)

@@ -227,25 +227,38 @@ class OperatorEvents(RawTable):
     chat_id = text("The chat.", published="chat")
     agent = text("The operator's e-mail address or id: the assignee, or who marked it.", nullable=True)
     agent_key = text("The form that operators are compared in: one spelling for all of its spellings.", nullable=True)
-    at = timestamp("When.")
+    at = timestamp("When it was done.")
     source = text("platform (done here) or event (a webhook said so).", allowed=("platform", "event"))
     note = text("Resolution notes.", nullable=True, stays_raw=True)
     fetch_id = integer("Request (ops.fetches) that did it.", nullable=True)
+    known_at = timestamp("When the event that says so came; NULL of what was done here.", nullable=True)
 
 
 class Events(RawTable):
-    """Events that the CRM sent by webhook, each once. They may come late, out of order, or never."""
+    """Events that the CRM, or WhatsApp, sent by webhook, each once. They may come late, out of order, or never."""
 
     key = ("event_id",)
     seen_at = "received_at"
 
-    event_id = text("Key of the event: a digest of what it says.")
+    OF_FIGURES: ClassVar = ("message.sent", "agent.handoff", "csat.submitted")
+    """Events that figures are made of; what the others tell, figures have from the API."""
+
+    event_id = text("Key of the event: a digest of the id it bears, else of what it says.")
     event = text("message.received, chat.assigned, …")
-    chat_id = text("The chat, where the event names it.", nullable=True, published="chat")
+    source = text("Who sent it.", nullable=True, allowed=("crm", "whatsapp"))
+    chat_id = text("The chat, as the event names it or by the contact's number.", nullable=True, published="chat")
     message_id = text("The message, where the event names it.", nullable=True, published="message")
+    agent = text("The operator's e-mail address or id, where the event names one.", nullable=True)
+    agent_key = text("The form that operators are compared in: one spelling for all of its spellings.", nullable=True)
     whatsapp_number = text("The contact's number.", nullable=True, stays_raw=True)
     happened_at = timestamp("When it happened, by the event.", is_told=True)
     received_at = timestamp("When it came.", merge="first")
+    score = integer(
+        "What was answered to a survey, from 1 to 5: its rating, else its score; NULL where it is none.",
+        nullable=True,
+        minimum=1,
+        maximum=5,
+    )
     properties = json("Everything else it said.", nullable=True, stays_raw=True)
 
 
@@ -300,3 +313,6 @@ FETCHED: Final[tuple[type[RawTable], ...]] = (
     Messages,
 )
 """What a run fetches from the CRM. The other raw tables follow from these, or are written when something is done."""
+
+UNASKED: Final[tuple[type[RawTable], ...]] = (OperatorEvents, Events)
+"""What no run fetches: what was done through this platform, and what came by webhook."""

@@ -18,7 +18,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from crm_platform.errors import CrmPlatformError, FixConfiguration
 from crm_platform.publish.audit import Audit
-from crm_platform.serving import health, kpi_api, login, mcp, metrics, pages, static
+from crm_platform.serving import health, kpi_api, login, mcp, metrics, pages, static, turns
 from crm_platform.serving.access import Door
 from crm_platform.serving.bounds import Bounds
 from crm_platform.serving.caching import Kept
@@ -80,6 +80,7 @@ def create_app(
             *login.routes(),
             *mcp.routes(),
             *static.routes(),
+            *turns.routes(),
             *pages.routes(),
         ],
         middleware=[

@@ -37,7 +37,7 @@ def _healthz(request: Request) -> Response:
             reasons.append(state.snapshots.problem)
         found.query("select 1 as one")
         age = state.now() - found.manifest.as_of
-        if age > limit:
+        if state.now() - found.manifest.stood_at > limit:
             reasons.append(
                 f"the snapshot is {_hours(age)} old, more than {_hours(limit)}: see why builds fail, or do not run"
             )
@@ -45,6 +45,7 @@ def _healthz(request: Request) -> Response:
         told |= {
             "snapshot": found.snapshot.id,
             "as_of": found.as_of,
+            "confirmed_at": found.confirmed_at,
             "age_seconds": round(age.total_seconds(), 3),
             "coverage": min(covered, default=None),
             "is_sandbox": found.manifest.is_sandbox,

@@ -112,7 +112,7 @@ def _listed(table: type[KpiTable], found: OpenSnapshot) -> dict[str, object]:
 
 def _list(request: Request) -> Response:
     found = _snapshot(request)
-    etag = tag("list", found.snapshot.id, _software())
+    etag = tag("list", found.version, _software())
     headers = {"ETag": etag, **_CACHING}
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)
@@ -120,6 +120,7 @@ def _list(request: Request) -> Response:
     document = {
         "snapshot": found.snapshot.id,
         "as_of": found.as_of,
+        "confirmed_at": found.confirmed_at,
         "timezone": manifest.timezone,
         "is_sandbox": manifest.is_sandbox,
         "tables": [_listed(table, found) for table in kpi_tables().values()],
@@ -156,6 +157,8 @@ class _Answer:
             "X-Total-Rows": str(self.total),
             "X-Provisional-Rows": str(self.provisional),
         }
+        if self.found.confirmed_at:
+            headers["X-Confirmed-At"] = self.found.confirmed_at
         if self.following:
             headers["Link"] = f'<{self.following}>; rel="next"'
         return headers
@@ -167,6 +170,7 @@ class _Answer:
             "definition_version": self.query.table.version,
             "snapshot": self.found.snapshot.id,
             "as_of": self.found.as_of,
+            "confirmed_at": self.found.confirmed_at,
             "timezone": manifest.timezone,
             "is_sandbox": manifest.is_sandbox,
             "coverage": self.coverage,
@@ -193,6 +197,8 @@ class _Answer:
             "snapshot": self.found.snapshot.id,
             "as_of": self.found.as_of,
         }
+        if self.found.confirmed_at:
+            about["confirmed_at"] = self.found.confirmed_at
         rows = rows.replace_schema_metadata(about)
         written = io.BytesIO()
         with pa.ipc.new_stream(written, rows.schema) as stream:
@@ -270,7 +276,7 @@ def _table(request: Request) -> Response:
     if table.full_name() not in found.manifest.tables:
         hint = "It was declared after the last build: run `crm build`."
         raise Refused(503, "not_published", f"{table.full_name()} is not published yet.", hint=hint)
-    etag = tag(found.snapshot.id, _software(), form, query.identity, str(query.limit), query.cursor or "")
+    etag = tag(found.version, _software(), form, query.identity, str(query.limit), query.cursor or "")
     headers = {"ETag": etag, **_CACHING}
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)

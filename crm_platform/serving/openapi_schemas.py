@@ -48,6 +48,11 @@ def schemas(tables: Iterable[type[KpiTable]]) -> Json:
     snapshot = {
         "snapshot": {**text, "description": "Id of the snapshot."},
         "as_of": {**text, "format": "date-time", "description": "Its cut: nothing later counts."},
+        "confirmed_at": {
+            **_nullable(text),
+            "format": "date-time",
+            "description": "When these figures were last found to stand; null: not since they were published.",
+        },
         "timezone": {**text, "description": "Days, months, weekdays and hours are local to this zone."},
         "is_sandbox": {"type": "boolean", "description": "The data is made up."},
     }

@@ -16,7 +16,7 @@ import duckdb
 
 from crm_platform.errors import GiveUp
 from crm_platform.publish import Manifest, Snapshot, current, read_manifest
-from crm_platform.publish.manifest import CURRENT
+from crm_platform.publish.manifest import CURRENT, MANIFEST
 from crm_platform.receipts.behind import Connection, rows_of
 from crm_platform.receipts.choices import Choice, choices
 from crm_platform.receipts.narrowed import Narrowing, narrow
@@ -43,7 +43,18 @@ class OpenSnapshot:
     @property
     def as_of(self) -> str:
         """The cut, as JSON writes it: 2026-11-22T08:00:00Z."""
-        return self.manifest.as_of.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+        return _written(self.manifest.as_of)
+
+    @property
+    def confirmed_at(self) -> str | None:
+        """When its figures were last found to stand, as JSON writes it; None: never since they were published."""
+        moment = self.manifest.confirmed_at
+        return None if moment is None else _written(moment)
+
+    @property
+    def version(self) -> str:
+        """What an answer is kept by: the snapshot's id, and when it was confirmed."""
+        return f"{self.snapshot.id} {self.confirmed_at or ''}"
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Run a SELECT on tables such as `kpi.response_times_daily`; instants come as UTC without a zone."""
@@ -52,6 +63,10 @@ class OpenSnapshot:
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Run a SELECT; one dict a row."""
         return rows_of(self.connection.cursor().execute(sql, list(parameters)))
+
+
+def _written(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
 
 
 class Snapshots:
@@ -66,6 +81,7 @@ class Snapshots:
         self._lock = threading.Lock()
         self._open: OpenSnapshot | None = None
         self._target = ""
+        self._manifest = 0
         # Apart from the other lock: whoever asks for the current snapshot does not wait until one is narrowed.
         self._narrowing = threading.Lock()
         self._narrowed: OrderedDict[tuple[str, Narrowing], OpenSnapshot] = OrderedDict()
@@ -98,7 +114,7 @@ class Snapshots:
         """A snapshot of some contacts, agents, teams or origins alone; what was narrowed last stays at hand."""
         if not narrowing:
             return opened
-        key = (opened.snapshot.id, narrowing)
+        key = (opened.version, narrowing)
         with self._narrowing:
             found = self._narrowed.get(key)
             if found is None:
@@ -116,6 +132,7 @@ class Snapshots:
             return
         target = str(self._link.readlink())
         if self._open is not None and target == self._target:
+            self._confirm(self._open)
             return
         snapshot = current(self._settings)
         if snapshot is None:
@@ -128,5 +145,20 @@ class Snapshots:
             name = type(problem).__name__
             raise GiveUp(f"the snapshot {snapshot.id} cannot be opened ({name}): publish again (crm build)") from None
         connection.execute("set timezone = 'UTC'")
+        self._manifest = _file_of(snapshot)
         self._open = OpenSnapshot(snapshot, read_manifest(snapshot.path), connection)
         self._target = target
+
+    def _confirm(self, opened: OpenSnapshot) -> None:
+        """Read the manifest again where another took its place: its figures were confirmed."""
+        file = _file_of(opened.snapshot)
+        if file and file != self._manifest:
+            self._open, self._manifest = replace(opened, manifest=read_manifest(opened.snapshot.path)), file
+
+
+def _file_of(snapshot: Snapshot) -> int:
+    """The inode of a snapshot's manifest, 0 where it is not to be had."""
+    try:
+        return (snapshot.path / MANIFEST).stat().st_ino
+    except OSError:
+        return 0

@@ -67,6 +67,11 @@ def custom_fields(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def custom_field(name: str) -> str:
+    """Read the name of a custom field."""
+    return custom_fields((name,))[0]
+
+
 def staff(identifiers: tuple[str, ...]) -> tuple[str, ...]:
     """Read identifiers of staff, in the form that they are compared in."""
     return tuple(dict.fromkeys(filter(None, map(staff_key, identifiers))))

@@ -30,7 +30,7 @@ SANDBOX_KEY = "sandbox"
 SANDBOX_NAME = "(sandbox)"
 """Whose data the sandbox's is, on whatever port it runs: no host is called so."""
 
-NOT_IN_USE: Final = ("warehouse_url", "redis_url", "webhook_secret")
+NOT_IN_USE: Final = ("warehouse_url", "redis_url")
 """Settings that nothing reads yet."""
 
 OPT_OUT_WORDS: Final = (
@@ -44,6 +44,9 @@ _SECRETS = (
     "pseudonym_key",
     "smtp_url",
     "webhook_secret",
+    "webhook_secret_previous",
+    "whatsapp_app_secret",
+    "whatsapp_verify_token",
     "viewer_secret",
     "analyst_secret",
     "admin_secret",
@@ -115,7 +118,7 @@ class Settings(BaseSettings):
         None, description="Most requests in any 24 h; unset: 1,000, on loopback no limit; `none` lifts it."
     )
     build_memory_mb: Annotated[int | None, number(128, 1_000_000)] = Field(
-        None, description="Memory that a build computes in, MB; unset: an eighth of the machine's, 256 to 1,000."
+        None, description="Memory that a build computes in, MB; unset: an eighth of the machine's, 256 to 750."
     )
     crawl_mode: Literal["continuous", "nightly"] = Field(
         "continuous", description="Visit chats all day by worth, or scan all of them once a night."
@@ -166,6 +169,9 @@ class Settings(BaseSettings):
     segment_fields: Annotated[TextList, AfterValidator(values.custom_fields)] = Field(
         ("Segment", "VIP"), description="Custom fields contacts are counted by."
     )
+    satisfaction_field: Annotated[str, AfterValidator(values.custom_field)] | None = Field(
+        None, description="The custom field that holds a contact's score from 1 to 5; unset: none does."
+    )
     automation_senders: Annotated[TextList, AfterValidator(values.staff)] = Field(
         (), description="Senders that are bots: their messages are no replies. Compared without case."
     )
@@ -185,8 +191,22 @@ class Settings(BaseSettings):
     redis_url: Annotated[SecretStr, AfterValidator(addresses.redis)] | None = Field(
         None, description="Redis for hot KPIs; not in use yet."
     )
-    webhook_secret: SecretStr | None = Field(None, description="Shared secret of incoming webhooks; not in use yet.")
+    webhook_secret: RoleSecret | None = Field(
+        None, description="What the CRM signs its webhooks with (HMAC-SHA-256); unset: only this machine may send any."
+    )
     webhook_secret_file: Path | None = Field(None, description="A file that holds the webhook secret.")
+    webhook_secret_previous: RoleSecret | None = Field(
+        None, description="The secret before: valid too, until every sender has the new one."
+    )
+    webhook_secret_previous_file: Path | None = Field(None, description="A file that holds the previous secret.")
+    whatsapp_app_secret: RoleSecret | None = Field(
+        None, description="What Meta signs WhatsApp's own webhooks with; unset: CRM_WEBHOOK_SECRET."
+    )
+    whatsapp_app_secret_file: Path | None = Field(None, description="A file that holds the app secret.")
+    whatsapp_verify_token: SecretStr | None = Field(
+        None, description="What Meta sends back when WhatsApp's webhooks are set up; unset: that is refused."
+    )
+    whatsapp_verify_token_file: Path | None = Field(None, description="A file that holds the verify token.")
     pseudonym_key: SecretStr | None = Field(
         None, description="Key of the published pseudonyms; unset: made once under the data folder."
     )
@@ -255,6 +275,12 @@ class Settings(BaseSettings):
     def _mail_has_a_server_and_a_reader(self) -> Self:
         if (self.smtp_url is None) != (not self.alert_email_to):
             raise ValueError("alerts by e-mail need both CRM_SMTP_URL (or CRM_SMTP_URL_FILE) and CRM_ALERT_EMAIL_TO")
+        return self
+
+    @model_validator(mode="after")
+    def _a_secret_before_has_one_after(self) -> Self:
+        if self.webhook_secret_previous is not None and self.webhook_secret is None:
+            raise ValueError("CRM_WEBHOOK_SECRET_PREVIOUS is set but CRM_WEBHOOK_SECRET is not: set that one")
         return self
 
     @model_validator(mode="after")
@@ -364,7 +390,7 @@ class Settings(BaseSettings):
     @property
     def build_memory(self) -> int:
         """Bytes of memory that a build computes in. A smaller one takes more, smaller steps, to the same figures."""
-        megabytes = self.build_memory_mb or min(1_000, max(256, memory() // 8_000_000))
+        megabytes = self.build_memory_mb or min(750, max(256, memory() // 8_000_000))
         return megabytes * 1_000_000
 
     @property
@@ -396,9 +422,19 @@ class Settings(BaseSettings):
         return self.root / "models.duckdb"
 
     @property
+    def pseudonym_key_path(self) -> Path:
+        """File of the pseudonyms' key, where CRM_PSEUDONYM_KEY does not say it."""
+        return self.root / "pseudonym.key"
+
+    @property
     def gate_path(self) -> Path:
         """SQLite file of the request ledger."""
         return self.root / "gate.sqlite"
+
+    @property
+    def inbox_path(self) -> Path:
+        """SQLite file of the events that came and are not in the warehouse yet."""
+        return self.root / "inbox.sqlite"
 
     @property
     def lock_dir(self) -> Path:

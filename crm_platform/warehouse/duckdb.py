@@ -25,17 +25,19 @@ import duckdb
 
 from crm_platform.errors import Busy, CrmPlatformError, Discarded, FixConfiguration, GiveUp, no_room, no_room_in
 from crm_platform.schemas import Type
-from crm_platform.warehouse.folder import keep_private
-from crm_platform.warehouse.locks import file_lock
+from crm_platform.warehouse.folder import keep_private, state_of
+from crm_platform.warehouse.locks import FileLeases, file_lock
 from crm_platform.warehouse.port import Written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import pyarrow as pa
 
     from crm_platform.schemas import Table
+    from crm_platform.warehouse.port import Lease, Warehouse
 
 TYPES: dict[Type, str] = {
     Type.TEXT: "VARCHAR",
@@ -55,6 +57,8 @@ _PROVENANCE = frozenset({"fetched_at", "fetch_id", "first_fetched_at", "first_fe
 
 # Fields beyond the contract may differ each time a record is sent: the newest are kept, and they count as no change.
 _VOLATILE = "extra"
+# Of versions in one batch; two that were fetched at one instant differ by their requests.
+_NEWEST_FIRST = "fetched_at desc, fetch_id desc"
 # How much later than a batch a stored version may be: the commits of two processes may overtake each other by so much.
 _CLOCK_SLACK = "interval 5 minutes"
 _log = logging.getLogger(__name__)
@@ -73,6 +77,9 @@ _DAMAGED: Final = (
     "Failed to load metadata pointer",
 )
 
+PATIENCE: Final = 120.0
+"""Seconds to wait for others."""
+
 # Bytes that are enough for what is written and asked row by row, or chat by chat.
 SMALL: Final = 256_000_000
 
@@ -89,13 +96,27 @@ class DuckDbSession:
         self.connection = connection
         self.memory = memory
 
-    def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+    def query(
+        self, sql: str, parameters: Sequence[object] = (), *, tables: Mapping[str, pa.Table] | None = None
+    ) -> pa.Table:
         """Run a SELECT."""
-        return self.connection.sql(sql, params=list(parameters)).to_arrow_table()
+        with self.shown(tables or {}):
+            return self.connection.sql(sql, params=list(parameters)).to_arrow_table()
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Run one statement."""
         self.connection.execute(sql, list(parameters))
+
+    @contextlib.contextmanager
+    def shown(self, tables: Mapping[str, pa.Table]) -> Iterator[None]:
+        """Let SQL read rows by a name."""
+        for name, rows in tables.items():
+            self.connection.register(name, rows)
+        try:
+            yield
+        finally:
+            for name in tables:
+                self.connection.unregister(name)
 
     def create(self, table: type[Table]) -> None:
         """Create the table, or add the columns it lacks."""
@@ -127,26 +148,34 @@ class DuckDbSession:
         if rows.num_rows == 0:
             return Written()
         keys = ", ".join(f'"{key}"' for key in table.key)
-        self.connection.register("incoming", rows)
-        ((distinct,),) = self.connection.execute(
-            f"select count(*) from (select distinct {keys} from incoming)"
-        ).fetchall()
-        is_distinct = distinct == rows.num_rows
-        written = self.connection.execute(_merge_sql(table, is_distinct=is_distinct)).fetchall()
-        inserted = sum(is_new for (is_new,) in written)
-        if len(written) < distinct and _has_volatile(table):
-            self.connection.execute(_freshen_sql(table, is_distinct=is_distinct))
-        self.connection.unregister("incoming")
+        with self.shown({"incoming": rows}):
+            ((distinct,),) = self.connection.execute(
+                f"select count(*) from (select distinct {keys} from incoming)"
+            ).fetchall()
+            is_distinct = distinct == rows.num_rows
+            written = self.connection.execute(_merge_sql(table, is_distinct=is_distinct)).fetchall()
+            inserted = sum(is_new for (is_new,) in written)
+            if len(written) < distinct and _has_volatile(table):
+                self.connection.execute(_freshen_sql(table, is_distinct=is_distinct))
         return Written(inserted=inserted, updated=len(written) - inserted, unchanged=distinct - len(written))
 
     def append(self, table: type[Table], rows: pa.Table) -> None:
         """Add rows."""
         if rows.num_rows:
-            self.connection.register("incoming", rows)
-            self.connection.execute(f"insert into {table.full_name()} by name select * from incoming")
-            self.connection.unregister("incoming")
+            with self.shown({"incoming": rows}):
+                self.connection.execute(f"insert into {table.full_name()} by name select * from incoming")
 
-    def delete(self, table: type[Table], *, column: str, values: Iterable[object]) -> None:
+    def touch(self, table: type[Table], rows: pa.Table) -> None:
+        """Set columns of stored rows."""
+        if rows.num_rows:
+            sets = ", ".join(f'"{name}" = i."{name}"' for name in rows.column_names if name not in table.key)
+            matched = " and ".join(f't."{key}" = i."{key}"' for key in table.key)
+            with self.shown({"incoming": rows}):
+                self.connection.execute(
+                    f"update {table.full_name()} as t set {sets} from incoming as i where {matched}"
+                )
+
+    def erase(self, table: type[Table], *, column: str, values: Iterable[object]) -> None:
         """Remove rows by one column."""
         self.connection.execute(
             f'delete from {table.full_name()} where "{column}" in (select unnest(?))', [list(values)]
@@ -167,7 +196,7 @@ def _has_volatile(table: type[Table]) -> bool:
 def _freshen_sql(table: type[Table], *, is_distinct: bool) -> str:
     """Keep the newest of what may differ each time, of records that are stored and have not changed."""
     keys = ", ".join(f'"{key}"' for key in table.key)
-    newest = "" if is_distinct else f"qualify row_number() over (partition by {keys} order by fetched_at desc) = 1"
+    newest = "" if is_distinct else f"qualify row_number() over (partition by {keys} order by {_NEWEST_FIRST}) = 1"
     return f"""
         update {table.full_name()} as t set {_VOLATILE} = i.{_VOLATILE}
         from (select {keys}, {_VOLATILE}, fetched_at from incoming {newest}) as i
@@ -186,7 +215,7 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
     name = table.full_name()
     keys = ", ".join(f'"{key}"' for key in table.key)
     is_versioned = "fetched_at" in table.columns
-    newest_first = "fetched_at desc" if is_versioned else "1"
+    newest_first = _NEWEST_FIRST if is_versioned else "1"
     # A stored version that is later than all of this batch was written by a clock that has been set back since. Then
     # the order of commits decides; otherwise that version would win until the clock reaches its time again.
     is_newer = f"(i.fetched_at >= t.fetched_at or t.fetched_at > i.newest_at + {_CLOCK_SLACK})"
@@ -246,12 +275,13 @@ class DuckDbWarehouse:
         path: Path,
         *,
         lock_dir: Path,
-        timeout: float = 120.0,
+        timeout: float = PATIENCE,
         memory: int = SMALL,
         threads: int = 2,
         is_derived: bool = False,
     ) -> None:
         self.path = path
+        self.leases = FileLeases(lock_dir)
         self._is_derived = is_derived
         self._lock = lock_dir / f"{path.stem}.lock"
         self._timeout = timeout
@@ -267,6 +297,19 @@ class DuckDbWarehouse:
         }
         # By process: a forked child does not have the threads of its parent's engine.
         self._engines: dict[int, duckdb.DuckDBPyConnection] = {}
+        self._held: dict[int, duckdb.DuckDBPyConnection] = {}
+
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return self.path.exists()
+
+    def describe(self) -> str:
+        """Name the file."""
+        return str(self.path)
+
+    def state(self) -> str:
+        """Inode, size and time of the file and of its log."""
+        return " ".join(map(state_of, (self.path, self.path.with_name(f"{self.path.name}.wal"))))
 
     def prepare(self, tables: Iterable[type[Table]]) -> None:
         """Create the file and what it lacks."""
@@ -282,19 +325,48 @@ class DuckDbWarehouse:
                     session.create(table)
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[DuckDbSession]:
-        """Open read-only under the shared lock."""
-        with file_lock(self._lock, exclusive=False, timeout=self._timeout), self._open(read_only=True) as session:
-            yield session
+    def held(self) -> Iterator[None]:
+        """Keep the file open, and to this process, over all sessions until the end: opening it for each costs more.
+
+        For what a build computes in: others wait until the end, and nobody should wait so long for the live file. One
+        thread holds it. Held already, it stays so.
+        """
+        process = os.getpid()
+        if process in self._held:
+            yield
+            return
+        keep_private(self.path.parent)
+        with (
+            file_lock(self._lock, exclusive=True, timeout=self._timeout),
+            self._open(read_only=False) as session,
+        ):
+            self._held[process] = session.connection
+            try:
+                yield
+            finally:
+                del self._held[process]
 
     @contextlib.contextmanager
-    def writing(self, *, source: DuckDbWarehouse | None = None) -> Iterator[DuckDbSession]:
+    def reading(self) -> Iterator[DuckDbSession]:
+        """Open read-only under the shared lock."""
+        with self._opened(read_only=True) as session:
+            yield session
+
+    def committing(self, holder: Lease) -> AbstractContextManager[DuckDbSession]:  # noqa: ARG002 - the port's
+        """Open for one transaction."""
+        return self.writing()
+
+    def recover(self, holder: Lease) -> None:
+        """Nothing is left half done: a transaction is committed or not, and the engine mends the file."""
+
+    @contextlib.contextmanager
+    def writing(self, *, source: Warehouse | None = None) -> Iterator[DuckDbSession]:
         """Open for one transaction. With a `source`, its tables can be read as `live.<schema>.<table>` meanwhile."""
         with contextlib.ExitStack() as stack:
             keep_private(self.path.parent)
-            stack.enter_context(file_lock(self._lock, exclusive=True, timeout=self._timeout))
-            session = stack.enter_context(self._open(read_only=False))
+            session = stack.enter_context(self._opened(read_only=False))
             if source is not None:
+                assert isinstance(source, DuckDbWarehouse), "a file reads from a file"
                 stack.enter_context(file_lock(source._lock, exclusive=False, timeout=self._timeout))  # noqa: SLF001
                 source._attach(session.connection, SOURCE_ALIAS, read_only=True)  # noqa: SLF001
                 stack.callback(lambda: session.connection.execute(f"detach {SOURCE_ALIAS}"))
@@ -305,6 +377,22 @@ class DuckDbWarehouse:
                 session.connection.rollback()
                 raise
             session.connection.commit()
+
+    @contextlib.contextmanager
+    def _opened(self, *, read_only: bool) -> Iterator[DuckDbSession]:
+        """A session under the lock: on the file that is held, else on one that is opened for it."""
+        held = self._held.get(os.getpid())
+        if held is None:
+            with (
+                file_lock(self._lock, exclusive=not read_only, timeout=self._timeout),
+                self._open(read_only=read_only) as session,
+            ):
+                yield session
+            return
+        with held.cursor() as connection:
+            connection.execute(f'use "{self.path.stem}"')
+            connection.execute("set timezone = 'UTC'")
+            yield DuckDbSession(connection, memory=self._memory)
 
     @contextlib.contextmanager
     def _open(self, *, read_only: bool) -> Iterator[DuckDbSession]:

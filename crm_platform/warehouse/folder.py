@@ -1,7 +1,7 @@
-"""The data folder belongs to its owner alone.
+"""The data folder belongs to its owner alone; and how its files are told from others.
 
-What belongs here: making it with mode 0700, and setting that mode on a folder of an earlier version. What does not:
-what is in it, and the mode of a published snapshot (publish/files.py).
+What belongs here: making it with mode 0700, setting that mode on a folder of an earlier version, naming a file's state.
+What does not: what is in it, and the mode of a published snapshot (publish/files.py).
 
 What the platform writes holds numbers, names and texts. The folder's mode keeps everybody else out, whatever the modes
 of the files are. The files are private as well, for owners who open the folder on purpose. A folder that others may
@@ -57,3 +57,12 @@ def keep_private(folder: Path) -> None:
             if not path.is_symlink():
                 path.chmod(stat.S_IMODE(path.stat().st_mode) & ~_OTHERS)
         folder.chmod(0o700)
+
+
+def state_of(path: Path) -> str:
+    """Name what a file holds by inode, size and time; `none` where it cannot be seen."""
+    try:
+        state = path.stat()
+    except OSError:
+        return "none"
+    return f"{state.st_ino} {state.st_size} {state.st_mtime_ns}"

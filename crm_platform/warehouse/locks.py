@@ -1,8 +1,7 @@
-"""Locks between processes.
+"""Locks between the processes of one host.
 
-What belongs here: the reader/writer lock that stands before every open database file, and the lease that lets one
-crawler or one build work at a time, which leases there are and who holds them. Both are kernel locks on files: a killed
-holder leaves nothing behind. What does not: what is done under a lock.
+What belongs here: the reader/writer lock that stands before every open database file, and the leases of the port as
+files. Both are kernel locks: a killed holder leaves nothing behind. What does not: what is done under a lock.
 """
 
 from __future__ import annotations
@@ -12,18 +11,18 @@ import os
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import fasteners
 
 from crm_platform.errors import NO_ROOM, Busy, FixConfiguration
+from crm_platform.warehouse.port import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-Work = Literal["crawl", "build", "publish", "refresh", "report"]
-"""What one process at a time may do with a data folder."""
+    from crm_platform.warehouse.port import Work
 
 _CALLED: Final[Mapping[Work, str]] = {
     "crawl": "crawl",
@@ -31,7 +30,13 @@ _CALLED: Final[Mapping[Work, str]] = {
     "publish": "publish",
     "refresh": "crm refresh",
     "report": "crm report",
+    "live": "crm live",
+    "import": "crm contacts import",
+    "assign": "crm chats assign",
 }
+"""Work that people are told of; the rest takes a moment."""
+
+_COUNTING: Final = 10.0  # seconds to wait for another process that takes a number, which takes a millisecond
 
 # A POSIX file lock belongs to the process, not to the thread. So threads of one process take turns here first.
 _in_process: dict[str, threading.Lock] = {}
@@ -79,58 +84,80 @@ def file_lock(path: Path, *, exclusive: bool, timeout: float) -> Iterator[None]:
         mutex.release()
 
 
-@contextlib.contextmanager
-def lease(
-    path: Path, *, purpose: str, wait: float = 0.0, on_wait: Callable[[str], None] | None = None
-) -> Iterator[None]:
-    """Be the only one at work on something, for as long as the block runs.
+class FileLeases:
+    """The leases of a data folder, each a lock file: `folder` holds them."""
 
-    `wait`: seconds to wait for another holder, who is told to `on_wait` once. Raises Busy, naming the holder, when the
-    wait was in vain. The holder's own description (`purpose`, process, since when) is kept in a file beside the lock.
-    """
-    mutex = _mutex(path)
-    deadline = time.monotonic() + wait
-    lock = fasteners.InterProcessLock(path)
-    with contextlib.ExitStack() as held, _in_a_usable_folder(path):
-        got = mutex.acquire(blocking=False)
-        if got:
-            held.callback(mutex.release)
-        if not (got and lock.acquire(blocking=False)):
-            holder = _holder(path)
-            if on_wait is not None and wait > 0:
-                on_wait(holder)
-            if not got and wait > 0 and mutex.acquire(timeout=wait):
-                got = True
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextlib.contextmanager
+    def take(
+        self, work: Work, *, purpose: str, wait: float = 0.0, on_wait: Callable[[str], None] | None = None
+    ) -> Iterator[Lease]:
+        """Be the only one at a kind of work. The holder is described in a file beside the lock."""
+        with self._held(work, purpose=purpose, wait=wait, on_wait=on_wait):
+            yield Lease(work, epoch=self.next_epoch())
+
+    def next_epoch(self) -> int:
+        """Count on, in a file."""
+        counter = self._folder / "epoch"
+        with file_lock(self._folder / "epoch.lock", exclusive=True, timeout=_COUNTING), _in_a_usable_folder(counter):
+            try:
+                last = int(counter.read_text(encoding="ascii"))
+            except (FileNotFoundError, ValueError):  # the first, or torn by a power cut
+                last = 0
+            following = counter.with_suffix(".next")
+            following.write_text(str(last + 1), encoding="ascii")
+            following.replace(counter)
+            return last + 1
+
+    def held_by(self, work: Work) -> str | None:
+        """Say who is at a kind of work; None: nobody."""
+        try:
+            with self._held(work, purpose="a look whether it is free"):
+                return None
+        except Busy as problem:
+            return problem.holder or "another process"
+
+    def at_work(self) -> dict[str, str]:
+        """Say what is under way, as people call it, and who does it."""
+        return {
+            called: holder
+            for work, called in _CALLED.items()
+            if self._file(work).exists() and (holder := self.held_by(work))
+        }
+
+    def _file(self, work: Work) -> Path:
+        return self._folder / f"{work}.lock"
+
+    @contextlib.contextmanager
+    def _held(
+        self, work: Work, *, purpose: str, wait: float = 0.0, on_wait: Callable[[str], None] | None = None
+    ) -> Iterator[None]:
+        path = self._file(work)
+        mutex = _mutex(path)
+        deadline = time.monotonic() + wait
+        lock = fasteners.InterProcessLock(path)
+        with contextlib.ExitStack() as held, _in_a_usable_folder(path):
+            got = mutex.acquire(blocking=False)
+            if got:
                 held.callback(mutex.release)
-            if not (got and lock.acquire(timeout=max(0.0, deadline - time.monotonic()))):
-                raise Busy(f"{path.stem} is already at work elsewhere", holder=_holder(path))
-        held.callback(lock.release)
-        _note(path).write_text(
-            f"{purpose} (process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)", encoding="utf-8"
-        )
-        everything = held.pop_all()
-    with everything:
-        yield
-
-
-def lease_file(lock_dir: Path, work: Work) -> Path:
-    """The lock file of a lease."""
-    return lock_dir / f"{work}.lock"
-
-
-def at_work(lock_dir: Path) -> dict[str, str]:
-    """Say what is under way, as people call it, and who does it."""
-    files = {called: lease_file(lock_dir, work) for work, called in _CALLED.items()}
-    return {called: holder for called, file in files.items() if file.exists() and (holder := held_by(file))}
-
-
-def held_by(path: Path) -> str | None:
-    """Say who holds a lease; None when it is free."""
-    try:
-        with lease(path, purpose="a look whether it is free"):
-            return None
-    except Busy as problem:
-        return problem.holder or "another process"
+            if not (got and lock.acquire(blocking=False)):
+                holder = _holder(path)
+                if on_wait is not None and wait > 0:
+                    on_wait(holder)
+                if not got and wait > 0 and mutex.acquire(timeout=wait):
+                    got = True
+                    held.callback(mutex.release)
+                if not (got and lock.acquire(timeout=max(0.0, deadline - time.monotonic()))):
+                    raise Busy(f"{work} is already at work elsewhere", holder=_holder(path))
+            held.callback(lock.release)
+            _note(path).write_text(
+                f"{purpose} (process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)", encoding="utf-8"
+            )
+            everything = held.pop_all()
+        with everything:
+            yield
 
 
 def _note(path: Path) -> Path:

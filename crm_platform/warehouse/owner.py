@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Final
 from crm_platform.errors import FixConfiguration
 from crm_platform.schemas import ops
 from crm_platform.settings import SANDBOX_NAME
+from crm_platform.warehouse.commits import taking_turns
 
 if TYPE_CHECKING:
     from crm_platform.settings import Settings
-    from crm_platform.warehouse.port import Session, Warehouse
+    from crm_platform.warehouse.port import Lease, Session, Warehouse
 
 CRM: Final = "crm"
 """Name of the mark in ops.meta."""
 
+_PURPOSE: Final = "noting whose data this is"
 _UNNAMED: Final = "a CRM that an earlier version did not note"
 
 
@@ -45,19 +47,34 @@ def claim(store: Warehouse, settings: Settings) -> None:
     with store.reading() as session:
         known = owner(session)
     if known is None:
-        known = _published_of(settings) or settings.crm_name
-        if _is_same(known, settings):
-            adopt(store, settings.crm_name)
+        known = _claim_first(store, settings)
     if not _is_same(known, settings):
         raise FixConfiguration(refusal(known, settings))
 
 
+def _claim_first(store: Warehouse, settings: Settings) -> str:
+    """Note whose data it is, unless somebody has noted it meanwhile; says whose."""
+    with taking_turns(store, purpose=_PURPOSE) as holder:
+        with store.reading() as session:
+            known = owner(session)
+        if known is None:
+            known = _published_of(settings) or settings.crm_name
+            if _is_same(known, settings):
+                _note(store, holder, settings.crm_name)
+        return known
+
+
 def adopt(store: Warehouse, crm: str) -> None:
     """Note whose data a warehouse holds from now on."""
+    with taking_turns(store, purpose=_PURPOSE) as holder:
+        _note(store, holder, crm)
+
+
+def _note(store: Warehouse, holder: Lease, crm: str) -> None:
     store.prepare([ops.Meta])
     now = dt.datetime.now(dt.UTC)
-    with store.writing() as session:
-        session.merge(ops.Meta, ops.Meta.rows([{"name": CRM, "value": crm, "changed_at": now}]))
+    with store.committing(holder) as commit:
+        commit.merge(ops.Meta, ops.Meta.rows([{"name": CRM, "value": crm, "changed_at": now}]))
 
 
 def refusal(known: str, settings: Settings) -> str:

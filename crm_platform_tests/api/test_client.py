@@ -444,6 +444,12 @@ def test_fetch_ids_increase_also_when_the_clock_does_not():
     assert ids[0] >> 10 == int(NOW.timestamp()) * 1_000_000
 
 
+def test_fetch_ids_of_two_clients_differ_by_their_numbers_at_any_instant():
+    ids = {FetchIds(lambda: NOW, number=number)() for number in range(5000, 6024)}
+    assert len(ids) == 1024
+    assert {one >> 10 for one in ids} == {int(NOW.timestamp()) * 1_000_000}
+
+
 def test_an_answer_that_trickles_is_a_time_out():
     moments = iter(range(10_000))
 

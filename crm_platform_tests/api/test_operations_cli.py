@@ -31,7 +31,7 @@ class Shell:
         self.operations: list[dict] = []
         self.settings = Settings(data_dir=tmp_path)
         self.record_error: Exception | None = None
-        for module in (operations, campaigns):
+        for module in (operations, campaigns, chats, contacts):
             monkeypatch.setattr(module, "current_settings", lambda: self.settings)
         monkeypatch.setattr("crm_platform.ingest.connect.open_client", self.open_client)
         monkeypatch.setattr("crm_platform.ingest.operations.record_requests", self.record_requests)

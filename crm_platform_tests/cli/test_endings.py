@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -198,3 +199,27 @@ def test_numbers_stay_numbers_in_a_csv(capsys):
         *("-5", "-0.25", "1e-07", "true", "", "2026-01-02", "2026-01-02T03:00:00Z"),
         *("'-5", "'\tx", "'\rx", "a", "'＝1"),
     ]
+
+
+@pytest.mark.parametrize(("words", "code"), [("--version", 0), ("no-such-command", 2)])
+def test_what_is_to_be_done_at_the_end_is_done(words, code):
+    """The process leaves at once, after all that others have registered, with what was said and its code."""
+    program = (
+        "import sys; sys.argv = ['crm', *sys.argv[1:]]\n"
+        "from crm_platform.cli import main\n"
+        "import crm_platform.cli.options, atexit, threading\n"
+        "late = lambda: print('and a thread')\n"
+        "begin = lambda: (atexit.register(print, 'said at the end'), threading.Timer(0.2, late).start())\n"
+        "crm_platform.cli._keep_files_private = lambda _: begin()\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program, words], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stdout.endswith("and a thread\nsaid at the end\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_cannot_be_written_is_said():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, "--version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode != 0

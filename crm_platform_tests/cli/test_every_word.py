@@ -11,7 +11,7 @@ import click
 import pytest
 
 from crm_platform.cli import COMMANDS, crm
-from crm_platform.cli.options import Amount, Whole
+from crm_platform.cli.options import Amount, OneOf, Whole
 from crm_platform_tests.cli.conftest import run
 
 DOCUMENTED = {0, 1, 2, 75}
@@ -120,7 +120,7 @@ def line(words: tuple[str, ...], param: click.Parameter, value: str | None) -> l
 def test_no_word_ends_in_a_traceback(words, idle):
     tried = [list(words)]
     for param in found(words).params:
-        is_flag = isinstance(param, click.Option) and (param.is_flag or param.flag_value is not None)
+        is_flag = isinstance(param, click.Option) and param.is_flag
         tried += [line(words, param, None if is_flag else value) for value in ([None] if is_flag else HOSTILE)]
     for one in tried:
         shown = [word[:80] for word in one]
@@ -154,6 +154,7 @@ def test_every_number_has_two_bounds(words):
             assert param.type.min is not None
             assert param.type.max is not None
         assert not isinstance(param.type, click.Path), f"{param.name} of {words}: take Place or File"
+        assert isinstance(param.type, OneOf) or not isinstance(param.type, click.Choice), f"{param.name}: take OneOf"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from crm_platform.settings import Settings
 from crm_platform.tables import TABLES
 from crm_platform.warehouse.clickhouse import DIALECT
 from crm_platform_tests.conformance.clickhouse import EmbeddedClickHouse
-from crm_platform_tests.models.worlds import World, from_facts
+from crm_platform_tests.models.worlds import World, from_facts, told_by_events
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.oracle.facts import Facts
 from crm_platform_tests.oracle.worlds import random_facts
@@ -58,9 +58,13 @@ def disagreements(world: World, as_of: dt.datetime, clickhouse: EmbeddedClickHou
 
 
 def built_world(facts: Facts, folder: Path) -> World:
-    """The crawl went on for three days after the cut."""
+    """The crawl went on for three days after the cut. An event tells who sent the first message of ours."""
     world = from_facts(facts, folder)
+    told_by_events(world, seed=len(facts.messages))
     today = facts.as_of.astimezone(facts.settings.zone).date()
+    sent = [one for one in facts.messages if one.direction == "outbound" and one.first_fetched_at <= facts.as_of]
+    for one in sent[:1]:
+        world.webhook("message.sent", one.chat_id, one.timestamp, one.sender or "agent-7", message_id=one.message_id)
     world.add(raw.Notes, note_id=1, day=today, at=facts.as_of, who="cli:somebody", text="A note, which no fact makes.")
     world.build(
         facts.as_of + 3 * DAY,

@@ -14,6 +14,7 @@ from crm_platform.defs.activity import SHELL_TAG, at_work
 from crm_platform.defs.failed_runs import problem_key
 from crm_platform.defs.graph import build_defs
 from crm_platform.defs.housekeeping import forget_old_runs
+from crm_platform.defs.live import expected_file
 from crm_platform.defs.resources import SystemClock, WarehouseResource
 from crm_platform.errors import Breach, GiveUp, RetryLater
 from crm_platform.ingest import open_warehouse
@@ -26,7 +27,7 @@ from crm_platform.models.noted import note_contracts, note_results
 from crm_platform.models.raw_checks import RAW_CHECKS
 from crm_platform.schemas import ops, raw
 from crm_platform.settings import load_settings
-from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
+from crm_platform.warehouse import DuckDbWarehouse, leases_of
 from crm_platform_tests.alerts import published
 from crm_platform_tests.receipts.weeks import altered
 
@@ -152,7 +153,7 @@ def test_scheduled_ingest_ends_before_the_next_one(evaluate):
 
 
 def test_ingest_gives_way_to_a_crawl_that_dagster_knows_nothing_of(evaluate, settings):
-    with lease(lease_file(settings.lock_dir, "crawl"), purpose="crm crawl"):
+    with leases_of(settings).take("crawl", purpose="crm crawl"):
         answer = evaluate("ingest_every_15_minutes")
     assert "crm crawl (process" in answer.skip_message
     assert isinstance(evaluate("ingest_every_15_minutes"), dg.RunRequest)
@@ -160,7 +161,7 @@ def test_ingest_gives_way_to_a_crawl_that_dagster_knows_nothing_of(evaluate, set
 
 def test_a_killed_refresh_does_not_stop_the_schedules_for_ever(evaluate, instance, settings):
     run = started(instance, "refresh_all", **{SHELL_TAG: "4711"})
-    with lease(lease_file(settings.lock_dir, "refresh"), purpose="crm refresh"):
+    with leases_of(settings).take("refresh", purpose="crm refresh"):
         assert isinstance(evaluate("kpis_nightly"), dg.SkipReason), "it is alive"
     assert isinstance(evaluate("kpis_nightly"), dg.RunRequest)
     assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
@@ -467,3 +468,15 @@ def test_retry_later_is_the_only_kind_that_is_retried():
         assert told.allow_retries is False
     assert isinstance(translate(soon, may_retry=False), dg.Failure), "a shell is told at once"
     assert late.retry_after > LONGEST_WAIT
+
+
+def test_a_live_process_that_is_gone_is_told_of_once_and_its_return_too(settings, evaluate):
+    assert evaluate("live_is_there").skip_message == "no live process is expected"
+    expected_file(settings).parent.mkdir(parents=True, exist_ok=True)
+    expected_file(settings).write_text("2026-11-22 08:00:00 UTC\n", encoding="utf-8")
+    assert "schedules go on" in evaluate("live_is_there").skip_message
+    (problem,) = Alerter(settings).standing()
+    assert (problem.key, problem.title) == ("live", "crm live is gone")
+    with leases_of(settings).take("live", purpose="crm live"):
+        assert evaluate("live_is_there").skip_message.startswith("live: crm live (process")
+    assert Alerter(settings).standing() == []

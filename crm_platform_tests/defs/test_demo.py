@@ -56,12 +56,20 @@ main(["demo", *sys.argv[2:]])
 """
 
 
+PORTS = ("--port", "--dashboards-port", "--events-port")
+
+
 def free_ports(count: int) -> list[int]:
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [probe.getsockname()[1] for probe in probes]
     for probe in probes:
         probe.close()
     return ports
+
+
+def ports() -> list[str]:
+    """Free ones for all that the demo starts but the sandbox, as options."""
+    return [word for pair in zip(PORTS, map(str, free_ports(len(PORTS))), strict=True) for word in pair]
 
 
 class Demo:
@@ -117,33 +125,32 @@ def is_running(pid: int) -> bool:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("stays", ["", "while it loads"])
 def test_nothing_of_it_goes_on_when_it_is_ended(play, how, stays):
-    ui, pages = free_ports(2)
-    begun = play("--port", str(ui), "--dashboards-port", str(pages), PLAY_STAYS=stays)
-    children = [begun.note(name)["pid"] for name in ("serve", "dev", "refresh")]
+    begun = play(*ports(), PLAY_STAYS=stays)
+    children = [
+        begun.note(name)["pid"] for name in ("serve", "dev", "events", "refresh", *(() if stays else ("live",)))
+    ]
     begun.process.send_signal(how)
     begun.process.communicate(timeout=30)
-    assert [is_running(pid) for pid in children] == [False] * 3
+    assert not any(is_running(pid) for pid in children)
 
 
 @pytest.mark.slow
 def test_the_pages_and_the_dagster_ui_are_up_before_the_first_request(play):
     """Kind 15: until then nobody fetches."""
-    ui, pages = free_ports(2)
-    begun = play("--port", str(ui), "--dashboards-port", str(pages))
-    assert begun.note("refresh")["up"] == {"serve": True, "dev": True}
+    begun = play(*ports())
+    assert begun.note("refresh")["up"] == {"serve": True, "dev": True, "events": True}
 
 
 @pytest.mark.slow
 def test_other_ports_are_known_throughout(play):
     """Kind 15: the links of the Dagster UI, the refresh and the sandbox follow the ports."""
-    ui, pages, crm = free_ports(3)
-    begun = play(
-        *("--port", str(ui), "--dashboards-port", str(pages), "--sandbox-port", str(crm)), own_crm=False, PLAY_STAYS="1"
-    )
+    ui, pages, hooks, crm = free_ports(4)
+    given = {"--port": ui, "--dashboards-port": pages, "--events-port": hooks, "--sandbox-port": crm}
+    begun = play(*(str(word) for pair in given.items() for word in pair), own_crm=False, PLAY_STAYS="1")
     refresh = begun.note("refresh")
-    assert refresh["up"] == {"sandbox": True, "serve": True, "dev": True}
+    assert refresh["up"] == {"sandbox": True, "serve": True, "dev": True, "events": True}
     assert refresh["environment"]["CRM_SANDBOX_PORT"] == str(crm)
-    for name, port in (("serve", pages), ("dev", ui), ("sandbox", crm)):
+    for name, port in (("serve", pages), ("dev", ui), ("events", hooks), ("sandbox", crm)):
         told = begun.note(name)
         assert told["port"] == port
         assert told["environment"]["CRM_SERVE_URL"] == f"http://127.0.0.1:{pages}"
@@ -156,8 +163,7 @@ def test_other_ports_are_known_throughout(play):
 
 @pytest.mark.slow
 def test_an_address_of_the_pages_that_was_set_stays(play):
-    ui, pages = free_ports(2)
-    begun = play("--port", str(ui), "--dashboards-port", str(pages), CRM_SERVE_URL="https://kpi.example.com")
+    begun = play(*ports(), CRM_SERVE_URL="https://kpi.example.com")
     assert begun.note("dev")["environment"]["CRM_SERVE_URL"] == "https://kpi.example.com"
 
 
@@ -169,16 +175,15 @@ def test_once_needs_no_pages_and_ends_with_the_kpis(play):
 
 @pytest.mark.parametrize("once", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_it_ends_as_the_refresh_does(play, once):
-    ui, pages = free_ports(2)
-    begun = play(*(["--once"] * once), "--port", str(ui), "--dashboards-port", str(pages), PLAY_CODE="75")
+    begun = play(*(["--once"] * once), *ports(), PLAY_CODE="75")
     assert begun.process.wait(30) == 75
 
 
-@pytest.mark.parametrize("option", ["--port", "--dashboards-port", "--sandbox-port"])
+@pytest.mark.parametrize("option", [*PORTS, "--sandbox-port"])
 def test_a_port_in_use_is_told_before_anything_starts(tmp_path, monkeypatch, option):
     monkeypatch.setenv("CRM_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setattr("crm_platform.cli.demo._crm", lambda *_: pytest.fail("something was started"))
-    options = dict(zip(("--port", "--dashboards-port", "--sandbox-port"), map(str, free_ports(3)), strict=True))
+    options = dict(zip((*PORTS, "--sandbox-port"), map(str, free_ports(4)), strict=True))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = CliRunner().invoke(demo, [word for pair in (options | {option: str(port)}).items() for word in pair])

@@ -18,7 +18,7 @@ from crm_platform.ingest import Progress
 from crm_platform.metrics.backlog_now.table import BacklogNow
 from crm_platform.publish import current
 from crm_platform.schemas import raw
-from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
+from crm_platform.warehouse import DuckDbWarehouse, leases_of
 from crm_platform_tests.defs.conftest import settings_for
 from crm_platform_tests.sandbox.running import running_sandbox
 
@@ -220,7 +220,7 @@ def test_figures_so_far_that_break_a_rule_hold_nobody_up_but_themselves(limited,
 
 @pytest.mark.slow
 def test_where_another_builds_the_crawl_does_not_wait(limited):
-    with lease(lease_file(limited.lock_dir, "build"), purpose="crm build"), pytest.raises(Busy):
+    with leases_of(limited).take("build", purpose="crm build"), pytest.raises(Busy):
         refreshed(limited)
     with DuckDbWarehouse(limited.warehouse_path, lock_dir=limited.lock_dir).reading() as session:
         assert session.query("select count(*) as n from raw.messages")["n"][0].as_py() > 0, "all was fetched"

@@ -90,7 +90,7 @@ def test_one_setting_switches_schedules_and_sensors(automation, status):
     repository = build_defs(load_settings(automation=automation, digest_hour=7)).get_repository_def()
     started = [*repository.schedule_defs, *repository.sensor_defs]
     assert {one.default_status.value for one in started} == {status}
-    assert len(started) == 10
+    assert len(started) == 11
 
 
 @pytest.mark.slow

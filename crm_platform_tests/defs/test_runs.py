@@ -21,7 +21,7 @@ from crm_platform.models.noted import failing, noted
 from crm_platform.publish import current, published_tables
 from crm_platform.schemas import raw
 from crm_platform.tables import TABLES
-from crm_platform.warehouse import DuckDbWarehouse, lease, lease_file
+from crm_platform.warehouse import DuckDbWarehouse, leases_of
 from crm_platform_tests.defs.conftest import Listener
 
 pytestmark = pytest.mark.slow  # a refresh by Dagster takes half a minute
@@ -105,7 +105,7 @@ def test_the_run_is_recorded_like_any_other(refreshed, home):
 def test_a_build_tells_which_chats_it_computed_anew(refreshed, home):
     before = materialization(home, "core", "messages")
     job = build_defs(refreshed.settings).resolve_job_def("kpis")
-    needed = [dg.AssetKey(["core", name]) for name in ("cut", "messages", "campaigns")]
+    needed = [dg.AssetKey(["core", name]) for name in ("cut", "message_events", "messages", "campaigns")]
     assert job.execute_in_process(instance=home, asset_selection=needed).success
     cut, messages = materialization(home, "core", "cut"), materialization(home, "core", "messages")
     assert cut["build"] == "incremental"
@@ -138,7 +138,8 @@ def test_one_raw_table_alone_costs_what_it_must(refreshed, home):
     result = job.execute_in_process(instance=home, asset_selection=[reports])
     assert result.success
     told_of = {event.asset_key for event in result.get_asset_materialization_events()}
-    assert told_of == {reports, dg.AssetKey(["raw", "operator_events"])}, "what is there without a request, too"
+    unasked = {dg.AssetKey(["raw", name]) for name in ("operator_events", "events")}
+    assert told_of == {reports, *unasked}, "what is there without a request, too"
     told = materialization(home, "raw", "campaign_reports")
     assert told["requests"] == told["dagster/row_count"] > 0, "one request a report"
 
@@ -170,7 +171,7 @@ def test_a_breach_fails_its_check_and_holds_the_snapshot_back(refreshed, home, m
 
 def test_a_second_refresh_says_who_holds_it(refreshed):
     with (
-        lease(lease_file(refreshed.settings.lock_dir, "refresh"), purpose="crm refresh"),
+        leases_of(refreshed.settings).take("refresh", purpose="crm refresh"),
         pytest.raises(Busy) as refused,
     ):
         refresh_in_process(

@@ -37,7 +37,7 @@ from crm_platform.models.noted import failing, notes_path
 from crm_platform.publish import current, lost_warehouse
 from crm_platform.publish.audit import Audit
 from crm_platform.schemas import ops, raw
-from crm_platform.warehouse import DuckDbWarehouse, lease
+from crm_platform.warehouse import DuckDbWarehouse, leases_of
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 
@@ -340,7 +340,7 @@ def test_status_of_very_many_chats_reads_no_planner_back(refreshed, monkeypatch)
 
 def test_status_names_who_is_at_work_and_what_is_left(settings):
     limited = settings.model_copy(update={"requests_per_minute": 60, "requests_per_day": 1000})
-    with lease(settings.lock_dir / "crawl.lock", purpose="crm crawl"):
+    with leases_of(settings).take("crawl", purpose="crm crawl"):
         said = dict(status_lines(limited, now=NOW))
     assert "crm crawl (process" in said["crawl"]
     assert said["requests left"] == "60 this minute, 1,000 this day"
@@ -368,7 +368,7 @@ def test_what_a_refresh_brought_is_told_in_the_readers_language():
 
 
 def test_status_sends_nobody_to_a_refresh_that_is_at_work(settings):
-    with lease(settings.lock_dir / "refresh.lock", purpose="crm refresh"):
+    with leases_of(settings).take("refresh", purpose="crm refresh"):
         said = dict(status_lines(settings, now=NOW))
     assert said["warehouse"] == "empty: `crm refresh` is at work"
     assert said["snapshot"] == "none yet: `crm refresh` is at work"
@@ -463,6 +463,41 @@ def test_build_publishes_no_breach(call, stocked, monkeypatch):
     assert current(stocked) == before
 
 
+@pytest.mark.slow
+def test_build_says_that_figures_stand_where_nothing_is_another(call, stocked):
+    assert call("build").exit_code == 0
+    before = current(stocked)
+    again = call("build")
+    assert again.exit_code == 0, again.output
+    assert "these figures stand" in again.output
+    assert "Executive summary" in again.output or "total contacts" in again.output
+    confirmed = current(stocked)
+    assert (confirmed.id, confirmed.as_of) == (before.id, before.as_of)
+    assert before.confirmed_at is None
+    assert before.as_of < confirmed.confirmed_at == confirmed.stood_at
+    assert "confirmed" in call("status").output
+    anew = call("build", "--full")
+    assert "these figures stand" not in anew.output
+    assert current(stocked).id != before.id
+    assert current(stocked).confirmed_at is None
+
+
+@pytest.mark.slow
+def test_figures_that_stand_because_the_crawl_stopped_are_not_confirmed(call, stocked, monkeypatch):
+    assert call("build", "--full").exit_code == 0
+    monkeypatch.setattr(type(stocked), "refresh_every", property(lambda _: dt.timedelta(0)))
+    assert "these figures stand" in call("build").output
+    assert current(stocked).confirmed_at is None
+
+
+@pytest.mark.slow
+def test_a_damaged_store_is_made_anew_by_the_build_that_finds_it(call, stocked):
+    stocked.models_path.write_bytes(b"this is no database")
+    result = call("build")
+    assert result.exit_code == 0, result.output
+    assert "kpi.executive_summary\t1\t" in result.output
+
+
 @pytest.fixture
 def odd_field(stocked):
     """A field that the contract does not name has turned up in messages."""
@@ -474,7 +509,7 @@ def odd_field(stocked):
         session.append(ops.Drift, ops.Drift.rows([row]))
     yield
     with open_warehouse(stocked).writing() as session:
-        session.delete(ops.Drift, column="field", values=["mood"])
+        session.erase(ops.Drift, column="field", values=["mood"])
     notes_path(stocked).unlink()
 
 

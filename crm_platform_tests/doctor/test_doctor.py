@@ -33,7 +33,7 @@ from crm_platform.models.noted import note_contracts, note_results, notes_path
 from crm_platform.models.raw_checks import RAW_CHECKS
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings, load_settings
-from crm_platform.warehouse import lease
+from crm_platform.warehouse import leases_of
 from crm_platform_tests.doctor.servers import WELL, serving, tarpit, trickling
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
@@ -265,7 +265,7 @@ def test_agents_of_the_teams_file_that_were_never_seen_are_named(settings):
 
 def test_who_is_at_work_is_named_with_process_and_time(settings):
     assert list(work.leases(settings, NOW)) == [Finding("at work", "ok", "nobody")]
-    with lease(settings.lock_dir / "build.lock", purpose="crm build"):
+    with leases_of(settings).take("build", purpose="crm build"):
         (held,) = work.leases(settings, NOW)
     assert held.state == "note"
     assert held.words.startswith("build: crm build (process ")
@@ -338,18 +338,20 @@ def test_a_channel_that_fails_and_problems_that_are_open_are_noted(settings):
 
 
 def test_short_secrets_are_noted_and_never_shown(settings):
-    short = settings.model_copy(update={"webhook_secret": SecretStr("guessme"), "pseudonym_key": SecretStr("x" * 16)})
+    short = settings.model_copy(
+        update={"pseudonym_key": SecretStr("guessme"), "whatsapp_verify_token": SecretStr("x" * 16)}
+    )
     ((state, words),) = told(settings_in_force.secrets(short, NOW))
-    assert (state, words[:40]) == ("note", "CRM_WEBHOOK_SECRET has fewer than 16 cha")
+    assert (state, words[:40]) == ("note", "CRM_PSEUDONYM_KEY has fewer than 16 char")
     assert "guessme" not in words
     assert told(settings_in_force.secrets(settings, NOW))[0][0] == "ok"
 
 
 def test_a_setting_that_nothing_reads_is_noted(settings):
-    given = settings.model_copy(update={"warehouse_url": "clickhouse://host", "webhook_secret": SecretStr("w" * 16)})
+    given = settings.model_copy(update={"warehouse_url": "clickhouse://host", "redis_url": SecretStr("redis://host")})
     assert told(settings_in_force.unread(given, NOW)) == [
         ("note", f"CRM_{name} is set, and not in use yet: it changes nothing")
-        for name in ("WAREHOUSE_URL", "WEBHOOK_SECRET")
+        for name in ("WAREHOUSE_URL", "REDIS_URL")
     ]
     assert told(settings_in_force.unread(settings, NOW)) == []
 

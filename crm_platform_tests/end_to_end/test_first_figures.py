@@ -92,7 +92,9 @@ def demo(tmp_path) -> Iterator[Demo]:
         platform = Platform(tmp_path, crm.url)
         ui, pages = free_port(), free_port()
         process = subprocess.Popen(
-            platform.command("demo", "--port", str(ui), "--dashboards-port", str(pages)),
+            platform.command(
+                *("demo", "--port", str(ui), "--dashboards-port", str(pages), "--events-port", str(free_port()))
+            ),
             env=platform.environment(CRM_REQUESTS_PER_MINUTE="60", CRM_REQUESTS_PER_DAY="1000"),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

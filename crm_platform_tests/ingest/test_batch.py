@@ -12,6 +12,7 @@ from crm_platform.ingest import open_warehouse
 from crm_platform.ingest.batch import Batch, region_of
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
+from crm_platform_tests.in_process import CRAWL
 
 CALLING_CODES = st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)).map(str)
 NUMBERS = st.tuples(
@@ -51,7 +52,7 @@ def test_a_report_is_another_one_by_its_figures_alone(tmp_path):
     for number, (extra, delivered) in enumerate(given, start=1):
         batch = Batch()
         batch.report(report(extra, delivered=delivered), fetch(number), last=last)
-        batch.commit(store)
+        batch.commit(store, CRAWL)
         with store.reading() as session:
             rows = session.query("select * from raw.campaign_reports order by first_fetched_at").to_pylist()
         last = (rows[-1]["content_hash"], rows[-1]["first_fetched_at"])
@@ -93,7 +94,7 @@ def test_a_batch_knows_its_bytes(tmp_path):
     quiet.messages("c", Page((sent,), (), 1, 100, 3, fetch(1, operation="list_messages")))
     assert quiet.bytes < 2_000
     batch.rows.clear()
-    batch.commit(open_warehouse(Settings(data_dir=tmp_path)))
+    batch.commit(open_warehouse(Settings(data_dir=tmp_path)), CRAWL)
     assert batch.bytes == 0
 
 

@@ -17,12 +17,13 @@ from crm_platform.ingest import PlannerStore, expected_unseen
 from crm_platform.ingest.batch import Batch
 from crm_platform.ingest.connect import FetchLog
 from crm_platform.ingest.crawler import Crawler
+from crm_platform.ingest.inbox import Inbox
 from crm_platform.ingest.trouble import TroubleRegister
 from crm_platform.ingest.workers import LOOKAHEAD
 from crm_platform.models import build_order, build_within, freeze, validate
 from crm_platform.sandbox import SandboxOptions
 from crm_platform.warehouse import DuckDbWarehouse
-from crm_platform_tests.in_process import START, World
+from crm_platform_tests.in_process import CRAWL, START, World
 
 Alter = Callable[[str, dict[str, Any]], object]
 
@@ -234,8 +235,10 @@ def test_heavy_results_are_not_fetched_far_ahead(tmp_path):
     crawler = Crawler(
         client=world.connect(log),
         warehouse=world.warehouse,
+        holder=CRAWL,
         planner_store=planner_store,
         troubles=TroubleRegister([]),
+        inbox=Inbox(world.settings.inbox_path),
         fetch_log=log,
         batch=Batch(),
         progress=lambda _: None,

@@ -15,6 +15,7 @@ from crm_platform.ingest.opt_outs import LONGEST_TEXT, OptOutWords
 from crm_platform.models.due import last_change
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform_tests.in_process import CRAWL
 
 NOW = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
 WORDS = Settings().opt_out_words
@@ -111,7 +112,7 @@ def test_it_is_decided_before_a_text_is_dropped(tmp_path, keep_text):
         "chat",
         page(("a", "inbound", "Stop."), ("b", "inbound", "Hi"), ("c", "inbound", None), ("d", "outbound", "STOP")),
     )
-    batch.commit(store)
+    batch.commit(store, CRAWL)
     no = (False, None)
     assert stored(store) == {"a": (True, "stop"), "b": no, "c": no, "d": no}
     with store.reading() as session:
@@ -125,8 +126,8 @@ def test_other_words_are_compared_with_every_text_that_is_kept(tmp_path):
     kept, dropped = Batch(opt_out_words=WORDS), Batch(keep_text=False, opt_out_words=WORDS)
     kept.messages("chat", page(("a", "inbound", "STOP"), ("b", "inbound", "Basta!"), ("c", "outbound", "basta")))
     dropped.messages("chat", page(("d", "inbound", "stop"), ("e", "inbound", "basta"), number=2))
-    kept.commit(store)
-    dropped.commit(store)
+    kept.commit(store, CRAWL)
+    dropped.commit(store, CRAWL)
     before = stored(store)
     with store.reading() as session:
         changed_at = last_change(session)
@@ -147,6 +148,6 @@ def test_a_text_that_comes_again_is_decided_again(tmp_path):
     for number, words in enumerate([(), WORDS, WORDS], start=1):
         batch = Batch(keep_text=False, opt_out_words=words)
         batch.messages("chat", page(("a", "inbound", "stop"), number=number))
-        written = batch.commit(store)
+        written = batch.commit(store, CRAWL)
         assert stored(store)["a"][0] is (number > 1)
     assert [one.unchanged for one in written.values()] == [1]

@@ -190,9 +190,9 @@ def test_in_a_small_world_it_sees_more_messages_soon_than_going_round(share: flo
     world = build(1, days=3, shape=Shape(contacts=400))
     quota = 400
     planner = CrawlPlanner(requests_per_minute=60, requests_per_day=quota, start=WORLD_START, close_share=0.0)
-    ours = replay(world, planner, requests_per_day=quota, tick_minutes=5, hints=share)
+    ours = replay(world, planner, requests_per_day=quota, per_minute=60, tick_minutes=5, hints=share)
     round_robin = Baseline(requests_per_day=quota, chats=len(world.joined))
-    theirs = replay(world, round_robin, requests_per_day=quota, tick_minutes=5)
+    theirs = replay(world, round_robin, requests_per_day=quota, per_minute=60, tick_minutes=5)
     assert ours.share_within(6) > (1.9 if share else 1.4) * theirs.share_within(6)
     assert ours.mean_delay < theirs.mean_delay
     assert ours.requests <= quota * 3 + quota / 24

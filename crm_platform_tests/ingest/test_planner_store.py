@@ -51,7 +51,6 @@ def settings(tmp_path) -> Settings:
 def test_it_is_the_same_in_whatever_blocks_it_is_read(settings, monkeypatch):
     warehouse = open_warehouse(settings)
     whole = PlannerStore.load(settings, warehouse, at=NOW).planner
-    monkeypatch.setattr(planner_store, "_BLOCK", 3)
     by_blocks = PlannerStore.load(settings, warehouse, at=NOW).planner
     assert by_blocks.to_arrow() == whole.to_arrow()
     rows = by_blocks.to_arrow().chats.to_pylist()
@@ -64,7 +63,6 @@ def test_it_is_the_same_in_whatever_blocks_it_is_read(settings, monkeypatch):
 def test_a_state_of_another_version_is_left_alone(settings, monkeypatch, caplog):
     with open_warehouse(settings).writing() as session:
         session.append(ops.PlannerChats, ops.PlannerChats.rows([{"chat_id": "old", "state": '{"chat_id": "old"}'}]))
-    monkeypatch.setattr(planner_store, "_BLOCK", 3)
     with caplog.at_level(logging.WARNING):
         loaded = PlannerStore.load(settings, open_warehouse(settings), at=NOW)
     assert "another version" in caplog.text

@@ -19,7 +19,7 @@ from crm_platform.ingest.presence import PRESENT, SweepVerdict, are_same, is_sus
 from crm_platform.ingest.sweep import Sweep, record_sweep
 from crm_platform.schemas import raw
 from crm_platform.settings import Settings
-from crm_platform_tests.in_process import World, world
+from crm_platform_tests.in_process import CRAWL, World, world
 
 START = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
 MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
@@ -97,7 +97,7 @@ class Swept:
         batch = Batch()
         verdict = record_sweep(sweep, batch, self.warehouse)
         assert verdict is not None
-        batch.commit(self.warehouse)
+        batch.commit(self.warehouse, CRAWL)
         return sweep, verdict
 
     def present(self) -> set[str]:

@@ -392,6 +392,25 @@ def test_one_run_at_a_high_rate_of_faults_gets_everything(tmp_path, seed):
     assert never["asked"] <= 3
 
 
+def test_another_answer_is_not_held_against_what_failed_before(tmp_path):
+    """An answer that passes came three times, then one that no object had given yet: the chat is asked for again."""
+    crm = world(tmp_path)
+    crm.refresh(tables=[raw.Contacts])
+    first, bad = chats(crm)[:2]
+    out_of_order = (200, json.dumps({"success": False, "message": "temporarily out of order"}).encode())
+    to_come = {first: [out_of_order], bad: [out_of_order] * 3 + [(429, b"{}")]}
+    handle = type(crm.sandbox).handle.__get__(crm.sandbox)
+
+    def handled(method, path, query, headers, body):
+        asked = re.fullmatch("/crm/chat/(.+)/messages", path)
+        faults = to_come.get(asked[1], []) if asked else []
+        return SandboxResponse(*faults.pop(0)) if faults else handle(method, path, query, headers, body)
+
+    crm.sandbox.handle = handled
+    assert by_table(crm.refresh(workers=1))[raw.Messages].remaining == ""
+    assert crm.rows("from ops.crawl_state where not is_history_whole") == []
+
+
 @pytest.mark.slow
 def test_a_page_is_left_out_for_its_own_failures_alone(tmp_path, monkeypatch):
     """Failures of the newest page between two of a history's page tell nothing of that page."""

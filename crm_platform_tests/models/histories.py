@@ -48,6 +48,7 @@ class History:
             self._status_came_late,
             self._operator_event,
             self._operator_event,
+            self._webhooks,
             self._quarantined,
             self._campaign_goes_on,
             self._sweep,
@@ -154,7 +155,7 @@ class History:
         """A delivery status moves on; where an older request brought it, no time of a row tells."""
         for row in self._some(self.world.rows.get(raw.Messages, []), 0.03):
             if row["direction"] == "outbound":
-                row["status"] = self._rng.choice(["read", "failed"])
+                row["status"] = "failed" if row["status"] == "read" else "read"
                 row["fetched_at"] = self._rng.choice([row["fetched_at"], self.now])
 
     def _dated_ahead(self) -> None:
@@ -179,6 +180,25 @@ class History:
         kind = self._rng.choice(["done", "done", "assigned", "assigned", "contact_deleted"])
         at = self.now - self._rng.choice([0 * DAY, MINUTE, 5 * HOUR, 3 * DAY])
         self.world.event(kind, self._rng.choice(self._chats()), at, self._rng.choice(AGENTS))
+
+    def _webhooks(self) -> None:
+        """Events of some messages of ours, by id or by time alone, at times told late; one of an unknown chat."""
+        sent = [row for row in self.world.rows[raw.Messages] if row["direction"] == "outbound"]
+        for row in self._some(sent, 0.03):
+            at = row["timestamp"] + self._rng.choice([-3, -1, 0, 0, 1, 2]) * SECOND  # type: ignore[operator]
+            named = self._rng.choice([{"message_id": row["message_id"]}, {"message_id": "wamid"}, {}])
+            agent = self._rng.choice([*AGENTS, "agent-8", None])
+            received_at = self._rng.choice([self.now, self.now + HOUR])
+            self.world.webhook("message.sent", row["chat_id"], at, agent, received_at=received_at, **named)  # type: ignore[arg-type]
+        kind = self._rng.choice(["chat.assigned", "chat.resolved", "agent.handoff"])
+        self.world.webhook(kind, self._rng.choice(self._chats()), self.now - MINUTE, self._rng.choice(AGENTS))
+        self.world.webhook("message.sent", None, self.now, "agent-8")
+        for row in self._some(self.world.rows[raw.Messages], 0.1):
+            told = self._rng.choice(["agent.handoff", "csat.submitted"])
+            at = row["timestamp"] + self._rng.choice([0, 1, 5 * 3600, 7 * 86400]) * SECOND  # type: ignore[operator]
+            received_at = max(at, self._rng.choice([self.now, self.now + HOUR]))
+            score = self._rng.choice([None, 1, 4, 5])
+            self.world.webhook(told, str(row["chat_id"]), at, received_at=received_at, score=score)
 
     def _quarantined(self) -> None:
         self.world.add(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crm_platform.tables import TABLES
-from crm_platform_tests.models.worlds import from_facts
+from crm_platform_tests.models.worlds import from_facts, told_by_events
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.oracle.compute import KEYS, compute
 from crm_platform_tests.oracle.facts import Facts
@@ -27,9 +27,11 @@ ODD_ZONES = (
 )
 
 
-def disagreements(facts: Facts, folder: Path) -> dict[str, list[str]]:
-    """By table what differs. The crawl went on for three days after the cut."""
+def disagreements(facts: Facts, folder: Path, *, has_events: bool = False) -> dict[str, list[str]]:
+    """By table what differs. The crawl went on for three days after the cut. `has_events`: those say who did what."""
     world = from_facts(facts, folder)
+    if has_events:
+        told_by_events(world, seed=len(facts.messages))
     world.build(facts.as_of + dt.timedelta(days=3), as_of=facts.as_of, aliases=facts.agent_aliases)
     problems = {
         table: differences(expected, world.tables[table], KEYS[table], tolerance=1e-9)
@@ -42,6 +44,11 @@ def disagreements(facts: Facts, folder: Path) -> dict[str, list[str]]:
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 30))])
 def test_every_cell_agrees(seed: int, tmp_path: Path):
     assert disagreements(random_facts(seed), tmp_path) == {}
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 12))])
+def test_what_events_tell_is_as_good_as_what_the_api_tells(seed: int, tmp_path: Path):
+    assert disagreements(random_facts(seed), tmp_path, has_events=True) == {}
 
 
 @pytest.mark.slow

@@ -48,6 +48,8 @@ def build(
     tables = build_order() if only is None else only
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(incremental, "BYTES_A_LINE", SMALL // at_once)
+        for table in filter(by_chat, tables):
+            patch.setattr(table, "bytes_a_line", SMALL // at_once)
         cut = freeze(
             models, world.live, settings=world.settings, as_of=as_of, now=now, expected_unseen=unseen, full=full
         )
@@ -62,7 +64,8 @@ def cells(models: DuckDbWarehouse) -> Tables:
         for name, table in TABLES.items():
             if issubclass(table, RawTable | CoreTable) or name.startswith("kpi.") or table is ops.CrawlState:
                 rows = session.query(f"select * from {name}").to_pylist()
-                found[name] = sorted(rows, key=lambda row: [repr(row[column]) for column in table.key])
+                # By all columns: an event's id may come again where a chat was erased.
+                found[name] = sorted(rows, key=lambda row: [repr(row[column]) for column in (*table.key, *row)])
     return found
 
 
@@ -80,10 +83,13 @@ def differing(world: World, now: dt.datetime, *, as_of: dt.datetime | None = Non
     }
 
 
-def live_through(world: World, seed: int, *, steps: int) -> list[Cut]:
-    """Builds after each step of a random history, in parts of a few rows, all of them compared."""
+def live_through(world: World, seed: int, *, steps: int) -> tuple[list[Cut], int]:
+    """Builds after each step of a random history, in parts of a few rows, all of them compared.
+
+    Also returns how many tables of figures kept some of their keys.
+    """
     history = History(world, seed=seed, chats=12, now=NOW)
-    cuts = []
+    cuts, kept = [], 0
     for step in range(steps):
         world.store()
         as_of = history.now - 26 * HOUR if step % 7 == 5 else None  # a look back, and on again
@@ -92,28 +98,30 @@ def live_through(world: World, seed: int, *, steps: int) -> list[Cut]:
             build(world, world.models, now=history.now, only=order[: 3 + step], at_once=30)  # given up half way
             history.go_on()
             world.store()
-        cut, _ = build(world, world.models, now=history.now, as_of=as_of, at_once=40 if step % 4 == 1 else 10**6)
+        cut, built = build(world, world.models, now=history.now, as_of=as_of, at_once=40 if step % 4 == 1 else 10**6)
+        kept += sum(one.keys is not None for one in built.values())
         assert differing(world, history.now, as_of=as_of) == {}, f"step {step}"
         cuts.append(cut)
         history.go_on()
         if step % 6 == 4:
             history.erase()
-    return cuts
+    return cuts, kept
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_every_cell_is_that_of_a_full_build(seed: int, new_world: Worlds):
-    cuts = live_through(new_world(**SETTINGS[seed % len(SETTINGS)]), seed, steps=7)
+    cuts, _ = live_through(new_world(**SETTINGS[seed % len(SETTINGS)]), seed, steps=10)
     # The comparison is worth something only if much of it was incremental.
     assert sum(not cut.is_full for cut in cuts) >= 2
     assert all(cut.changed_chats < cut.chats for cut in cuts if not cut.is_full)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 104))
+@pytest.mark.parametrize("seed", [100, 101, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(102, 112))])
 def test_every_cell_is_that_of_a_full_build_in_many_histories(seed: int, new_world: Worlds):
-    live_through(new_world(**SETTINGS[seed % len(SETTINGS)]), seed, steps=25)
+    _, kept = live_through(new_world(**SETTINGS[seed % len(SETTINGS)]), seed, steps=25)
+    assert kept >= 20
 
 
 # Tables without chats whose rows are digested with the rows that they give a meaning to.
@@ -204,7 +212,7 @@ def test_what_makes_a_build_full(new_world: Worlds, monkeypatch: pytest.MonkeyPa
 def test_a_build_that_was_given_up_is_made_up_for(new_world: Worlds):
     world = some_world(new_world)
     world.message("chat-0", "m2", NOW - 3 * HOUR, "outbound")
-    assert again(world, only=[core.Messages])[1] == {1}
+    assert again(world, only=[core.MessageEvents, core.Messages])[1] == {1}
     world.message("chat-1", "m2", NOW - 2 * HOUR, "outbound")
     world.store()
     _, built = build(world, world.models, now=NOW)
@@ -351,19 +359,34 @@ def test_a_visit_without_news_changes_no_chat_whose_conversations_are_over(new_w
     cut, _ = again(world, now=NOW + 2 * HOUR)
     assert (cut.is_full, cut.changed_chats) == (False, 1), "chat-0 alone: its conversation goes on"
     with world.models.reading() as session:
-        for table in ("core.chats", "core.conversation_spans", "core.response_waits"):
-            (seen,) = session.query(f"select known_until from {table} where chat_id = 'quiet'")[
-                "known_until"
-            ].to_pylist()
-            assert seen == (NOW + HOUR).replace(tzinfo=None)
+        (seen,) = session.query("select known_until from core.chats where chat_id = 'quiet'")["known_until"].to_pylist()
+    assert seen == (NOW + HOUR).replace(tzinfo=None)
     build(world, world.models, now=NOW + 2 * HOUR)
     assert differing(world, NOW + 2 * HOUR) == {}
 
 
-def test_when_a_chat_was_visited_stands_where_that_is_taken_over():
+def test_a_visit_shows_in_chats_and_decides_of_what_is_unfinished_alone():
     named = {table.full_name() for table in CHAT_TABLES if "known_until" in words_of(table)}
     assert named == {"core.chats", "core.conversation_spans", "core.response_waits"}
-    assert all("known_until" in TABLES[name].columns for name in named)
+
+
+@pytest.mark.slow
+def test_what_no_figure_of_a_table_reads_touches_none_of_its_keys(new_world: Worlds):
+    world = some_world(new_world)
+    world.message("chat-0", "m2", NOW - 19 * HOUR, "outbound")
+    again(world)
+    world.store()
+    build(world, world.models, now=NOW)
+    found = []
+    for chat in ("chat-0", "chat-1"):
+        world.message(chat, "m3", NOW - 18 * HOUR, "outbound")
+        world.store()
+        _, built = build(world, world.models, now=NOW)
+        assert built["core.response_waits"].chats == 1
+        found.append(built["kpi.support_by"].keys)
+        assert differing(world, NOW) == {}
+    assert found[0] == 0, "the conversation of an answered wait goes on"
+    assert found[1], "a wait is answered"
 
 
 def test_what_memory_does_not_hold_is_computed_in_parts(new_world: Worlds):
@@ -371,7 +394,7 @@ def test_what_memory_does_not_hold_is_computed_in_parts(new_world: Worlds):
     build(world, world.models, now=NOW, full=True, at_once=3)
     with world.models.reading() as session, pytest.MonkeyPatch.context() as patch:
         assert parts(session, core.Messages, since=0) == ["select chat_id from ops.chat_inputs where (changed_in > 0)"]
-        patch.setattr(incremental, "BYTES_A_LINE", SMALL // 3)
+        patch.setattr(core.Messages, "bytes_a_line", SMALL // 3)
         several = parts(session, core.Messages, since=0)
         found = [session.query(one)["chat_id"].to_pylist() for one in several]
     assert len(several) > 1
@@ -388,7 +411,7 @@ def test_a_narrowed_select_keeps_the_names_its_tables_have():
     )
     expected = f"""select messages.chat_id from {messages} as messages
         join {chats} as known on known.chat_id = messages.chat_id join core.business_hours as hours on true"""
-    assert narrowed(sql, dialect="duckdb").lower() == " ".join(expected.split())
+    assert narrowed(sql) == expected
 
 
 def test_tables_by_chat_follow_from_their_chats_rows_alone():
@@ -398,6 +421,7 @@ def test_tables_by_chat_follow_from_their_chats_rows_alone():
         "core.excluded_contacts",
         "ops.crawl_state",
         "raw.contacts",
+        "raw.events",
         "raw.messages",
         "raw.operator_events",
     ]

@@ -13,7 +13,7 @@ from crm_platform.errors import GiveUp
 from crm_platform.ingest.notes import add_note, notes, remove_note
 from crm_platform.models.corrections import merge_agents, split_agent
 from crm_platform.models.staff import _standing, staff
-from crm_platform.schemas import raw
+from crm_platform.schemas import ops, raw
 from crm_platform_tests.models.conftest import Worlds
 from crm_platform_tests.models.worlds import World
 
@@ -248,3 +248,27 @@ def test_what_is_no_note_is_refused(new_world: Worlds, text: str):
     world.store()
     with pytest.raises(GiveUp, match="is no note"):
         add_note(world.live, NOW.date(), text, by="cli:amina", at=NOW)
+
+
+def test_what_is_told_twice_is_one_fact_and_two_addresses_are_two_peoples(new_world: Worlds):
+    world, start, second = new_world(), NOW - DAY, dt.timedelta(seconds=1)
+    world.chat("chat", known_until=NOW)
+    world.message("chat", "m", start, "inbound")
+    world.event("assigned", "chat", start, JANE)
+    world.rows[raw.OperatorEvents][-1]["fetch_id"] = 1
+    world.fetch("assign_chat", "chat", start)
+    world.rows[ops.Fetches][-1]["finished_at"] = start + 8 * second
+    world.webhook("chat.assigned", "chat", start + 9 * second, "agent-7")  # told when our request had ended
+    world.webhook("chat.assigned", "chat", start + 30 * second, BEN)
+    world.webhook("chat.assigned", "chat", start + 60 * second, "agent-9")
+    world.webhook("chat.assigned", "chat", start + 61 * second, "agent-9")  # by another of its webhooks
+    world.event("assigned", "chat", start + HOUR, JANE)
+    world.webhook("chat.assigned", "chat", start + HOUR + second, BEN)
+    world.webhook("chat.assigned", "chat", NOW - MINUTE, JANE, received_at=NOW + MINUTE)  # nobody knows of it yet
+    world.build(NOW)
+    assert [row["agent"] for row in sorted(world.tables["core.assignments"], key=lambda row: row["number"])] == [
+        JANE, BEN, "agent-9", JANE, BEN,
+    ]  # fmt: skip
+    with world.models.reading() as session:
+        found = session.query("select alias, agent from core.agent_aliases where alias <> agent").to_pylist()
+    assert found == [{"alias": "agent-7", "agent": JANE}]

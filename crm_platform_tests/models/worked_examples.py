@@ -21,7 +21,17 @@ from crm_platform.schemas.base import Type
 from crm_platform.settings import DAYS, Settings
 from crm_platform.tables import TABLES
 from crm_platform_tests.models.worlds import World, from_facts
-from crm_platform_tests.oracle.facts import Campaign, Chat, Contact, Facts, Message, OperatorEvent, Report, Sweep
+from crm_platform_tests.oracle.facts import (
+    Campaign,
+    Chat,
+    Contact,
+    Event,
+    Facts,
+    Message,
+    OperatorEvent,
+    Report,
+    Sweep,
+)
 
 FOLDER = Path(metrics.__file__).parent
 SWEEP_TAKES = dt.timedelta(minutes=3)
@@ -37,6 +47,7 @@ INPUT = {
     "Chats": ("chat", "known until", "history", "total"),
     "Messages": ("chat", "time", "what", "type", "status", "sender", "fetched"),
     "Operator events": ("chat", "time", "kind", "agent"),
+    "Events": ("chat", "time", "event", "score", "received"),
     "Agent aliases": ("alias", "agent"),
     "Teams": ("agent", "team"),
     "Campaigns": ("campaign", "name", "first seen", "status", "created", "scheduled", "recipients"),
@@ -316,6 +327,7 @@ class _Reader:
                 )
                 for row in self.rows("Operator events")
             ),
+            events=tuple(self.events()),
             agent_aliases={row["alias"]: row["agent"] for row in self.rows("Agent aliases")},
             agent_teams={row["agent"]: row["team"] for row in self.rows("Teams")},
         )
@@ -335,6 +347,19 @@ class _Reader:
                 status=row["status"] or None,
                 sender=row["sender"] or None,
                 is_opt_out=row["what"] == "opt-out",
+            )
+
+    def events(self) -> Iterator[Event]:
+        """What webhooks told, numbered as they stand; each came when it happened, unless the page says otherwise."""
+        for number, row in enumerate(self.rows("Events")):
+            at = self.time(row["time"])
+            yield Event(
+                key=f"e{number:03}",
+                chat_id=row["chat"],
+                event=self.one_of(row["event"], ("agent.handoff", "csat.submitted")),
+                at=at,
+                received_at=self.time_or_none(row["received"]) or at,
+                score=self.number_or_none(row["score"]),
             )
 
     def contacts(self) -> Iterator[Contact]:

@@ -10,6 +10,7 @@ import datetime as dt
 import functools
 import hashlib
 import json
+import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,7 @@ class World:
     folder: Path
     settings: Settings
     rows: dict[type[Table], list[Row]] = field(default_factory=dict)
+    webhooks: int = 0  # events that ever came, also of chats that were erased since
 
     def __post_init__(self) -> None:
         root = self.folder
@@ -129,6 +131,36 @@ class World:
             at=at,
             source="platform",
         )
+
+    def webhook(
+        self, event: str, chat_id: str | None, at: dt.datetime, agent: str | None = None, **values: object
+    ) -> None:
+        """An event that came when it happened, and what ingest made of it."""
+        self.webhooks += 1
+        number = self.webhooks
+        told = {"agent": agent, "agent_key": staff_key(agent)}
+        self.add(
+            raw.Events,
+            event=event,
+            chat_id=chat_id,
+            happened_at=at,
+            source="crm",
+            **told,
+            **{"event_id": f"w{number:05}", "received_at": at, **values},
+        )
+        kind = {"chat.assigned": "assigned", "chat.resolved": "done"}.get(event)
+        if kind is not None and chat_id is not None:
+            known_at = values.get("received_at", at)
+            self.add(
+                raw.OperatorEvents,
+                event_id=f"event-w{number:05}",
+                kind=kind,
+                chat_id=chat_id,
+                at=at,
+                source="event",
+                known_at=known_at,
+                **told,
+            )
 
     def correction(self, kind: str, alias: str, agent: str | None = None, at: dt.datetime = LONG_AGO) -> None:
         """What somebody said of an agent's identifier by hand."""
@@ -299,6 +331,15 @@ def from_facts(facts: Facts, folder: Path) -> World:
         (world.settings.root / "agent_teams.csv").write_text("\n".join(lines), encoding="utf-8")
     for event in facts.operator_events:
         world.event(event.kind, event.chat_id, event.at, event.agent)
+    for told in facts.events:
+        world.webhook(
+            told.event,
+            told.chat_id,
+            told.at,
+            event_id=told.key,
+            received_at=told.received_at,
+            score=told.score,
+        )
     for sweep in facts.sweeps:
         world.sweep(
             sweep.started_at,
@@ -354,3 +395,38 @@ def from_facts(facts: Facts, folder: Path) -> World:
         content = {name: getattr(report, name) for name in (*names, *texts)}
         world.report(report.campaign_id, report.first_seen_at, **content)
     return world
+
+
+def told_by_events(world: World, *, seed: int) -> None:
+    """Let webhooks say what the API and this platform said: who sent each message of ours, what was done to chats.
+
+    By the message's id, or by chat and time alone where no other message of ours is near.
+    """
+    rng = random.Random(f"events {seed}")
+    sent: dict[object, list[Any]] = {}
+    for row in world.rows.get(raw.Messages, []):
+        if row["direction"] == "outbound":
+            sent.setdefault(row["chat_id"], []).append(row["timestamp"])
+    for row in world.rows.get(raw.Messages, []):
+        sender, at = row.get("sender"), row["timestamp"]
+        if row["direction"] != "outbound" or sender is None or rng.random() < 0.2:
+            continue
+        assert isinstance(at, dt.datetime)
+        is_alone = sum(abs(other - at) < dt.timedelta(seconds=5) for other in sent[row["chat_id"]]) == 1
+        is_named = not is_alone or rng.random() < 0.5
+        world.webhook(
+            "message.sent",
+            str(row["chat_id"]),
+            at + dt.timedelta(seconds=0 if is_named else rng.choice([-2, -0.5, 0, 1, 2])),
+            str(sender),
+            received_at=row["first_fetched_at"],
+            message_id=row["message_id"] if is_named else rng.choice([None, f"wamid.{row['message_id']}"]),
+        )
+        row["sender"] = row["sender_key"] = None
+    # What is told of one chat twice within 2 s is one fact: the world's own two facts are not told.
+    done = [row for row in world.rows.get(raw.OperatorEvents, []) if row["kind"] != "contact_deleted"]
+    for row in done:
+        near = [one for one in done if (one["chat_id"], one["kind"]) == (row["chat_id"], row["kind"])
+                and abs(one["at"] - row["at"]) < dt.timedelta(seconds=5)]  # type: ignore[operator]  # fmt: skip
+        if row["source"] == "platform" and len(near) == 1:
+            row |= {"source": "event", "known_at": row["at"]}

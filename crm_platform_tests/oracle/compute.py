@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from crm_platform_tests.oracle import activity, engagement, growth, operations, support
+from crm_platform_tests.oracle import activity, engagement, events, growth, operations, support
 from crm_platform_tests.oracle import conversations as talk
 from crm_platform_tests.oracle.executive import executive_summary
 from crm_platform_tests.oracle.facts import Facts
@@ -23,6 +23,9 @@ KEYS: Final = MappingProxyType(
         "kpi.chats_resolved_daily": ("day",),
         "kpi.backlog_daily": ("day",),
         "kpi.backlog_now": (),
+        "kpi.handoffs_daily": ("day",),
+        "kpi.satisfaction_daily": ("day",),
+        "kpi.satisfaction_by_agent": ("agent",),
         "kpi.message_volume_hourly": ("weekday", "hour"),
         "kpi.agent_leaderboard": ("agent", "window_days"),
         "kpi.agents_daily": ("day", "agent"),
@@ -64,6 +67,9 @@ def compute(facts: Facts) -> dict[str, list[dict[str, object]]]:
         "kpi.chats_resolved_daily": operations.chats_resolved_daily(facts, conversations),
         "kpi.backlog_daily": operations.backlog_daily(facts, conversations),
         "kpi.backlog_now": operations.backlog_now(facts, conversations),
+        "kpi.handoffs_daily": events.handoffs_daily(facts, conversations),
+        "kpi.satisfaction_daily": events.satisfaction_daily(facts, conversations),
+        "kpi.satisfaction_by_agent": events.satisfaction_by_agent(facts, conversations, present),
         "kpi.message_volume_hourly": operations.message_volume_hourly(facts),
         "kpi.agent_leaderboard": operations.agent_leaderboard(facts, conversations),
         "kpi.agents_daily": support.agents_daily(facts, conversations),

@@ -110,6 +110,21 @@ class OperatorEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """What a webhook told: `event` is agent.handoff or csat.submitted, `score` what the contact answered, if it is one.
+
+    `key` names it; of two of one instant the greater, bytewise, is the later.
+    """
+
+    key: str
+    chat_id: str
+    event: str
+    at: dt.datetime
+    received_at: dt.datetime
+    score: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything the figures of one cut follow from. Keys are unique: one entry a contact, message, chat, campaign.
 
@@ -127,6 +142,7 @@ class Facts:
     campaigns: tuple[Campaign, ...] = ()
     reports: tuple[Report, ...] = ()
     operator_events: tuple[OperatorEvent, ...] = ()
+    events: tuple[Event, ...] = ()
     agent_aliases: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     agent_teams: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     excluded: frozenset[str] = frozenset()

@@ -351,6 +351,16 @@ def test_the_worlds_are_as_awkward_as_they_promise():
             seen["reactivated"] += row["reactivated"] or 0
         for row in tables["kpi.support_by"]:
             seen[row["dimension"], row["value"]] += 1
+        for row in tables["kpi.handoffs_daily"]:
+            for name in ("answered_handoffs", "open_handoffs", "unanswered_handoffs"):
+                seen[name] += row[name]
+            seen["not all handed over"] += 0 < row["handed_over_conversations"] < row["conversations"]
+        for row in tables["kpi.satisfaction_daily"]:
+            seen["bad score"] += row["responses"] > row["good"]
+            seen["not all scored"] += 0 < row["scored_conversations"] < row["closed_conversations"]
+        for row in tables["kpi.satisfaction_by_agent"]:
+            seen["score of the field"] += row["field_responses"]
+        seen["no events"] += not facts.events
         seen["left out"] += len(facts.excluded)
         seen["copied"] += sum(one.duplicate_of is not None for one in facts.messages)
         for row in tables["kpi.contact_growth_daily"][:1]:
@@ -378,6 +388,8 @@ def test_the_worlds_are_as_awkward_as_they_promise():
         *[("team", value) for value in ("Sales", "Support", "(no team)")],
         *[("agent", "(unassigned)"), ("country", "(unknown)"), ("origin", "(none)"), ("segment:Segment", "Retail")],
         *["no count of reads", "no count of replies", "created before growth begins"],
+        *["answered_handoffs", "open_handoffs", "unanswered_handoffs", "not all handed over", "no events"],
+        *["bad score", "not all scored", "score of the field"],
         *["draft", "scheduled", "active", "in_progress", "completed", "failed", "censored median", "to date"],
     ]
     assert [case for case in promised if not seen[case]] == []

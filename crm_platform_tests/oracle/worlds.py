@@ -22,7 +22,17 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from crm_platform.settings import Settings
-from crm_platform_tests.oracle.facts import Campaign, Chat, Contact, Facts, Message, OperatorEvent, Report, Sweep
+from crm_platform_tests.oracle.facts import (
+    Campaign,
+    Chat,
+    Contact,
+    Event,
+    Facts,
+    Message,
+    OperatorEvent,
+    Report,
+    Sweep,
+)
 from crm_platform_tests.oracle.oddities import with_oddities
 
 ZONES = ("Africa/Nairobi", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")
@@ -79,7 +89,47 @@ def random_facts(
         operator_events=tuple(events),
         agent_aliases=ALIASES,
     )
-    return with_oddities(facts, seed, staff=(*AGENTS, *ALIASES), bot=BOT)
+    return with_events(with_oddities(facts, seed, staff=(*AGENTS, *ALIASES), bot=BOT), seed)
+
+
+def with_events(facts: Facts, seed: int) -> Facts:
+    """The same world with events about its chats: handoffs and scores on and beside the limits of the definitions.
+
+    Some come twice, late, after the cut, dated ahead of when they came, or of a chat without a message; some worlds
+    have none, some scores are none.
+    """
+    rng = random.Random(f"handoffs and scores {seed}")
+    gap = facts.settings.conversation_gap
+    beside = (-TICK, 0 * TICK, TICK, SECOND, 10 * MINUTE, 3 * HOUR)
+    afar = (*beside, gap - TICK, gap, gap + TICK, 7 * DAY - TICK, 7 * DAY, 7 * DAY + TICK)
+    moments = [(one.chat_id, one.timestamp) for one in facts.messages if one.timestamp <= facts.as_of]
+    moments += [(one.chat_id, one.at) for one in facts.operator_events if one.kind == "done"]
+    moments += [(chat.chat_id, chat.known_until - HOUR) for chat in facts.chats if chat.known_until is not None] * 3
+    events: list[Event] = []
+    shares = {kind: rng.choice([0, 0.05, 0.3, 0.3]) for kind in ("agent.handoff", "csat.submitted")}
+    field = rng.choice([None, "CSAT", "C/S~AT"])
+    for kind, share in shares.items():
+        for chat_id, moment in moments:
+            if rng.random() < share:
+                at = moment + rng.choice(beside if rng.random() < 0.6 else afar)
+                late = rng.choice([0 * DAY, 0 * DAY, SECOND, 5 * HOUR, -MINUTE, -SKEW, -SKEW - TICK])
+                score = rng.choice([None, 1, 2, 3, 4, 4, 5, 5, 5]) if kind == "csat.submitted" else None
+                events.append(Event(f"{rng.getrandbits(32):08x}-{len(events)}", chat_id, kind, at, at + late, score))
+                if rng.random() < 0.2:  # once more of the same instant
+                    again = replace(events[-1], key=f"{rng.getrandbits(32):08x}-{len(events)}")
+                    events.append(replace(again, score=score and rng.choice([1, 5])))
+    values = ("1", "4", " 5 ", "5.0", "6", "", None, ("4", "4"), ("2", "3"), ("5", "none"))
+    return replace(
+        facts,
+        settings=facts.settings.model_copy(update={"satisfaction_field": field}),
+        contacts=tuple(
+            replace(one, custom_fields={**one.custom_fields, "CSAT": rng.choice(values), "C/S~AT": rng.choice(values)})
+            if rng.random() < 0.7
+            else one
+            for one in facts.contacts
+        ),
+        events=tuple(events),
+    )
 
 
 def _settings(rng: random.Random, timezone: str) -> Settings:

@@ -51,6 +51,18 @@ def test_what_a_reader_may_still_have_open_is_kept(build):
 
 
 @pytest.mark.slow
+def test_of_many_that_follow_one_another_few_are_kept(build):
+    """Live operation publishes every few seconds: a reader of one that stood for a moment has five minutes."""
+    minutes = (0, 1, 2, 6, 7, 14, 15, 16)
+    made = [build.publish(at=NOW + dt.timedelta(minutes=age)).id for age in minutes]
+    removed = purge(build.settings, now=NOW + dt.timedelta(minutes=17), keep_days=0, keep_at_least=0)
+    assert removed == [made[3], made[1], made[0]], (
+        "the last of each five minutes, and what stood five minutes ago, stay"
+    )
+    assert ids(build) == [made[2], *made[4:]]
+
+
+@pytest.mark.slow
 def test_a_clock_that_runs_ahead_for_a_run_costs_one_day_at_most(build):
     """Field case 65: by such a clock every snapshot is old."""
     made = [build.publish(at=NOW - age * DAY).id for age in range(10, 0, -1)]

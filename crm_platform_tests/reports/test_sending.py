@@ -14,7 +14,7 @@ from crm_platform.errors import Busy, GiveUp
 from crm_platform.reports import holding, sending
 from crm_platform.reports.making import Report, ReportFile, Said
 from crm_platform.reports.sending import standing
-from crm_platform.warehouse import lease, lease_file
+from crm_platform.warehouse import leases_of
 from crm_platform_tests.alerts.conftest import PATH
 from crm_platform_tests.serving.published import NOW
 
@@ -138,7 +138,7 @@ def test_a_process_that_dies_before_it_can_note_sends_twice_and_not_three_times(
 
 def test_one_process_at_a_time_sends(platform):
     platform.to(MAIL)
-    with lease(lease_file(platform.settings.lock_dir, "report"), purpose="sending reports"), pytest.raises(Busy):
+    with leases_of(platform.settings).take("report", purpose="sending reports"), pytest.raises(Busy):
         platform.send()
     assert platform.box.received == []
 

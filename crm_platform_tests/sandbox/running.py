@@ -36,7 +36,7 @@ class RunningSandbox:
         return urllib.request.urlopen(request, timeout=60)
 
     def stats(self) -> dict[str, Any]:
-        """Requests so far: `requests`, `by_route`, `most_in_60s`, `most_in_24h`, `by_status`, `faults`."""
+        """What arrived so far: `requests`, `by_route`, …; and `webhooks`, where they are posted: see `WebhookStats`."""
         with self._open("/sandbox/stats") as answer:
             return json.load(answer)
 
@@ -44,6 +44,14 @@ class RunningSandbox:
         """What a perfect sync holds at a time (default: now), record by record."""
         query = "" if at is None else "?" + urlencode({"at": at.isoformat()})
         with self._open(f"/sandbox/truth{query}") as answer:
+            for line in answer:
+                yield json.loads(line)
+
+    def events(self, after: dt.datetime | None = None, until: dt.datetime | None = None) -> Iterator[dict[str, Any]]:
+        """What happened in (after, until], and what webhooks make of it (default: from the start on, until now)."""
+        given = {"after": after, "until": until}
+        query = urlencode({name: at.isoformat() for name, at in given.items() if at is not None})
+        with self._open(f"/sandbox/events?{query}") as answer:
             for line in answer:
                 yield json.loads(line)
 

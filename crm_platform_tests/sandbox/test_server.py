@@ -161,9 +161,13 @@ def test_help_names_every_option_and_shape():
 
     from crm_platform.cli.sandbox import sandbox
     from crm_platform.sandbox import FAULTS, SHAPES
+    from crm_platform.sandbox.options import WEBHOOK_IDS, WEBHOOK_SHAPES
 
     text = CliRunner().invoke(sandbox, ["--help"]).output
-    for word in (*FAULTS, *SHAPES, "--tier", "--began", "/sandbox/truth"):
+    words = (*WEBHOOK_SHAPES.values(), *WEBHOOK_IDS.values())
+    for word in (*FAULTS, *SHAPES, *words, "--tier", "--began", "/sandbox/truth", "/sandbox/events"):
         assert word in text
+    for option in ("url", "secret", "shape", "ids", "lost", "doubled", "delayed", "reordered"):
+        assert f"--webhook-{option}" in text
     assert CliRunner().invoke(sandbox, ["--faults", "404"]).exit_code == 2
     assert CliRunner().invoke(sandbox, ["--start", "soon"]).exit_code == 2

@@ -214,6 +214,9 @@ def facts_of(crm: Crm, published: Published, *, as_of: dt.datetime | None = None
         campaigns=tuple(campaigns),
         reports=tuple(reports),
         agent_aliases=AGENT_IDS,
+        operator_events=tuple(
+            oracle.OperatorEvent(chat_id, kind, at, agent) for chat_id, kind, at, agent in crm.done if at <= as_of
+        ),
     )
     return facts, problems
 

@@ -30,6 +30,8 @@ SECRET_TEXT = "TOPSECRETTEXT"
 SECRET_NAME = "Zebrawitz"
 SECRET_DOMAIN = "private-mail.example"
 
+HOUR = dt.timedelta(hours=1)
+
 Json = dict[str, Any]
 BROKEN_FIELDS = 1  # of the custom fields
 RANK = {None: 0, "received": 1, "sent": 1, "delivered": 2, "read": 3, "failed": 4}
@@ -54,6 +56,12 @@ AGENT_IDS = {"agent-77": "amina@desk.example"}
 REGIONS = ("+2547{:08}", "+2547{:08}", "+2547{:08}", "+25578{:07}", "+4479111{:05}", "+1202555{:04}")
 
 
+def webhook(name: str, at: dt.datetime, properties: Json, *, number: str | None = None) -> Json:
+    told = {key: value for key, value in properties.items() if value is not None}
+    event: Json = {"event": name, "timestamp": at.isoformat(), "properties": told, "context": {"channel": "whatsapp"}}
+    return event if number is None else {**event, "userId": number}
+
+
 def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
@@ -67,6 +75,7 @@ class Options:
     biggest_chat: int = 1500
     fault_rate: float = 0.05
     is_contrary: bool = False  # totals of one page, `sort` ignored, local time labelled UTC
+    has_events: bool = False  # webhooks name who wrote, the API does not
     is_live: bool = False  # messages arrive and contacts come and go every few requests
     created: str = "mixed"  # whether contacts tell when they were created: mixed, all, none
     campaign_page: int = 50  # most campaigns a page, whatever is asked for
@@ -308,9 +317,10 @@ class Crm:
             )[:]
             if rng.random() < 0.3:
                 sender = rng.choice((*AGENTS, *AGENT_IDS))
-                extra["agentId" if sender in AGENT_IDS else "operator_email"] = sender
-                if sender == AGENTS[0] and rng.random() < 0.3:
-                    extra["agentId"] = "agent-77"
+                if not self.options.has_events:
+                    extra["agentId" if sender in AGENT_IDS else "operator_email"] = sender
+                    if sender == AGENTS[0] and rng.random() < 0.3:
+                        extra["agentId"] = "agent-77"
         if rng.random() < 0.1:
             extra |= {"wa_context": {"forwarded": True, "note": SECRET_TEXT}, "reactions": ["❤️"]}
         text = rng.choice((f"{SECRET_TEXT} asante 🙏", "", None, '日本語\n\t"quoted" \u2028', "x" * rng.randrange(300)))
@@ -327,6 +337,48 @@ class Crm:
             extra=extra,
             sender=sender,
         )
+
+    def webhooks(self) -> Iterator[Json]:
+        """What the CRM sends by itself: every message, assignments, marks as done; in the order of what happened."""
+        rng = random.Random(f"webhooks {self.options.seed}")
+        numbers = [chat.number for chat in self.chats]
+        found: list[tuple[dt.datetime, Json]] = []
+        for chat in self.chats:
+            sent = [one for one in chat.records if isinstance(one, Message)]
+            is_known = chat.number is not None and re.fullmatch(r"\+[1-9][0-9]{9,12}", chat.number) is not None
+            is_known = is_known and numbers.count(chat.number) == 1
+            for one in sent:
+                if one.timestamp > self.now:
+                    continue
+                near = sum(abs((other.timestamp - one.timestamp).total_seconds()) < 5 for other in sent)
+                by_id, by_number = near > 1 or rng.random() < 0.7, is_known and rng.random() < 0.4
+                told: Json = {"messageId": one.message_id if by_id else rng.choice((None, f"wamid.{rng.random()}"))}
+                if not by_number:
+                    told["chatId"] = chat.chat_id
+                if one.sender is not None:
+                    told["agentId"] = one.sender
+                    if one.sender == "agent-77" and rng.random() < 0.5:
+                        told["agentEmail"] = AGENT_IDS[one.sender]
+                at = one.timestamp + dt.timedelta(seconds=0 if by_id else rng.choice((-1.5, 0, 1, 2)))
+                name = "message.received" if one.direction == "inbound" else "message.sent"
+                found.append((at, webhook(name, at, told, number=chat.number if by_number else None)))
+        for chat_id, kind, at, agent in self.done:
+            name = {"assigned": "chat.assigned", "done": "chat.resolved"}[kind]
+            found.append((at, webhook(name, at, {"chatId": chat_id, "agentId": agent, "messageCount": 3})))
+        yield from (event for _, event in sorted(found, key=lambda one: one[0]))
+
+    @property
+    def done(self) -> Iterator[tuple[str, str, dt.datetime, str | None]]:
+        """What agents did to chats, where webhooks tell of it: chat, kind, when, who."""
+        rng = random.Random(f"done {self.options.seed}")
+        for chat in self.chats if self.options.has_events else ():
+            moments = [
+                one.timestamp for one in chat.records if isinstance(one, Message) and one.timestamp < self.now - HOUR
+            ]
+            for at in rng.sample(moments, min(len(moments), 3)):
+                kind = rng.choice(("assigned", "done"))
+                agent = rng.choice((*AGENTS, *AGENT_IDS, *((None,) if kind == "done" else ())))
+                yield chat.chat_id, kind, at + dt.timedelta(seconds=rng.randrange(1, 3000)), agent
 
     def _broken_message(self, n: int, at: dt.datetime) -> Json | str:
         whole = {

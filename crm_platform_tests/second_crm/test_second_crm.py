@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,8 +19,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
+from crm_platform_tests.events.receiving import receiver
 from crm_platform_tests.second_crm.reading import (
     Published,
     forget_what_was_killed,
@@ -29,7 +32,8 @@ from crm_platform_tests.second_crm.reading import (
     wrong_core,
     wrong_figures,
 )
-from crm_platform_tests.second_crm.server import KEY, Crm, Message, Options, Server
+from crm_platform_tests.second_crm.server import AGENTS, KEY, Crm, Message, Options, Server
+from crm_platform_tests.serving.running import RunningServer
 
 pytestmark = pytest.mark.slow
 
@@ -121,6 +125,38 @@ def test_one_refresh_at_a_fault_rate_of_a_fifth(tmp_path: Path, seed: int):
         assert all(row["is_history_whole"] for row in user.published.table("core.chats"))
         has_report = {one.campaign_id for one in user.crm.campaigns if one.report is not None}
         assert has_report == set(user.crm.served_reports)
+
+
+@pytest.mark.parametrize("seed", [31, 32])
+def test_who_did_what_is_known_by_webhooks_alone(tmp_path: Path, seed: int):
+    """The API names nobody; events come doubled, shuffled, some of them days late, and the receiver is killed."""
+    with desk(tmp_path, Options(seed=seed, contacts=90, campaigns=20, biggest_chat=600, has_events=True)) as user:
+        rng = random.Random(seed)
+        told = list(user.crm.webhooks())
+        told += rng.sample(told, len(told) // 5)
+        rng.shuffle(told)
+        soon, late = told[: len(told) // 2], told[len(told) // 2 :]
+        with receiver(user.folder) as server:
+            send(server, soon[: len(soon) // 2])
+            server.process.kill()
+        with receiver(user.folder) as server:
+            send(server, soon[len(soon) // 2 :])
+            user.crm_says("refresh")
+            send(server, late)
+        user.crm_says("refresh")
+        user.assert_all_is_right()
+        leaders = user.published.table("kpi.agents_daily")
+        assert {row["agent"] for row in leaders if row["replies"]} >= set(AGENTS)
+
+
+def send(server: RunningServer, events: list[dict[str, object]]) -> None:
+    """Post events by a few at once, in one shape or the other."""
+    for first in range(0, len(events), 50):
+        some = events[first : first + 50]
+        body = some if first % 100 else {"batch": some, "sent_at": "now"}
+        answer = httpx.post(f"{server.url}/webhooks/crm", json=body)
+        assert answer.status_code == 200
+        assert "refused" not in answer.json()
 
 
 def test_a_server_that_departs_from_the_contract(tmp_path: Path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,6 +148,12 @@ class InProcess(httpx.BaseTransport):
             self.bugs.append(bug)
         content = b"".join(message.get("body", b"") for message in sent[1:])
         return httpx.Response(sent[0]["status"], headers=sent[0]["headers"], stream=httpx.ByteStream(content))
+
+
+def audit_lines(root: Path) -> list[dict]:
+    """What was written down, a file a month; that of the last line, whatever its month, comes last."""
+    files = sorted((root / "audit").glob("*"), key=lambda path: path.stat().st_mtime_ns)
+    return [json.loads(line) for path in files for line in path.read_text().splitlines()]
 
 
 def client_of(

@@ -11,7 +11,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from crm_platform.publish import published_tables
+from crm_platform.publish import current, published_tables, read_manifest
+from crm_platform.publish.files import replace_sealed
+from crm_platform.publish.manifest import MANIFEST
 from crm_platform.settings import load_settings
 from crm_platform_tests.serving.published import AS_OF, DAYS, NOW, SECRETS, Time, client_of, publish_rows
 
@@ -50,6 +52,7 @@ def test_a_fresh_snapshot_is_well(root: Path):
         "status": "ok",
         "reasons": [],
         "as_of": "2026-11-22T08:00:00Z",
+        "confirmed_at": None,
         "age_seconds": 300.0,
         "coverage": 0.62,
         "is_sandbox": True,
@@ -191,3 +194,33 @@ def test_openmetrics_is_spoken_too(root: Path):
     response = client_of(root).get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
     assert response.headers["content-type"].startswith("application/openmetrics-text")
     assert response.text.endswith("# EOF\n")
+
+
+def confirm_snapshot(root: Path, at: dt.datetime) -> None:
+    published = current(load_settings(data_dir=root))
+    manifest = read_manifest(published.path).model_copy(update={"confirmed_at": at})
+    replace_sealed(published.path / MANIFEST, manifest.text(), draft=root / "draft")
+
+
+def test_a_confirmed_snapshot_is_told_without_being_opened_anew(root: Path):
+    """The API, the pages and /healthz say when, under another ETag; figures are as old as that."""
+    now = Time()
+    client = client_of(root, now=now)
+    before = client.get(RESPONSES)
+    assert before.json()["confirmed_at"] is None
+    assert "confirmed at" not in client.get("/support").text
+    confirm_snapshot(root, NOW)
+    after = client.get(RESPONSES, headers={"If-None-Match": before.headers["etag"]})
+    assert (after.status_code, after.json()["confirmed_at"]) == (200, "2026-11-22T08:05:00Z")
+    assert after.json()["rows"] == before.json()["rows"]
+    assert client.get(f"{RESPONSES}?format=csv").headers["x-confirmed-at"] == "2026-11-22T08:05:00Z"
+    assert client.get("/api/v1/kpis").json()["confirmed_at"] == "2026-11-22T08:05:00Z"
+    assert "Nov, 11:00 EAT, confirmed at 11:05" in client.get("/support").text
+    now.now = AS_OF + dt.timedelta(minutes=34)
+    assert 'class="status stale"' not in client.get("/support").text
+    now.now = AS_OF + dt.timedelta(minutes=36)
+    assert 'class="status stale"' in client.get("/support").text
+    now.now = AS_OF + dt.timedelta(hours=2, minutes=4)
+    assert client.get("/healthz").status_code == 200
+    now.now = AS_OF + dt.timedelta(hours=2, minutes=6)
+    assert client.get("/healthz").status_code == 503

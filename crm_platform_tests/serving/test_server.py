@@ -37,7 +37,8 @@ main()
 def answer(host: str, port: int, sent: bytes, *, wait: float = 10) -> bytes:
     """All that the server says to some bytes, until it hangs up."""
     with socket.create_connection((host, port), timeout=wait) as connection:
-        connection.sendall(sent)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it hung up before it had all of it
+            connection.sendall(sent)
         said = b""
         with contextlib.suppress(ConnectionResetError):
             while part := connection.recv(65_536):

@@ -7,14 +7,16 @@ What belongs here: the command line and the report. What does not: the simulatio
 from __future__ import annotations
 
 import argparse
+import functools
 import multiprocessing
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from typing import get_args
 
-from crm_platform_tests.simulation.run import Result, simulate
+from crm_platform_tests.simulation.run import Result, StoreName, simulate
 from crm_platform_tests.simulation.scenario import (
     CLOCK_STEPS,
     COMMIT_TROUBLES,
@@ -29,18 +31,19 @@ MANY = 100  # seeds that meet every kind of trouble, or something is wrong with 
 REPLAY = "python -m crm_platform_tests.simulation --seed"
 
 
-def _results(seeds: range, jobs: int) -> Iterator[Result]:
+def _results(seeds: range, store: StoreName, jobs: int) -> Iterator[Result]:
+    run = functools.partial(simulate, store=store)
     if jobs == 1:
-        yield from map(simulate, seeds)
+        yield from map(run, seeds)
         return
     # Each process afresh: a fork would carry the database's threads along.
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(simulate, seeds)
+        yield from pool.map(run, seeds)
 
 
-def _replay(seed: int) -> int:
+def _replay(seed: int, store: StoreName) -> int:
     print(Scenario.of(seed))
-    result = simulate(seed, tells=True)
+    result = simulate(seed, store=store, tells=True)
     print("\n".join(result.story))
     print(f"seed {seed}: {result.requests} requests, {result.lives} processes, {result.virtual_hours:.1f} h of virtual")
     print(f"time, {result.seconds:.1f} s; digest {result.digest}")
@@ -48,12 +51,12 @@ def _replay(seed: int) -> int:
     return bool(result.broken)
 
 
-def _many(first: int, count: int, jobs: int) -> int:
+def _many(first: int, count: int, store: StoreName, jobs: int) -> int:
     began = time.perf_counter()
     troubles: Counter[str] = Counter()
     seconds, cpu, requests, lives, hours = [], 0.0, 0, 0, 0.0
     failed = []
-    for done, result in enumerate(_results(range(first, first + count), jobs), start=1):
+    for done, result in enumerate(_results(range(first, first + count), store, jobs), start=1):
         troubles += result.troubles
         seconds.append(result.seconds)
         cpu += result.cpu_seconds
@@ -63,7 +66,7 @@ def _many(first: int, count: int, jobs: int) -> int:
         if result.broken:
             failed.append(result.seed)
             print(f"seed {result.seed} fails:", *result.broken, sep="\n  ", flush=True)
-            print(f"  replay: {REPLAY} {result.seed}", flush=True)
+            print(f"  replay: {REPLAY} {result.seed} --store {store}", flush=True)
         if done % 25 == 0 or done == count:
             print(f"{done} of {count} seeds, {len(failed)} failed, {time.perf_counter() - began:.0f} s", flush=True)
     print(f"\n{requests:,} requests by {lives:,} processes in {hours / 24:,.0f} virtual days")
@@ -86,8 +89,11 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20, help="run so many")
     parser.add_argument("--first", type=int, default=0, help="beginning with this one")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--store", choices=get_args(StoreName), default="duckdb", help="run on this one")
     given = parser.parse_args()
-    return _replay(given.seed) if given.seed is not None else _many(given.first, given.seeds, given.jobs)
+    if given.seed is not None:
+        return _replay(given.seed, given.store)
+    return _many(given.first, given.seeds, given.store, given.jobs)
 
 
 if __name__ == "__main__":

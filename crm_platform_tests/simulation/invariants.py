@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 from crm_platform.ingest.presence import PRESENT
 from crm_platform.schemas import OpsTable, RawTable
 from crm_platform.tables import TABLES
-from crm_platform.warehouse.duckdb import DuckDbSession
 from crm_platform_tests.simulation.crm import Crm, windows
 from crm_platform_tests.simulation.oddities import AHEAD
 from crm_platform_tests.simulation.scenario import LEDGER_LOST
 
 if TYPE_CHECKING:
+    from crm_platform.warehouse import Session
     from crm_platform_tests.simulation.run import Simulation
 
 MOST_TRIES = 8  # of an object that is refused, before a run knows that it is: five for a 500, and a second look
@@ -34,7 +34,7 @@ GATE_TIMEOUT = 120.0  # seconds; the gate's own
 Row = dict[str, object]
 
 
-def _rows(session: DuckDbSession, sql: str) -> list[Row]:
+def _rows(session: Session, sql: str) -> list[Row]:
     return session.query(sql).to_pylist()
 
 
@@ -53,15 +53,16 @@ def _utc(moment: object) -> dt.datetime:
 # After every run.
 
 
-def of_the_store(crm: Crm, session: DuckDbSession) -> list[str]:
+def of_the_store(crm: Crm, session: Session) -> list[str]:
     """I2: no key twice. I4: what the state says is read, is stored or in quarantine."""
     return [*_keys_once(session), *_state_not_ahead(crm, session)]
 
 
-def _keys_once(session: DuckDbSession) -> Iterator[str]:
+def _keys_once(session: Session) -> Iterator[str]:
     tables = [one for one in TABLES.values() if issubclass(one, RawTable | OpsTable) and one.key]
     stored = {
-        row["name"] for row in _rows(session, "select schema_name || '.' || table_name as name from duckdb_tables()")
+        row["name"]
+        for row in _rows(session, "select table_schema || '.' || table_name as name from information_schema.tables")
     }
     tables = [one for one in tables if one.full_name() in stored]
     # Quoted: `at` is a word of SQL, too.
@@ -74,7 +75,7 @@ def _keys_once(session: DuckDbSession) -> Iterator[str]:
         yield f"I2: {row['n']} keys of {row['name']} stand there more than once"
 
 
-def _held(session: DuckDbSession) -> dict[str, list[str]]:
+def _held(session: Session) -> dict[str, list[str]]:
     """By chat: what its stored messages and quarantined records are known by."""
     held: defaultdict[str, list[str]] = defaultdict(list)
     for row in _rows(session, "select chat_id, message_id from raw.messages"):
@@ -109,7 +110,7 @@ def _gone(crm: Crm, index: int) -> set[str]:
     return {_mark_of(crm, record) for record in records[: crm.gone(index, crm.now)]}
 
 
-def _state_not_ahead(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+def _state_not_ahead(crm: Crm, session: Session) -> Iterator[str]:
     held = _held(session)
     ahead = []
     read_last = {
@@ -148,7 +149,7 @@ def _state_not_ahead(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     yield from _some("I4: chats whose state is ahead of their rows", ahead)
 
 
-def is_everything_there(session: DuckDbSession) -> bool:
+def is_everything_there(session: Session) -> bool:
     """Every chat visited, every history whole, the lists and each report read, as far as the platform knows."""
     missing = _rows(
         session,
@@ -168,7 +169,7 @@ def is_everything_there(session: DuckDbSession) -> bool:
 # Once quiet.
 
 
-def once_quiet(crm: Crm, session: DuckDbSession) -> list[str]:
+def once_quiet(crm: Crm, session: Session) -> list[str]:
     """I1, I2, I4, I6 and I8 against the world as it stands."""
     return [
         *of_the_store(crm, session),
@@ -221,7 +222,7 @@ def _listed_campaigns(crm: Crm) -> list[str]:
     ]
 
 
-def _troubles(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+def _troubles(crm: Crm, session: Session) -> Iterator[str]:
     """I8: the objects that are refused are named, and nothing else is."""
     named = {
         (row["operation"], row["target"])
@@ -238,7 +239,7 @@ def _troubles(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     yield from _some("I8: named, and not refused", named - refused - left)
 
 
-def _messages(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+def _messages(crm: Crm, session: Session) -> Iterator[str]:
     now = crm.now
     stored: defaultdict[str, dict[str, Row]] = defaultdict(dict)
     for row in _rows(session, "from raw.messages"):
@@ -279,7 +280,7 @@ def _messages(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     yield from _some("I1: messages on a newest page that are out of date", stale)
 
 
-def _missing(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+def _missing(crm: Crm, session: Session) -> Iterator[str]:
     """I1: what a chat's total counts and nothing brings is counted, and nothing else is."""
     contacts = listed_contacts(crm)
     held = _held(session)
@@ -302,7 +303,7 @@ def is_list_misread(crm: Crm) -> bool:
     return any(shapes.break_of("contact", one) and not shapes.is_hidden("contact", one) for one in records)
 
 
-def _contacts(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+def _contacts(crm: Crm, session: Session) -> Iterator[str]:
     now = crm.now
     stored = {row["chat_id"]: row for row in _rows(session, "from raw.contacts")}
     present = {row["chat_id"] for row in _rows(session, PRESENT)}
@@ -329,7 +330,7 @@ def _contacts(crm: Crm, session: DuckDbSession) -> Iterator[str]:
     yield from _some("I1: stored contacts that never were", [one for one in known if one is None])
 
 
-def _campaigns(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+def _campaigns(crm: Crm, session: Session) -> Iterator[str]:
     now = crm.now
     stored = {row["campaign_id"]: row for row in _rows(session, "from raw.campaigns")}
     statuses: defaultdict[str, list[Row]] = defaultdict(list)
@@ -387,13 +388,13 @@ def _figures(row: Row) -> Row:
     return {name: row[name] for name in ("total_recipients", "delivered", "read", "replied", "failed")}
 
 
-def _custom_fields(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+def _custom_fields(crm: Crm, session: Session) -> Iterator[str]:
     stored = {(row["custom_field_id"], row["name"]) for row in _rows(session, "from raw.custom_fields")}
     true = {(field.field_id, field.name) for field in crm.world.custom_fields.existing(crm.now)}
     yield from _some("I1: custom fields that are not stored as they are", true ^ stored)
 
 
-def _quarantine(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+def _quarantine(crm: Crm, session: Session) -> Iterator[str]:
     """I6: what was broken on purpose stands in quarantine, and nothing else does."""
     now = crm.now
     shapes, world = crm.shapes, crm.world
@@ -436,7 +437,7 @@ def _lasting(record: Row) -> str:
     return json.dumps({name: value for name, value in record.items() if name not in passing}, sort_keys=True)
 
 
-def _requests(crm: Crm, session: DuckDbSession) -> Iterator[str]:
+def _requests(crm: Crm, session: Session) -> Iterator[str]:
     """Every request on record was really made."""
     answered = _rows(session, "select operation, target, started_at from ops.fetches where outcome = 'ok'")
     asked = {moment for _, moment in crm.seen_at}
@@ -467,7 +468,7 @@ def of_the_limits(crm: Crm) -> list[str]:
     return broken
 
 
-def seconds_rested(session: DuckDbSession) -> float:
+def seconds_rested(session: Session) -> float:
     """How long objects that gave the same answer again were left alone; of each its last and longest pause."""
     (row,) = _rows(session, "select coalesce(sum(epoch(retry_at - last_at)), 0) as seconds from ops.troubles")
     return float(str(row["seconds"]))

@@ -26,6 +26,7 @@ from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.simulation.crm import PlainWire
 from crm_platform_tests.simulation.invariants import is_list_misread, listed_contacts
+from crm_platform_tests.warehouse.in_memory import copy_to_duckdb
 
 if TYPE_CHECKING:
     from crm_platform_tests.simulation.run import Simulation
@@ -73,7 +74,11 @@ def _live(path: Path) -> DuckDbWarehouse:
 
 def _without_the_gone(simulation: Simulation, folder: Path) -> DuckDbWarehouse:
     folder.mkdir()
-    copy = _live(Path(shutil.copy(simulation.settings.warehouse_path, folder / "warehouse.duckdb")))
+    copy = _live(folder / "warehouse.duckdb")
+    if simulation.memory is None:
+        shutil.copy(simulation.settings.warehouse_path, folder)
+    else:
+        copy_to_duckdb(simulation.memory, copy)
     with copy.writing() as session:
         session.execute(f"create temp table present as {PRESENT}")
         if is_list_misread(simulation.crm):

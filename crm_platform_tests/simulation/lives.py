@@ -11,7 +11,7 @@ import datetime as dt
 import errno
 import functools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NoReturn
 
 import duckdb
@@ -23,10 +23,11 @@ from crm_platform.api.gate import Allowance, Closed, Slot
 from crm_platform.errors import Busy
 from crm_platform.ingest import Outcome, connect, crawl, refresh
 from crm_platform.schemas import Table, live_tables
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import DuckDbWarehouse, Lease, Session
 from crm_platform.warehouse.duckdb import DuckDbSession
 from crm_platform.warehouse.port import Written
 from crm_platform_tests.simulation.crm import TIMEOUT, Wire
+from crm_platform_tests.warehouse.in_memory import MemoryCommit, MemoryStore, MemoryWarehouse, Redo
 
 if TYPE_CHECKING:
     from crm_platform_tests.simulation.run import Simulation
@@ -52,7 +53,8 @@ class Life:
         self.is_dead = False
         self._last_id = 0
         self.jitter = random.Random(f"jitter {simulation.scenario.seed} {simulation.lives}")
-        self.warehouse = MortalWarehouse(self)
+        self.warehouse: MortalWarehouse | MortalMemory
+        self.warehouse = MortalWarehouse(self) if simulation.memory is None else MortalMemory(self, simulation.memory)
 
     def _prepare(self) -> None:
         """As open_warehouse does, but not again for a file that is complete: to see that takes a tenth of a second."""
@@ -103,8 +105,11 @@ class Life:
     # Work.
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[DuckDbSession]:
+    def reading(self) -> Iterator[Session]:
+        """Look at what is stored, as the next crawl would find it."""
         self._prepare()
+        with self.warehouse.leases.take("crawl", purpose="a look") as holder:
+            self.warehouse.recover(holder)
         with self.warehouse.reading() as session:
             yield session
 
@@ -241,3 +246,76 @@ class MortalWarehouse(DuckDbWarehouse):
         with _engine().cursor() as connection:
             connection.execute(f"use {self.path.stem}")
             yield MortalSession(connection, self._life)
+
+
+class MortalCommit(MemoryCommit):
+    """A commit with a place for trouble before each table."""
+
+    def __init__(self, store: MemoryStore, life: Life) -> None:
+        super().__init__(store)
+        self._life = life
+
+    def merge(self, table: type[Table], rows: pa.Table) -> Written:
+        self._life.commit_boundary("between two tables")
+        return super().merge(table, rows)
+
+
+class MortalMemory(MemoryWarehouse):
+    """The store without transactions, held by one life.
+
+    It meets the same troubles as MortalWarehouse, so that a seed runs alike on both. What is trouble after COMMIT there
+    comes here anywhere between the redo row and the mark that the commit is done: nobody may tell the difference. And
+    who recovers is killed at it now and then, and does it again.
+    """
+
+    def __init__(self, life: Life, store: MemoryStore) -> None:
+        super().__init__(store, lock_dir=life.simulation.settings.lock_dir)
+        self._life = life
+        self._chance = random.Random(f"steps {life.simulation.scenario.seed} {life.simulation.lives}")
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[MemoryCommit]:
+        self._life.check()
+        with super().reading() as session:
+            yield session
+
+    def prepare(self, tables: Iterable[type[Table]]) -> None:
+        """In a transaction there, with its places for trouble."""
+        with self.committing(Lease("write", epoch=self.leases.next_epoch())):
+            super().prepare(tables)
+
+    @contextlib.contextmanager
+    def committing(self, holder: Lease) -> Iterator[MemoryCommit]:
+        self._life.commit_boundary("before a commit")
+        with super().committing(holder) as commit:
+            yield commit
+            self._life.commit_boundary("at COMMIT")
+
+    def commit_of(self) -> MemoryCommit:
+        return MortalCommit(self.store, self._life)
+
+    def carry_out(self, redo: Redo) -> None:
+        steps = self.store.steps(redo)
+        next(steps)
+        self._life.simulation.commits += 1
+        self._life.simulation.note("committed")
+        try:
+            self._life.commit_boundary("after COMMIT")
+        except BaseException:
+            self._do_some(steps, of=redo)
+            raise
+        for _ in steps:
+            pass
+
+    def replay(self, redo: Redo) -> None:
+        while self._chance.random() < 0.5:
+            self._do_some(self.store.steps(redo), of=redo)
+        super().replay(redo)
+
+    def _do_some(self, steps: Iterator[str], *, of: Redo) -> None:
+        done = self._chance.randrange(len(of.writes) + 1)
+        for _ in range(done):
+            next(steps)

@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from unittest import mock
 
 import httpx
@@ -30,9 +31,10 @@ from crm_platform.api import CrmClient, SqliteGate
 from crm_platform.errors import CrmPlatformError, QuotaSpent, RateLimited
 from crm_platform.ingest import Outcome
 from crm_platform.ingest.clocks import draw_back
-from crm_platform.schemas import raw
+from crm_platform.schemas import live_tables, ops, raw
 from crm_platform.settings import Settings, load_settings
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import Lease, Session, Warehouse
+from crm_platform.warehouse.owner import CRM
 from crm_platform_tests.simulation import invariants, kpis
 from crm_platform_tests.simulation.crm import START, Crm, PlainWire, Time
 from crm_platform_tests.simulation.lives import DiskFull, DiskFullInside, Killed, Life
@@ -45,6 +47,9 @@ from crm_platform_tests.simulation.scenario import (
     REQUEST_TROUBLES,
     Scenario,
 )
+from crm_platform_tests.warehouse.in_memory import MemoryStore
+
+StoreName = Literal["duckdb", "memory"]
 
 WINDOW = 60.0  # seconds; what a kill may cost
 LONGEST_RUN = 9.0  # minutes
@@ -57,12 +62,16 @@ FOLDER = next((path for path in (Path("/dev/shm"),) if path.is_dir()), None)
 
 @dataclass(slots=True)
 class Result:
-    """What came of a seed. `digest` names the run: every request, answer, commit and trouble in order."""
+    """What came of a seed. `digest` names the run: every request, answer, commit and trouble in order.
+
+    `stored`: a digest of the rows of each table, once it was quiet.
+    """
 
     seed: int
     broken: list[str] = field(default_factory=list)
     troubles: Counter[str] = field(default_factory=Counter)
     digest: str = ""
+    stored: dict[str, str] = field(default_factory=dict)
     lives: int = 0
     requests: int = 0
     virtual_hours: float = 0.0
@@ -74,8 +83,17 @@ class Result:
 class Simulation:
     """One world, one data folder, and everything that befalls them."""
 
-    def __init__(self, scenario: Scenario, folder: Path, *, is_troubled: bool = True, tells: bool = False) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        folder: Path,
+        *,
+        store: StoreName = "duckdb",
+        is_troubled: bool = True,
+        tells: bool = False,
+    ) -> None:
         seed = scenario.seed
+        self.memory = MemoryStore(random.Random(f"tables {seed}")) if store == "memory" else None
         self.scenario = scenario
         self.folder = folder
         self.is_troubled = is_troubled
@@ -104,6 +122,7 @@ class Simulation:
         self._digest = hashlib.blake2b(digest_size=8)
         self.story: list[str] | None = [] if tells else None
         self.broken: list[str] = []
+        self.stored: dict[str, str] = {}
         # The account of virtual time that an undisturbed run would not have spent, in seconds.
         self.seconds_delayed = 0.0
         self.seconds_of_backing_off = 0.0
@@ -286,6 +305,7 @@ class Simulation:
             with (
                 mock.patch("crm_platform.ingest.clocks.draw_back", self._draw_back),
                 mock.patch("crm_platform.ingest.connect.open_warehouse", return_value=life.warehouse),
+                mock.patch("crm_platform.ingest.connect.live_store", return_value=life.warehouse),
                 # One thread: nobody gives a slot back while it naps, so it need not look every second.
                 mock.patch("crm_platform.api.gate._LONGEST_NAP", WINDOW),
                 self._small_batches(),
@@ -302,11 +322,11 @@ class Simulation:
             life.warehouse.close()
             self._set_clock(dt.timedelta(0), "the process has ended")
 
-    def _draw_back(self, warehouse: DuckDbWarehouse, *, now: dt.datetime, by: dt.timedelta) -> None:
+    def _draw_back(self, warehouse: Warehouse, holder: Lease, *, now: dt.datetime, by: dt.timedelta) -> None:
         """As the product does; what the server remembers of the times it was asked at follows, if it was committed."""
         before = self.commits
         try:
-            draw_back(warehouse, now=now, by=by)
+            draw_back(warehouse, holder, now=now, by=by)
         finally:
             if self.commits > before:
                 self._count("what was stored under a clock ahead is drawn back")
@@ -428,14 +448,14 @@ class Simulation:
             return []
 
 
-def simulate(seed: int, *, tells: bool = False) -> Result:
-    """Run a seed and hold it against every invariant; `tells`: keep the story."""
+def simulate(seed: int, *, store: StoreName = "duckdb", tells: bool = False) -> Result:
+    """Run a seed on a store and hold it against every invariant; `tells`: keep the story."""
     began, cpu_began = time.perf_counter(), time.process_time()
     scenario = Scenario.of(seed)
     result = Result(seed)
     with tempfile.TemporaryDirectory(prefix="simulation-", dir=FOLDER) as name:
         folder = Path(name)
-        simulation = Simulation(scenario, folder / "data", tells=tells)
+        simulation = Simulation(scenario, folder / "data", store=store, tells=tells)
         try:
             _hold(simulation, folder)
         except Exception as problem:  # noqa: BLE001 - whatever it is, this seed shows it
@@ -445,6 +465,7 @@ def simulate(seed: int, *, tells: bool = False) -> Result:
         result.broken = simulation.broken
         result.troubles = simulation.troubles + Counter(simulation.crm.sandbox.stats().faults)
         result.digest = simulation.digest
+        result.stored = simulation.stored
         result.lives = simulation.lives
         result.requests = len(simulation.crm.arrivals)
         result.virtual_hours = (simulation.time.now - START).total_seconds() / 3600
@@ -452,6 +473,19 @@ def simulate(seed: int, *, tells: bool = False) -> Result:
     result.seconds = time.perf_counter() - began
     result.cpu_seconds = time.process_time() - cpu_began
     return result
+
+
+def _digests_of(session: Session) -> dict[str, str]:
+    """A digest of each live table's rows, by key."""
+    found = {}
+    for table in live_tables():
+        keys = ", ".join(f'"{name}"' for name in table.key)
+        columns = ", ".join(f'"{name}"' for name in table.columns)
+        # Whose data it is was noted by the real clock.
+        where = f"where name <> '{CRM}'" if table is ops.Meta else ""
+        rows = session.query(f"select {columns} from {table.full_name()} {where} order by {keys}").to_pylist()
+        found[table.full_name()] = hashlib.md5(repr(rows).encode()).hexdigest()
+    return found
 
 
 def _hold(simulation: Simulation, folder: Path) -> None:
@@ -464,9 +498,12 @@ def _hold(simulation: Simulation, folder: Path) -> None:
     if not simulation.broken:
         with simulation.life() as life, life.reading() as session:
             simulation.broken += invariants.once_quiet(simulation.crm, session)
+            simulation.stored = _digests_of(session)
     simulation.broken += invariants.of_the_limits(simulation.crm)
     if scenario.is_timed and not simulation.broken:
-        calm = Simulation(scenario, folder / "calm", is_troubled=False)
+        calm = Simulation(
+            scenario, folder / "calm", store="duckdb" if simulation.memory is None else "memory", is_troubled=False
+        )
         calm.crm.answer_well()
         calm.mission()
         simulation.broken += invariants.of_the_time(

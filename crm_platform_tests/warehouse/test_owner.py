@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from crm_platform.errors import FixConfiguration
 from crm_platform.ingest import existing_store, open_client, open_warehouse
 from crm_platform.ingest.connect import open_gate
 from crm_platform.settings import Settings, load_settings
-from crm_platform.warehouse import owner
+from crm_platform.warehouse import Lease, Warehouse, claim, owner, taking_turns
 
 ONE = "https://crm.one.example"
 OTHER = "https://crm.other.example/tenant"
@@ -79,6 +81,22 @@ def test_another_crm_is_refused_naming_both(tmp_path: Path, first: str | None, s
             )
     assert mark(mine) == mine.crm_name
     open_warehouse(mine)
+
+
+def test_of_two_processes_that_open_a_new_folder_for_two_crms_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = of(tmp_path, ONE), of(tmp_path, OTHER)
+
+    def after_the_other(store: Warehouse, *, purpose: str) -> contextlib.AbstractContextManager[Lease]:
+        monkeypatch.undo()
+        open_warehouse(theirs)
+        return taking_turns(store, purpose=purpose)
+
+    monkeypatch.setattr(sys.modules[claim.__module__], "taking_turns", after_the_other)
+    with pytest.raises(FixConfiguration, match="CRM_DATA_DIR"):
+        open_warehouse(mine)
+    assert mark(mine) == theirs.crm_name
 
 
 @pytest.mark.slow

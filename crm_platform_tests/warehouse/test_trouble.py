@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from crm_platform.errors import Busy, CrmPlatformError, Discarded, FixConfiguration, GiveUp
-from crm_platform.warehouse import DuckDbWarehouse, lease
+from crm_platform.warehouse import DuckDbWarehouse, FileLeases
 from crm_platform.warehouse.folder import keep_private
 
 _HOLD = (
@@ -159,13 +159,16 @@ def test_a_full_disk_is_no_setting_to_change(tmp_path: Path, monkeypatch: pytest
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="No space left"), lease(tmp_path / "x.lock", purpose="test"):
+    with pytest.raises(OSError, match="No space left"), FileLeases(tmp_path).take("crawl", purpose="test"):
         pass
 
 
 def test_locks_in_a_place_that_cannot_be_written_are_told() -> None:
     """Field case 73: CRM_DATA_DIR=/dev/null."""
-    with pytest.raises(FixConfiguration, match="CRM_DATA_DIR"), lease(Path("/dev/null/locks/x.lock"), purpose="test"):
+    with (
+        pytest.raises(FixConfiguration, match="CRM_DATA_DIR"),
+        FileLeases(Path("/dev/null/locks")).take("crawl", purpose="test"),
+    ):
         pass
 
 
@@ -219,7 +222,7 @@ _GROW = """
 import resource, signal, sys
 from pathlib import Path
 from crm_platform.errors import GiveUp
-from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse import DuckDbWarehouse, FileLeases
 
 path = Path(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit fails, as on a full disk

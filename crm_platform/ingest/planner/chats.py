@@ -7,7 +7,7 @@ numbers let expect (estimate.py), which row is visited next (choice.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -82,27 +82,28 @@ class TrackedChats:
 
     def add(self, chat_id: str, *, since: float, is_cold: bool) -> int:
         """Add a chat that has not been visited, whose messages are unseen from `since` on; returns its row."""
-        row = self.append(chat_id)
+        (row,) = self.append([chat_id])
         self.present += 1
         self.is_cold[row] = is_cold
         self.visited_at[row] = since
         self.visited_u[row] = self._clock.at(since)
         return row
 
-    def append(self, chat_id: str) -> int:
-        """Add a row of zeros; returns its number."""
-        row = len(self.ids)
-        if row == len(self.visited_at):
-            capacity = max(1024, row * 2)
+    def append(self, chat_ids: Iterable[str]) -> range:
+        """Add a row of zeros for each; returns their numbers."""
+        first = len(self.ids)
+        self.ids.extend(chat_ids)
+        rows = range(first, len(self.ids))
+        if rows.stop > len(self.visited_at):
+            capacity = max(1024, first * 2, rows.stop)
             for name in (*self.COLUMNS, "visited_u", "hint_u"):
                 old = getattr(self, name)
                 new = np.zeros((*old.shape[:-1], capacity), dtype=old.dtype)
-                new[..., :row] = old[..., :row]
+                new[..., :first] = old[..., :first]
                 setattr(self, name, new)
-        self.ids.append(chat_id)
-        self.row_of[chat_id] = row
-        self.planned_at[row] = NEVER
-        return row
+        self.row_of.update(zip(self.ids[first:], rows, strict=True))
+        self.planned_at[first : rows.stop] = NEVER
+        return rows
 
     def set_gone(self, row: int, *, is_gone: bool) -> None:
         """Note that a chat is no more, or is back."""

@@ -154,6 +154,11 @@ class CrawlPlanner:
         return self._planning.plan(hours_of(at), available=available)
 
     @property
+    def chat_ids(self) -> Sequence[str]:
+        """Every chat that it knows, those that are gone included, in the order of first sight."""
+        return self._state.chats.ids
+
+    @property
     def accrued_at(self) -> dt.datetime:
         """The latest moment that it was asked for a plan, or begun."""
         return datetime_of(self._state.budget.accrued_at)

@@ -12,10 +12,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from crm_platform.ingest.planner.budget import Ledger
 from crm_platform.ingest.planner.campaigns import SentCampaign
 from crm_platform.ingest.planner.state import State
+from crm_platform.ingest.planner.units import Floats, Rows
 
 # What the global row holds, in its order: name → where the state keeps it. The names are those of stored states.
 _TEXTS: Final = {"timezone": "clock.timezone", "mode": "mode"}
@@ -78,7 +80,7 @@ def restore(state: State, saved: SavedPlanner) -> None:
     """Fill a new state, made with what is `GIVEN`, with what was saved. Chats may come in any order."""
     row = saved.planner.to_pylist()[0]
     _restore_planner(state, row)
-    _restore_chats(state, saved.chats.sort_by("position"), row)
+    _restore_chats(state, saved.chats, row)
     state.chats.recompute_operating_hours()
 
 
@@ -156,26 +158,33 @@ def _restore_planner(state: State, row: Mapping[str, Any]) -> None:
 
 def _restore_chats(state: State, table: pa.Table, row: Mapping[str, Any]) -> None:
     chats = state.chats
-    for chat_id in table["chat_id"].to_pylist():
-        chats.append(chat_id)
-    size = len(chats)
+    # Each column goes to its rows by itself: a sorted copy of the table would take as much memory again.
+    order = np.argsort(table["position"].to_numpy(), kind="stable")
+    ids = table["chat_id"].to_pylist()
+    chats.append([ids[number] for number in order.tolist()])
+    rows = np.empty_like(order)
+    rows[order] = np.arange(len(order))
     for name, (kind, width) in chats.COLUMNS.items():
         values = table[name].combine_chunks()
         flat = (values.flatten() if width > 1 else values).to_numpy(zero_copy_only=False)
-        getattr(chats, name)[..., :size] = flat.astype(kind).reshape((size, width) if width > 1 else size).T
+        getattr(chats, name)[..., rows] = flat.astype(kind, copy=False).reshape((-1, width) if width > 1 else -1).T
     chats.present = len(chats.present_rows())
-    chats.hints = {number: moments for number, moments in enumerate(table["hints"].to_pylist()) if moments}
-    named_in = table["campaigns"].to_pylist()
+    hinted, moments = _values(table["hints"])
+    for number, moment in zip(rows[hinted].tolist(), moments.tolist(), strict=True):
+        chats.hints.setdefault(number, []).append(moment)
+    named, times = _values(table["campaigns"])
     state.campaigns.sent = [
-        SentCampaign(
-            at,
-            share,
-            None if to_all else np.array([number for number in range(size) if at in named_in[number]], dtype=np.intp),
-        )
+        SentCampaign(at, share, None if to_all else np.sort(rows[named[times == at]]))
         for at, share, to_all in zip(
             row["campaign_times"], row["campaign_shares"], row["campaign_is_to_all"], strict=True
         )
     ]
+
+
+def _values(lists: pa.ChunkedArray) -> tuple[Rows, Floats]:
+    """The values of all lists, each with the number of its list."""
+    whole = lists.combine_chunks()
+    return pc.list_parent_indices(whole).to_numpy(), whole.flatten().to_numpy()
 
 
 def _ledgers(state: State) -> Iterator[tuple[str, Ledger]]:

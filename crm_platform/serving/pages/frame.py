@@ -122,7 +122,7 @@ class Frame:
         if opened is None:
             return None, ""
         with self._lock:
-            if self._book is None or self._book.opened.snapshot.id != opened.snapshot.id:
+            if self._book is None or self._book.opened is not opened:
                 self._book = PublishedFigures(opened)
                 self._narrowed.clear()
                 self._kept.clear()

@@ -1,8 +1,8 @@
 """The support page: how fast are replies, who waits, who answers?
 
 What belongs here: its sentence, which figures and charts it has, and charts by day. What does not: tiles and sentences
-about replies (replies.py, later.py), which hours count (hours.py), charts by agent (promise.py, workload.py,
-leaderboard.py), charts that other pages show too (daily.py).
+about replies (replies.py, later.py), tiles of what events tell (events.py), which hours count (hours.py), charts by
+agent (promise.py, workload.py, leaderboard.py), charts that other pages show too (daily.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 from typing import Final
 
 from crm_platform.receipts.narrowed import OF_AGENTS
-from crm_platform.serving.pages import daily, later, leaderboard, numbers, promise, replies, workload
+from crm_platform.serving.pages import daily, events, later, leaderboard, numbers, promise, replies, workload
 from crm_platform.serving.pages.addresses import band_hrefs, receipt_href
 from crm_platform.serving.pages.bars import Bar, BarChart
 from crm_platform.serving.pages.chart import Chart, ChartColumn, week_map
@@ -41,6 +41,7 @@ def build(view: View) -> Content:
             later.later_response(view, hours),
             later.resolution(view, hours),
             replies.resolved(view),
+            *events.tiles(view),
         ]
     )
     response, within, *_ = figures

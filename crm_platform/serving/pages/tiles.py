@@ -34,6 +34,7 @@ How = Literal[
     "median",
     "later",
     "resolution",
+    "handoff",
     "within",
     "people",
     "returned",
@@ -90,11 +91,11 @@ TILES: Final[list[TileWords]] = []
 class Source:
     """Where a value stands: a cell of `table`, or what follows from its rows of the days from `start` to `end`.
 
-    `how`: the `cell` itself, the `sum` of a column, one sum's `share` of two columns', the `median` of pooled first
-    answered waits, of `later` ones, or of what the `resolution` of conversations took, the share of first waits
-    answered `within` the target, the `people` who wrote, or those of them who `returned` after 30 days. Of campaigns,
-    the `count`, `sum` or `ratio` of sums over those sent on these days, or over the ids of `key`; `settled`: the ratio
-    over those that are. `return` is (value − cost) / cost.
+    `how`: the `cell` itself, the `sum` of a column, one sum's `share` of two columns' or `ratio` to another's, the
+    `median` of pooled first answered waits, of `later` ones, of what the `resolution` of conversations or the reply
+    after a `handoff` took, the share of first waits answered `within` the target, the `people` who wrote, or those of
+    them who `returned` after 30 days. Of campaigns, the `count`, `sum` or `ratio` of sums over those sent on these
+    days, or over the ids of `key`; `settled`: the ratio over those that are. `return` is (value − cost) / cost.
     """
 
     table: str
@@ -175,7 +176,8 @@ class Tile:
         """Version of the definition of the table that it stands in; of campaigns summed up, that of their sums."""
         table = TABLES.get((self.receipt or self.source).table)
         declared = getattr(table, "version", None)
-        return declared if declared is not None and self.source.how == "cell" else 2
+        is_own = self.source.how == "cell" or getattr(table, "period", None) == "day"
+        return declared if declared is not None and is_own else 2
 
     @property
     def spark_svg(self) -> str:

@@ -356,6 +356,14 @@ class View:
         """Whether the reader's role may follow a link: others are not offered."""
         return self.visitor.may(href)
 
+    def _as_of(self) -> str:
+        """Say when the cut was, and when its figures were last confirmed: no figures stand over midnight."""
+        time, confirmed = self.time(self.published.as_of), self.published.opened.manifest.confirmed_at
+        if confirmed is None:
+            return self._("As of {time}", time=time)
+        clock = f"{confirmed.astimezone(self.published.zone):%H:%M}"
+        return self._("As of {time}, confirmed at {clock}", time=time, clock=clock)
+
     def status(self, *, broken: str = "", pause: Closed | None = None) -> Status:
         """Say how old, how complete and how real the figures are.
 
@@ -365,7 +373,7 @@ class View:
         seen = (
             published.everyone.one("backlog_now").get("coverage") if self.is_of_now else published.coverage(self.period)
         )
-        parts = [self._("As of {time}", time=self.time(self.published.as_of))]
+        parts = [self._as_of()]
         if seen is None:
             parts.append(self._("share of messages seen not known"))
         elif self.published.narrowing:
@@ -380,7 +388,7 @@ class View:
             )
         if broken:
             return Status("stale", self._("Old: newer figures are published and cannot be read."), parts)
-        if self.age > self.settings.stale_after.total_seconds():
+        if self.now - published.opened.manifest.stood_at > self.settings.stale_after:
             return Status(
                 "stale",
                 self._(

@@ -84,7 +84,7 @@ function overChart(event) {
 const told = document.querySelector(".told");
 const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, Home: -Infinity, End: Infinity };
 
-document.querySelectorAll(".panel .chart").forEach((svg) => {
+function furnishChart(svg) {
   let at = -1;
   svg.tabIndex = 0;
   svg.setAttribute("role", "application");
@@ -105,7 +105,7 @@ document.querySelectorAll(".panel .chart").forEach((svg) => {
   svg.addEventListener("pointerdown", overChart);
   // A finger leaves when it is lifted: what it tapped stays, until it taps elsewhere.
   svg.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") hideTip(); });
-});
+}
 document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".panel .chart, .tip")) hideTip(); });
 
 // PNG: the drawing with the colours it has on the page, twice its size.
@@ -149,34 +149,33 @@ function saveAsPng(panel) {
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(copy))}`;
 }
 
-document.querySelectorAll(".tools .png").forEach((button) => {
+function furnishPng(button) {
   const panel = button.closest(".panel");
   if (!panel.querySelector(".chart")) return;
   button.hidden = false;
   button.addEventListener("click", () => saveAsPng(panel));
-});
+}
 
-if (navigator.clipboard) {
-  document.querySelectorAll(".tools .link").forEach((button) => {
-    const words = button.textContent;
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      const address = new URL(location.href);
-      address.hash = button.closest(".panel").id;
-      await navigator.clipboard.writeText(address.href);
-      button.textContent = button.dataset.done;
-      setTimeout(() => { button.textContent = words; }, 2000);
-    });
+function furnishLink(button) {
+  if (!navigator.clipboard) return;
+  const words = button.textContent;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const address = new URL(location.href);
+    address.hash = button.closest(".panel").id;
+    await navigator.clipboard.writeText(address.href);
+    button.textContent = button.dataset.done;
+    setTimeout(() => { button.textContent = words; }, 2000);
   });
 }
 
 // A table opens at the chosen days.
-document.querySelectorAll("details.behind").forEach((details) => {
+function furnishDetails(details) {
   details.addEventListener("toggle", () => {
     const row = details.querySelector("tr.chosen");
     if (details.open && row) details.querySelector(".scroll").scrollTop = row.offsetTop - row.closest("table").tHead.offsetHeight;
   });
-});
+}
 
 // Tables are sorted by their headings, numbers from the largest, words from A; what is not known stays last.
 function exactly(row, column) {
@@ -202,7 +201,7 @@ function sortBy(heading, column) {
   heading.setAttribute("aria-sort", isDown ? "descending" : "ascending");
 }
 
-document.querySelectorAll(".panel table:not(.ranking)").forEach((table) => {
+function furnishTable(table) {
   [...table.tHead.rows[0].cells].forEach((heading, column) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -211,7 +210,20 @@ document.querySelectorAll(".panel table:not(.ranking)").forEach((table) => {
     heading.append(button);
     button.addEventListener("click", () => sortBy(heading, column));
   });
-});
+}
+
+// What a script adds to the figures: when the page comes, and when newer figures take its place.
+const FURNISH = [
+  [".panel .chart", furnishChart],
+  [".tools .png", furnishPng],
+  [".tools .link", furnishLink],
+  ["details.behind", furnishDetails],
+  [".panel table:not(.ranking)", furnishTable],
+];
+function furnish() {
+  FURNISH.forEach(([name, add]) => document.querySelectorAll(name).forEach(add));
+}
+furnish();
 
 // One menu open at a time; Escape, a click elsewhere and leaving it by keyboard close it.
 document.addEventListener("focusout", (event) => {
@@ -232,8 +244,8 @@ document.addEventListener("keydown", (event) => {
   });
 });
 
-// A snapshot published while the page is open: say so, change nothing under the reader's eyes.
-// The page of who waits shows it by itself.
+// A snapshot published while the page is open: pages of now turn by themselves, a chosen past range says that there are
+// newer figures, and so does a page that its reader is at work in.
 async function lookForNewer() {
   const shown = document.documentElement.dataset.snapshot;
   if (document.hidden || shown === undefined) return;
@@ -243,8 +255,8 @@ async function lookForNewer() {
     const isLive = document.getElementById("live") !== null;
     if (snapshot && (snapshot !== shown || (isLive && Date.now() - came > LONGEST))) {
       if (!shown) { location.reload(); return; }
-      if (isLive) { await showNewer(); return; }
-      document.querySelector(".newer").hidden = false;
+      if ("turns" in document.documentElement.dataset && !isAtWork(isLive)) { await showNewer(); return; }
+      document.querySelector(".newer").hidden = isLive;
     }
   } catch {
     // The server is being restarted; the next look will tell.
@@ -255,8 +267,12 @@ async function lookForNewer() {
 const PARTS = ["#main", ".status", ".foot"];
 const LONGEST = 600_000; // ms a page of who waits stands without asking again: its figures may have grown old meanwhile
 
+function isAtWork(isLive) {
+  if (document.querySelector("#main details.menu[open]")) return true;
+  return !isLive && (!tip.hidden || !getSelection().isCollapsed || document.querySelector("#main table:not(.ranking) th[aria-sort]") !== null);
+}
+
 async function showNewer() {
-  if (document.querySelector("#main details.menu[open]")) return;
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
   if (answer.redirected) { location.reload(); return; } // the session is over: to the door
   if (!answer.ok) return;
@@ -265,10 +281,13 @@ async function showNewer() {
   const held = document.activeElement;
   const [place, table] = [scrollY, document.getElementById("waits-table")];
   const [left, href] = [table?.scrollLeft ?? 0, held?.getAttribute("href")];
+  const open = [...document.querySelectorAll("#main details.behind")].map((one) => one.open);
   next.querySelector(".tip").replaceWith(tip);
   next.querySelector(".told").replaceWith(told);
   PARTS.forEach((name) => document.querySelector(name).replaceWith(next.querySelector(name)));
   document.documentElement.dataset.snapshot = next.documentElement.dataset.snapshot;
+  document.querySelectorAll("#main details.behind").forEach((one, index) => { one.open = open[index] ?? false; });
+  document.dispatchEvent(new Event("turned"));
   came = Date.now();
   countOn();
   document.getElementById("waits-table")?.scrollTo({ left, behavior: "instant" });
@@ -310,5 +329,22 @@ function countOn() {
 }
 countOn();
 setInterval(countOn, 10_000);
-setInterval(lookForNewer, 60_000);
+setInterval(lookForNewer, 60_000); // where nobody tells
+document.addEventListener("turned", furnish);
+// A page that nobody sees listens to nobody: a browser keeps few connections to one server.
+let turns = null;
+function listen() {
+  if (document.documentElement.dataset.snapshot === undefined) return;
+  if (document.hidden) {
+    turns?.close();
+    turns = null;
+  } else if (!turns) {
+    turns = new EventSource("/turns");
+    turns.addEventListener("message", ({ data }) => {
+      if (data && data !== document.documentElement.dataset.snapshot) lookForNewer();
+    });
+  }
+}
+listen();
+document.addEventListener("visibilitychange", listen);
 document.addEventListener("visibilitychange", () => { countOn(); lookForNewer(); });

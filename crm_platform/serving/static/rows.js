@@ -28,11 +28,11 @@ function linkRow(row) {
   });
 }
 
-document.querySelectorAll("details.behind").forEach((details) => {
+function leadFromTable(details) {
   details.addEventListener("toggle", () => {
     if (details.open) details.querySelectorAll("tbody tr").forEach(linkRow);
   });
-});
+}
 
 // The row that the tip tells of, its figures linked.
 function toldRow() {
@@ -72,7 +72,7 @@ function nearest(svg, event) {
   return away.reduce((best, one) => (one.far < best.far ? one : best), { link: null, far: Infinity }).link;
 }
 
-document.querySelectorAll(".panel .chart").forEach((svg) => {
+function leadFromChart(svg) {
   let pointer = "";
   svg.addEventListener("pointerdown", (event) => { pointer = event.pointerType; });
   svg.addEventListener("click", (event) => {
@@ -86,4 +86,11 @@ document.querySelectorAll(".panel .chart").forEach((svg) => {
     }
   });
   svg.addEventListener("keydown", (event) => { if (event.key === "Enter") followFirst(); });
-});
+}
+
+function lead() {
+  document.querySelectorAll("details.behind").forEach(leadFromTable);
+  document.querySelectorAll(".panel .chart").forEach(leadFromChart);
+}
+lead();
+document.addEventListener("turned", lead);

@@ -78,5 +78,5 @@ def _whose(row: Row, kind: str, teams: dict[str, str]) -> str:
     if "resolved_agent" in row:  # pages ask conversations for resolutions alone
         agent = row["resolved_agent"]
     else:
-        agent = row["agent"] if row["state"] == "answered" else row["assignee"]
+        agent = row["agent"] if "assignee" not in row or row["state"] == "answered" else row["assignee"]
     return agent or "(unassigned)" if kind == "agent" else teams.get(agent, "(no team)")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crm_platform_tests.serving.pages.leaving import leave
 from crm_platform_tests.serving.pages.narrowed_site import NarrowedSite
 from crm_platform_tests.serving.pages.site import Site, Told, read
 from crm_platform_tests.serving.pages.test_figures_equal_tables import check_figures, check_tables
@@ -48,7 +49,7 @@ def test_every_figure_is_the_apis(browser: Browser, url: str, site: Site, langua
     for (chosen, name), days in zip(itertools.product(CHOSEN, PAGES), ranges, strict=False):
         page.goto(f"{url}/{name}?{days}&{NarrowedSite(site, chosen).query}")
         shown.append((name, chosen, read(page.content())))
-    context.close()
+    leave(context)
     # The API is asked in a thread of its own: this one has the browser's event loop.
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(_figures_checked, site, shown).result() > 60

@@ -90,6 +90,8 @@ def expected(site: Site, figure: dict[str, str]) -> float | None:
         within = [row for row in resolved if first <= local_day(site, row["resolved_at"]) <= last]
         return quantile([row[column] for row in within if row[column] is not None])
     within = [row for row in rows if first <= row["day"] <= last]
+    if how == "handoff":
+        return quantile([row[column] for row in within if row["state"] == "answered" and not row["is_left_truncated"]])
     if how in {"people", "returned"}:
         shares = [row["whole_share"] for row in site.published("select whole_share from kpi.contact_activity_daily")]
         if how == "returned":
@@ -103,6 +105,8 @@ def expected(site: Site, figure: dict[str, str]) -> float | None:
     sums = [sum(row[name] for row in within) for name in column.split(",")]
     if how == "sum":
         return sums[0] if within else None
+    if how == "ratio":
+        return sums[0] / sums[1] if within and sums[1] else None
     assert how == "share"
     return sums[0] / sum(sums) if within and sum(sums) else None
 

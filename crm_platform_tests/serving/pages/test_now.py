@@ -25,7 +25,7 @@ from crm_platform_tests.models.worlds import World
 from crm_platform_tests.oracle.worlds import random_facts
 from crm_platform_tests.serving.pages.conftest import AS_OF
 from crm_platform_tests.serving.pages.site import Row, Site, Table, Told, publish_world, published, read
-from crm_platform_tests.serving.published import SECRETS, client_of
+from crm_platform_tests.serving.published import SECRETS, audit_lines, client_of
 
 pytestmark = pytest.mark.slow  # it publishes worlds of its own
 
@@ -289,10 +289,6 @@ def test_nobody_waiting_is_not_the_same_as_nothing_known(tmp_path: Path):
 
 
 # Roles, and whose chat it is.
-
-
-def audit_lines(root: Path) -> list[Row]:
-    return [json.loads(line) for path in sorted((root / "audit").glob("*")) for line in path.read_text().splitlines()]
 
 
 def test_roles_see_what_is_theirs_and_every_look_is_written_down(crowd: Site):

@@ -12,6 +12,7 @@ import pytest
 
 from crm_platform_tests.models.worlds import World
 from crm_platform_tests.serving.pages.conftest import AS_OF
+from crm_platform_tests.serving.pages.leaving import leave
 from crm_platform_tests.serving.pages.site import Site, publish_world
 from crm_platform_tests.serving.pages.test_in_browser import browser as browser  # noqa: PLC0414 - a fixture
 from crm_platform_tests.serving.pages.test_in_browser import serving, visiting
@@ -80,7 +81,7 @@ def test_the_script_writes_durations_as_the_page_does(browser: Browser, crowd: S
                 assert visit.page.locator(name).all_inner_texts()[:4] == plain.locator(name).all_inner_texts()[:4]
         assert plain.locator(".counting").is_hidden()
         assert plain.locator("tbody tr").count() == 34
-        context.close()
+        leave(context)
 
 
 def test_a_newer_snapshot_comes_by_itself_and_leaves_scroll_focus_and_open_menus(browser: Browser, tmp_path: Path):

@@ -6,7 +6,6 @@ import csv
 import datetime as dt
 import html
 import io
-import json
 import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl
@@ -21,7 +20,7 @@ from crm_platform.settings import Settings
 from crm_platform_tests.models.worlds import World
 from crm_platform_tests.serving.pages.conftest import AS_OF
 from crm_platform_tests.serving.pages.site import Row, Site, Told, publish_world, read
-from crm_platform_tests.serving.published import SECRETS, client_of
+from crm_platform_tests.serving.published import SECRETS, audit_lines, client_of
 
 pytestmark = pytest.mark.slow  # it publishes worlds of its own
 
@@ -283,11 +282,6 @@ def test_bounds_are_half_open_and_the_parts_make_the_whole(crowd: Site):
     assert "Rows 1 to 9 of 9" in page
 
 
-def audit_lines(site: Site) -> list[Row]:
-    folder = site.settings.root / "audit"
-    return [json.loads(line) for path in sorted(folder.glob("*")) for line in path.read_text().splitlines()]
-
-
 def test_from_a_bar_to_the_person_by_whoever_may_and_each_look_is_audited(crowd: Site):
     options = {**SECRETS, "chat_url_template": "https://crm.example/chats/{chat_id}"}
     for role, sees, exports in (("viewer", False, False), ("analyst", False, True), ("admin", True, True)):
@@ -303,16 +297,16 @@ def test_from_a_bar_to_the_person_by_whoever_may_and_each_look_is_audited(crowd:
         chats = re.findall(r'href="(/chat\?pseudonym=[0-9a-f]{32})"', behind.text)
         assert len(chats) == (2 if sees else 0)
         assert ("/receipt.csv?" in behind.text) == exports
-        before = len(audit_lines(crowd))
+        before = len(audit_lines(crowd.settings.root))
         assert client.get(bar.replace("/receipt?", "/receipt.csv?")).status_code == (200 if exports else 403)
-        (line,) = audit_lines(crowd)[before:]
+        (line,) = audit_lines(crowd.settings.root)[before:]
         assert line["event"] == ("export" if exports else "refused")
         assert line["role"] == role
         if sees:
             answer = client.get(chats[0], headers=PAGE)
             assert "+254700000001" in answer.text
             assert re.search(r'href="https://crm\.example/chats/c11[89]"', answer.text)
-            looked = audit_lines(crowd)[-1]
+            looked = audit_lines(crowd.settings.root)[-1]
             assert (looked["event"], looked["role"], looked["chats"]) == ("revealed", "admin", 1)
             assert looked["what"] == f"chat {chats[0][-32:]}"
 

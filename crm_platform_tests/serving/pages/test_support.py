@@ -182,3 +182,11 @@ def test_of_nobody_nothing_is_drawn(empty_site: Site):
         ]
         assert "nobody is named best" not in told.words
         assert "fewer than three agents" not in told.words
+
+
+def test_what_events_tell_is_shown_where_there_are_some(site: Site, crowd: Site):
+    """The crowd has none: no tile, and no empty one."""
+    columns = ("handed_over_conversations,conversations", "human_reply_seconds", "good,responses")
+    shown = {figure["data-column"]: figure["value"] for figure in site.told("/support?range=90d").figures}
+    assert all(shown[column] for column in columns)
+    assert not {figure["data-column"] for figure in crowd.told("/support?range=90d").figures} & {*columns}

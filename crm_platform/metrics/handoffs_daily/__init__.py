@@ -1,0 +1,1 @@
+"""All that kpi.handoffs_daily is."""

@@ -1,0 +1,1 @@
+"""All that kpi.satisfaction_by_agent is."""
