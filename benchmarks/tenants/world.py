@@ -90,7 +90,7 @@ def store(folder: Path, tenant: Tenant, *, now: dt.datetime) -> None:
 
 def go_on(live: DuckDbWarehouse, *, chats: int, now: dt.datetime) -> None:
     """Let some chats have a question and an answer within the last quarter of an hour, and a visit that reads them."""
-    with live.writing() as session:
+    with live.leases.take("crawl", purpose="time goes on") as holder, live.committing(holder) as session:
         for name, value in {"now": now.replace(tzinfo=None), "chats": chats}.items():
             session.execute(f"set variable {name} = ?", [value])
         session.execute(
@@ -122,6 +122,7 @@ def go_on(live: DuckDbWarehouse, *, chats: int, now: dt.datetime) -> None:
             "update ops.crawl_state set known_until = getvariable('now') - interval 20 seconds"
             " where chat_id in (select chat_id from went_on)"
         )
+        session.touched.chats |= set(session.query("from went_on")["chat_id"].to_pylist())
 
 
 def _insert(session: DuckDbSession, table: type[Table], select: str) -> None:

@@ -30,13 +30,14 @@ from crm_platform.schemas import RawTable, Table, live_tables, ops, raw
 from crm_platform.spellings import staff_key
 from crm_platform.tables import TABLES
 from crm_platform.warehouse import claim
+from crm_platform.warehouse.digests import digest_sql, line_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from crm_platform.models.incremental import Changes
     from crm_platform.settings import Settings
-    from crm_platform.warehouse import BuildSession, Models, Warehouse
+    from crm_platform.warehouse import BuildSession, Models, Session, Warehouse
 
 FIGURE_SETTINGS = (
     "timezone",
@@ -54,9 +55,6 @@ FIGURE_SETTINGS = (
 
 CALENDAR_DAYS = 100
 """The calendar reaches at least so far back: the longest window of a figure is 84 days."""
-
-_BY_CHAT: tuple[type[RawTable], ...] = (raw.Messages, raw.OperatorEvents, raw.Events)
-"""Tables of many rows a chat: those of changed chats alone are copied."""
 
 DAYS_AHEAD = 2
 """Business hours reach so much further: 24 hours from now are asked about."""
@@ -96,7 +94,7 @@ def freeze(
             session, core.ExcludedContacts, ({"chat_id": chat_id} for chat_id in excluded)
         )
         for table in TABLES.values():
-            if issubclass(table, RawTable) and table not in _BY_CHAT:
+            if issubclass(table, RawTable) and table not in raw.BY_CHAT:
                 rows[table.full_name()] = session.replace(table, _known_rows(table, known))
         rows[ops.Fetches.full_name()] = session.replace(
             ops.Fetches, f"select * from live.{ops.Fetches.full_name()} where started_at <= {known}"
@@ -106,13 +104,21 @@ def freeze(
         rows[core.RejectedOptOuts.full_name()] = session.replace(core.RejectedOptOuts, REJECTED_OPT_OUTS)
         known_staff = staff(session, cut=cut, source="live.")
         rows |= _fill_staff(session, known_staff, settings)
-        by_chat = {table: _known_rows(table, known) for table in _BY_CHAT}
         clock = stretches(settings.zone, as_of=cut)
         offsets = [(one.from_at.isoformat(), one.utc_offset_seconds) for one in clock]
         basis = basis_of(session, figures={**figures, "clock": offsets})
         with _spellings(session, known_staff, settings):
-            changes = note_changes(session, unfrozen=by_chat, meanings=_meanings(known), basis=basis, full=full)
-        rows |= {table.full_name(): _of_changed(session, table, known, changes) for table in _BY_CHAT}
+            meaning = _meaning(session)
+            changes = note_changes(
+                session,
+                unfrozen=lambda table, chats: _known_rows(table, known, chats=chats),
+                meanings=_meanings(known),
+                basis=basis,
+                meaning=meaning,
+                cut=cut,
+                full=full,
+            )
+        rows |= {table.full_name(): _of_changed(session, table, known, changes) for table in raw.BY_CHAT}
         days = _days(session, settings, cut)
         contents: dict[type[Table], Iterable[Mapping[str, object]]] = {
             ops.ExpectedUnseen: _expected(expected_unseen, cut.astimezone(settings.zone).date()),
@@ -133,6 +139,10 @@ def freeze(
                     "changed_chats": changes.changed_chats,
                     "excluded_contacts": len(excluded),
                     "follows_from": followed_from(live, settings),
+                    "meaning": meaning,
+                    "newest_change": changes.newest,
+                    "looked_at": changes.looked_at,
+                    "missed_chats": changes.missed,
                 }
             ],
         }
@@ -221,7 +231,7 @@ def _known_rows(table: type[RawTable], known: str, *, chats: str = "") -> str:
         joins = f"join live.raw.contact_sweeps as s on s.sweep_id = t.sweep_id and s.ended_at <= {known}"
     if table is raw.OperatorEvents:
         limits.append(f'coalesce(t.known_at, t."at") <= {known}')
-        limits.append(f"not (t.source = 'event' and exists ({_told_already(known)}))")
+        limits.append(f"not (t.source = 'event' and exists ({_told_already(known, chats=chats)}))")
     if table is raw.Events:
         limits.append(f"t.chat_id is not null and t.event in {table.OF_FIGURES!r}")
     if table is raw.Notes:
@@ -241,14 +251,17 @@ def _known_rows(table: type[RawTable], known: str, *, chats: str = "") -> str:
     """
 
 
-def _told_already(known: str) -> str:
+def _told_already(known: str, *, chats: str) -> str:
     """SELECT what makes an event's row no fact of its own: done here to that chat then, or told by an event before.
 
-    Two addresses that differ are two people's doing; an id may be anybody's address.
+    `chats`: SELECT of those that are asked about, empty: of all. Two addresses that differ are two people's doing; an
+    id may be anybody's address.
     """
     one_fact = one_fact_sql("ours", "t", f"live.{ops.Fetches.full_name()}")
+    table = f"live.{raw.OperatorEvents.full_name()}"
+    ours = f"(from {table} where {of_chats(table, chats)})" if chats else table
     return f"""
-        select 1 from live.raw.operator_events as ours
+        select 1 from {ours} as ours
         where ours.chat_id = t.chat_id and ours.kind = t.kind and {one_fact}
             and coalesce(ours.known_at, ours."at") <= {known}
             and case when ours.source = 'event' then
@@ -344,6 +357,13 @@ def _meanings(known: str) -> dict[type[Table], Meaning]:
         raw.OperatorEvents: Meaning(whose.format("agent"), ("means",)),
         raw.Events: Meaning(whose.format("agent"), ("means",)),
     }
+
+
+def _meaning(session: Session) -> str:
+    """Digest of what decides for all chats what their rows count for: identifiers, rejected words, who is left out."""
+    read = "spellings", core.RejectedOptOuts.full_name(), core.ExcludedContacts.full_name()
+    parts = [session.query(f"select {digest_sql(line_sql(['t']))} as digest from {name} as t") for name in read]
+    return " ".join(part["digest"][0].as_py() or "" for part in parts)
 
 
 def _expected(expected_unseen: Mapping[dt.date, float] | None, today: dt.date) -> list[dict[str, object]]:

@@ -20,10 +20,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crm_platform import core
+from crm_platform.models.changed import LOOKED_AT, look_at, newest_change
 from crm_platform.models.names import with_tables
 from crm_platform.models.once import once, rows_once
 from crm_platform.models.render import code_version, dependencies, words_of
@@ -32,10 +34,13 @@ from crm_platform.tables import TABLES
 from crm_platform.warehouse.digests import digest_sql, line_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    import datetime as dt
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from crm_platform.models.cut import Cut
     from crm_platform.warehouse import BuildSession, Session
+
+_log = logging.getLogger(__name__)
 
 FULL_FROM = 0.5
 """Share of changed chats from which all are computed anew: taking rows out costs, too."""
@@ -56,12 +61,19 @@ SCHEMA = "touched"
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a build finds changed. `number`: its own."""
+    """What a build finds changed. `number`: its own.
+
+    `newest`: the newest commit of the journal that it saw; `looked_at`: how many chats it looked at, None: all;
+    `missed`: how many had changed without the journal's knowledge, None where that was not asked.
+    """
 
     number: int
     is_full: bool
     chats: int
     changed_chats: int
+    newest: str | None = None
+    looked_at: int | None = None
+    missed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,82 +122,117 @@ def _read_columns(table: type[Table]) -> list[str]:
 def note_changes(
     session: BuildSession,
     *,
-    unfrozen: Mapping[type[RawTable], str],
+    unfrozen: Callable[[type[RawTable], str], str],
     meanings: Mapping[type[Table], Meaning],
     basis: str,
+    meaning: str,
+    cut: dt.datetime,
     full: bool,
 ) -> Changes:
     """Find the chats that have changed since the last build, and note them in ops.chat_inputs.
 
-    `unfrozen`: by table the SELECT of its rows known by the cut; all other inputs are frozen already. `meanings`: by
-    table what decides, beside its columns, what a row counts for. Full when it is asked for, by another basis,
+    `unfrozen`: gives for a table of `raw.BY_CHAT` the SELECT of its rows known by the cut, of some chats (a SELECT,
+    empty: of all); all other inputs are frozen already. `meanings`: by table what decides, beside its columns, what a
+    row counts for; `meaning`: digest of what decides that for all chats. Full when it is asked for, by another basis,
     when most chats have changed, or when there is no trace left of a chat: then nothing of it may stay.
     """
-    last = session.query(f"select number, basis from {ops.Builds.full_name()}").to_pylist()
-    number = 1 + max((row["number"] or 0 for row in last), default=0)
-    lines = " union all ".join(_lines(table, unfrozen=unfrozen, meanings=meanings) for table in chat_inputs())
-    session.execute(
-        f"""
-        create temp table fresh as
-        select chat_id, {digest_sql("line")} as digest, count(*) as lines
-        from ({lines})
-        group by chat_id
-        """
-    )
+    builds = session.query(f"select * from {ops.Builds.full_name()}").to_pylist()
+    last = builds[0] if builds else None
+    number = 1 + max((row["number"] or 0 for row in builds), default=0)
+    is_same = last is not None and last["basis"] == basis
+    is_told = last is not None and is_same and look_at(session, last=last, cut=cut, meaning=meaning)
+    chosen = f"from {LOOKED_AT}" if is_told and not full else ""
+    seen = session.query(f"select count(*) as n from {LOOKED_AT}")["n"][0].as_py() if chosen else None
+    many = {table: unfrozen(table, chosen) for table in raw.BY_CHAT}
+    others = [table for table in chat_inputs() if table not in many]
+    _digest_lines(session, "fresh", [_lines(table, source, meanings) for table, source in many.items()])
+    _digest_lines(session, "fresh_others", [_lines(table, table.full_name(), meanings) for table in others])
+    noted = ops.ChatInputs.full_name()
+    known = "select chat_id, digest, lines from fresh"
+    if chosen:
+        known += f"""
+            union all
+            select chat_id, digest, lines - other_lines from {noted}
+            where digest is not null and chat_id not in ({chosen})"""
     session.execute(
         f"""
         create temp table found as
+        with inputs as (
+            select
+                coalesce(ours.chat_id, others.chat_id) as chat_id,
+                ours.digest as digest,
+                others.digest as other_digest,
+                coalesce(ours.lines, 0) + coalesce(others.lines, 0) as lines,
+                coalesce(others.lines, 0) as other_lines
+            from ({known}) as ours
+            full outer join fresh_others as others on others.chat_id = ours.chat_id
+        )
         select
             fresh.chat_id as chat_id,
             fresh.digest as digest,
+            fresh.other_digest as other_digest,
             case
-                when before.digest = fresh.digest and (
-                    {_SAME_VISIT} or visits.known_until > before.known_until and unfinished.chat_id is null
-                ) then before.changed_in
+                when before.digest is not distinct from fresh.digest
+                    and before.other_digest is not distinct from fresh.other_digest
+                    and ({_SAME_VISIT} or visits.known_until > before.known_until and unfinished.chat_id is null)
+                then before.changed_in
                 else {number}
             end as changed_in,
             visits.known_until as known_until,
             case when {_SAME_VISIT} then before.visited_in else {number} end as visited_in,
             fresh.lines as lines,
+            fresh.other_lines as other_lines,
             cast(
                 floor((sum(fresh.lines) over (order by fresh.chat_id) - fresh.lines) / {_at_once(session)}) as bigint
             ) as part
-        from fresh
-        left join {ops.ChatInputs.full_name()} as before on before.chat_id = fresh.chat_id
+        from inputs as fresh
+        left join {noted} as before on before.chat_id = fresh.chat_id
         left join {ops.CrawlState.full_name()} as visits on visits.chat_id = fresh.chat_id
         left join ({_unfinished(session)}) as unfinished on unfinished.chat_id = fresh.chat_id
         """
     )
+    missed = f"""select count(*) from found join {noted} as before on before.chat_id = found.chat_id
+        where before.digest is distinct from found.digest and found.chat_id not in (from {LOOKED_AT})"""
     (counted,) = session.query(
         f"""
         select
             (select count(*) from found) as chats,
             (select count(*) from found where changed_in = {number}) as changed,
-            (select count(*) from {ops.ChatInputs.full_name()} where chat_id not in (select chat_id from found)) as gone
+            (select count(*) from {noted} where chat_id not in (select chat_id from found)) as gone,
+            ({missed if is_told and not chosen else "null"}) as missed
         """
     ).to_pylist()
+    if counted["missed"]:
+        _log.warning("%d chats had changed, and ops.changes did not say so: computed anew", counted["missed"])
     chats, changed = int(counted["chats"]), int(counted["changed"])
-    is_full = (
-        full or not last or last[0]["basis"] != basis or bool(counted["gone"]) or changed > FULL_FROM * max(chats, 1)
-    )
+    is_full = full or not is_same or bool(counted["gone"]) or changed > FULL_FROM * max(chats, 1)
     anew = f"replace ({number} as changed_in, {number} as visited_in)" if is_full else ""
-    noted = f"select * {anew} from found"
-    session.replace(ops.ChatInputs, noted)
+    session.replace(ops.ChatInputs, f"select * {anew} from found")
     if is_full:
         session.execute(f"delete from {ops.BuiltTables.full_name()}")
-    return Changes(number, is_full, chats, chats if is_full else changed)
+    return Changes(
+        number, is_full, chats, chats if is_full else changed, newest_change(session), seen, counted["missed"]
+    )
 
 
-def _lines(
-    table: type[Table], *, unfrozen: Mapping[type[RawTable], str], meanings: Mapping[type[Table], Meaning]
-) -> str:
-    """SELECT the chat and the hash of each row of a frozen table."""
-    source = table.full_name()
-    parts = [f"'{source}'", *(f'"{name}"' for name in _read_columns(table) if name != _VISITED)]
+def _digest_lines(session: BuildSession, name: str, lines: Iterable[str]) -> None:
+    """Make a temporary table of the digest of the rows of each chat, and how many they are."""
+    session.execute(
+        f"""
+        create temp table {name} as
+        select chat_id, {digest_sql("line")} as digest, count(*) as lines
+        from ({" union all ".join(lines)})
+        group by chat_id
+        """
+    )
+
+
+def _lines(table: type[Table], source: str, meanings: Mapping[type[Table], Meaning]) -> str:
+    """SELECT the chat and the hash of each row of an input, of its name or a SELECT of some of its rows."""
+    parts = [f"'{table.full_name()}'", *(f'"{name}"' for name in _read_columns(table) if name != _VISITED)]
     meaning = meanings.get(table, Meaning())
     parts += meaning.expressions
-    if issubclass(table, RawTable) and table in unfrozen:
-        source = f"({unfrozen[table]})"
+    source = source if source == table.full_name() else f"({source})"
     lines = f"select chat_id, {line_sql(parts)} as line from {source} {meaning.joins}"
     if table is raw.Messages:  # a message that is kept in another chat is a line of that one, too
         kept = "'kept', duplicate_of, chat_id, message_id"

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -68,55 +68,66 @@ def begin_writer(folder: Path) -> Writer:
     )
 
 
-def write_database(
-    writer: Writer,
-    path: Path,
-    tables: Mapping[type[Table], Mapping[str, Column]],
-    *,
-    base: Path | None = None,
-    renewals: Mapping[str, Renewal] | None = None,
-) -> None:
-    """Make the file at `path` of the Parquet files in its folder: these tables with these columns, and comments.
+class Database:
+    """The file as its process writes it, which is told each table as soon as its Parquet files are there.
 
-    `base`: a file like it that is taken over, but for `renewals`, what is not the same in a table by its full name.
-    Raises GiveUp with DuckDB's words when it cannot be written.
+    `tables`: all of them, with the columns that they have here. `base`: a file like it that is taken over, but for what
+    is told. Where the process has ended, `end` says why.
     """
-    if base is not None:
-        shutil.copyfile(base, path)
-    jobs = list(_jobs(tables, path.parent, renewals if base is not None else None))
-    assert writer.stdin is not None
-    assert writer.stderr is not None
-    try:
-        writer.stdin.write(json.dumps({"file": path.name, "config": _CONFIG, "tables": jobs}) + "\n")
-        writer.stdin.flush()
-    except BrokenPipeError:  # it has ended already, and says why
-        with contextlib.suppress(BrokenPipeError):
-            writer.stdin.close()
-    said = writer.stderr.read().strip()
-    writer.wait()
-    if why := no_room_in(said):
-        raise no_room(path, why)
-    if writer.returncode != 0:
-        raise GiveUp(f"{path.name} could not be written: {said or f'its writer ended with {writer.returncode}'}")
 
+    def __init__(
+        self, writer: Writer, path: Path, tables: Mapping[type[Table], Mapping[str, Column]], *, base: Path | None
+    ) -> None:
+        self._writer, self._path, self._tables = writer, path, tables
+        self._turns = threading.Lock()
+        self._begin(base)
 
-def _jobs(
-    tables: Mapping[type[Table], Mapping[str, Column]], folder: Path, renewals: Mapping[str, Renewal] | None
-) -> Iterator[list[str]]:
-    """The statements of the tables that are not taken over: of a large one by itself, of small ones together."""
-    small: list[str] = []
-    for table, columns in tables.items():
-        renewal = Renewal(is_whole=True) if renewals is None else renewals[table.full_name()]
-        if renewal.is_whole:
-            make = _made if renewals is None else _filled_anew
-            statements = list(make(table, columns, folder))
+    def write(self, table: type[Table], renewal: Renewal) -> None:
+        """Write what is not the same in a table; all of it where nothing is taken over. Threads may call it."""
+        columns, folder = self._tables[table], self._path.parent
+        if not self._is_made_of_base:
+            statements = list(_made(table, columns, folder))
+        elif renewal.is_whole:
+            statements = list(_filled_anew(table, columns, folder))
         else:
             statements = list(_renewed(table, columns, renewal.months))
-        if sum(file.stat().st_size for file in _parquet_files(table, folder)) > _SMALL:
-            yield statements
-        else:
-            small += statements
-    yield small
+        size = sum(file.stat().st_size for file in _parquet_files(table, folder))
+        if statements:
+            self._say({"statements": statements, "is_small": size <= _SMALL})
+
+    def begin_anew(self) -> None:
+        """Take nothing over after all, and write every table: their Parquet files are there."""
+        self._begin(None)
+        for table in self._tables:
+            self.write(table, Renewal(is_whole=True))
+
+    def end(self) -> None:
+        """Wait until the file is whole. Raises GiveUp with DuckDB's words when it cannot be written."""
+        self._say({"end": True})
+        assert self._writer.stderr is not None
+        said = self._writer.stderr.read().strip()
+        self._writer.wait()
+        if why := no_room_in(said):
+            raise no_room(self._path, why)
+        if self._writer.returncode != 0:
+            reason = said or f"its writer ended with {self._writer.returncode}"
+            raise GiveUp(f"{self._path.name} could not be written: {reason}")
+
+    def _begin(self, base: Path | None) -> None:
+        self._is_made_of_base = base is not None
+        self._say({"file": self._path.name, "config": _CONFIG, "base": base and str(base)})
+
+    def _say(self, job: Mapping[str, object]) -> None:
+        assert self._writer.stdin is not None
+        with self._turns:
+            try:
+                self._writer.stdin.write(json.dumps(job) + "\n")
+                self._writer.stdin.flush()
+            except BrokenPipeError:  # it has ended already, and says why
+                with contextlib.suppress(BrokenPipeError):
+                    self._writer.stdin.close()
+            except ValueError:  # and was told before
+                pass
 
 
 def _selected(columns: Mapping[str, Column]) -> str:

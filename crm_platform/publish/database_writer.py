@@ -2,41 +2,73 @@
 
 What belongs here: as little as possible, and nothing of this package. What does not: what is in the file (database.py).
 
-A line of JSON on standard input says what to do. Standard input stays open for as long as somebody wants the result: a
-publisher that was killed takes this process with it.
+Each line of JSON on standard input says what to do next. Standard input stays open for as long as somebody wants the
+result: a publisher that was killed takes this process with it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import duckdb
 
+Jobs = SimpleQueue[dict[str, Any]]
 
-def _end_with_the_publisher() -> None:
-    os.read(0, 1)  # nobody writes there: it returns when the other end is gone
-    os._exit(1)
+
+def _listen(jobs: Jobs) -> None:
+    rest = b""
+    while said := os.read(0, 65_536):
+        *lines, rest = (rest + said).split(b"\n")
+        for line in lines:
+            jobs.put(json.loads(line))
+    os._exit(1)  # the publisher is gone
+
+
+def _write(begun: dict[str, Any], jobs: Jobs) -> dict[str, Any] | None:
+    """Write the file as it is told, to the end; gives how it is begun anew, if that is told before.
+
+    Each large table is a transaction, so that memory holds one; small ones share theirs.
+    """
+    file = Path(begun["file"])
+    if begun["base"]:
+        shutil.copyfile(begun["base"], file)
+    with duckdb.connect(str(file), config=begun["config"]) as connection:
+        connection.begin()
+        while (job := jobs.get()).keys() == {"statements", "is_small"}:
+            if not job["is_small"]:
+                connection.commit()
+                connection.begin()
+            for statement in job["statements"]:
+                connection.execute(statement)
+            if not job["is_small"]:
+                connection.commit()
+                connection.begin()
+        if "file" not in job:
+            connection.commit()
+            connection.execute("checkpoint")  # closing does the same, but says nothing when it fails
+            return None
+        connection.rollback()
+    for left in (file, file.with_name(f"{file.name}.wal")):
+        left.unlink(missing_ok=True)
+    return job
 
 
 def main() -> None:
     """Write the file, or die with what stood in the way on standard error."""
-    line = sys.stdin.readline()
-    if not line:  # nothing is to be written after all
-        return
-    job = json.loads(line)
-    threading.Thread(target=_end_with_the_publisher, daemon=True).start()
+    jobs: Jobs = SimpleQueue()
+    threading.Thread(target=_listen, args=[jobs], daemon=True).start()
+    begun: dict[str, Any] | None = jobs.get()
     try:
-        with duckdb.connect(job["file"], config=job["config"]) as connection:
-            for table in job["tables"]:
-                connection.begin()  # for each, so that memory holds one
-                for statement in table:
-                    connection.execute(statement)
-                connection.commit()
-            connection.execute("checkpoint")  # closing does the same, but says nothing when it fails
-    except duckdb.Error as problem:
+        while begun is not None:
+            begun = _write(begun, jobs)
+    except (duckdb.Error, OSError) as problem:
         sys.exit(str(problem).splitlines()[0])
 
 

@@ -23,6 +23,7 @@ from crm_platform.publish.pseudonyms import pseudonym_sql
 from crm_platform.schemas import Column, CoreTable, KpiTable, Table, Type
 from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbSession
+from crm_platform.warehouse.beside import each_beside
 from crm_platform.warehouse.digests import digest_sql, line_sql
 
 # Large, and old months hardly change: Parquet by local month of this column. What is of the recent days is a file by
@@ -57,20 +58,26 @@ class Renewal:
 
 @dataclass(slots=True)
 class Parquet:
-    """What was written: of core tables the `months`, or else the digest of their rows (`contents`), and how many.
+    """What was written of one table, or of several, by full name.
 
-    `renewals`: by full name of a table what differs from the previous snapshot's; `shared`: its files that were taken,
-    by their path inside it. `frame`: digest of all that decides a file but its rows. `is_by_instants`: whether every
+    Of core tables the `months`, or else the digest of their rows (`contents`), and how many `rows` they are.
+    `shared`: the previous snapshot's files that were taken, by their path inside it. `is_by_instants`: whether every
     month is what lies between two instants; where a clock goes back over its first midnight, it is not.
     """
 
-    frame: str
     months: dict[str, dict[str, MonthEntry]] = field(default_factory=dict)
     contents: dict[str, str] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     shared: dict[str, FileEntry] = field(default_factory=dict)
-    renewals: dict[str, Renewal] = field(default_factory=dict)
     is_by_instants: bool = True
+
+    def add(self, other: Parquet) -> None:
+        """Add what was written of another table."""
+        self.months |= other.months
+        self.contents |= other.contents
+        self.rows |= other.rows
+        self.shared |= other.shared
+        self.is_by_instants &= other.is_by_instants
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +108,31 @@ def published_columns(table: type[Table]) -> dict[str, Column]:
 
 
 def write_parquet(
-    session: DuckDbSession,
+    sessions: Sequence[DuckDbSession],
     tables: Sequence[type[Table]],
     building: Path,
     *,
     previous: tuple[Path, Manifest] | None,
     clocks: Clocks,
+    tell: Callable[[type[Table], Renewal], None],
 ) -> Parquet:
-    """Write the Parquet files, streaming, but for those that are the same in `previous`: these are shared."""
-    written = Parquet(_frame(session, tables))
-    if previous is not None and previous[1].frame != written.frame:
-        previous = None
-    writer = _Writer(session, building, previous, clocks, written)
-    for table in tables:
-        (building / table.schema).mkdir(exist_ok=True)
-        if table.full_name() in BY_MONTH:
-            writer.write_by_month(table)
-        else:
-            writer.write(table)
+    """Write the Parquet files, streaming, but for those that are the same in `previous`: these are shared.
+
+    `previous`: a snapshot of the same frame, if there is one. `tell` hears what of each table is not the same there.
+    `sessions`: the pseudonyms' key is bound to them. As many tables are written at a time where most is shared: then
+    their rows fit into memory.
+    """
+    for schema in {table.schema for table in tables}:
+        (building / schema).mkdir(exist_ok=True)
+
+    def write(table: type[Table], session: DuckDbSession) -> Parquet:
+        writer = _Writer(session, building, previous, clocks, Parquet())
+        tell(table, writer.write_by_month(table) if table.full_name() in BY_MONTH else writer.write(table))
+        return writer.written
+
+    written, is_little = Parquet(), previous is not None and not clocks.is_night
+    for one in each_beside(sessions if is_little else sessions[:1], tables, write):
+        written.add(one)
     return written
 
 
@@ -130,19 +144,18 @@ class _Writer:
     clocks: Clocks
     written: Parquet
 
-    def write(self, table: type[Table]) -> None:
+    def write(self, table: type[Table]) -> Renewal:
         """Write a table as one file."""
         name, inside = table.full_name(), f"{table.schema}/{table.table}.parquet"
         if not issubclass(table, KpiTable):  # each row of those names its cut
             self.written.rows[name], self.written.contents[name] = _content(self.session, table)
         before = self.previous[1].contents.get(name) if self.previous is not None else None
         if before is not None and before == self.written.contents.get(name) and self._share(inside):
-            self.written.renewals[name] = Renewal()
-        else:
-            self.written.renewals[name] = Renewal(is_whole=True)
-            self._copy(f"from {_published(table)} order by {_order(table)}", inside)
+            return Renewal()
+        self._copy(f"from {_published(table)} order by {_order(table)}", inside)
+        return Renewal(is_whole=True)
 
-    def write_by_month(self, table: type[Table]) -> None:
+    def write_by_month(self, table: type[Table]) -> Renewal:
         """Write a table as a file for each local month."""
         name, folder = table.full_name(), f"{table.schema}/{table.table}"
         (self.building / folder).mkdir()
@@ -161,7 +174,7 @@ class _Writer:
             self._copy(f"from {_published(table)}", f"{folder}/empty.parquet")
         # The rows of a month that is gone are nowhere any more.
         is_whole = not known or not known.keys() <= months.keys()
-        self.written.renewals[name] = Renewal(is_whole, {} if is_whole else renewed)
+        return Renewal(is_whole, {} if is_whole else renewed)
 
     def _months(self, table: type[Table]) -> dict[str, tuple[MonthEntry, str]]:
         """Of each local month its rows, their digest, whatever their order, and the condition that tells them."""
@@ -228,7 +241,7 @@ def _digest(table: type[Table]) -> str:
     return digest_sql(line_sql(parts))
 
 
-def _frame(session: DuckDbSession, tables: Sequence[type[Table]]) -> str:
+def frame_of(session: DuckDbSession, tables: Sequence[type[Table]]) -> str:
     """Digest of what decides files but their rows: the engine, what is declared, how it leaves, the key, the order."""
     key = session.connection.execute(f"select {pseudonym_sql(_ANY, 'chat')}").fetchone()
     declared = [

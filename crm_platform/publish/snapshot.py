@@ -16,7 +16,7 @@ from pathlib import Path
 
 from crm_platform import core
 from crm_platform.errors import Breach, ContractBreach, FixConfiguration, GiveUp
-from crm_platform.publish.database import begin_writer, write_database
+from crm_platform.publish.database import Database, begin_writer
 from crm_platform.publish.files import (
     BUILDING,
     begin_demo_link,
@@ -40,7 +40,14 @@ from crm_platform.publish.manifest import (
     TableEntry,
     read_manifest,
 )
-from crm_platform.publish.parquet import Clocks, Parquet, published_columns, published_tables, write_parquet
+from crm_platform.publish.parquet import (
+    Clocks,
+    Parquet,
+    frame_of,
+    published_columns,
+    published_tables,
+    write_parquet,
+)
 from crm_platform.publish.pseudonyms import bind_key, pseudonym_key
 from crm_platform.publish.retention import new_id
 from crm_platform.schemas import KpiTable, Table
@@ -111,16 +118,22 @@ def publish(
 
         building = folder / BUILDING
         building.mkdir()
-        with begin_writer(building) as writer, models.reading() as session:
+        with begin_writer(building) as writer, models.reading() as session, session.beside() as other:
             if _cut(session, tables) != cut:
                 raise GiveUp(f"another build began while this one was validated: {_REBUILD}")
-            bind_key(session, pseudonym_key(settings))
-            parquet = write_parquet(
-                session, tables, building, previous=previous, clocks=_clocks(cut, previous, now=now)
-            )
-            base = _base(settings, previous, parquet, building, excluded=cut.excluded_contacts, now=now)
+            for one in (session, other):
+                bind_key(one, pseudonym_key(settings))
+            frame = frame_of(session, tables)
+            same = previous if previous is not None and previous[1].frame == frame else None
+            base = _base(settings, same, excluded=cut.excluded_contacts, now=now)
             columns = {table: published_columns(table) for table in tables}
-            write_database(writer, building / DATABASE, columns, base=base, renewals=parquet.renewals)
+            file = Database(writer, building / DATABASE, columns, base=base)
+            clocks = _clocks(cut, previous, now=now)
+            parquet = write_parquet([session, other], tables, building, previous=same, clocks=clocks, tell=file.write)
+            if base is not None and _is_less(settings, same, parquet, building):
+                base = None
+                file.begin_anew()
+            file.end()
         database = DuckDbWarehouse(building / DATABASE, lock_dir=settings.lock_dir)
         with database.reading() as session:
             sql = _sql(tables, cut)
@@ -143,7 +156,7 @@ def publish(
             months=parquet.months.pop(MESSAGES, {}),
             other_months=parquet.months,
             contents=parquet.contents,
-            frame=parquet.frame,
+            frame=frame,
             database_from=_whole_since(previous[1]) if base is not None and previous is not None else None,
             files=files,
         )
@@ -266,25 +279,16 @@ def _describe(session: DuckDbSession, table: type[Table], *, sql: str | None) ->
 
 
 def _base(
-    settings: Settings,
-    previous: tuple[Path, Manifest] | None,
-    parquet: Parquet,
-    building: Path,
-    *,
-    excluded: int,
-    now: dt.datetime,
+    settings: Settings, previous: tuple[Path, Manifest] | None, *, excluded: int, now: dt.datetime
 ) -> Path | None:
-    """The previous snapshot's database, where this one is made of it by what changed; None: it is written anew.
+    """The database of a snapshot of the same frame that the next one can be made of by what changed, if there is one.
 
-    It is each day, where a third of the file is free, where who is left out has changed, where there are fewer people,
-    messages or campaigns than there were, and where a chat is gone: what is gone stays in a file's free blocks.
+    It is written anew each day, where a third of the file is free, and where who is left out has changed.
     """
-    if previous is None or previous[1].frame != parquet.frame or now - _whole_since(previous[1]) > _WRITTEN_ANEW:
+    if previous is None or now - _whole_since(previous[1]) > _WRITTEN_ANEW:
         return None
     file, known = previous[0] / DATABASE, previous[1].files.get(DATABASE)
-    if previous[1].excluded_contacts != excluded or not parquet.is_by_instants:
-        return None
-    if any(previous[1].tables[name].rows > rows for name, rows in parquet.rows.items() if name in NEVER_EMPTIED):
+    if previous[1].excluded_contacts != excluded:
         return None
     if known is None or not is_whole(file, known, sealed_by=previous[0] / MANIFEST):
         return None
@@ -292,17 +296,25 @@ def _base(
         ((free, total),) = session.connection.execute(
             "select free_blocks, total_blocks from pragma_database_size() where database_name = current_database()"
         ).fetchall()
-        is_worn = free > total / 3
-        is_gone = core.Chats.full_name() in parquet.rows and _are_gone(session, building)
-    return None if is_worn or is_gone else file
+    return None if free > total / 3 else file
 
 
-def _are_gone(session: DuckDbSession, building: Path) -> bool:
-    """Whether a chat of a snapshot is none of the next one's."""
+def _is_less(settings: Settings, previous: tuple[Path, Manifest] | None, parquet: Parquet, building: Path) -> bool:
+    """Whether there is less than in the snapshot before, or it cannot be told: what is gone stays in free blocks.
+
+    That is so where there are fewer people, messages or campaigns, and where a chat is gone.
+    """
+    if previous is None or not parquet.is_by_instants:
+        return True
+    if any(previous[1].tables[name].rows > rows for name, rows in parquet.rows.items() if name in NEVER_EMPTIED):
+        return True
     name = core.Chats.full_name()
-    chats = literal(str(building / core.Chats.schema / f"{core.Chats.table}.parquet"))
-    gone = session.query(f"select 1 as one from {name} anti join read_parquet({chats}) using (chat_id) limit 1")
-    return len(gone) > 0
+    if name not in parquet.rows:
+        return False
+    now = literal(str(building / core.Chats.schema / f"{core.Chats.table}.parquet"))
+    gone = f"select 1 as one from {name} anti join read_parquet({now}) using (chat_id) limit 1"
+    with DuckDbWarehouse(previous[0] / DATABASE, lock_dir=settings.lock_dir).reading() as session:
+        return len(session.query(gone)) > 0
 
 
 def _whole_since(manifest: Manifest) -> dt.datetime:

@@ -181,6 +181,16 @@ class PlannerState(OpsTable):
     saved_at = timestamp("When.")
 
 
+class Changes(OpsTable):
+    """Of the newest commits, which chats each changed messages or events of: builds look at these chats alone."""
+
+    key = ("number", "chat_id")
+
+    number = integer("Commits that changed any are numbered from 1.", minimum=1)
+    commit = text("Chosen at random: by it a commit is known from one of the same number in a restored backup.")
+    chat_id = text("The chat; empty: any may have changed.", published="chat")
+
+
 class ExpectedUnseen(OpsTable):
     """Messages that the planner expects to exist unseen, by local day, as of a build's cut."""
 
@@ -207,6 +217,10 @@ class Builds(OpsTable):
     changed_chats = count("Chats that had changed since the build before; all of them in a full one.", nullable=True)
     excluded_contacts = count("Contacts left out on purpose (CRM_EXCLUDE_CONTACTS).", nullable=True)
     follows_from = text("Digest of all that it follows from, beside the time.", nullable=True)
+    meaning = text("Digest of what decides for all chats what their rows count for.", nullable=True)
+    newest_change = text("The newest commit of ops.changes that it saw, by number and commit.", nullable=True)
+    looked_at = count("Chats whose rows it looked at; NULL: all.", nullable=True)
+    missed_chats = count("Of all chats, those that had changed and ops.changes did not say so.", nullable=True)
 
 
 class ChatInputs(OpsTable):
@@ -215,11 +229,13 @@ class ChatInputs(OpsTable):
     key = ("chat_id",)
 
     chat_id = text("The chat.")
-    digest = text("Rows, sum and exclusive or of the hashes of its frozen rows.")
+    digest = text("Rows, sum and exclusive or of the hashes of its frozen messages and events.", nullable=True)
+    other_digest = text("The same of its other frozen rows.", nullable=True)
     changed_in = integer("Number of the build that found them changed.", minimum=1)
     known_until = timestamp("Start of its last newest-page request.", nullable=True)
     visited_in = integer("Number of the build that found this changed.", minimum=1, nullable=True)
     lines = integer("How many frozen rows it has.", minimum=1, nullable=True)
+    other_lines = count("How many of them are no messages and events.", nullable=True)
     part = integer("Which part of all chats it is computed with, where memory does not hold all.", nullable=True)
 
 

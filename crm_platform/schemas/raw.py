@@ -316,3 +316,6 @@ FETCHED: Final[tuple[type[RawTable], ...]] = (
 
 UNASKED: Final[tuple[type[RawTable], ...]] = (OperatorEvents, Events)
 """What no run fetches: what was done through this platform, and what came by webhook."""
+
+BY_CHAT: Final[tuple[type[RawTable], ...]] = (Messages, OperatorEvents, Events)
+"""Tables of many rows a chat: of each commit it is noted which chats it changed them of (ops.changes)."""

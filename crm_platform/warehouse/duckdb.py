@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from crm_platform.errors import Busy, CrmPlatformError, Discarded, FixConfiguration, GiveUp, no_room, no_room_in
-from crm_platform.schemas import Type
+from crm_platform.schemas import Type, ops
 from crm_platform.warehouse.folder import keep_private, state_of
+from crm_platform.warehouse.journal import ANY, Touched, note
 from crm_platform.warehouse.locks import FileLeases, file_lock
 from crm_platform.warehouse.port import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import pyarrow as pa
@@ -95,6 +95,13 @@ class DuckDbSession:
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, memory: int = SMALL) -> None:
         self.connection = connection
         self.memory = memory
+
+    @contextlib.contextmanager
+    def beside(self) -> Iterator[DuckDbSession]:
+        """Another session on the same file, for another thread: it sees what is committed."""
+        ((name,),) = self.connection.execute("select current_database()").fetchall()
+        with _cursor(self.connection, name) as connection:
+            yield DuckDbSession(connection, memory=self.memory)
 
     def query(
         self, sql: str, parameters: Sequence[object] = (), *, tables: Mapping[str, pa.Table] | None = None
@@ -180,6 +187,50 @@ class DuckDbSession:
         self.connection.execute(
             f'delete from {table.full_name()} where "{column}" in (select unnest(?))', [list(values)]
         )
+
+
+class _Commit(DuckDbSession):
+    """A session that knows which chats it writes rows of."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, memory: int) -> None:
+        super().__init__(connection, memory=memory)
+        self.touched = Touched()
+
+    def merge(self, table: type[Table], rows: pa.Table) -> Written:
+        written = super().merge(table, rows)
+        if written.inserted or written.updated:
+            self.touched.rows(table, rows)
+        return written
+
+    def append(self, table: type[Table], rows: pa.Table) -> None:
+        super().append(table, rows)
+        self.touched.rows(table, rows)
+
+    def touch(self, table: type[Table], rows: pa.Table) -> None:
+        super().touch(table, rows)
+        self.touched.rows(table, rows)
+
+    def erase(self, table: type[Table], *, column: str, values: Iterable[object]) -> None:
+        gone = list(values)
+        super().erase(table, column=column, values=gone)
+        self.touched.values(table, column=column, values=gone)
+
+
+def _has_journal(session: DuckDbSession) -> bool:
+    found = session.connection.execute(
+        "select 1 from duckdb_tables() where database_name = current_database() and schema_name = ? and table_name = ?",
+        [ops.Changes.schema, ops.Changes.table],
+    )
+    return bool(found.fetchall())
+
+
+@contextlib.contextmanager
+def _cursor(connection: duckdb.DuckDBPyConnection, database: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Another connection to the same engine, to one of its files."""
+    with connection.cursor() as other:
+        other.execute(f'use "{database}"')
+        other.execute("set timezone = 'UTC'")
+        yield other
 
 
 def _definition(table: type[Table]) -> str:
@@ -313,7 +364,7 @@ class DuckDbWarehouse:
 
     def prepare(self, tables: Iterable[type[Table]]) -> None:
         """Create the file and what it lacks."""
-        with self.writing() as session:
+        with self._transaction() as session:
             known: dict[str, set[str]] = {}
             for name, column in session.connection.execute(
                 "select schema_name || '.' || table_name, column_name from duckdb_columns()"
@@ -352,16 +403,30 @@ class DuckDbWarehouse:
         with self._opened(read_only=True) as session:
             yield session
 
-    def committing(self, holder: Lease) -> AbstractContextManager[DuckDbSession]:  # noqa: ARG002 - the port's
-        """Open for one transaction."""
-        return self.writing()
+    @contextlib.contextmanager
+    def committing(self, holder: Lease) -> Iterator[DuckDbSession]:  # noqa: ARG002 - the port's
+        """Open for one transaction, which notes the chats that it changes."""
+        with self._transaction() as session:
+            commit = _Commit(session.connection, memory=self._memory)
+            yield commit
+            note(session, commit.touched.chats)
 
     def recover(self, holder: Lease) -> None:
         """Nothing is left half done: a transaction is committed or not, and the engine mends the file."""
 
     @contextlib.contextmanager
     def writing(self, *, source: Warehouse | None = None) -> Iterator[DuckDbSession]:
-        """Open for one transaction. With a `source`, its tables can be read as `live.<schema>.<table>` meanwhile."""
+        """Open for one transaction. With a `source`, its tables can be read as `live.<schema>.<table>` meanwhile.
+
+        What is written so to a warehouse may be of any chat.
+        """
+        with self._transaction(source=source) as session:
+            yield session
+            if not self._is_derived and _has_journal(session):
+                note(session, [ANY])
+
+    @contextlib.contextmanager
+    def _transaction(self, *, source: Warehouse | None = None) -> Iterator[DuckDbSession]:
         with contextlib.ExitStack() as stack:
             keep_private(self.path.parent)
             session = stack.enter_context(self._opened(read_only=False))
@@ -389,9 +454,7 @@ class DuckDbWarehouse:
             ):
                 yield session
             return
-        with held.cursor() as connection:
-            connection.execute(f'use "{self.path.stem}"')
-            connection.execute("set timezone = 'UTC'")
+        with _cursor(held, self.path.stem) as connection:
             yield DuckDbSession(connection, memory=self._memory)
 
     @contextlib.contextmanager

@@ -69,6 +69,19 @@ def cells(models: DuckDbWarehouse) -> Tables:
     return found
 
 
+def inputs(models: DuckDbWarehouse) -> list[dict[str, object]]:
+    """What each chat is computed from, as digests."""
+    with models.reading() as session:
+        sql = "select chat_id, digest, other_digest, lines, other_lines from ops.chat_inputs order by chat_id"
+        return session.query(sql).to_pylist()
+
+
+def looked_at(models: DuckDbWarehouse) -> int | None:
+    """How many chats the last build looked at; None: all."""
+    with models.reading() as session:
+        return session.query("select looked_at from ops.builds")["looked_at"][0].as_py()
+
+
 def differing(world: World, now: dt.datetime, *, as_of: dt.datetime | None = None) -> dict[str, object]:
     """By table the first rows that differ between the world's build and one from nothing at the same cut."""
     fresh = DuckDbWarehouse(world.folder / "fresh.duckdb", lock_dir=world.folder / "locks")
@@ -76,6 +89,7 @@ def differing(world: World, now: dt.datetime, *, as_of: dt.datetime | None = Non
     cut, _ = build(world, fresh, now=now, as_of=as_of)
     assert cut.is_full
     ours, theirs = cells(world.models), cells(fresh)
+    assert inputs(world.models) == inputs(fresh), "a chat that was not looked at had changed"
     return {
         name: next((pair for pair in zip(ours[name], theirs[name], strict=False) if pair[0] != pair[1]), "rows")
         for name in theirs
@@ -83,13 +97,13 @@ def differing(world: World, now: dt.datetime, *, as_of: dt.datetime | None = Non
     }
 
 
-def live_through(world: World, seed: int, *, steps: int) -> tuple[list[Cut], int]:
+def live_through(world: World, seed: int, *, steps: int) -> tuple[list[Cut], int, int]:
     """Builds after each step of a random history, in parts of a few rows, all of them compared.
 
-    Also returns how many tables of figures kept some of their keys.
+    Also returns how many tables of figures kept some of their keys, and how many builds did not look at all chats.
     """
     history = History(world, seed=seed, chats=12, now=NOW)
-    cuts, kept = [], 0
+    cuts, kept, told = [], 0, 0
     for step in range(steps):
         world.store()
         as_of = history.now - 26 * HOUR if step % 7 == 5 else None  # a look back, and on again
@@ -100,28 +114,31 @@ def live_through(world: World, seed: int, *, steps: int) -> tuple[list[Cut], int
             world.store()
         cut, built = build(world, world.models, now=history.now, as_of=as_of, at_once=40 if step % 4 == 1 else 10**6)
         kept += sum(one.keys is not None for one in built.values())
+        told += looked_at(world.models) is not None
         assert differing(world, history.now, as_of=as_of) == {}, f"step {step}"
         cuts.append(cut)
         history.go_on()
         if step % 6 == 4:
             history.erase()
-    return cuts, kept
+    return cuts, kept, told
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_every_cell_is_that_of_a_full_build(seed: int, new_world: Worlds):
-    cuts, _ = live_through(new_world(**SETTINGS[seed % len(SETTINGS)]), seed, steps=10)
+    cuts, _, told = live_through(new_world(**SETTINGS[seed % len(SETTINGS)]), seed, steps=10)
     # The comparison is worth something only if much of it was incremental.
     assert sum(not cut.is_full for cut in cuts) >= 2
+    assert told >= 2
     assert all(cut.changed_chats < cut.chats for cut in cuts if not cut.is_full)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [100, 101, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(102, 112))])
 def test_every_cell_is_that_of_a_full_build_in_many_histories(seed: int, new_world: Worlds):
-    _, kept = live_through(new_world(**SETTINGS[seed % len(SETTINGS)]), seed, steps=25)
+    _, kept, told = live_through(new_world(**SETTINGS[seed % len(SETTINGS)]), seed, steps=25)
     assert kept >= 20
+    assert told >= 8
 
 
 # Tables without chats whose rows are digested with the rows that they give a meaning to.

@@ -78,6 +78,7 @@ class World:
         self.live = DuckDbWarehouse(root / "warehouse.duckdb", lock_dir=root / "locks")
         self.models = DuckDbWarehouse(root / "models.duckdb", lock_dir=root / "locks")
         self.tables = Tables(self)
+        self._stored: dict[type[Table], dict[str, set[str]]] = {table: {} for table in raw.BY_CHAT}
 
     # The least a row needs, by hand.
 
@@ -277,12 +278,32 @@ class World:
     # Building.
 
     def store(self) -> None:
-        """Write the rows into the live warehouse, which is emptied first."""
+        """Write the rows into the live warehouse, which is emptied first; the journal tells what is not as before."""
         self.live.prepare(live_tables())
-        with self.live.writing() as session:
+        with (
+            self.live.leases.take("crawl", purpose="a world is stored") as holder,
+            self.live.committing(holder) as session,
+        ):
             for table in live_tables():
-                session.execute(f"delete from {table.full_name()}")
-                session.append(table, table.rows(self.rows.get(table, [])))
+                if table is not ops.Changes:
+                    session.execute(f"delete from {table.full_name()}")
+                    session.append(table, table.rows(self.rows.get(table, [])))
+            now = {table: self._by_chat(table) for table in raw.BY_CHAT}
+            session.touched.chats = {
+                chat_id
+                for table, chats in now.items()
+                for chat_id in chats.keys() | self._stored[table].keys()
+                if chats.get(chat_id) != self._stored[table].get(chat_id)
+            }
+        self._stored = now
+
+    def _by_chat(self, table: type[Table]) -> dict[str, set[str]]:
+        """What is written of each chat in a table."""
+        found: dict[str, set[str]] = {}
+        for row in self.rows.get(table, []):
+            if row["chat_id"] is not None:
+                found.setdefault(str(row["chat_id"]), set()).add(repr(sorted(row.items(), key=str)))
+        return found
 
     def freeze(
         self,

@@ -196,7 +196,8 @@ def test_who_writes_the_database_knows_the_parquet_files_alone(build, monkeypatc
     program = tmp_path / "writer.py"
     program.write_text(
         "import json, os, sys\n"
-        f"json.dump([dict(os.environ), sys.argv, sys.stdin.readline()], open({str(tmp_path / 'seen')!r}, 'w'))\n"
+        "said = [sys.stdin.readline() for _ in range(5)]\n"
+        f"json.dump([dict(os.environ), sys.argv, said], open({str(tmp_path / 'seen')!r}, 'w'))\n"
         "sys.exit('no space left')\n"
     )
     monkeypatch.setattr(database_module.database_writer, "__file__", str(program))
@@ -217,10 +218,13 @@ def test_who_writes_the_database_knows_the_parquet_files_alone(build, monkeypatc
 @pytest.mark.slow
 def test_a_publisher_that_is_killed_takes_the_writer_with_it(tmp_path):
     endless = "select sum(i) from range(10000000000000) as numbers(i)"
-    job = {"file": str(tmp_path / "a.duckdb"), "config": {}, "tables": [[endless]]}
+    jobs = [
+        {"file": str(tmp_path / "a.duckdb"), "config": {}, "base": None},
+        {"statements": [endless], "is_small": False},
+    ]
     command = [sys.executable, database_module.database_writer.__file__]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as writer:
-        writer.stdin.write(json.dumps(job) + "\n")
+        writer.stdin.write("".join(json.dumps(job) + "\n" for job in jobs))
         writer.stdin.flush()
         with pytest.raises(subprocess.TimeoutExpired):
             writer.wait(1)
@@ -246,7 +250,11 @@ def test_a_disk_that_is_full_is_told_and_no_half_of_a_file_is_left_as_whole(tmp_
         " runpy.run_path(sys.argv[2], run_name='__main__')"
     )
     tables = [[f"create table t{number} as select range as i from range(40000)"] for number in range(4)]
-    job = json.dumps({"file": "a.duckdb", "config": {}, "tables": tables}) + "\n"
+    jobs = [
+        {"file": "a.duckdb", "config": {}, "base": None},
+        *({"statements": statements, "is_small": False} for statements in tables),
+        {"end": True},
+    ]
     codes = []
     for number, kilobytes in enumerate(range(100, 2200, 300)):
         folder = tmp_path / str(number)
@@ -260,7 +268,7 @@ def test_a_disk_that_is_full_is_told_and_no_half_of_a_file_is_left_as_whole(tmp_
             stderr=subprocess.PIPE,
             text=True,
         ) as writer:
-            writer.stdin.write(job)
+            writer.stdin.write("".join(json.dumps(job) + "\n" for job in jobs))
             writer.stdin.flush()
             said = writer.stderr.read()
         codes.append(writer.returncode)
@@ -382,15 +390,20 @@ def test_a_torn_month_is_not_shared(build, change):
 
 def told_to_write(build, monkeypatch, *, at) -> tuple[Snapshot, set[str] | None]:
     """Publish, and give the tables and months that the database's process wrote; None where it wrote all anew."""
-    seen = {}
+    seen: dict[str, set[str] | None] = {}
 
-    def write(writer, path, tables, *, base=None, renewals):
-        whole = {name for name, renewal in renewals.items() if renewal.is_whole}
-        seen["tables"] = None if base is None else whole.union(*(renewal.months for renewal in renewals.values()))
-        return database_module.write_database(writer, path, tables, base=base, renewals=renewals)
+    class Told(database_module.Database):
+        def _begin(self, base):
+            seen["tables"] = None if base is None else set()
+            super()._begin(base)
+
+        def write(self, table, renewal):
+            if (written := seen["tables"]) is not None:
+                written |= {table.full_name()} if renewal.is_whole else set(renewal.months)
+            super().write(table, renewal)
 
     with monkeypatch.context() as patched:
-        patched.setattr(snapshot_module, "write_database", write)
+        patched.setattr(snapshot_module, "Database", Told)
         return build.publish(at=at), seen["tables"]
 
 
@@ -572,8 +585,10 @@ class Killed(BaseException):
 
 
 CRASHES = [
-    (snapshot_module, "write_database", "before"),
-    (snapshot_module, "write_database", "after"),
+    (database_module.Database, "write", "before"),
+    (database_module.Database, "write", "after"),
+    (database_module.Database, "end", "before"),
+    (database_module.Database, "end", "after"),
     (parquet_module._Writer, "_months", "before"),
     (parquet_module._Writer, "_copy", "after"),
     (snapshot_module, "seal", "before"),

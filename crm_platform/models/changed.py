@@ -1,0 +1,97 @@
+"""Which chats a build looks at: those that the journal names since the last build, and those that time has changed.
+
+What belongs here: this, as SQL over the live warehouse. What does not: whether a chat that is looked at is another
+(incremental.py), writing the journal (warehouse/journal.py).
+
+All chats are looked at where the journal cannot tell: after a build that nobody noted where it stood in, or that stood
+on another history (a backup was restored), at a cut that goes back, where what rows count for is decided anew for all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from crm_platform.schemas import ops, raw
+from crm_platform.warehouse.journal import ANY
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+    from crm_platform.warehouse import BuildSession, Session
+
+LOOKED_AT: Final = "looked_at"
+"""Temporary table: the chats to look at."""
+
+_JOURNAL: Final = f"live.{ops.Changes.full_name()}"
+
+
+def newest_change(session: Session) -> str | None:
+    """The newest commit that the live warehouse's journal holds; None: it has none."""
+    known = session.query(
+        "select 1 as one from information_schema.tables"
+        f" where table_catalog = 'live' and table_schema = '{ops.Changes.schema}'"
+        f" and table_name = '{ops.Changes.table}'"
+    )
+    if not known.num_rows:
+        return None
+    newest = session.query(f'select number, "commit" from {_JOURNAL} order by number desc limit 1').to_pylist()
+    return _named(**newest[0]) if newest else None
+
+
+def look_at(session: BuildSession, *, last: Mapping[str, Any], cut: dt.datetime, meaning: str) -> bool:
+    """Fill the temporary table of the chats to look at; False: it must be all of them.
+
+    `last`: the row of ops.builds of the build before; `meaning`: as this build notes it.
+    """
+    seen, before = last.get("newest_change"), last["as_of"]
+    if seen is None or last.get("meaning") != meaning or cut.replace(tzinfo=None) < before:
+        return False
+    if newest_change(session) is None:
+        return False
+    number = int(seen.partition(" ")[0])
+    found = session.query(
+        f"""
+        select
+            (select any_value("commit") from {_JOURNAL} where number = {number}) as then_seen,
+            (select count(*) from {_JOURNAL} where number > {number} and chat_id = '{ANY}') as of_any
+        """
+    ).to_pylist()[0]
+    if found["then_seen"] is None or _named(number, found["then_seen"]) != seen or found["of_any"]:
+        return False
+    session.execute(
+        f"""
+        create or replace temp table {LOOKED_AT} as
+        with recursive kept as (
+            -- A message in two chats: which of them keeps it is told by the copies that are known.
+            select chat_id, duplicate_of from live.raw.messages where duplicate_of is not null
+            union select chat_id, duplicate_of from raw.messages where duplicate_of is not null
+        ),
+        beside as (
+            select chat_id as chat, duplicate_of as other from kept
+            union select duplicate_of, chat_id from kept
+        ),
+        named as (
+            select chat_id from {_JOURNAL} where number > {number}
+            union select chat_id from live.raw.messages where {_later("first_fetched_at", before)}
+            union select chat_id from live.raw.messages where {_later("timestamp", before)}
+            union select chat_id from live.raw.operator_events where {_later("at", before)}
+            union select chat_id from live.raw.operator_events where {_later("known_at", before)}
+            union select chat_id from live.raw.events where {_later(raw.Events.seen_at, before)}
+        ),
+        reached as (
+            select chat_id from named
+            union select beside.other from reached join beside on beside.chat = reached.chat_id
+        )
+        select distinct chat_id from reached where chat_id is not null
+        """
+    )
+    return True
+
+
+def _later(column: str, moment: dt.datetime) -> str:
+    return f"\"{column}\" > timestamp '{moment:%Y-%m-%d %H:%M:%S.%f}'"
+
+
+def _named(number: int, commit: str) -> str:
+    return f"{number} {commit}"
