@@ -95,6 +95,7 @@ class DuckDbSession:
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, memory: int = SMALL) -> None:
         self.connection = connection
         self.memory = memory
+        self.touched = Touched()
 
     @contextlib.contextmanager
     def beside(self) -> Iterator[DuckDbSession]:
@@ -164,17 +165,21 @@ class DuckDbSession:
             inserted = sum(is_new for (is_new,) in written)
             if len(written) < distinct and _has_volatile(table):
                 self.connection.execute(_freshen_sql(table, is_distinct=is_distinct))
+        if written:
+            self.touched.rows(table, rows)
         return Written(inserted=inserted, updated=len(written) - inserted, unchanged=distinct - len(written))
 
     def append(self, table: type[Table], rows: pa.Table) -> None:
         """Add rows."""
         if rows.num_rows:
+            self.touched.rows(table, rows)
             with self.shown({"incoming": rows}):
                 self.connection.execute(f"insert into {table.full_name()} by name select * from incoming")
 
     def touch(self, table: type[Table], rows: pa.Table) -> None:
         """Set columns of stored rows."""
         if rows.num_rows:
+            self.touched.rows(table, rows)
             sets = ", ".join(f'"{name}" = i."{name}"' for name in rows.column_names if name not in table.key)
             matched = " and ".join(f't."{key}" = i."{key}"' for key in table.key)
             with self.shown({"incoming": rows}):
@@ -184,36 +189,9 @@ class DuckDbSession:
 
     def erase(self, table: type[Table], *, column: str, values: Iterable[object]) -> None:
         """Remove rows by one column."""
-        self.connection.execute(
-            f'delete from {table.full_name()} where "{column}" in (select unnest(?))', [list(values)]
-        )
-
-
-class _Commit(DuckDbSession):
-    """A session that knows which chats it writes rows of."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, *, memory: int) -> None:
-        super().__init__(connection, memory=memory)
-        self.touched = Touched()
-
-    def merge(self, table: type[Table], rows: pa.Table) -> Written:
-        written = super().merge(table, rows)
-        if written.inserted or written.updated:
-            self.touched.rows(table, rows)
-        return written
-
-    def append(self, table: type[Table], rows: pa.Table) -> None:
-        super().append(table, rows)
-        self.touched.rows(table, rows)
-
-    def touch(self, table: type[Table], rows: pa.Table) -> None:
-        super().touch(table, rows)
-        self.touched.rows(table, rows)
-
-    def erase(self, table: type[Table], *, column: str, values: Iterable[object]) -> None:
         gone = list(values)
-        super().erase(table, column=column, values=gone)
         self.touched.values(table, column=column, values=gone)
+        self.connection.execute(f'delete from {table.full_name()} where "{column}" in (select unnest(?))', [gone])
 
 
 def _has_journal(session: DuckDbSession) -> bool:
@@ -407,9 +385,8 @@ class DuckDbWarehouse:
     def committing(self, holder: Lease) -> Iterator[DuckDbSession]:  # noqa: ARG002 - the port's
         """Open for one transaction, which notes the chats that it changes."""
         with self._transaction() as session:
-            commit = _Commit(session.connection, memory=self._memory)
-            yield commit
-            note(session, commit.touched.chats)
+            yield session
+            note(session, session.touched.chats)
 
     def recover(self, holder: Lease) -> None:
         """Nothing is left half done: a transaction is committed or not, and the engine mends the file."""

@@ -1,7 +1,7 @@
 """What must hold: after every run, and once it is quiet.
 
-What belongs here: the invariants of the store (I1, I2, I4, I6), of the limits (I3), of the time (I7) and of what is
-refused (I8), each against the world itself. What does not: KPIs (kpis.py).
+What belongs here: the invariants of the store (I1, I2, I4, I6, I9), of the limits (I3), of the time (I7) and of what
+is refused (I8), each against the world itself. What does not: KPIs (kpis.py).
 
 What counts as there is what the server lists: not what no page holds, nor what it deleted, read or not.
 
@@ -18,8 +18,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from crm_platform.ingest.presence import PRESENT
-from crm_platform.schemas import OpsTable, RawTable
+from crm_platform.schemas import OpsTable, RawTable, raw
 from crm_platform.tables import TABLES
+from crm_platform.warehouse.digests import digest_sql
 from crm_platform_tests.simulation.crm import Crm, windows
 from crm_platform_tests.simulation.oddities import AHEAD
 from crm_platform_tests.simulation.scenario import LEDGER_LOST
@@ -56,6 +57,28 @@ def _utc(moment: object) -> dt.datetime:
 def of_the_store(crm: Crm, session: Session) -> list[str]:
     """I2: no key twice. I4: what the state says is read, is stored or in quarantine."""
     return [*_keys_once(session), *_state_not_ahead(crm, session)]
+
+
+def by_chat(session: Session) -> dict[str, str]:
+    """Digest of what is stored of each chat in the tables that the journal is about, for `of_the_journal`."""
+    lines = " union all ".join(
+        f"select chat_id, hash(t) as line from {table.full_name()} as t where chat_id is not null"
+        for table in raw.BY_CHAT
+    )
+    found = _rows(session, f"select chat_id, {digest_sql('line')} as digest from ({lines}) group by chat_id")
+    return {str(row["chat_id"]): str(row["digest"]) for row in found}
+
+
+def of_the_journal(session: Session, *, before: dict[str, str], now: dict[str, str], since: int) -> list[str]:
+    """I9: a chat that is stored otherwise than at the look before is named by a commit `since` then."""
+    named = {row["chat_id"] for row in _rows(session, f"select chat_id from ops.changes where number > {since}")}
+    changed = {chat_id for chat_id in before.keys() | now.keys() if before.get(chat_id) != now.get(chat_id)}
+    return list(_some("I9: chats that changed unknown to the journal", changed - named if "" not in named else ()))
+
+
+def newest_change(session: Session) -> int:
+    """Number of the newest commit in the journal."""
+    return int(_rows(session, "select coalesce(max(number), 0) as number from ops.changes")[0]["number"])
 
 
 def _keys_once(session: Session) -> Iterator[str]:

@@ -25,7 +25,7 @@ from crm_platform.ingest import Outcome, connect, crawl, refresh
 from crm_platform.schemas import Table, live_tables
 from crm_platform.warehouse import DuckDbWarehouse, Lease, Session
 from crm_platform.warehouse.duckdb import DuckDbSession
-from crm_platform.warehouse.port import Written
+from crm_platform.warehouse.port import Warehouse, Written
 from crm_platform_tests.simulation.crm import TIMEOUT, Wire
 from crm_platform_tests.warehouse.in_memory import MemoryCommit, MemoryStore, MemoryWarehouse, Redo
 
@@ -225,9 +225,9 @@ class MortalWarehouse(DuckDbWarehouse):
             yield session
 
     @contextlib.contextmanager
-    def writing(self, *, source: DuckDbWarehouse | None = None) -> Iterator[DuckDbSession]:
+    def _transaction(self, *, source: Warehouse | None = None) -> Iterator[DuckDbSession]:
         self._life.commit_boundary("before a commit")
-        with super().writing(source=source) as session:
+        with super()._transaction(source=source) as session:
             yield session
             self._life.commit_boundary("at COMMIT")
         self._life.simulation.commits += 1

@@ -95,12 +95,12 @@ def test_a_newer_snapshot_comes_by_itself_and_leaves_scroll_focus_and_open_menus
         link = f'a[href="/chat?pseudonym={word_of(site, "more007")}"]'
         page.locator(link).focus()
         page.evaluate("scrollTo(0, 600); document.getElementById('waits-table').scrollLeft = 80")
+        page.evaluate("document.querySelector('#main details.menu').open = true")
         later = AS_OF + dt.timedelta(minutes=10)
         world.message("old", "o2", later - dt.timedelta(minutes=2), "outbound")
         world.chat("late", known_until=later)
         publish_world(world, later, expected_unseen={})
         site.now = later
-        page.evaluate("document.querySelector('#main details.menu').open = true")
         page.evaluate(look)
         page.wait_for_timeout(300)
         assert "44 chats wait" in page.locator(".sentence").inner_text().replace("\u00a0", " "), "a menu is open"
