@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import secrets
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -139,6 +140,8 @@ def freeze(
                     "changed_chats": changes.changed_chats,
                     "excluded_contacts": len(excluded),
                     "follows_from": followed_from(live, settings),
+                    "identity": secrets.token_hex(8),
+                    "stands_on": changes.stands_on,
                     "meaning": meaning,
                     "newest_change": changes.newest,
                     "looked_at": changes.looked_at,
@@ -242,11 +245,12 @@ def _known_rows(table: type[RawTable], known: str, *, chats: str = "") -> str:
         }
     if "chat_id" in table.columns:
         limits.append(_included("t.chat_id"))
-    if chats:
-        limits.append(f"t.{of_chats(f'live.{table.full_name()}', chats)}")
+    source = f"live.{table.full_name()}"
+    if chats:  # inside, because the engine looks at all rows before it looks at conditions beside a subquery
+        source = f"(from {source} where {of_chats(source, chats)})"
     return f"""
         select {", ".join(own.values())}
-        from live.{table.full_name()} as t {joins}
+        from {source} as t {joins}
         where {" and ".join(limits)}
     """
 

@@ -64,7 +64,8 @@ class Changes:
     """What a build finds changed. `number`: its own.
 
     `newest`: the newest commit of the journal that it saw; `looked_at`: how many chats it looked at, None: all;
-    `missed`: how many had changed without the journal's knowledge, None where that was not asked.
+    `missed`: how many had changed without the journal's knowledge, None where that was not asked. `stands_on`: the
+    identity of the build before, None where nothing of it is kept.
     """
 
     number: int
@@ -74,6 +75,7 @@ class Changes:
     newest: str | None = None
     looked_at: int | None = None
     missed: int | None = None
+    stands_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,14 @@ def note_changes(
     if is_full:
         session.execute(f"delete from {ops.BuiltTables.full_name()}")
     return Changes(
-        number, is_full, chats, chats if is_full else changed, newest_change(session), seen, counted["missed"]
+        number,
+        is_full,
+        chats,
+        chats if is_full else changed,
+        newest=newest_change(session),
+        looked_at=seen,
+        missed=counted["missed"],
+        stands_on=None if last is None or is_full else last.get("identity"),
     )
 
 

@@ -39,7 +39,8 @@ BEFORE = "rows_before"
 """Temporary table: the rows of the last build."""
 
 _OUT = "taken_out"
-_PUT_IN = "is_put_in"
+PUT_IN = "is_put_in"
+"""Column of rows that differ: whether it is a row of now."""
 
 
 def renew(session: BuildSession, table: type[Table], *, chats: str, selects: Iterable[str]) -> tuple[int, int]:
@@ -63,14 +64,29 @@ def renew(session: BuildSession, table: type[Table], *, chats: str, selects: Ite
     out = f"select * exclude (place) from {_OUT}"
     session.execute(
         f"create or replace table {_kept(table)} as"
-        f" select *, false as {_PUT_IN} from ({out} except all from {written})"
-        f" union all select *, true as {_PUT_IN} from (from {written} except all {out})"
+        f" select *, false as {PUT_IN} from ({out} except all from {written})"
+        f" union all select *, true as {PUT_IN} from (from {written} except all {out})"
     )
     return int(session.query(f"select count(*) as n from {_kept(table)}")["n"][0].as_py()), put
 
 
 def _kept(table: type[Table]) -> str:
     return f"{SCHEMA}.{table.table}"
+
+
+def differing_rows(session: Session, table: type[Table], *, than: str | None) -> str | None:
+    """Name of the relation of a table's rows that differ from those of a build by its identity, before and now.
+
+    A column `is_put_in` tells those of now. None where it is not known: the build is not the one before, or the table
+    was computed as a whole.
+    """
+    (build,) = rows_once(session, f"select * from {ops.Builds.full_name()}")
+    its = built_tables(session).get(table.full_name())
+    if than is None or build.get("stands_on") != than or its is None or not by_chat(table):
+        return None
+    if its["build"] != build["number"] or its["since"] != build["number"] - 1 or its["touched"] is None:
+        return None
+    return _kept(table) if its["touched"] else f"(select *, true as {PUT_IN} from {table.full_name()} limit 0)"
 
 
 def can_keep_keys(table: type[Table]) -> TypeGuard[type[KpiTable]]:
@@ -165,6 +181,6 @@ def _counted(table: type[KpiTable], rows: Rows, put: Callable[[str], str]) -> st
     by = ", ".join(f'{put(rows.by[name])} as "{name}"' for name in table.key)
     named = names_in(put(" , ".join(_texts(table, rows))))
     read = ", ".join(f'"{name}"' for name in rows.source.columns if name in named)
-    before, after = (f"(select {read} from {_kept(rows.source)} where {side}{_PUT_IN})" for side in ("not ", ""))
+    before, after = (f"(select {read} from {_kept(rows.source)} where {side}{PUT_IN})" for side in ("not ", ""))
     differing = f"({before} except all {after} union all ({after} except all {before}))"
     return f"select distinct {by} {source(rows, put, of=differing)}"

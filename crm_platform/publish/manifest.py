@@ -53,10 +53,15 @@ class TableEntry(_Part):
 
 
 class MonthEntry(_Part):
-    """One local month of a table. `content`: a digest of its rows, by which an unchanged month is known."""
+    """One local month of a table. `content`: a digest of its rows, by which an unchanged month is known.
+
+    `lines`: what it is a digest of, to which rows can be added and from which they can be taken: how many there are,
+    sum and exclusive or of their hashes. Empty where a month is not what lies between two instants.
+    """
 
     rows: int
     content: str
+    lines: str = ""
 
 
 class Manifest(_Part):
@@ -64,8 +69,9 @@ class Manifest(_Part):
 
     `months` are those of messages, `other_months` of the other tables that are a file a month. `contents`: of core
     tables that are one file the digest of their rows, by which one that has not changed is known;
-    `frame`: digest of what decides files besides. `database_from`: when the DuckDB file that this one was made from
-    by what changed was written whole; None: it was itself.
+    `frame`: digest of what decides files besides; `build`: the identity of the build that was published; `recent`: the
+    first local day whose rows are a file of their own. `database_from`: when the DuckDB file that this one was made
+    from by what changed was written whole; None: it was itself.
 
     `crm`: whose data it is, None in a snapshot from before that was noted. `settings`: those that change a figure, as
     the build had them; None in a snapshot from before receipts. `excluded_contacts`: how many were left out on purpose
@@ -88,6 +94,8 @@ class Manifest(_Part):
     other_months: dict[str, dict[str, MonthEntry]] = {}
     contents: dict[str, str] = {}
     frame: str = ""
+    build: str | None = None
+    recent: dt.date | None = None
     database_from: AwareDatetime | None = None
     files: dict[str, FileEntry]
 

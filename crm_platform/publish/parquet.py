@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -41,6 +42,9 @@ BY_MONTH = {
 # 1.7 million waits a week's median takes 3 ms, not 13.
 BY_TIME = {"core.response_waits": "waiting_since"}
 
+
+Differing = Callable[[DuckDbSession, type[Table]], str | None]
+"""Gives the relation of a table's rows that differ from the previous snapshot's, before and now (`is_put_in`)."""
 
 _ANY = "'any'"  # text, by whose pseudonym another key is noticed
 
@@ -114,11 +118,13 @@ def write_parquet(
     *,
     previous: tuple[Path, Manifest] | None,
     clocks: Clocks,
+    differing: Differing,
     tell: Callable[[type[Table], Renewal], None],
 ) -> Parquet:
     """Write the Parquet files, streaming, but for those that are the same in `previous`: these are shared.
 
-    `previous`: a snapshot of the same frame, if there is one. `tell` hears what of each table is not the same there.
+    `previous`: a snapshot of the same frame, if there is one; `differing`: what differs from it. `tell` hears what of
+    each table is not the same there.
     `sessions`: the pseudonyms' key is bound to them. As many tables are written at a time where most is shared: then
     their rows fit into memory.
     """
@@ -126,7 +132,7 @@ def write_parquet(
         (building / schema).mkdir(exist_ok=True)
 
     def write(table: type[Table], session: DuckDbSession) -> Parquet:
-        writer = _Writer(session, building, previous, clocks, Parquet())
+        writer = _Writer(session, building, previous, clocks, differing(session, table), Parquet())
         tell(table, writer.write_by_month(table) if table.full_name() in BY_MONTH else writer.write(table))
         return writer.written
 
@@ -142,13 +148,14 @@ class _Writer:
     building: Path
     previous: tuple[Path, Manifest] | None
     clocks: Clocks
+    differing: str | None
     written: Parquet
 
     def write(self, table: type[Table]) -> Renewal:
         """Write a table as one file."""
         name, inside = table.full_name(), f"{table.schema}/{table.table}.parquet"
         if not issubclass(table, KpiTable):  # each row of those names its cut
-            self.written.rows[name], self.written.contents[name] = _content(self.session, table)
+            self.written.rows[name], self.written.contents[name] = self._content(table)
         before = self.previous[1].contents.get(name) if self.previous is not None else None
         if before is not None and before == self.written.contents.get(name) and self._share(inside):
             return Renewal()
@@ -162,7 +169,7 @@ class _Writer:
         known = self.previous[1].months_of(name) if self.previous is not None else {}
         months = self.written.months[name] = {}
         renewed: dict[str, str] = {}
-        for month, (entry, where) in self._months(table).items():
+        for month, (entry, where) in (self._months_renewed(table, known) or self._months(table)).items():
             months[month] = entry
             inside = f"{folder}/{month}.parquet"
             if known.get(month) != entry or not self._share(inside):
@@ -176,34 +183,78 @@ class _Writer:
         is_whole = not known or not known.keys() <= months.keys()
         return Renewal(is_whole, {} if is_whole else renewed)
 
+    def _content(self, table: type[Table]) -> tuple[int, str]:
+        """How many rows a table has, and their digest, whatever their order."""
+        name = table.full_name()
+        if self.previous is not None and self.differing is not None and name in self.previous[1].contents:
+            differ = self.session.connection.execute(f"select 1 from {self.differing} limit 1").fetchall()
+            if not differ:
+                return self.previous[1].tables[name].rows, self.previous[1].contents[name]
+        found = self.session.connection.execute(f"select count(*), {_digest(table)} from {name}").fetchall()
+        return found[0][0], _sha256(*found)
+
     def _months(self, table: type[Table]) -> dict[str, tuple[MonthEntry, str]]:
         """Of each local month its rows, their digest, whatever their order, and the condition that tells them."""
-        name, zone, recent = table.full_name(), self.clocks.zone, self.clocks.recent
-        column = BY_MONTH[name]
-        is_day = table.columns[column].type is Type.DATE
-        moment = f'"{column}"'
-        day = f"cast({moment if is_day else self.clocks.local(moment)} as date)"
-        month = f"date_trunc('month', {day})::date"
-        month = f"case when {day} >= '{recent}' then greatest({month}, date '{recent}') else {month} end"
+        name, month, moment = table.full_name(), self._month_sql(table), f'"{BY_MONTH[table.full_name()]}"'
         found = self.session.connection.execute(
-            f"select {month} as month, min({moment}), max({moment}), count(*),"
-            f" {_digest(table)} from {name} group by month order by month"
+            f"select {month} as month, min({moment}), max({moment}), {_digest(table)}"
+            f" from {name} group by month order by month"
         ).fetchall()
         months = {}
-        for first_day, first, last, rows, content in found:
-            next_day = (first_day.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
-            if first_day < recent < next_day:
-                next_day = recent
-            begins, ends = first_day, next_day
-            if not is_day:
-                begins, ends = (instant_of(day, 0, zone).replace(tzinfo=None) for day in (first_day, next_day))
-            where = f"{moment} >= '{begins}' and {moment} < '{ends}'"
+        for first_day, first, last, lines in found:
+            begins, ends, where = self._between(table, first_day)
             if not begins <= first <= last < ends:
                 self.written.is_by_instants = False
-                where = f"{month} = '{first_day}'"
-            entry = MonthEntry(rows=rows, content=_sha256(column, where, rows, content))
-            months[f"{first_day:%Y-%m}" if first_day.day == 1 else f"{first_day}"] = (entry, where)
+                where, by_month = f"{month} = '{first_day}'", f"- {lines}"
+                months[_month_name(first_day)] = _month_entry(table, where, by_month), where
+            else:
+                months[_month_name(first_day)] = _month_entry(table, where, lines), where
         return months
+
+    def _months_renewed(
+        self, table: type[Table], known: Mapping[str, MonthEntry]
+    ) -> dict[str, tuple[MonthEntry, str]] | None:
+        """The same, by the snapshot before and the rows that differ from it; None where that cannot be."""
+        if self.differing is None or not known or not all(entry.lines for entry in known.values()):
+            return None
+        moment, line = f'"{BY_MONTH[table.full_name()]}"', line_sql(_digested(table))
+        found = self.session.connection.execute(
+            f"select {self._month_sql(table)} as month, is_put_in, min({moment}), max({moment}), count(*), sum({line}),"
+            f" bit_xor({line}) from {self.differing} group by month, is_put_in"
+        ).fetchall()
+        lines = {dt.date.fromisoformat(f"{month}-01"[:10]): entry.lines for month, entry in known.items()}
+        for first_day, is_put_in, first, last, *differing in found:
+            begins, ends, _ = self._between(table, first_day)
+            if not begins <= first <= last < ends:
+                return None
+            count, total, either = map(int, lines.get(first_day, "0 0 0").split())
+            sign = 1 if is_put_in else -1
+            now = count + sign * differing[0], total + sign * int(differing[1]), either ^ differing[2]
+            lines[first_day] = " ".join(map(str, now))
+        months = {}
+        for first_day in sorted(day for day, its in lines.items() if not its.startswith("0 ")):
+            where = self._between(table, first_day)[2]
+            months[_month_name(first_day)] = _month_entry(table, where, lines[first_day]), where
+        return months
+
+    def _month_sql(self, table: type[Table]) -> str:
+        """The first day of the local month of a row, or of the newest days."""
+        column, recent = BY_MONTH[table.full_name()], self.clocks.recent
+        moment = f'"{column}"' if table.columns[column].type is Type.DATE else self.clocks.local(f'"{column}"')
+        day = f"cast({moment} as date)"
+        month = f"date_trunc('month', {day})::date"
+        return f"case when {day} >= '{recent}' then greatest({month}, date '{recent}') else {month} end"
+
+    def _between(self, table: type[Table], first_day: dt.date) -> tuple[Any, Any, str]:
+        """Where a month begins and the next one does, and the condition on its rows."""
+        column, recent, zone = BY_MONTH[table.full_name()], self.clocks.recent, self.clocks.zone
+        next_day = (first_day.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
+        days = first_day, recent if first_day < recent < next_day else next_day
+        begins, ends = (
+            day if table.columns[column].type is Type.DATE else instant_of(day, 0, zone).replace(tzinfo=None)
+            for day in days
+        )
+        return begins, ends, f"\"{column}\" >= '{begins}' and \"{column}\" < '{ends}'"
 
     def _share(self, inside: str) -> bool:
         """Take a file from the previous snapshot, if it is still what was published; returns whether it was."""
@@ -228,22 +279,33 @@ def _order(table: type[Table]) -> str:
     return ", ".join(f'"{column}"' for column in columns) or "all"
 
 
-def _content(session: DuckDbSession, table: type[Table]) -> tuple[int, str]:
-    """How many rows a table has, and their digest, whatever their order."""
-    found = session.connection.execute(f"select count(*), {_digest(table)} from {table.full_name()}").fetchall()
-    return found[0][0], _sha256(*found)
+def _month_name(first_day: dt.date) -> str:
+    return f"{first_day:%Y-%m}" if first_day.day == 1 else f"{first_day}"
+
+
+def _month_entry(table: type[Table], where: str, lines: str) -> MonthEntry:
+    """`lines`: the digest of its rows, after a dash where `where` is not between two instants."""
+    rows = int(lines.removeprefix("- ").split()[0])
+    content = _sha256(BY_MONTH[table.full_name()], where, lines)
+    return MonthEntry(rows=rows, content=content, lines="" if lines.startswith("-") else lines)
+
+
+def _digested(table: type[Table]) -> list[str]:
+    """What is digested of rows: what leaves, before ids are made pseudonyms: that takes longest."""
+    parts = [f'"{name}"' for name in published_columns(table)]
+    return parts + [
+        f"({one.masked_where})" for one in published_columns(table).values() if one.masked_where is not None
+    ]
 
 
 def _digest(table: type[Table]) -> str:
-    """SQL of a digest of rows, as an aggregate. Of what leaves, before ids are made pseudonyms: that takes longest."""
-    parts = [f'"{name}"' for name in published_columns(table)]
-    parts += [f"({one.masked_where})" for one in published_columns(table).values() if one.masked_where is not None]
-    return digest_sql(line_sql(parts))
+    """SQL of a digest of rows, as an aggregate."""
+    return digest_sql(line_sql(_digested(table)))
 
 
 def frame_of(session: DuckDbSession, tables: Sequence[type[Table]]) -> str:
     """Digest of what decides files but their rows: the engine, what is declared, how it leaves, the key, the order."""
-    key = session.connection.execute(f"select {pseudonym_sql(_ANY, 'chat')}").fetchone()
+    (key,) = session.connection.execute(f"select {pseudonym_sql(_ANY, 'chat')}").fetchall()
     declared = [
         (
             _published(table),

@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from crm_platform import core
@@ -42,6 +43,7 @@ from crm_platform.publish.manifest import (
 )
 from crm_platform.publish.parquet import (
     Clocks,
+    Differing,
     Parquet,
     frame_of,
     published_columns,
@@ -75,6 +77,7 @@ class _Cut:
     crm: str | None
     excluded_contacts: int
     is_past: bool  # it was chosen, and lies before the build that was made of it
+    identity: str | None
 
 
 def publish(
@@ -129,7 +132,15 @@ def publish(
             columns = {table: published_columns(table) for table in tables}
             file = Database(writer, building / DATABASE, columns, base=base)
             clocks = _clocks(cut, previous, now=now)
-            parquet = write_parquet([session, other], tables, building, previous=same, clocks=clocks, tell=file.write)
+            parquet = write_parquet(
+                [session, other],
+                tables,
+                building,
+                previous=same,
+                clocks=clocks,
+                differing=_differing(same, cut, clocks),
+                tell=file.write,
+            )
             if base is not None and _is_less(settings, same, parquet, building):
                 base = None
                 file.begin_anew()
@@ -157,6 +168,8 @@ def publish(
             other_months=parquet.months,
             contents=parquet.contents,
             frame=frame,
+            build=cut.identity,
+            recent=clocks.recent,
             database_from=_whole_since(previous[1]) if base is not None and previous is not None else None,
             files=files,
         )
@@ -199,10 +212,12 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]]) -> _Cut:
         if any((table.full_name(), column) not in known for column in published_columns(table))
     ]
     # A store of an earlier version lacks them.
-    crm, excluded = (name if ("ops.builds", name) in known else "null" for name in ("crm", "excluded_contacts"))
+    later = "crm", "excluded_contacts", "identity"
+    crm, excluded, identity = (name if ("ops.builds", name) in known else "null" for name in later)
     build = (
         session.connection.execute(
-            f"select as_of, is_sandbox, settings, {crm}, coalesce({excluded}, 0), as_of < started_at from ops.builds"
+            f"select as_of, is_sandbox, settings, {crm}, coalesce({excluded}, 0), as_of < started_at,"
+            f" {identity} from ops.builds"
             " order by started_at desc limit 1"
         ).fetchone()
         if ("ops.builds", "as_of") in known
@@ -210,7 +225,7 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]]) -> _Cut:
     )
     if missing or build is None:
         raise GiveUp(f"{', '.join(missing) or 'the cut'} is not there, or lacks a column: {_REBUILD}")
-    as_of, is_sandbox, figure_settings, crm, excluded_contacts, is_past = build
+    as_of, is_sandbox, figure_settings, crm, excluded_contacts, is_past, identity = build
     stale = [
         table.full_name()
         for table in tables
@@ -221,7 +236,8 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]]) -> _Cut:
     ]
     if stale:
         raise GiveUp(f"{', '.join(stale)} was built at another cut than the rest: {_REBUILD}")
-    return _Cut(as_of.replace(tzinfo=dt.UTC), is_sandbox, figure_settings, crm, excluded_contacts, is_past)
+    as_of = as_of.replace(tzinfo=dt.UTC)
+    return _Cut(as_of, is_sandbox, figure_settings, crm, excluded_contacts, is_past, identity)
 
 
 def _refuse_nothing(session: DuckDbSession, tables: Sequence[type[Table]], *, shown: Manifest) -> None:
@@ -263,6 +279,21 @@ def _clocks(cut: _Cut, previous: tuple[Path, Manifest] | None, *, now: dt.dateti
     recent = since.astimezone(settings.zone).date() - _RECENT
     local = models.vocabulary(dialect="duckdb", settings=settings, cut=at)["local"]
     return Clocks(local, settings.zone, recent, is_night)
+
+
+def _differing(previous: tuple[Path, Manifest] | None, cut: _Cut, clocks: Clocks) -> Differing:
+    """What tells the rows that differ from a snapshot's; of none where all is looked at again, or counted otherwise."""
+    from crm_platform.models.touched import differing_rows  # noqa: PLC0415 - readers need no templates
+
+    before = previous[1] if previous is not None else None
+    if (
+        before is None
+        or clocks.is_night
+        or before.recent != clocks.recent
+        or before.settings != json.loads(cut.settings)
+    ):
+        return lambda _session, _table: None
+    return partial(differing_rows, than=before.build)
 
 
 def _describe(session: DuckDbSession, table: type[Table], *, sql: str | None) -> TableEntry:

@@ -217,6 +217,8 @@ class Builds(OpsTable):
     changed_chats = count("Chats that had changed since the build before; all of them in a full one.", nullable=True)
     excluded_contacts = count("Contacts left out on purpose (CRM_EXCLUDE_CONTACTS).", nullable=True)
     follows_from = text("Digest of all that it follows from, beside the time.", nullable=True)
+    identity = text("Chosen at random: a build is known by it, whatever becomes of the store.", nullable=True)
+    stands_on = text("Identity of the build before; NULL where nothing of it was kept.", nullable=True)
     meaning = text("Digest of what decides for all chats what their rows count for.", nullable=True)
     newest_change = text("The newest commit of ops.changes that it saw, by number and commit.", nullable=True)
     looked_at = count("Chats whose rows it looked at; NULL: all.", nullable=True)

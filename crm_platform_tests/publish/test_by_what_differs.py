@@ -1,0 +1,93 @@
+"""A snapshot that is told by what differs from the one before is told as by looking at every row."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from crm_platform.publish import current, publish, read_manifest
+from crm_platform.publish import snapshot as snapshot_module
+from crm_platform.publish.figures import compute
+from crm_platform.settings import Settings
+from crm_platform_tests.models.histories import History
+from crm_platform_tests.models.worlds import World
+
+NOW = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
+SETTINGS = ({}, {"timezone": "Europe/Berlin", "conversation_gap_hours": 6}, {"timezone": "America/New_York"})
+
+
+def told(manifest):
+    """What a manifest says of its tables' rows."""
+    return manifest.months, manifest.other_months, manifest.contents, {n: t.rows for n, t in manifest.tables.items()}
+
+
+def publish_twice(world: World, monkeypatch, *, now: dt.datetime) -> int:
+    """Publish by what differs, and aside by every row: the same is told. Returns how many tables were told so."""
+    settings = {"settings": world.settings, "now": now, "validate": lambda *_: []}
+    seen: list[str] = []
+    differing = snapshot_module._differing
+
+    def counted(*cut):
+        find = differing(*cut)
+
+        def found(session, table):
+            relation = find(session, table)
+            seen.extend([table.full_name()] if relation else [])
+            return relation
+
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshot_module, "_differing", lambda *_: lambda _session, _table: None)
+        aside = publish(world.models, turns=False, **settings)
+        patched.setattr(snapshot_module, "_differing", counted)
+        ours = publish(world.models, **settings)
+    assert told(read_manifest(ours.path)) == told(read_manifest(aside.path))
+    for table, months in read_manifest(ours.path).other_months.items():
+        folder = ours.path / table.replace(".", "/")
+        assert {file.stem for file in folder.iterdir()} == (months.keys() or {"empty"})
+    return len(seen)
+
+
+def live_through(folder: Path, monkeypatch, *, seed: int, steps: int) -> list[int]:
+    world = World(folder, Settings(data_dir=folder, **SETTINGS[seed % len(SETTINGS)]))
+    history = History(world, seed=seed, chats=12, now=NOW)
+    found = []
+    for step in range(steps):
+        world.store()
+        computed = compute(world.models, world.live, settings=world.settings, now=history.now)
+        assert not computed.breaches
+        if step % 4 != 2:  # a build that nobody publishes: the next one differs from more than it knows
+            found.append(publish_twice(world, monkeypatch, now=history.now))
+        history.go_on()
+    return found
+
+
+def test_it_is_told_as_by_every_row(tmp_path, monkeypatch):
+    assert max(live_through(tmp_path, monkeypatch, seed=1, steps=5)) >= 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_it_is_told_as_by_every_row_in_long_histories(tmp_path, monkeypatch, seed):
+    found = live_through(tmp_path, monkeypatch, seed=seed, steps=16)
+    assert sum(told > 0 for told in found) >= 2
+    assert 0 in found[1:], "after a build that nobody published, or a night, every row is looked at"
+
+
+def test_another_snapshot_than_that_of_the_build_before_tells_nothing(tmp_path, monkeypatch):
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    world.chat("chat-1", known_until=NOW)
+    world.message("chat-1", "m1", NOW - dt.timedelta(hours=1), "inbound")
+    later = [NOW + dt.timedelta(minutes=minutes) for minutes in (0, 10, 20)]
+    for now in later:
+        world.store()
+        compute(world.models, world.live, settings=world.settings, now=now)
+        if now != later[1]:
+            told_of = publish_twice(world, monkeypatch, now=now)
+    assert told_of == 0
+    manifest = read_manifest(current(world.settings).path)
+    assert manifest.build is not None
+    assert manifest.recent == dt.date(2026, 11, 17)
