@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from crm_platform.warehouse import Models, Warehouse
 
 _AGAIN_AFTER: Final = 15.0  # seconds after a turn that could not be made
+_CALM: Final = 15.0  # seconds between turns for what is no message or event: a message should find nothing under way
 _TELL_DAGSTER_EVERY: Final = 60.0  # seconds: an event log of a turn each few seconds would be read by nobody
 
 _log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def run_live(
             live,
             forever=True,
             progress=turns.heard(progress),
-            on_stored=turns.turn,
+            on_stored=turns.stored,
             wait_seconds=wait_seconds,
             on_wait=on_wait,
         )
@@ -110,10 +111,17 @@ class _Turns:
     store: Models = field(init=False)
     _turned_at: float = field(init=False, default=float("-inf"))
     _told_at: float = field(init=False, default=float("-inf"))
-    _is_due: bool = field(init=False, default=False)  # the last turn could not be made
+    _is_due: bool = field(init=False, default=False)  # the last turn could not be made, or was put off
 
     def __post_init__(self) -> None:
         self.store = models_store(self.settings)
+
+    def stored(self, is_new: bool) -> None:
+        """Renew figures at once for new messages and events; for the rest, such as who has read what, by and by."""
+        if is_new or time.monotonic() - self._turned_at >= _CALM:
+            self.turn()
+        else:
+            self._is_due = True
 
     def turn(self) -> None:
         """Compute what is stored, publish it, and tell; any trouble leaves the last figures, and the crawl goes on."""

@@ -77,14 +77,15 @@ def crawl(
     workers: int = WORKERS,
     wait_seconds: float = 0.0,
     on_wait: Callable[[str], None] | None = None,
-    on_stored: Callable[[], None] | None = None,
+    on_stored: Callable[[bool], None] | None = None,
 ) -> Iterator[Outcome]:
     """Spend requests where they are worth most, minute by minute, and yield an Outcome for each raw table at the end.
 
     Ends after `requests`, after `minutes`, when nothing is worth a request any more (unless `forever`), or when the
     day's allowance is spent or the server is down; `forever` waits for these to pass. Each tick is committed. A chat
     that an event names meanwhile is visited at once, as far as the quota allows; `on_stored` is called after whatever
-    brought something new. Otherwise as `refresh`.
+    brought something, and hears whether that is a message or an event, or only what was known has changed. Otherwise as
+    `refresh`.
     """
     with open_crawler(
         settings,
@@ -120,8 +121,8 @@ def crawl(
             except CrmPlatformError as other:
                 problem, busy = other, False
             crawler.recorder.commit()
-            if ticks.has_news() and on_stored is not None:
-                on_stored()
+            if (is_new := ticks.news()) is not None and on_stored is not None:
+                on_stored(is_new)
             if requests is not None and crawler.recorder.requests >= requests:
                 break
             # From the last answer, not from the tick's start: its slots come free a minute after their answers, and a
@@ -135,9 +136,9 @@ def crawl(
                 # No longer than was meant: a clock that is set back meanwhile would make it days.
                 until_next = min(max(0.0, (next_at - now()).total_seconds()), max(pause, SLOTS_RETURN.total_seconds()))
                 is_live = on_stored is not None
-                for _ in ticks.hints(until_next, sleep=sleep, requests=requests, is_live=is_live):
+                for is_new in ticks.hints(until_next, sleep=sleep, requests=requests, is_live=is_live):
                     if on_stored is not None:
-                        on_stored()
+                        on_stored(is_new)
         problem = problem or crawler.failures.refused_key()
         account = crawler.recorder.account(raw.Messages)
         account.seconds_throttled = crawler.client.seconds_throttled
@@ -179,7 +180,7 @@ class _Ticks:
         self._strangers = Strangers()
         self._hint_budget = HintBudget(self._limits, per_minute=self._rate)
         self._events_taken = 0
-        self._stored_by_then = 0
+        self._news_by_then = (0, 0)
         self.is_done = False
         self.without_contacts: CrmPlatformError | None = None  # why the contact list could not be had to its end
 
@@ -188,20 +189,18 @@ class _Ticks:
         """Whether a quota paces this crawl."""
         return self._rate is not None
 
-    def has_news(self) -> bool:
-        """Whether anything was stored since this was last asked that a figure may be made of."""
-        before, self._stored_by_then = self._stored_by_then, self._news()
-        return self._stored_by_then > before
-
-    def _news(self) -> int:
+    def news(self) -> bool | None:
+        """Whether messages or events were stored since this was last asked; None: nothing that figures are made of."""
         written = self._crawler.recorder.written
-        rows = sum(one.inserted + one.updated for table, one in written.items() if issubclass(table, RawTable))
-        return rows + self._events_taken
+        came = self._events_taken + sum(written.get(table, Written()).inserted for table in raw.BY_CHAT)
+        changed = sum(one.inserted + one.updated for table, one in written.items() if issubclass(table, RawTable))
+        before, self._news_by_then = self._news_by_then, (came, changed)
+        return came > before[0] if (came, changed) != before else None
 
     def hints(
         self, seconds: float, *, sleep: Callable[[float], None], requests: int | None, is_live: bool
-    ) -> Iterator[None]:
-        """Wait so long; visit at once what events name meanwhile, and yield after what brought something new.
+    ) -> Iterator[bool]:
+        """Wait so long; visit at once what events name meanwhile, and yield what `news` says after what brought any.
 
         `is_live`: whoever watches hears now and then that nothing comes.
         """
@@ -229,8 +228,8 @@ class _Ticks:
             except CrmPlatformError:
                 is_heard = False  # the next tick meets the same, and knows what follows from it
             crawler.recorder.commit()
-            if self.has_news():
-                yield
+            if (is_new := self.news()) is not None:
+                yield is_new
 
     def _take_in(self, at: datetime) -> list[Hint]:
         """The chats that new events name, each with the newest message that they tell of."""

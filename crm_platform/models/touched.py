@@ -24,6 +24,7 @@ from crm_platform.models.render import beside, code_version, expand, template_pa
 from crm_platform.schemas import KpiTable, Table, ops
 from crm_platform.schemas.figures import Figure, Rows
 from crm_platform.tables import TABLES
+from crm_platform.warehouse.digests import line_sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,11 +62,11 @@ def renew(session: BuildSession, table: type[Table], *, chats: str, selects: Ite
     for select in selects:
         session.execute(f"insert into {written} by name select * from ({select})")
     put = session.extend(table, f"from {written}")
-    out = f"select * exclude (place) from {_OUT}"
+    row = line_sql(f'"{column}"' for column in table.columns)
     session.execute(
         f"create or replace table {_kept(table)} as"
-        f" select *, false as {PUT_IN} from ({out} except all from {written})"
-        f" union all select *, true as {PUT_IN} from (from {written} except all {out})"
+        f" select * exclude (place), false as {PUT_IN} from {_OUT} where {row} not in (select {row} from {written})"
+        f" union all select *, true as {PUT_IN} from {written} where {row} not in (select {row} from {_OUT})"
     )
     return int(session.query(f"select count(*) as n from {_kept(table)}")["n"][0].as_py()), put
 
@@ -80,9 +81,11 @@ def differing_rows(session: Session, table: type[Table], *, than: str | None) ->
     A column `is_put_in` tells those of now. None where it is not known: the build is not the one before, or the table
     was computed as a whole.
     """
+    if than is None or not by_chat(table):
+        return None
     (build,) = rows_once(session, f"select * from {ops.Builds.full_name()}")
-    its = built_tables(session).get(table.full_name())
-    if than is None or build.get("stands_on") != than or its is None or not by_chat(table):
+    its = built_tables(session).get(table.full_name()) if build.get("stands_on") == than else None
+    if its is None:
         return None
     if its["build"] != build["number"] or its["since"] != build["number"] - 1 or its["touched"] is None:
         return None
@@ -181,6 +184,6 @@ def _counted(table: type[KpiTable], rows: Rows, put: Callable[[str], str]) -> st
     by = ", ".join(f'{put(rows.by[name])} as "{name}"' for name in table.key)
     named = names_in(put(" , ".join(_texts(table, rows))))
     read = ", ".join(f'"{name}"' for name in rows.source.columns if name in named)
-    before, after = (f"(select {read} from {_kept(rows.source)} where {side}{PUT_IN})" for side in ("not ", ""))
-    differing = f"({before} except all {after} union all ({after} except all {before}))"
+    more = f"sum(case when {PUT_IN} then 1 else -1 end)"
+    differing = f"(select {read} from {_kept(rows.source)} group by {read} having {more} <> 0)"
     return f"select distinct {by} {source(rows, put, of=differing)}"

@@ -25,6 +25,7 @@ from crm_platform.publish.files import literal
 from crm_platform.publish.parquet import Renewal
 from crm_platform.schemas import Column, KpiTable, Table
 from crm_platform.settings import environment_without_secrets
+from crm_platform.warehouse.digests import line_sql
 from crm_platform.warehouse.duckdb import TYPES
 
 _CONFIG = {
@@ -156,15 +157,14 @@ def _rows(table: type[Table], columns: Mapping[str, Column], folder: Path) -> st
 
 def _renewed(table: type[Table], columns: Mapping[str, Column], months: Mapping[str, str]) -> Iterator[str]:
     """Take out what a month has no more, and add what it has anew: few rows, however many it has."""
-    name, key = table.full_name(), ", ".join(f'"{column}"' for column in table.key)
+    name, row = table.full_name(), line_sql(f'"{column}"' for column in columns)
     for file, where in months.items():
         month = f"select {_selected(columns)} from read_parquet({literal(file)}, hive_partitioning = false)"
         yield f"create temp table fresh as {month}"
-        yield f"create temp table gone as from {name} where {where} except from fresh"
-        yield f"create temp table new as from fresh except from {name} where {where}"
-        yield f"delete from {name} where {where} and ({key}) in (select ({key}) from gone)"
+        yield f"create temp table new as from fresh where {row} not in (select {row} from {name} where {where})"
+        yield f"delete from {name} where {where} and {row} not in (select {row} from fresh)"
         yield f"insert into {name} from new"
-        for temporary in ("fresh", "gone", "new"):
+        for temporary in ("fresh", "new"):
             yield f"drop table {temporary}"
 
 

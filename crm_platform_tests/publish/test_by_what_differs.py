@@ -65,14 +65,11 @@ def live_through(folder: Path, monkeypatch, *, seed: int, steps: int) -> list[in
     return found
 
 
-def test_it_is_told_as_by_every_row(tmp_path, monkeypatch):
-    assert max(live_through(tmp_path, monkeypatch, seed=1, steps=5)) >= 8
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 6))
-def test_it_is_told_as_by_every_row_in_long_histories(tmp_path, monkeypatch, seed):
-    found = live_through(tmp_path, monkeypatch, seed=seed, steps=16)
+@pytest.mark.parametrize("seed", range(3))
+def test_it_is_told_as_by_every_row(tmp_path, monkeypatch, seed):
+    found = live_through(tmp_path, monkeypatch, seed=seed, steps=12)
+    assert max(found) >= 8
     assert sum(told > 0 for told in found) >= 2
     assert 0 in found[1:], "after a build that nobody published, or a night, every row is looked at"
 
