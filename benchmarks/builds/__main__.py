@@ -126,8 +126,8 @@ def floor(live: DuckDbWarehouse, folder: Path, *, memory: int) -> Spent:
     passed = DuckDbWarehouse(folder / "floor.duckdb", lock_dir=folder / "locks", memory=memory)
     with spent.on("floor"), passed.writing(source=live) as session:
         session.execute(
-            "create table passed as select chat_id, message_id, timestamp, direction, type, status, sender,"
-            " lag(timestamp) over (partition by chat_id order by timestamp, message_id) as sent_before"
+            "create table passed as"
+            " select *, lag(timestamp) over (partition by chat_id order by timestamp, message_id) as sent_before"
             " from live.raw.messages"
         )
     passed.path.unlink()

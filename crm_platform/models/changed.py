@@ -74,6 +74,8 @@ def look_at(session: BuildSession, *, last: Mapping[str, Any], cut: dt.datetime,
         named as (
             select chat_id from {_JOURNAL} where number > {number}
             union select chat_id from live.raw.messages where {_later("first_fetched_at", before)}
+            -- What an older version of this program commits, it does not note.
+            union select chat_id from live.raw.messages where {_later("fetched_at", before)}
             union select chat_id from live.raw.messages where {_later("timestamp", before)}
             union select chat_id from live.raw.operator_events where {_later("at", before)}
             union select chat_id from live.raw.operator_events where {_later("known_at", before)}

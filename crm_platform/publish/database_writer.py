@@ -24,11 +24,13 @@ Jobs = SimpleQueue[dict[str, Any]]
 
 def _listen(jobs: Jobs) -> None:
     rest = b""
-    while said := os.read(0, 65_536):
-        *lines, rest = (rest + said).split(b"\n")
-        for line in lines:
-            jobs.put(json.loads(line))
-    os._exit(1)  # the publisher is gone
+    try:
+        while said := os.read(0, 65_536):
+            *lines, rest = (rest + said).split(b"\n")
+            for line in lines:
+                jobs.put(json.loads(line))
+    finally:
+        os._exit(1)  # the publisher is gone, or nobody hears it any more
 
 
 def _write(begun: dict[str, Any], jobs: Jobs) -> dict[str, Any] | None:

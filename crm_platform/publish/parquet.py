@@ -137,7 +137,7 @@ def write_parquet(
         return writer.written
 
     written, is_little = Parquet(), previous is not None and not clocks.is_night
-    for one in each_beside(sessions if is_little else sessions[:1], tables, write):
+    for one in list(each_beside(sessions if is_little else sessions[:1], tables, write)):
         written.add(one)
     return written
 

@@ -52,7 +52,7 @@ from crm_platform.publish.parquet import (
 )
 from crm_platform.publish.pseudonyms import bind_key, pseudonym_key
 from crm_platform.publish.retention import new_id
-from crm_platform.schemas import KpiTable, Table
+from crm_platform.schemas import CoreTable, KpiTable, Table
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbSession, DuckDbWarehouse, Models, leases_of
 
@@ -77,7 +77,7 @@ class _Cut:
     crm: str | None
     excluded_contacts: int
     is_past: bool  # it was chosen, and lies before the build that was made of it
-    identity: str | None
+    identity: str | None  # the build's, where every table by chat stands for it
 
 
 def publish(
@@ -237,7 +237,20 @@ def _cut(session: DuckDbSession, tables: Sequence[type[Table]]) -> _Cut:
     if stale:
         raise GiveUp(f"{', '.join(stale)} was built at another cut than the rest: {_REBUILD}")
     as_of = as_of.replace(tzinfo=dt.UTC)
-    return _Cut(as_of, is_sandbox, figure_settings, crm, excluded_contacts, is_past, identity)
+    is_its = identity is not None and _stand_for_it(session, tables)
+    return _Cut(
+        as_of, is_sandbox, figure_settings, crm, excluded_contacts, is_past, identity=identity if is_its else None
+    )
+
+
+def _stand_for_it(session: DuckDbSession, tables: Sequence[type[Table]]) -> bool:
+    """Whether all tables by chat were built at the last build: some may have been asked for alone."""
+    built = session.connection.execute(
+        "select name from ops.built_tables where build = (select max(number) from ops.builds)"
+    ).fetchall()
+    return {one.full_name() for one in tables if issubclass(one, CoreTable) and one.is_by_chat} <= {
+        name for (name,) in built
+    }
 
 
 def _refuse_nothing(session: DuckDbSession, tables: Sequence[type[Table]], *, shown: Manifest) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from crm_platform.errors import Busy, CrmPlatformError, Discarded, FixConfiguration, GiveUp, no_room, no_room_in
-from crm_platform.schemas import Type, ops
+from crm_platform.schemas import Type, ops, raw
 from crm_platform.warehouse.folder import keep_private, state_of
 from crm_platform.warehouse.journal import ANY, Touched, note
 from crm_platform.warehouse.locks import FileLeases, file_lock
@@ -162,13 +162,26 @@ class DuckDbSession:
                 f"select count(*) from (select distinct {keys} from incoming)"
             ).fetchall()
             is_distinct = distinct == rows.num_rows
+            left = self._chats_left(table)
             written = self.connection.execute(_merge_sql(table, is_distinct=is_distinct)).fetchall()
             inserted = sum(is_new for (is_new,) in written)
             if len(written) < distinct and _has_volatile(table):
                 self.connection.execute(_freshen_sql(table, is_distinct=is_distinct))
         if written:
             self.touched.rows(table, rows)
+            self.touched.chats.update(left)
         return Written(inserted=inserted, updated=len(written) - inserted, unchanged=distinct - len(written))
+
+    def _chats_left(self, table: type[Table]) -> list[str]:
+        """The chats of stored rows whose incoming versions are another chat's, as events of a number that moved are."""
+        if table not in raw.BY_CHAT or "chat_id" in table.key:
+            return []
+        matched = " and ".join(f't."{key}" = i."{key}"' for key in table.key)
+        found = self.connection.execute(
+            f"select distinct t.chat_id from {table.full_name()} as t join incoming as i on {matched}"
+            " where t.chat_id is not null and t.chat_id is distinct from i.chat_id"
+        )
+        return [chat_id for (chat_id,) in found.fetchall()]
 
     def append(self, table: type[Table], rows: pa.Table) -> None:
         """Add rows."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from crm_platform.models import build_order, build_within, freeze
+from crm_platform.schemas import raw
 from crm_platform_tests.models.conftest import Worlds
 from crm_platform_tests.models.worlds import World
 
@@ -93,3 +95,29 @@ def test_ten_scores_are_enough(new_world: Worlds):
             world.webhook("csat.submitted", chat_id, START + HOUR, score=5)
         world.freeze(NOW)
         assert world.row("kpi.satisfaction_by_agent", agent="jane")["is_enough"] is is_enough
+
+
+def test_an_event_of_a_number_that_moved_is_of_one_chat(new_world: Worlds):
+    """The same event comes again, and its number is another contact's by now: it leaves the chat it was of."""
+    world = desk(new_world)
+    world.contact("b")
+    world.chat("b", known_until=NOW)
+    world.message("b", "m1", START, "inbound")
+    world.message("b", "m2", START + 10 * MINUTE, "outbound", sender="jane")
+    for number in range(8):  # chats enough for what follows to be little
+        world.chat(f"other-{number}", known_until=NOW)
+        world.message(f"other-{number}", "m1", START, "inbound")
+    world.webhook("csat.submitted", "a", START + HOUR, score=5)
+    world.build(NOW)
+    told = raw.Events.rows([world.rows[raw.Events][0] | {"chat_id": "b"}])
+    with world.live.leases.take("crawl", purpose="test") as holder, world.live.committing(holder) as commit:
+        commit.merge(raw.Events, told)
+    settings = {"settings": world.settings, "as_of": None, "now": NOW + MINUTE, "expected_unseen": None}
+    cut = freeze(world.models, world.live, **settings)
+    assert not cut.is_full
+    assert cut.changed_chats == 2
+    with world.models.writing() as session:
+        for table in build_order():
+            build_within(session, table, settings=world.settings)
+        rows = session.query("select chat_id, score from core.satisfaction").to_pylist()
+    assert rows == [{"chat_id": "b", "score": 5}]

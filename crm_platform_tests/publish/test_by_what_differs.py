@@ -5,16 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from crm_platform.models import build_order, freeze
+from crm_platform.models.build_all import build_all
 from crm_platform.publish import current, publish, read_manifest
 from crm_platform.publish import snapshot as snapshot_module
 from crm_platform.publish.figures import compute
+from crm_platform.schemas import KpiTable
 from crm_platform.settings import Settings
 from crm_platform_tests.models.histories import History
 from crm_platform_tests.models.worlds import World
 
 NOW = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
 SETTINGS = ({}, {"timezone": "Europe/Berlin", "conversation_gap_hours": 6}, {"timezone": "America/New_York"})
 
 
@@ -88,3 +93,41 @@ def test_another_snapshot_than_that_of_the_build_before_tells_nothing(tmp_path, 
     manifest = read_manifest(current(world.settings).path)
     assert manifest.build is not None
     assert manifest.recent == dt.date(2026, 11, 17)
+
+
+def test_a_snapshot_of_tables_that_were_not_all_built_tells_nothing(tmp_path):
+    """Who chooses figures alone publishes core tables of the build before."""
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    minute, order = dt.timedelta(minutes=1), build_order()
+    figures = [table for table in order if issubclass(table, KpiTable)]
+
+    def write(number: int, *, at: dt.datetime, sent: dt.datetime) -> None:
+        world.message("chat-1", f"m{number}", sent, "inbound", first_fetched_at=at, fetched_at=at)
+
+    def begin(now: dt.datetime) -> None:
+        world.store()
+        freeze(world.models, world.live, settings=world.settings, as_of=None, now=now, expected_unseen={})
+
+    def fill(tables, now: dt.datetime) -> None:
+        list(build_all(world.models, settings=world.settings, now=now, tables=tables))
+
+    def publish_it(now: dt.datetime):
+        return publish(world.models, settings=world.settings, now=now, validate=lambda *_: [])
+
+    for number in range(4):
+        world.chat(f"chat-{number}", known_until=NOW)
+        world.message(f"chat-{number}", "m0", NOW - 700 * HOUR, "inbound")
+    begin(NOW)
+    fill(order, NOW)
+    publish_it(NOW)
+    write(1, at=NOW + minute, sent=NOW - 700 * HOUR)
+    begin(NOW + 2 * minute)
+    fill(figures, NOW + 2 * minute)
+    assert read_manifest(publish_it(NOW + 2 * minute).path).build is None
+    fill([table for table in order if table not in figures], NOW + 3 * minute)
+    write(2, at=NOW + 4 * minute, sent=NOW - HOUR)
+    begin(NOW + 5 * minute)
+    fill(order, NOW + 5 * minute)
+    snapshot = publish_it(NOW + 6 * minute)
+    assert snapshot.tables["core.messages"] == 6
+    assert duckdb.sql(f"from '{snapshot.path}/core/messages/*.parquet'").to_arrow_table().num_rows == 6
