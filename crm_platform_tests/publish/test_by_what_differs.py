@@ -75,7 +75,6 @@ def live_through(folder: Path, monkeypatch, *, seed: int, steps: int) -> list[in
 def test_it_is_told_as_by_every_row(tmp_path, monkeypatch, seed):
     found = live_through(tmp_path, monkeypatch, seed=seed, steps=12)
     assert max(found) >= 8
-    assert sum(told > 0 for told in found) >= 2
     assert 0 in found[1:], "after a build that nobody published, or a night, every row is looked at"
 
 
