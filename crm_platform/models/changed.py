@@ -39,15 +39,16 @@ def newest_change(session: Session) -> str | None:
     return _named(**newest[0]) if newest else None
 
 
-def look_at(session: BuildSession, *, last: Mapping[str, Any], cut: dt.datetime, meaning: str) -> bool:
+def look_at(
+    session: BuildSession, *, last: Mapping[str, Any], newest: str | None, cut: dt.datetime, meaning: str
+) -> bool:
     """Fill the temporary table of the chats to look at; False: it must be all of them.
 
-    `last`: the row of ops.builds of the build before; `meaning`: as this build notes it.
+    `last`: the row of ops.builds of the build before; `newest`, `meaning`: the newest change and the meaning as this
+    build notes them.
     """
     seen, before = last.get("newest_change"), last["as_of"]
-    if seen is None or last.get("meaning") != meaning or cut.replace(tzinfo=None) < before:
-        return False
-    if newest_change(session) is None:
+    if seen is None or newest is None or last.get("meaning") != meaning or cut.replace(tzinfo=None) < before:
         return False
     number = int(seen.partition(" ")[0])
     found = session.query(

@@ -142,7 +142,8 @@ def note_changes(
     last = builds[0] if builds else None
     number = 1 + max((row["number"] or 0 for row in builds), default=0)
     is_same = last is not None and last["basis"] == basis
-    is_told = last is not None and is_same and look_at(session, last=last, cut=cut, meaning=meaning)
+    newest = newest_change(session)
+    is_told = last is not None and is_same and look_at(session, last=last, newest=newest, cut=cut, meaning=meaning)
     chosen = f"from {LOOKED_AT}" if is_told and not full else ""
     seen = session.query(f"select count(*) as n from {LOOKED_AT}")["n"][0].as_py() if chosen else None
     many = {table: unfrozen(table, chosen) for table in raw.BY_CHAT}
@@ -217,7 +218,7 @@ def note_changes(
         is_full,
         chats,
         chats if is_full else changed,
-        newest=newest_change(session),
+        newest=newest,
         looked_at=seen,
         missed=counted["missed"],
         stands_on=None if last is None or is_full else last.get("identity"),

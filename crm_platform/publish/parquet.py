@@ -124,9 +124,8 @@ def write_parquet(
     """Write the Parquet files, streaming, but for those that are the same in `previous`: these are shared.
 
     `previous`: a snapshot of the same frame, if there is one; `differing`: what differs from it. `tell` hears what of
-    each table is not the same there.
-    `sessions`: the pseudonyms' key is bound to them. As many tables are written at a time where most is shared: then
-    their rows fit into memory.
+    each table is not the same there. `sessions`: the pseudonyms' key is bound to them. As many tables are written at a
+    time where most is shared: then their rows fit into memory.
     """
     for schema in {table.schema for table in tables}:
         (building / schema).mkdir(exist_ok=True)
@@ -205,10 +204,9 @@ class _Writer:
             begins, ends, where = self._between(table, first_day)
             if not begins <= first <= last < ends:
                 self.written.is_by_instants = False
-                where, by_month = f"{month} = '{first_day}'", f"- {lines}"
-                months[_month_name(first_day)] = _month_entry(table, where, by_month), where
-            else:
-                months[_month_name(first_day)] = _month_entry(table, where, lines), where
+                where = f"{month} = '{first_day}'"
+            entry = _month_entry(table, where, lines, is_between=begins <= first <= last < ends)
+            months[_month_name(first_day)] = entry, where
         return months
 
     def _months_renewed(
@@ -283,11 +281,10 @@ def _month_name(first_day: dt.date) -> str:
     return f"{first_day:%Y-%m}" if first_day.day == 1 else f"{first_day}"
 
 
-def _month_entry(table: type[Table], where: str, lines: str) -> MonthEntry:
-    """`lines`: the digest of its rows, after a dash where `where` is not between two instants."""
-    rows = int(lines.removeprefix("- ").split()[0])
+def _month_entry(table: type[Table], where: str, lines: str, *, is_between: bool = True) -> MonthEntry:
+    """`lines`: the digest of its rows; `is_between`: `where` is what lies between two instants."""
     content = _sha256(BY_MONTH[table.full_name()], where, lines)
-    return MonthEntry(rows=rows, content=content, lines="" if lines.startswith("-") else lines)
+    return MonthEntry(rows=int(lines.split(maxsplit=1)[0]), content=content, lines=lines if is_between else "")
 
 
 def _digested(table: type[Table]) -> list[str]:

@@ -124,8 +124,9 @@ def publish(
         with begin_writer(building) as writer, models.reading() as session, session.beside() as other:
             if _cut(session, tables) != cut:
                 raise GiveUp(f"another build began while this one was validated: {_REBUILD}")
+            key = pseudonym_key(settings)
             for one in (session, other):
-                bind_key(one, pseudonym_key(settings))
+                bind_key(one, key)
             frame = frame_of(session, tables)
             same = previous if previous is not None and previous[1].frame == frame else None
             base = _base(settings, same, excluded=cut.excluded_contacts, now=now)
