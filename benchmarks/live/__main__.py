@@ -33,7 +33,7 @@ from playwright.sync_api import sync_playwright
 from benchmarks.processes import await_port, cpu_of, free_port, percentile
 
 KEY = "benchmark"
-_LOOK_EVERY = 0.1  # seconds
+_LOOK_EVERY = 0.05  # seconds
 _CRM = (sys.executable, "-m", "crm_platform.cli")
 
 

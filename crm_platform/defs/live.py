@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crm_platform.ingest import Progress
+    from crm_platform.ingest.planner import CrawlPlanner
     from crm_platform.publish import Snapshot
     from crm_platform.settings import Settings
     from crm_platform.warehouse import Models, Warehouse
@@ -109,6 +110,7 @@ class _Turns:
     on_turn: Callable[[Snapshot, float], None]
     on_trouble: Callable[[str], None]
     store: Models = field(init=False)
+    _planner: CrawlPlanner | None = field(init=False, default=None)
     _turned_at: float = field(init=False, default=float("-inf"))
     _told_at: float = field(init=False, default=float("-inf"))
     _is_due: bool = field(init=False, default=False)  # the last turn could not be made, or was put off
@@ -116,8 +118,9 @@ class _Turns:
     def __post_init__(self) -> None:
         self.store = models_store(self.settings)
 
-    def stored(self, is_new: bool) -> None:
+    def stored(self, is_new: bool, planner: CrawlPlanner | None = None) -> None:
         """Renew figures at once for new messages and events; for the rest, such as who has read what, by and by."""
+        self._planner = planner
         if is_new or time.monotonic() - self._turned_at >= _CALM:
             self.turn()
         else:
@@ -130,7 +133,9 @@ class _Turns:
         try:
             # A build of Dagster's that is at work publishes as much; what comes after it is the next turn's.
             with leases_of(self.settings).take("build", purpose="crm live", wait=1):
-                snapshot = renew(self.store, self.live, settings=self.settings, now=dt.datetime.now(dt.UTC))
+                snapshot = renew(
+                    self.store, self.live, settings=self.settings, now=dt.datetime.now(dt.UTC), planner=self._planner
+                )
         except RetryLater as problem:
             _log.info("figures are not renewed now: %s", problem)
             self._is_due = True

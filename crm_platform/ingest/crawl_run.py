@@ -41,6 +41,7 @@ from crm_platform.warehouse import Written
 if TYPE_CHECKING:
     from crm_platform.ingest.chat_state import ChatState
     from crm_platform.ingest.crawler import Crawler
+    from crm_platform.ingest.planner import CrawlPlanner
     from crm_platform.settings import Settings
     from crm_platform.warehouse import Warehouse
 
@@ -53,7 +54,7 @@ SLOTS_RETURN = timedelta(seconds=61)
 DECIDE_EVERY = timedelta(minutes=15)
 """How often a crawl that goes on looks for messages that stand in two chats: builds run beside it."""
 
-LOOK_EVERY = 0.2
+LOOK_EVERY = 0.05
 """Seconds between two looks whether an event has come, while a crawl waits for its next tick."""
 
 LULL = timedelta(seconds=15)
@@ -77,15 +78,15 @@ def crawl(
     workers: int = WORKERS,
     wait_seconds: float = 0.0,
     on_wait: Callable[[str], None] | None = None,
-    on_stored: Callable[[bool], None] | None = None,
+    on_stored: Callable[[bool, CrawlPlanner], None] | None = None,
 ) -> Iterator[Outcome]:
     """Spend requests where they are worth most, minute by minute, and yield an Outcome for each raw table at the end.
 
     Ends after `requests`, after `minutes`, when nothing is worth a request any more (unless `forever`), or when the
     day's allowance is spent or the server is down; `forever` waits for these to pass. Each tick is committed. A chat
     that an event names meanwhile is visited at once, as far as the quota allows; `on_stored` is called after whatever
-    brought something, and hears whether that is a message or an event, or only what was known has changed. Otherwise as
-    `refresh`.
+    brought something, and hears whether that is a message or an event, or only what was known has changed, and of the
+    planner whose state is stored then. Otherwise as `refresh`.
     """
     with open_crawler(
         settings,
@@ -122,7 +123,7 @@ def crawl(
                 problem, busy = other, False
             crawler.recorder.commit()
             if (is_new := ticks.news()) is not None and on_stored is not None:
-                on_stored(is_new)
+                on_stored(is_new, crawler.planner_store.planner)
             if requests is not None and crawler.recorder.requests >= requests:
                 break
             # From the last answer, not from the tick's start: its slots come free a minute after their answers, and a
@@ -138,7 +139,7 @@ def crawl(
                 is_live = on_stored is not None
                 for is_new in ticks.hints(until_next, sleep=sleep, requests=requests, is_live=is_live):
                     if on_stored is not None:
-                        on_stored(is_new)
+                        on_stored(is_new, crawler.planner_store.planner)
         problem = problem or crawler.failures.refused_key()
         account = crawler.recorder.account(raw.Messages)
         account.seconds_throttled = crawler.client.seconds_throttled

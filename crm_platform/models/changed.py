@@ -9,6 +9,7 @@ on another history (a backup was restored), at a cut that goes back, where what 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from crm_platform.schemas import ops, raw
@@ -23,15 +24,44 @@ if TYPE_CHECKING:
 LOOKED_AT: Final = "looked_at"
 """Temporary table: the chats to look at."""
 
+VISITED: Final = "visited"
+"""Temporary table: the chats whose crawl may stand otherwise."""
+
 _JOURNAL: Final = f"live.{ops.Changes.full_name()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What a build knows of the one before. `last`: its row of ops.builds; `number`: of the build that begins.
+
+    `is_same`: nothing but rows decides a chat's figures otherwise than then. `newest`: the journal's newest commit.
+    `is_told`: the journal tells what has changed.
+    """
+
+    last: Mapping[str, Any] | None
+    number: int
+    is_same: bool
+    newest: str | None
+    is_told: bool
+
+
+def look_back(session: BuildSession, *, basis: str, meaning: str, cut: dt.datetime) -> Since:
+    """Ask what has changed since the build before; where the journal tells, `looked_at` and `visited` are filled."""
+    builds = session.query(f"select * from {ops.Builds.full_name()}").to_pylist()
+    last = builds[0] if builds else None
+    is_same = last is not None and last["basis"] == basis
+    newest = newest_change(session)
+    is_told = last is not None and is_same and look_at(session, last=last, newest=newest, cut=cut, meaning=meaning)
+    number = 1 + max((row["number"] or 0 for row in builds), default=0)
+    return Since(last, number, is_same=is_same, newest=newest, is_told=is_told)
 
 
 def newest_change(session: Session) -> str | None:
     """The newest commit that the live warehouse's journal holds; None: it has none."""
     known = session.query(
-        "select 1 as one from information_schema.tables"
+        "select 1 as one from information_schema.columns"
         f" where table_catalog = 'live' and table_schema = '{ops.Changes.schema}'"
-        f" and table_name = '{ops.Changes.table}'"
+        f" and table_name = '{ops.Changes.table}' and column_name = 'is_visit'"
     )
     if not known.num_rows:
         return None
@@ -42,7 +72,7 @@ def newest_change(session: Session) -> str | None:
 def look_at(
     session: BuildSession, *, last: Mapping[str, Any], newest: str | None, cut: dt.datetime, meaning: str
 ) -> bool:
-    """Fill the temporary table of the chats to look at; False: it must be all of them.
+    """Fill the temporary tables of the chats to look at, and of those visited; False: it must be all of them.
 
     `last`: the row of ops.builds of the build before; `newest`, `meaning`: the newest change and the meaning as this
     build notes them.
@@ -73,7 +103,7 @@ def look_at(
             union select duplicate_of, chat_id from kept
         ),
         named as (
-            select chat_id from {_JOURNAL} where number > {number}
+            select chat_id from {_JOURNAL} where number > {number} and is_visit is distinct from true
             union select chat_id from live.raw.messages where {_later("first_fetched_at", before)}
             -- What an older version of this program commits, it does not note.
             union select chat_id from live.raw.messages where {_later("fetched_at", before)}
@@ -87,6 +117,17 @@ def look_at(
             union select beside.other from reached join beside on beside.chat = reached.chat_id
         )
         select distinct chat_id from reached where chat_id is not null
+        """
+    )
+    session.execute(
+        f"""
+        create or replace temp table {VISITED} as
+        select chat_id from {_JOURNAL} where number > {number}
+        union select chat_id from live.ops.crawl_state where {_later("known_until", before)}
+        union select chat_id from live.raw.messages where {_later("first_fetched_at", before)}
+        -- What an older version of this program commits, it does not note.
+        union select target from live.ops.fetches
+            where operation = 'list_messages' and target is not null and {_later("started_at", before)}
         """
     )
     return True

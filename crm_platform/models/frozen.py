@@ -13,13 +13,14 @@ import datetime as dt
 import json
 import secrets
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from crm_platform import core
 from crm_platform.clock import BEGINS_AT, instant_of, stretches
 from crm_platform.errors import FixConfiguration
+from crm_platform.models.changed import VISITED, look_back
 from crm_platform.models.corrections import REJECTED_OPT_OUTS
 from crm_platform.models.cut import Cut
 from crm_platform.models.exclusion import exclusion
@@ -56,6 +57,9 @@ FIGURE_SETTINGS = (
 
 CALENDAR_DAYS = 100
 """The calendar reaches at least so far back: the longest window of a figure is 84 days."""
+
+_OVERTAKEN = dt.timedelta(days=1)
+"""A request may be stored so much later than others that were sent after it, and is still looked for."""
 
 DAYS_AHEAD = 2
 """Business hours reach so much further: 24 hours from now are asked about."""
@@ -97,10 +101,6 @@ def freeze(
         for table in TABLES.values():
             if issubclass(table, RawTable) and table not in raw.BY_CHAT:
                 rows[table.full_name()] = session.replace(table, _known_rows(table, known))
-        rows[ops.Fetches.full_name()] = session.replace(
-            ops.Fetches, f"select * from live.{ops.Fetches.full_name()} where started_at <= {known}"
-        )
-        rows[ops.CrawlState.full_name()] = session.replace(ops.CrawlState, _crawl_state(known))
         rows[core.ChatQuarantine.full_name()] = session.replace(core.ChatQuarantine, _chat_quarantine(known))
         rows[core.RejectedOptOuts.full_name()] = session.replace(core.RejectedOptOuts, REJECTED_OPT_OUTS)
         known_staff = staff(session, cut=cut, source="live.")
@@ -110,13 +110,15 @@ def freeze(
         basis = basis_of(session, figures={**figures, "clock": offsets})
         with _spellings(session, known_staff, settings):
             meaning = _meaning(session)
+            since = look_back(session, basis=basis, meaning=meaning, cut=cut)
+            kept = since.last if since.is_told and not full else None
+            rows[ops.Fetches.full_name()] = _fill_fetches(session, known, last=kept)
+            rows[ops.CrawlState.full_name()] = _fill_crawl_state(session, known, last=kept)
             changes = note_changes(
                 session,
                 unfrozen=lambda table, chats: _known_rows(table, known, chats=chats),
                 meanings=_meanings(known),
-                basis=basis,
-                meaning=meaning,
-                cut=cut,
+                since=since,
                 full=full,
             )
         rows |= {table.full_name(): _of_changed(session, table, known, changes) for table in raw.BY_CHAT}
@@ -184,6 +186,32 @@ def _of_changed(session: BuildSession, table: type[RawTable], known: str, change
     changed = changed_chats(changes.number - 1)
     session.execute(f"delete from {name} where chat_id in ({changed})")
     session.execute(f"insert into {name} by name {_known_rows(table, known, chats=changed)}")
+    return int(session.query(f"select count(*) as n from {name}")["n"][0].as_py())
+
+
+def _fill_fetches(session: BuildSession, known: str, *, last: Mapping[str, Any] | None) -> int:
+    """Copy the requests sent by the cut; after a build that the journal knows those that are not there yet."""
+    name = ops.Fetches.full_name()
+    select = f"select * from live.{name} where started_at <= {known}"
+    if last is not None:
+        late = f"started_at > timestamp '{last['as_of'] - _OVERTAKEN:%Y-%m-%d %H:%M:%S.%f}'"
+        session.extend(
+            ops.Fetches, f"{select} and {late} and fetch_id not in (select fetch_id from {name} where {late})"
+        )
+        counts = f"select (select count(*) from {name}) as copied, (select count(*) from ({select})) as stored"
+        (found,) = session.query(counts).to_pylist()
+        if found["copied"] == found["stored"]:  # a request never becomes another
+            return int(found["copied"])
+    return session.replace(ops.Fetches, select)
+
+
+def _fill_crawl_state(session: BuildSession, known: str, *, last: Mapping[str, Any] | None) -> int:
+    """Copy how the crawl of each chat stood at the cut; after a build that the journal knows, of those it names."""
+    name = ops.CrawlState.full_name()
+    if last is None:
+        return session.replace(ops.CrawlState, _crawl_state(known))
+    session.execute(f"delete from {name} where chat_id in (from {VISITED})")
+    session.extend(ops.CrawlState, _crawl_state(known, chats=f"from {VISITED}"))
     return int(session.query(f"select count(*) as n from {name}")["n"][0].as_py())
 
 
@@ -282,8 +310,15 @@ def _included(chat_id: str) -> str:
     return f"coalesce({chat_id}, '') not in (select chat_id from {core.ExcludedContacts.full_name()})"
 
 
-def _crawl_state(known: str) -> str:
-    """SELECT the state of each chat as it was at the cut; a chat not yet visited by then has no row."""
+def _crawl_state(known: str, *, chats: str = "") -> str:
+    """SELECT the state of each chat as it was at the cut; a chat not yet visited by then has no row.
+
+    `chats`: SELECT of those that are asked about, empty: of all.
+    """
+
+    def among(column: str) -> str:
+        return f"and {column} in ({chats})" if chats else ""
+
     columns = {name: f"s.{name}" for name in ops.CrawlState.columns} | {
         name: f"case when s.known_until <= {known} then s.{name} else {then} end as {name}"
         for name, then in (
@@ -299,14 +334,14 @@ def _crawl_state(known: str) -> str:
             select target, max(started_at) as known_until, arg_max(total, started_at) as total
             from live.ops.fetches
             where operation = 'list_messages' and outcome = 'ok' and page = 1
-                and coalesce(sort, 'newest') = 'newest' and started_at <= {known}
+                and coalesce(sort, 'newest') = 'newest' and started_at <= {known} {among("target")}
             group by target
         ),
         -- Its history was not yet whole when what came after the cut is older than that visit.
         deepened as (
             select chat_id, min(timestamp) as oldest
             from live.raw.messages
-            where first_fetched_at > {known}
+            where first_fetched_at > {known} {among("chat_id")}
             group by chat_id
         )
         select {", ".join(columns.values())}
@@ -314,6 +349,7 @@ def _crawl_state(known: str) -> str:
         left join visits as v on v.target = s.chat_id
         left join deepened as d on d.chat_id = s.chat_id
         where (s.known_until <= {known} or v.known_until is not null) and {_included("s.chat_id")}
+            {among("s.chat_id")}
     """
 
 

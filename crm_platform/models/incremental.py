@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crm_platform import core
-from crm_platform.models.changed import LOOKED_AT, look_at, newest_change
+from crm_platform.models.changed import LOOKED_AT, Since
 from crm_platform.models.names import with_tables
 from crm_platform.models.once import once, rows_once
 from crm_platform.models.render import code_version, dependencies, words_of
@@ -34,7 +34,6 @@ from crm_platform.tables import TABLES
 from crm_platform.warehouse.digests import digest_sql, line_sql
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from crm_platform.models.cut import Cut
@@ -47,6 +46,9 @@ FULL_FROM = 0.5
 
 SMALL = 500
 """So few changed chats are computed in one transaction."""
+
+MOVED = "moved"
+"""Temporary table: the chats that may be another than in the build before."""
 
 _VISITED = "known_until"
 _SAME_VISIT = "visits.known_until is not distinct from before.known_until"
@@ -126,49 +128,43 @@ def note_changes(
     *,
     unfrozen: Callable[[type[RawTable], str], str],
     meanings: Mapping[type[Table], Meaning],
-    basis: str,
-    meaning: str,
-    cut: dt.datetime,
+    since: Since,
     full: bool,
 ) -> Changes:
     """Find the chats that have changed since the last build, and note them in ops.chat_inputs.
 
     `unfrozen`: gives for a table of `raw.BY_CHAT` the SELECT of its rows known by the cut, of some chats (a SELECT,
     empty: of all); all other inputs are frozen already. `meanings`: by table what decides, beside its columns, what a
-    row counts for; `meaning`: digest of what decides that for all chats. Full when it is asked for, by another basis,
-    when most chats have changed, or when there is no trace left of a chat: then nothing of it may stay.
+    row counts for. Full when it is asked for, by another basis, when most chats have changed, or when there is no trace
+    left of a chat: then nothing of it may stay.
     """
-    builds = session.query(f"select * from {ops.Builds.full_name()}").to_pylist()
-    last = builds[0] if builds else None
-    number = 1 + max((row["number"] or 0 for row in builds), default=0)
-    is_same = last is not None and last["basis"] == basis
-    newest = newest_change(session)
-    is_told = last is not None and is_same and look_at(session, last=last, newest=newest, cut=cut, meaning=meaning)
-    chosen = f"from {LOOKED_AT}" if is_told and not full else ""
+    last, number = since.last, since.number
+    chosen = f"from {LOOKED_AT}" if since.is_told and not full else ""
     seen = session.query(f"select count(*) as n from {LOOKED_AT}")["n"][0].as_py() if chosen else None
     many = {table: unfrozen(table, chosen) for table in raw.BY_CHAT}
     others = [table for table in chat_inputs() if table not in many]
     _digest_lines(session, "fresh", [_lines(table, source, meanings) for table, source in many.items()])
     _digest_lines(session, "fresh_others", [_lines(table, table.full_name(), meanings) for table in others])
-    noted = ops.ChatInputs.full_name()
-    known = "select chat_id, digest, lines from fresh"
+    noted, visits = ops.ChatInputs.full_name(), ops.CrawlState.full_name()
     if chosen:
-        known += f"""
-            union all
-            select chat_id, digest, lines - other_lines from {noted}
-            where digest is not null and chat_id not in ({chosen})"""
+        _find_moved(session, chosen)
+    moved = f"from {MOVED}" if chosen else "select chat_id from fresh union select chat_id from fresh_others"
     session.execute(
         f"""
         create temp table found as
         with inputs as (
             select
-                coalesce(ours.chat_id, others.chat_id) as chat_id,
-                ours.digest as digest,
+                moved.chat_id as chat_id,
+                coalesce(ours.digest, kept.digest) as digest,
                 others.digest as other_digest,
-                coalesce(ours.lines, 0) + coalesce(others.lines, 0) as lines,
+                coalesce(ours.lines, kept.lines - kept.other_lines, 0) + coalesce(others.lines, 0) as lines,
                 coalesce(others.lines, 0) as other_lines
-            from ({known}) as ours
-            full outer join fresh_others as others on others.chat_id = ours.chat_id
+            from ({moved}) as moved
+            left join fresh as ours on ours.chat_id = moved.chat_id
+            left join ({f"from {noted} where chat_id not in ({chosen})" if chosen else f"from {noted} limit 0"}) as kept
+                on kept.chat_id = moved.chat_id
+            left join fresh_others as others on others.chat_id = moved.chat_id
+            where coalesce(ours.digest, kept.digest, others.digest) is not null
         )
         select
             fresh.chat_id as chat_id,
@@ -187,41 +183,61 @@ def note_changes(
             fresh.other_lines as other_lines,
             cast(
                 floor((sum(fresh.lines) over (order by fresh.chat_id) - fresh.lines) / {_at_once(session)}) as bigint
-            ) as part
+            ) + {f"(select coalesce(max(part), 0) + 1 from {noted})" if chosen else 0} as part
         from inputs as fresh
         left join {noted} as before on before.chat_id = fresh.chat_id
-        left join {ops.CrawlState.full_name()} as visits on visits.chat_id = fresh.chat_id
+        left join {visits} as visits on visits.chat_id = fresh.chat_id
         left join ({_unfinished(session)}) as unfinished on unfinished.chat_id = fresh.chat_id
         """
     )
     missed = f"""select count(*) from found join {noted} as before on before.chat_id = found.chat_id
         where before.digest is distinct from found.digest and found.chat_id not in (from {LOOKED_AT})"""
+    gone = f"select count(*) from {noted} where chat_id not in (select chat_id from found)"
     (counted,) = session.query(
         f"""
         select
-            (select count(*) from found) as chats,
             (select count(*) from found where changed_in = {number}) as changed,
-            (select count(*) from {noted} where chat_id not in (select chat_id from found)) as gone,
-            ({missed if is_told and not chosen else "null"}) as missed
+            ({f"{gone} and chat_id in ({moved})" if chosen else gone}) as gone,
+            ({missed if since.is_told and not chosen else "null"}) as missed
         """
     ).to_pylist()
     if counted["missed"]:
         _log.warning("%d chats had changed, and ops.changes did not say so: computed anew", counted["missed"])
-    chats, changed = int(counted["chats"]), int(counted["changed"])
-    is_full = full or not is_same or bool(counted["gone"]) or changed > FULL_FROM * max(chats, 1)
-    anew = f"replace ({number} as changed_in, {number} as visited_in)" if is_full else ""
-    session.replace(ops.ChatInputs, f"select * {anew} from found")
+    if chosen:
+        session.execute(f"delete from {noted} where chat_id in ({moved})")
+        session.extend(ops.ChatInputs, "from found")
+    else:
+        session.replace(ops.ChatInputs, "from found")
+    chats, changed = session.query(f"select count(*) as n from {noted}")["n"][0].as_py(), int(counted["changed"])
+    is_full = full or not since.is_same or bool(counted["gone"]) or changed > FULL_FROM * max(chats, 1)
     if is_full:
+        session.execute(f"update {noted} set changed_in = {number}, visited_in = {number}")
         session.execute(f"delete from {ops.BuiltTables.full_name()}")
     return Changes(
         number,
         is_full,
         chats,
         chats if is_full else changed,
-        newest=newest,
+        newest=since.newest,
         looked_at=seen,
         missed=counted["missed"],
         stands_on=None if last is None or is_full else last.get("identity"),
+    )
+
+
+def _find_moved(session: BuildSession, chosen: str) -> None:
+    """Make a temporary table of the chats that may be another: those looked at, visited, or with other rows besides."""
+    session.execute(
+        f"""
+        create or replace temp table {MOVED} as
+        {chosen}
+        union
+        select coalesce(fresh.chat_id, before.chat_id) as chat_id
+        from fresh_others as fresh
+        full outer join {ops.ChatInputs.full_name()} as before on before.chat_id = fresh.chat_id
+        left join {ops.CrawlState.full_name()} as visits on visits.chat_id = fresh.chat_id
+        where before.other_digest is distinct from fresh.digest or not ({_SAME_VISIT})
+        """
     )
 
 

@@ -20,6 +20,7 @@ from crm_platform.publish.snapshot import publish
 
 if TYPE_CHECKING:
     from crm_platform.errors import Breach
+    from crm_platform.ingest.planner import CrawlPlanner
     from crm_platform.models import Built, Cut
     from crm_platform.publish.manifest import Snapshot
     from crm_platform.settings import Settings
@@ -47,35 +48,44 @@ def compute(
     now: dt.datetime,
     as_of: dt.datetime | None = None,
     full: bool = False,
+    planner: CrawlPlanner | None = None,
 ) -> Computed:
     """Freeze what is known by the cut and build every table. The caller has the build lease.
+
+    `planner`: of the crawl that this is done beside.
 
     Raises FixConfiguration where nothing was known by then, and Discarded when the file it builds in was damaged: once
     more makes it anew.
     """
-    unseen = expected_unseen(settings, live, as_of=as_of or now)
+    unseen = expected_unseen(settings, live, as_of=as_of or now, planner=planner)
     with store.held():
         cut = freeze(store, live, settings=settings, as_of=as_of, now=now, expected_unseen=unseen, full=full)
         require_known(cut, live)
         return Computed(cut, list(build_all(store, settings=settings, now=now)))
 
 
-def renew(store: Models, live: Warehouse, *, settings: Settings, now: dt.datetime) -> Snapshot:
+def renew(
+    store: Models, live: Warehouse, *, settings: Settings, now: dt.datetime, planner: CrawlPlanner | None = None
+) -> Snapshot:
     """Compute what is stored and make it the current snapshot. The caller has the build lease.
+
+    `planner`: of the crawl that this is done beside.
 
     Raises ContractBreach when a table breaks its contract; the snapshot before stays then, and after any other error.
     """
     try:
-        snapshot = _renewed(store, live, settings=settings, now=now)
+        snapshot = _renewed(store, live, settings=settings, now=now, planner=planner)
     except Discarded:
-        snapshot = _renewed(store, live, settings=settings, now=now)
+        snapshot = _renewed(store, live, settings=settings, now=now, planner=planner)
     purge(settings, now=dt.datetime.now(dt.UTC))
     return snapshot
 
 
-def _renewed(store: Models, live: Warehouse, *, settings: Settings, now: dt.datetime) -> Snapshot:
+def _renewed(
+    store: Models, live: Warehouse, *, settings: Settings, now: dt.datetime, planner: CrawlPlanner | None
+) -> Snapshot:
     with store.held():
-        computed = compute(store, live, settings=settings, now=now)
+        computed = compute(store, live, settings=settings, now=now, planner=planner)
         if computed.breaches:
             raise ContractBreach(computed.breaches)
         return publish(store, settings=settings, now=dt.datetime.now(dt.UTC), validate=lambda _models, _table: [])

@@ -20,18 +20,19 @@ from crm_platform.clock import instant_of
 from crm_platform.publish.files import is_whole, link_or_copy, literal
 from crm_platform.publish.manifest import MANIFEST, FileEntry, Manifest, MonthEntry
 from crm_platform.publish.masking import masked_sql
-from crm_platform.publish.pseudonyms import pseudonym_sql
-from crm_platform.schemas import Column, CoreTable, KpiTable, Table, Type
+from crm_platform.publish.pseudonyms import kept_sql, pseudonym_sql
+from crm_platform.schemas import Column, CoreTable, KpiTable, Table, Type, ops
 from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbSession
 from crm_platform.warehouse.beside import each_beside
 from crm_platform.warehouse.digests import digest_sql, line_sql
 
-# Large, and old months hardly change: Parquet by local month of this column. What is of the recent days is a file by
-# itself: it changes with each snapshot, and the month that it is of has many rows.
+# Large, and old months hardly change: Parquet by local month of this column. Each of the recent days is a file by
+# itself: some change with each snapshot, and the month that they are of has many rows.
 BY_MONTH = {
     "core.contact_days": "day",
     "core.conversations": "started_at",
+    "core.fetches": "started_at",
     "core.messages": "timestamp",
     "core.reply_credit": "replied_at",
     "core.response_waits": "waiting_since",
@@ -45,6 +46,9 @@ BY_TIME = {"core.response_waits": "waiting_since"}
 
 Differing = Callable[[DuckDbSession, type[Table]], str | None]
 """Gives the relation of a table's rows that differ from the previous snapshot's, before and now (`is_put_in`)."""
+
+_BY_DAY = dt.timedelta(days=7)
+"""So many days are files of their own at most: a clock that is wrong dates messages anywhere."""
 
 _ANY = "'any'"  # text, by whose pseudonym another key is noticed
 
@@ -236,21 +240,27 @@ class _Writer:
         return months
 
     def _month_sql(self, table: type[Table]) -> str:
-        """The first day of the local month of a row, or of the newest days."""
-        column, recent = BY_MONTH[table.full_name()], self.clocks.recent
+        """The first day of the local month of a row, or its own, if that is recent."""
+        column, recent, ahead = BY_MONTH[table.full_name()], self.clocks.recent, self.clocks.recent + _BY_DAY
         moment = f'"{column}"' if table.columns[column].type is Type.DATE else self.clocks.local(f'"{column}"')
         day = f"cast({moment} as date)"
         month = f"date_trunc('month', {day})::date"
-        return f"case when {day} >= '{recent}' then greatest({month}, date '{recent}') else {month} end"
+        return (
+            f"case when {day} < '{recent}' then {month} when {day} < '{ahead}' then {day}"
+            f" else greatest({month}, date '{ahead}') end"
+        )
 
     def _between(self, table: type[Table], first_day: dt.date) -> tuple[Any, Any, str]:
-        """Where a month begins and the next one does, and the condition on its rows."""
+        """Where a month, or a recent day, begins and the next one does, and the condition on its rows."""
         column, recent, zone = BY_MONTH[table.full_name()], self.clocks.recent, self.clocks.zone
-        next_day = (first_day.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
-        days = first_day, recent if first_day < recent < next_day else next_day
+        next_month = (first_day.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
+        if first_day < recent:
+            next_day = min(recent, next_month)
+        else:
+            next_day = first_day + dt.timedelta(days=1) if first_day < recent + _BY_DAY else next_month
         begins, ends = (
             day if table.columns[column].type is Type.DATE else instant_of(day, 0, zone).replace(tzinfo=None)
-            for day in days
+            for day in (first_day, next_day)
         )
         return begins, ends, f"\"{column}\" >= '{begins}' and \"{column}\" < '{ends}'"
 
@@ -323,17 +333,15 @@ def _sha256(*parts: object) -> str:
 def _published(table: type[Table], *, where: str = "true") -> str:
     """What leaves of a table, as a relation: its published columns, ids as pseudonyms.
 
-    `where`: which rows. It stands inside, because DuckDB makes the pseudonyms of all rows before it looks outside. A
-    chat that has many rows is made a pseudonym once.
+    `where`: which rows. It stands inside, because DuckDB makes the pseudonyms of all rows before it looks outside.
     """
     declared = published_columns(table)
     source = f"(select * from {table.full_name()} where {where}) as t"
     expressions = {name: _expression(name, column) for name, column in declared.items()}
-    if "chat_id" in declared and table.key != ("chat_id",):
-        chats = f"(select distinct chat_id as chat from {table.full_name()} where {where})"
-        chats = f"(select chat, {_expression('chat', declared['chat_id'])} as pseudonym from {chats})"
-        source += f" left join {chats} as chats on chats.chat = t.chat_id"
-        expressions["chat_id"] = "chats.pseudonym"
+    if "chat_id" in declared:
+        chats = "" if where == "true" else f" where chat_id in (select chat_id from {table.full_name()} where {where})"
+        source += f" left join (from {ops.Pseudonyms.full_name()}{chats}) as kept on kept.chat_id = t.chat_id"
+        expressions["chat_id"] = kept_sql("t.chat_id")
     columns = ", ".join(f'{expression} as "{name}"' for name, expression in expressions.items())
     return f"(select {columns} from {source})"
 

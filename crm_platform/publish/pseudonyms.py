@@ -17,13 +17,14 @@ import secrets
 from typing import TYPE_CHECKING, Literal
 
 from crm_platform.errors import FixConfiguration
+from crm_platform.schemas import ops
 from crm_platform.warehouse import DuckDbSession
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from crm_platform.settings import Settings
-    from crm_platform.warehouse import Session
+    from crm_platform.warehouse import BuildSession, Session
 
 Kind = Literal["chat", "message", "value"]
 
@@ -53,6 +54,28 @@ def pseudonym_sql(column: str, kind: Kind) -> str:
     """SQL of a column's pseudonym; NULL stays NULL. DuckDB has no HMAC: this is its definition, spelt out."""
     inner = f"sha256(getvariable('pseudonym_inner') || encode('{kind}:' || {column}))"
     return f"left(sha256(getvariable('pseudonym_outer') || unhex({inner})), {_DIGITS})"
+
+
+def keep_pseudonyms(session: BuildSession, key: bytes) -> None:
+    """Note the pseudonyms of the chats that were built of, and of no others: those of a million take two seconds."""
+    bind_key(session, key)
+    for table in (ops.Pseudonyms, ops.ChatInputs):
+        session.create(table)
+    kept, known = ops.Pseudonyms.full_name(), f"(select chat_id from {ops.ChatInputs.full_name()} union all select '')"
+    made = pseudonym_sql("chat_id", "chat")
+    of_no_chat = session.query(f"select pseudonym, {made} as made from {kept} where chat_id = ''").to_pylist()
+    if not any(row["pseudonym"] == row["made"] for row in of_no_chat):
+        session.execute(f"truncate {kept}")
+    missing = f"select chat_id from {known} where chat_id not in (select chat_id from {kept})"
+    session.extend(ops.Pseudonyms, f"select chat_id, {made} as pseudonym from ({missing})")
+    counts = session.query(f"select (select count(*) from {kept}) as kept, (select count(*) from {known}) as known")
+    if counts["kept"] != counts["known"]:
+        session.execute(f"delete from {kept} where chat_id not in (from {known})")
+
+
+def kept_sql(column: str) -> str:
+    """SQL of the pseudonyms of a column of chats where `ops.pseudonyms` is joined as `kept`, of all others anew."""
+    return f"coalesce(kept.pseudonym, {pseudonym_sql(column, 'chat')})"
 
 
 def pseudonym_key(settings: Settings) -> bytes:

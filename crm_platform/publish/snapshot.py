@@ -50,7 +50,7 @@ from crm_platform.publish.parquet import (
     published_tables,
     write_parquet,
 )
-from crm_platform.publish.pseudonyms import bind_key, pseudonym_key
+from crm_platform.publish.pseudonyms import bind_key, keep_pseudonyms, pseudonym_key
 from crm_platform.publish.retention import new_id
 from crm_platform.schemas import CoreTable, KpiTable, Table
 from crm_platform.settings import Settings
@@ -119,12 +119,14 @@ def publish(
         if breaches:
             raise ContractBreach(breaches)
 
+        key = pseudonym_key(settings)
+        with models.writing() as session:
+            keep_pseudonyms(session, key)
         building = folder / BUILDING
         building.mkdir()
         with begin_writer(building) as writer, models.reading() as session, session.beside() as other:
             if _cut(session, tables) != cut:
                 raise GiveUp(f"another build began while this one was validated: {_REBUILD}")
-            key = pseudonym_key(settings)
             for one in (session, other):
                 bind_key(one, key)
             frame = frame_of(session, tables)

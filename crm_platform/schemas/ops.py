@@ -182,13 +182,14 @@ class PlannerState(OpsTable):
 
 
 class Changes(OpsTable):
-    """Of the newest commits, which chats each changed messages or events of: builds look at these chats alone."""
+    """Of the newest commits, which chats each changed anything of: builds look at these chats alone."""
 
     key = ("number", "chat_id")
 
     number = integer("Commits that changed any are numbered from 1.", minimum=1)
     commit = text("Chosen at random: by it a commit is known from one of the same number in a restored backup.")
     chat_id = text("The chat; empty: any may have changed.", published="chat")
+    is_visit = flag("Only what is known of the crawl of it changed, no message or event.", nullable=True)
 
 
 class ExpectedUnseen(OpsTable):
@@ -239,6 +240,15 @@ class ChatInputs(OpsTable):
     lines = integer("How many frozen rows it has.", minimum=1, nullable=True)
     other_lines = count("How many of them are no messages and events.", nullable=True)
     part = integer("Which part of all chats it is computed with, where memory does not hold all.", nullable=True)
+
+
+class Pseudonyms(OpsTable):
+    """The pseudonym under which each chat is published; that of no chat, '', tells by which key they were made."""
+
+    key = ("chat_id",)
+
+    chat_id = text("The chat.")
+    pseudonym = text("32 hexadecimal digits.")
 
 
 class ChosenChats(OpsTable):

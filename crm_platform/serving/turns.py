@@ -26,7 +26,7 @@ MOST_LISTENERS: Final = 200
 """Pages that are told, or half of the connections that there is room for; one more asks each minute."""
 
 _STREAM: Final = "text/event-stream"
-_LOOK_EVERY: Final = 0.25  # seconds: a look at where a link leads
+_LOOK_EVERY: Final = 0.1  # seconds: a look at where a link leads
 _LIVES: Final = 240.0  # seconds a stream lasts: less than an answer may take (server.ANSWERING); the page opens another
 _ALIVE_EVERY: Final = 20.0  # seconds: a proxy closes what is silent for longer
 

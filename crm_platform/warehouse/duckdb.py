@@ -400,7 +400,7 @@ class DuckDbWarehouse:
         """Open for one transaction, which notes the chats that it changes."""
         with self._transaction() as session:
             yield session
-            note(session, session.touched.chats)
+            note(session, session.touched.chats, visited=session.touched.visited)
 
     def recover(self, holder: Lease) -> None:
         """Nothing is left half done: a transaction is committed or not, and the engine mends the file."""

@@ -1,4 +1,4 @@
-"""The journal of changes: which chats each commit wrote messages or events of, noted in the same commit.
+"""The journal of changes: of which chats each commit wrote messages, events, or how their crawl stands; in that commit.
 
 What belongs here: what a write touches, and noting it. What does not: which chats a build looks at (models/changed.py).
 
@@ -28,33 +28,45 @@ KEPT: Final = 2_000
 
 
 class Touched:
-    """The chats that a commit writes rows of."""
+    """The chats that a commit writes messages or events of, and those of whose crawl it does."""
 
     def __init__(self) -> None:
         self.chats: set[str] = set()
+        self.visited: set[str] = set()
 
     def rows(self, table: type[Table], rows: pa.Table) -> None:
         """Rows are written."""
-        if table in raw.BY_CHAT and rows.num_rows:
+        if rows.num_rows and (noted := self._noted(table)) is not None:
             named = rows["chat_id"].to_pylist() if "chat_id" in rows.column_names else [ANY]
-            self.chats.update(chat for chat in named if chat is not None)
+            noted.update(chat for chat in named if chat is not None)
 
     def values(self, table: type[Table], *, column: str, values: Iterable[object]) -> None:
         """Rows are removed whose column holds one of the values."""
-        if table in raw.BY_CHAT:
-            self.chats.update((str(value) for value in values) if column == "chat_id" else [ANY])
+        if (noted := self._noted(table)) is not None:
+            noted.update((str(value) for value in values) if column == "chat_id" else [ANY])
+
+    def _noted(self, table: type[Table]) -> set[str] | None:
+        if table is ops.CrawlState:
+            return self.visited
+        return self.chats if table in raw.BY_CHAT else None
 
 
-def note(session: BuildSession, chats: Collection[str]) -> None:
-    """Note in ops.changes, as part of the session's transaction, that rows of these chats are written."""
-    if not chats:
+def note(session: BuildSession, chats: Collection[str], *, visited: Collection[str] = ()) -> None:
+    """Note in ops.changes, as part of the session's transaction, that rows of these chats are written.
+
+    `visited`: those of whose crawl something is.
+    """
+    if not chats and not visited:
         return
     session.create(ops.Changes)
     name = ops.Changes.full_name()
     newest = session.query(f"select coalesce(max(number), 0) as number from {name}")["number"][0].as_py()
     number, commit = newest + 1, secrets.token_hex(8)
-    told = [ANY] if ANY in chats else sorted(chats)
-    rows = [{"number": number, "commit": commit, "chat_id": chat_id} for chat_id in told]
+    told = {ANY: False} if ANY in {*chats, *visited} else dict.fromkeys(visited, True) | dict.fromkeys(chats, False)
+    rows = [
+        {"number": number, "commit": commit, "chat_id": chat_id, "is_visit": is_visit}
+        for chat_id, is_visit in sorted(told.items())
+    ]
     session.append(ops.Changes, ops.Changes.rows(rows))
     if number % KEPT == 0:
         session.execute(f"delete from {name} where number <= ?", [number - KEPT])

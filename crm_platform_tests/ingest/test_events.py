@@ -171,7 +171,7 @@ def test_a_chat_that_an_event_names_is_read_within_a_second_and_what_is_kept_fre
 
     with inbox_of(crm) as inbox:
         inbox.put([event("first")])  # somebody receives here
-    crm.crawl(minutes=14, sleep=sleep, on_stored=lambda _is_new: None)
+    crm.crawl(minutes=14, sleep=sleep, on_stored=lambda _is_new, _planner: None)
     assert len(named_at) == 8
     visits = crm.rows("select started_at as at from ops.fetches where target = ? order by 1", quiet["chat_id"])
     read_at = [one["at"].replace(tzinfo=dt.UTC) for one in visits]
