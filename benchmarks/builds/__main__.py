@@ -100,18 +100,19 @@ class Builder:
             purge(self.settings, now=now)
         return spent
 
-    def cells(self) -> dict[str, tuple[int, int]]:
-        """Digest of every table's rows. Sums of fractions to the ninth digit: two threads add in any order."""
-        found = {}
-        with self.store.reading() as session:
-            for table in build_order():
-                columns = (
-                    f'round("{name}", 9)' if column.type is Type.FLOAT else f'"{name}"'
-                    for name, column in table.columns.items()
-                )
-                select = f"select count(*), sum(hash({', '.join(columns)})) from {table.full_name()}"
-                found[table.full_name()] = session.connection.execute(select).fetchall()[0]
-        return found
+
+def cells(store: DuckDbWarehouse) -> dict[str, tuple[int, int]]:
+    """Digest of every table's rows. Sums of fractions to the ninth digit: two threads add in any order."""
+    found = {}
+    with store.reading() as session:
+        for table in build_order():
+            columns = (
+                f'round("{name}", 9)' if column.type is Type.FLOAT else f'"{name}"'
+                for name, column in table.columns.items()
+            )
+            select = f"select count(*), sum(hash({', '.join(columns)})) from {table.full_name()}"
+            found[table.full_name()] = session.connection.execute(select).fetchall()[0]
+    return found
 
 
 def _phase(table: type[Table]) -> str:
@@ -153,7 +154,7 @@ def measure(folder: Path, *, messages: int, memory: int) -> dict[str, object]:
             found[name] = ours.build(now)
     theirs = Builder(folder / "theirs", live, memory=memory)
     theirs.build(now, full=True)
-    mine, full = ours.cells(), theirs.cells()
+    mine, full = cells(ours.store), cells(theirs.store)
     differing = [table for table in full if full[table] != mine[table]]
     assert not differing, f"not the same cells: {differing}"
     return {

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from crm_platform.warehouse import Models, Warehouse
 
 _AGAIN_AFTER: Final = 15.0  # seconds after a turn that could not be made
-_CALM: Final = 15.0  # seconds between turns for what is no message or event: a message should find nothing under way
+_CALM: Final = 25.0  # seconds between turns for what is no message or event: a message should find nothing under way
 _TELL_DAGSTER_EVERY: Final = 60.0  # seconds: an event log of a turn each few seconds would be read by nobody
 
 _log = logging.getLogger(__name__)
