@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 LOOKED_AT: Final = "looked_at"
 """Temporary table: the chats to look at."""
 
-VISITED: Final = "visited"
-"""Temporary table: the chats whose crawl may stand otherwise."""
+OTHERS: Final = "touched_others"
+"""Temporary table: the chats of which rows may be others that are no messages or events."""
 
 _JOURNAL: Final = f"live.{ops.Changes.full_name()}"
+_OF_ROWS: Final = "is_other is distinct from true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Since:
     """What a build knows of the one before. `last`: its row of ops.builds; `number`: of the build that begins.
 
     `is_same`: nothing but rows decides a chat's figures otherwise than then. `newest`: the journal's newest commit.
-    `is_told`: the journal tells what has changed.
+    `is_told`: the journal tells which chats have other messages or events; `is_told_of_others`: and which have other
+    rows besides.
     """
 
     last: Mapping[str, Any] | None
@@ -43,17 +45,19 @@ class Since:
     is_same: bool
     newest: str | None
     is_told: bool
+    is_told_of_others: bool
 
 
 def look_back(session: BuildSession, *, basis: str, meaning: str, cut: dt.datetime) -> Since:
-    """Ask what has changed since the build before; where the journal tells, `looked_at` and `visited` are filled."""
+    """Ask what has changed since the build before; where the journal tells, it fills the temporary tables."""
     builds = session.query(f"select * from {ops.Builds.full_name()}").to_pylist()
     last = builds[0] if builds else None
     is_same = last is not None and last["basis"] == basis
     newest = newest_change(session)
     is_told = last is not None and is_same and look_at(session, last=last, newest=newest, cut=cut, meaning=meaning)
     number = 1 + max((row["number"] or 0 for row in builds), default=0)
-    return Since(last, number, is_same=is_same, newest=newest, is_told=is_told)
+    is_told_of_others = is_told and last is not None and _find_others(session, last=last)
+    return Since(last, number, is_same, newest, is_told, is_told_of_others)
 
 
 def newest_change(session: Session) -> str | None:
@@ -61,7 +65,7 @@ def newest_change(session: Session) -> str | None:
     known = session.query(
         "select 1 as one from information_schema.columns"
         f" where table_catalog = 'live' and table_schema = '{ops.Changes.schema}'"
-        f" and table_name = '{ops.Changes.table}' and column_name = 'is_visit'"
+        f" and table_name = '{ops.Changes.table}' and column_name = 'is_other'"
     )
     if not known.num_rows:
         return None
@@ -72,7 +76,7 @@ def newest_change(session: Session) -> str | None:
 def look_at(
     session: BuildSession, *, last: Mapping[str, Any], newest: str | None, cut: dt.datetime, meaning: str
 ) -> bool:
-    """Fill the temporary tables of the chats to look at, and of those visited; False: it must be all of them.
+    """Fill the temporary table of the chats to look at; False: it must be all of them.
 
     `last`: the row of ops.builds of the build before; `newest`, `meaning`: the newest change and the meaning as this
     build notes them.
@@ -85,7 +89,7 @@ def look_at(
         f"""
         select
             (select any_value("commit") from {_JOURNAL} where number = {number}) as then_seen,
-            (select count(*) from {_JOURNAL} where number > {number} and chat_id = '{ANY}') as of_any
+            (select count(*) from {_JOURNAL} where number > {number} and chat_id = '{ANY}' and {_OF_ROWS}) as of_any
         """
     ).to_pylist()[0]
     if found["then_seen"] is None or _named(number, found["then_seen"]) != seen or found["of_any"]:
@@ -103,7 +107,7 @@ def look_at(
             union select duplicate_of, chat_id from kept
         ),
         named as (
-            select chat_id from {_JOURNAL} where number > {number} and is_visit is distinct from true
+            select chat_id from {_JOURNAL} where number > {number} and {_OF_ROWS}
             union select chat_id from live.raw.messages where {_later("first_fetched_at", before)}
             -- What an older version of this program commits, it does not note.
             union select chat_id from live.raw.messages where {_later("fetched_at", before)}
@@ -119,18 +123,32 @@ def look_at(
         select distinct chat_id from reached where chat_id is not null
         """
     )
+    return True
+
+
+def _find_others(session: BuildSession, *, last: Mapping[str, Any]) -> bool:
+    """Fill the temporary table of the chats of which other rows may have changed; False: it must be all of them."""
+    number, before = int(last["newest_change"].partition(" ")[0]), last["as_of"]
     session.execute(
         f"""
-        create or replace temp table {VISITED} as
+        create or replace temp table {OTHERS} as
         select chat_id from {_JOURNAL} where number > {number}
-        union select chat_id from live.ops.crawl_state where {_later("known_until", before)}
         union select chat_id from live.raw.messages where {_later("first_fetched_at", before)}
+        union select chat_id from live.ops.crawl_state where {_later("known_until", before)}
+        union select chat_id from live.raw.contacts where {_later("first_fetched_at", before)}
+        union select chat_id from live.raw.contact_sightings where sweep_id in (
+            select sweep_id from live.raw.contact_sweeps where {_later("ended_at", before)}
+        )
+        union select target from live.ops.quarantine where {_later("first_fetched_at", before)}
         -- What an older version of this program commits, it does not note.
+        union select chat_id from live.raw.contacts where {_later("fetched_at", before)}
+        union select chat_id from live.raw.contact_sightings where {_later("at", before)}
+        union select target from live.ops.quarantine where {_later("fetched_at", before)}
         union select target from live.ops.fetches
-            where operation = 'list_messages' and target is not null and {_later("started_at", before)}
+            where operation = 'list_messages' and {_later("started_at", before)}
         """
     )
-    return True
+    return not session.query(f"select 1 as one from {OTHERS} where chat_id = '{ANY}'").num_rows
 
 
 def _later(column: str, moment: dt.datetime) -> str:

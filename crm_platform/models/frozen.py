@@ -12,15 +12,16 @@ import contextlib
 import datetime as dt
 import json
 import secrets
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from crm_platform import core
 from crm_platform.clock import BEGINS_AT, instant_of, stretches
 from crm_platform.errors import FixConfiguration
-from crm_platform.models.changed import VISITED, look_back
+from crm_platform.models.changed import OTHERS, Since, look_back
 from crm_platform.models.corrections import REJECTED_OPT_OUTS
 from crm_platform.models.cut import Cut
 from crm_platform.models.exclusion import exclusion
@@ -35,7 +36,7 @@ from crm_platform.warehouse import claim
 from crm_platform.warehouse.digests import digest_sql, line_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from crm_platform.models.incremental import Changes
     from crm_platform.settings import Settings
@@ -57,6 +58,9 @@ FIGURE_SETTINGS = (
 
 CALENDAR_DAYS = 100
 """The calendar reaches at least so far back: the longest window of a figure is 84 days."""
+
+_OF_CONTACTS: tuple[type[RawTable], ...] = (raw.Contacts, raw.ContactSightings)
+"""Raw tables with rows for each contact, of which the journal knows whose are written."""
 
 _OVERTAKEN = dt.timedelta(days=1)
 """A request may be stored so much later than others that were sent after it, and is still looked for."""
@@ -99,7 +103,7 @@ def freeze(
             session, core.ExcludedContacts, ({"chat_id": chat_id} for chat_id in excluded)
         )
         for table in TABLES.values():
-            if issubclass(table, RawTable) and table not in raw.BY_CHAT:
+            if issubclass(table, RawTable) and table not in (*raw.BY_CHAT, *_OF_CONTACTS):
                 rows[table.full_name()] = session.replace(table, _known_rows(table, known))
         rows[core.ChatQuarantine.full_name()] = session.replace(core.ChatQuarantine, _chat_quarantine(known))
         rows[core.RejectedOptOuts.full_name()] = session.replace(core.RejectedOptOuts, REJECTED_OPT_OUTS)
@@ -111,9 +115,12 @@ def freeze(
         with _spellings(session, known_staff, settings):
             meaning = _meaning(session)
             since = look_back(session, basis=basis, meaning=meaning, cut=cut)
-            kept = since.last if since.is_told and not full else None
-            rows[ops.Fetches.full_name()] = _fill_fetches(session, known, last=kept)
-            rows[ops.CrawlState.full_name()] = _fill_crawl_state(session, known, last=kept)
+            rows[ops.Fetches.full_name()] = _fill_fetches(session, known, since=None if full else since)
+            others: dict[type[Table], Callable[..., str]] = {ops.CrawlState: partial(_crawl_state, known)}
+            others |= {table: partial(_known_rows, table, known) for table in _OF_CONTACTS}
+            for table, select in others.items():
+                is_kept = since.is_told_of_others and not full
+                rows[table.full_name()] = _fill_others(session, table, select, is_kept=is_kept)
             changes = note_changes(
                 session,
                 unfrozen=lambda table, chats: _known_rows(table, known, chats=chats),
@@ -189,15 +196,14 @@ def _of_changed(session: BuildSession, table: type[RawTable], known: str, change
     return int(session.query(f"select count(*) as n from {name}")["n"][0].as_py())
 
 
-def _fill_fetches(session: BuildSession, known: str, *, last: Mapping[str, Any] | None) -> int:
-    """Copy the requests sent by the cut; after a build that the journal knows those that are not there yet."""
+def _fill_fetches(session: BuildSession, known: str, *, since: Since | None) -> int:
+    """Copy the requests sent by the cut; `since` a build that the journal knows, those that are not there yet."""
     name = ops.Fetches.full_name()
     select = f"select * from live.{name} where started_at <= {known}"
-    if last is not None:
-        late = f"started_at > timestamp '{last['as_of'] - _OVERTAKEN:%Y-%m-%d %H:%M:%S.%f}'"
-        session.extend(
-            ops.Fetches, f"{select} and {late} and fetch_id not in (select fetch_id from {name} where {late})"
-        )
+    if since is not None and since.is_told and since.last is not None:
+        late = f"started_at > timestamp '{since.last['as_of'] - _OVERTAKEN:%Y-%m-%d %H:%M:%S.%f}'"
+        new = f"{select} and {late} and fetch_id not in (select fetch_id from {name} where {late})"
+        session.extend(ops.Fetches, new)
         counts = f"select (select count(*) from {name}) as copied, (select count(*) from ({select})) as stored"
         (found,) = session.query(counts).to_pylist()
         if found["copied"] == found["stored"]:  # a request never becomes another
@@ -205,13 +211,13 @@ def _fill_fetches(session: BuildSession, known: str, *, last: Mapping[str, Any] 
     return session.replace(ops.Fetches, select)
 
 
-def _fill_crawl_state(session: BuildSession, known: str, *, last: Mapping[str, Any] | None) -> int:
-    """Copy how the crawl of each chat stood at the cut; after a build that the journal knows, of those it names."""
-    name = ops.CrawlState.full_name()
-    if last is None:
-        return session.replace(ops.CrawlState, _crawl_state(known))
-    session.execute(f"delete from {name} where chat_id in (from {VISITED})")
-    session.extend(ops.CrawlState, _crawl_state(known, chats=f"from {VISITED}"))
+def _fill_others(session: BuildSession, table: type[Table], select: Callable[..., str], *, is_kept: bool) -> int:
+    """Copy a table of one row or a few for each chat. `is_kept`: but for those of chats that the journal names."""
+    name = table.full_name()
+    if not is_kept:
+        return session.replace(table, select())
+    session.execute(f"delete from {name} where chat_id in (from {OTHERS})")
+    session.extend(table, select(chats=f"from {OTHERS}"))
     return int(session.query(f"select count(*) as n from {name}")["n"][0].as_py())
 
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crm_platform import core
-from crm_platform.models.changed import LOOKED_AT, Since
+from crm_platform.models.changed import LOOKED_AT, OTHERS, Since
 from crm_platform.models.names import with_tables
 from crm_platform.models.once import once, rows_once
 from crm_platform.models.render import code_version, dependencies, words_of
@@ -144,9 +144,13 @@ def note_changes(
     many = {table: unfrozen(table, chosen) for table in raw.BY_CHAT}
     others = [table for table in chat_inputs() if table not in many]
     _digest_lines(session, "fresh", [_lines(table, source, meanings) for table, source in many.items()])
-    _digest_lines(session, "fresh_others", [_lines(table, table.full_name(), meanings) for table in others])
     noted, visits = ops.ChatInputs.full_name(), ops.CrawlState.full_name()
-    if chosen:
+    is_told_of_all = bool(chosen) and since.is_told_of_others
+    if is_told_of_all:
+        session.execute(f"create or replace temp table {MOVED} as {chosen} union from {OTHERS}")
+    sources = {one: _of_moved(one.full_name()) if is_told_of_all else one.full_name() for one in others}
+    _digest_lines(session, "fresh_others", [_lines(table, source, meanings) for table, source in sources.items()])
+    if chosen and not is_told_of_all:
         _find_moved(session, chosen)
     moved = f"from {MOVED}" if chosen else "select chat_id from fresh union select chat_id from fresh_others"
     session.execute(
@@ -223,6 +227,10 @@ def note_changes(
         missed=counted["missed"],
         stands_on=None if last is None or is_full else last.get("identity"),
     )
+
+
+def _of_moved(name: str) -> str:
+    return f"from {name} where chat_id in (from {MOVED})"
 
 
 def _find_moved(session: BuildSession, chosen: str) -> None:

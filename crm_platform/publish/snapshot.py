@@ -135,16 +135,18 @@ def publish(
             columns = {table: published_columns(table) for table in tables}
             file = Database(writer, building / DATABASE, columns, base=base)
             clocks = _clocks(cut, previous, now=now)
+            differing = _differing(same, cut, clocks)
             parquet = write_parquet(
                 [session, other],
                 tables,
                 building,
                 previous=same,
                 clocks=clocks,
-                differing=_differing(same, cut, clocks),
+                differing=differing,
                 tell=file.write,
             )
-            if base is not None and _is_less(settings, same, parquet, building):
+            chats = differing(session, core.Chats)
+            if base is not None and _is_less(settings, same, parquet, building, session=session, chats=chats):
                 base = None
                 file.begin_anew()
             file.end()
@@ -346,10 +348,19 @@ def _base(
     return None if free > total / 3 else file
 
 
-def _is_less(settings: Settings, previous: tuple[Path, Manifest] | None, parquet: Parquet, building: Path) -> bool:
+def _is_less(
+    settings: Settings,
+    previous: tuple[Path, Manifest] | None,
+    parquet: Parquet,
+    building: Path,
+    *,
+    session: DuckDbSession,
+    chats: str | None,
+) -> bool:
     """Whether there is less than in the snapshot before, or it cannot be told: what is gone stays in free blocks.
 
-    That is so where there are fewer people, messages or campaigns, and where a chat is gone.
+    That is so where there are fewer people, messages or campaigns, and where a chat is gone. `chats`: the relation of
+    the rows of chats that differ from the snapshot's, if that is known.
     """
     if previous is None or not parquet.is_by_instants:
         return True
@@ -358,10 +369,14 @@ def _is_less(settings: Settings, previous: tuple[Path, Manifest] | None, parquet
     name = core.Chats.full_name()
     if name not in parquet.rows:
         return False
+    if chats is not None:
+        now = f"select chat_id from {chats} where is_put_in"
+        gone = f"select 1 as one from {chats} where not is_put_in and chat_id not in ({now}) limit 1"
+        return len(session.query(gone)) > 0
     now = literal(str(building / core.Chats.schema / f"{core.Chats.table}.parquet"))
     gone = f"select 1 as one from {name} anti join read_parquet({now}) using (chat_id) limit 1"
-    with DuckDbWarehouse(previous[0] / DATABASE, lock_dir=settings.lock_dir).reading() as session:
-        return len(session.query(gone)) > 0
+    with DuckDbWarehouse(previous[0] / DATABASE, lock_dir=settings.lock_dir).reading() as shown:
+        return len(shown.query(gone)) > 0
 
 
 def _whole_since(manifest: Manifest) -> dt.datetime:

@@ -189,7 +189,7 @@ class Changes(OpsTable):
     number = integer("Commits that changed any are numbered from 1.", minimum=1)
     commit = text("Chosen at random: by it a commit is known from one of the same number in a restored backup.")
     chat_id = text("The chat; empty: any may have changed.", published="chat")
-    is_visit = flag("Only what is known of the crawl of it changed, no message or event.", nullable=True)
+    is_other = flag("Its contact, sightings, crawl or quarantine changed, and no message or event.", nullable=True)
 
 
 class ExpectedUnseen(OpsTable):

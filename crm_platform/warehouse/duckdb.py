@@ -26,7 +26,7 @@ import duckdb
 from crm_platform.errors import Busy, CrmPlatformError, Discarded, FixConfiguration, GiveUp, no_room, no_room_in
 from crm_platform.schemas import Type, ops, raw
 from crm_platform.warehouse.folder import keep_private, state_of
-from crm_platform.warehouse.journal import ANY, Touched, note
+from crm_platform.warehouse.journal import ANY, Touched, chat_column, note
 from crm_platform.warehouse.locks import FileLeases, file_lock
 from crm_platform.warehouse.port import Written
 
@@ -164,12 +164,11 @@ class DuckDbSession:
             is_distinct = distinct == rows.num_rows
             left = self._chats_left(table)
             written = self.connection.execute(_merge_sql(table, is_distinct=is_distinct)).fetchall()
-            inserted = sum(is_new for (is_new,) in written)
+            inserted = sum(is_new for is_new, _ in written)
             if len(written) < distinct and _has_volatile(table):
                 self.connection.execute(_freshen_sql(table, is_distinct=is_distinct))
-        if written:
-            self.touched.rows(table, rows)
-            self.touched.chats.update(left)
+        if written and chat_column(table) is not None:
+            self.touched.named(table, [*left, *(chat for _, chat in written)])
         return Written(inserted=inserted, updated=len(written) - inserted, unchanged=distinct - len(written))
 
     def _chats_left(self, table: type[Table]) -> list[str]:
@@ -251,7 +250,7 @@ def _freshen_sql(table: type[Table], *, is_distinct: bool) -> str:
 def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
     """One MERGE: what is new is inserted, what changed is updated, what is known is left alone.
 
-    It gives a row for each that was written: whether it is new.
+    It gives a row for each that was written: whether it is new, and of which chat, where the journal knows that.
 
     `is_distinct`: no key comes twice, so nobody has to look for each key's newest version.
     """
@@ -299,7 +298,7 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
         on {" and ".join(f't."{key}" = i."{key}"' for key in table.key)}
         {matched}
         when not matched then insert ({", ".join(columns)}) values ({", ".join(f"i.{column}" for column in columns)})
-        returning merge_action = 'INSERT'
+        returning merge_action = 'INSERT', {chat_column(table) or "null"}
     """
 
 
@@ -400,7 +399,7 @@ class DuckDbWarehouse:
         """Open for one transaction, which notes the chats that it changes."""
         with self._transaction() as session:
             yield session
-            note(session, session.touched.chats, visited=session.touched.visited)
+            note(session, session.touched.chats, others=session.touched.others)
 
     def recover(self, holder: Lease) -> None:
         """Nothing is left half done: a transaction is committed or not, and the engine mends the file."""

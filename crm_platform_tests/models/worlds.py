@@ -27,6 +27,7 @@ from crm_platform.settings import Settings
 from crm_platform.spellings import staff_key
 from crm_platform.warehouse import DuckDbWarehouse
 from crm_platform.warehouse.duckdb import DuckDbSession
+from crm_platform.warehouse.journal import Touched, chat_column
 from crm_platform_tests.oracle.facts import Facts
 
 Row = dict[str, object]
@@ -78,7 +79,7 @@ class World:
         self.live = DuckDbWarehouse(root / "warehouse.duckdb", lock_dir=root / "locks")
         self.models = DuckDbWarehouse(root / "models.duckdb", lock_dir=root / "locks")
         self.tables = Tables(self)
-        self._stored: dict[type[Table], dict[str, set[str]]] = {table: {} for table in raw.BY_CHAT}
+        self._stored: dict[type[Table], dict[str, set[str]]] = {}
 
     # The least a row needs, by hand.
 
@@ -288,21 +289,19 @@ class World:
                 if table is not ops.Changes:
                     session.execute(f"delete from {table.full_name()}")
                     session.append(table, table.rows(self.rows.get(table, [])))
-            now = {table: self._by_chat(table) for table in raw.BY_CHAT}
-            session.touched.chats = {
-                chat_id
-                for table, chats in now.items()
-                for chat_id in chats.keys() | self._stored[table].keys()
-                if chats.get(chat_id) != self._stored[table].get(chat_id)
-            }
+            now = {table: self._by_chat(table, column) for table in live_tables() if (column := chat_column(table))}
+            session.touched = Touched()
+            for table, chats in now.items():
+                before = self._stored.get(table, {})
+                session.touched.named(table, [one for one in chats | before if chats.get(one) != before.get(one)])
         self._stored = now
 
-    def _by_chat(self, table: type[Table]) -> dict[str, set[str]]:
+    def _by_chat(self, table: type[Table], column: str) -> dict[str, set[str]]:
         """What is written of each chat in a table."""
         found: dict[str, set[str]] = {}
         for row in self.rows.get(table, []):
-            if row["chat_id"] is not None:
-                found.setdefault(str(row["chat_id"]), set()).add(repr(sorted(row.items(), key=str)))
+            if row.get(column) is not None:
+                found.setdefault(str(row[column]), set()).add(repr(sorted(row.items(), key=str)))
         return found
 
     def freeze(

@@ -18,9 +18,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from crm_platform.ingest.presence import PRESENT
-from crm_platform.schemas import OpsTable, RawTable, raw
+from crm_platform.schemas import OpsTable, RawTable, live_tables
 from crm_platform.tables import TABLES
 from crm_platform.warehouse.digests import digest_sql
+from crm_platform.warehouse.journal import chat_column
 from crm_platform_tests.simulation.crm import Crm, windows
 from crm_platform_tests.simulation.oddities import AHEAD
 from crm_platform_tests.simulation.scenario import LEDGER_LOST
@@ -62,8 +63,9 @@ def of_the_store(crm: Crm, session: Session) -> list[str]:
 def by_chat(session: Session) -> dict[str, str]:
     """Digest of what is stored of each chat in the tables that the journal is about, for `of_the_journal`."""
     lines = " union all ".join(
-        f"select chat_id, hash(t) as line from {table.full_name()} as t where chat_id is not null"
-        for table in raw.BY_CHAT
+        f"select {column} as chat_id, hash(t) as line from {table.full_name()} as t where {column} is not null"
+        for table in live_tables()
+        if (column := chat_column(table)) is not None
     )
     found = _rows(session, f"select chat_id, {digest_sql('line')} as digest from ({lines}) group by chat_id")
     return {str(row["chat_id"]): str(row["digest"]) for row in found}

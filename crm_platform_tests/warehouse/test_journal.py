@@ -35,6 +35,14 @@ class Store:
             rows = session.query(f"select number, chat_id from {ops.Changes.full_name()} order by all").to_pylist()
         return [(row["number"], row["chat_id"]) for row in rows]
 
+    def kinds(self) -> dict[str, bool]:
+        with self.live.reading() as session:
+            rows = session.query(
+                f"select chat_id, is_other from {ops.Changes.full_name()}"
+                f" where number = (select max(number) from {ops.Changes.full_name()})"
+            ).to_pylist()
+        return {row["chat_id"]: row["is_other"] for row in rows}
+
     def merge(self, table, *rows: Row) -> list[str]:
         return self.commit(lambda commit: commit.merge(table, table.rows(rows)))
 
@@ -61,6 +69,32 @@ def test_what_is_new_is_named_and_what_is_the_same_is_not(store, tmp_path):
     assert store.merge(raw.Messages, message(tmp_path, "a", status="read")) == ["a"]
     assert store.merge(ops.CrawlState) == []
     assert [number for number, _ in store.noted()] == [1, 1, 2]
+
+
+def state(chat_id: str, **values: object) -> Row:
+    read = {"newest_run": 1, "read_from_oldest": 0, "is_history_whole": False}
+    return {"chat_id": chat_id, "known_until": AT} | read | values
+
+
+def test_a_visit_is_named_as_such_and_with_a_message_as_one_of_it(store, tmp_path):
+    assert store.merge(ops.CrawlState, state("a"), state("b")) == ["a", "b"]
+    assert store.kinds() == {"a": True, "b": True}
+    assert store.merge(ops.CrawlState, state("a"), state("b", known_until=AT + MINUTE)) == ["b"]
+
+    def write(commit) -> None:
+        commit.merge(ops.CrawlState, ops.CrawlState.rows([state("a", known_until=AT + MINUTE)]))
+        commit.merge(raw.Messages, raw.Messages.rows([message(tmp_path, "a")]))
+        commit.merge(ops.CrawlState, ops.CrawlState.rows([state("b", known_until=AT + 2 * MINUTE)]))
+
+    assert store.commit(write) == ["a", "b"]
+    assert store.kinds() == {"a": False, "b": True}
+
+
+def test_of_very_many_contacts_any_may_have_changed(store, monkeypatch):
+    monkeypatch.setattr(journal, "MOST_OTHERS", 2)
+    assert store.merge(ops.CrawlState, *(state(chat_id) for chat_id in "ab")) == ["a", "b"]
+    assert store.merge(ops.CrawlState, *(state(chat_id) for chat_id in "cde")) == [ANY]
+    assert store.kinds() == {ANY: True}
 
 
 def test_an_event_that_moves_is_named_for_both_chats(store):
