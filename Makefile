@@ -63,7 +63,7 @@ test: setup-test
 	$(BIN)/pytest -n auto --dist loadfile -m "not ($(HEAVY))" --tell-left-out
 
 test-heavy: setup-all
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "($(HEAVY)) and not long"
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations=25 -m "($(HEAVY)) and not long"
 
 test-long: setup-all
 	$(BIN)/pytest -n auto --dist load -m long
