@@ -88,6 +88,7 @@ def freeze(
     if not live.exists():
         live.prepare(live_tables())
     claim(live, settings)
+    live = live.at_hand()
     rows: dict[str, int] = {}
     figures = settings.model_dump(mode="json", include=set(FIGURE_SETTINGS))
     with models.writing(source=live) as session:

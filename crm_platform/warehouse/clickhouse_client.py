@@ -24,7 +24,7 @@ from crm_platform.schemas import live_tables
 from crm_platform.warehouse.clickhouse import SETTINGS, live_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pydantic import SecretStr
 
@@ -114,6 +114,13 @@ class ClickHouseClient:
                 lambda client: client.query_arrow(text, parameters=bound, use_strings=True, external_data=shown)
             )
         )
+
+    def batches(self, sql: str) -> Iterator[pa.Table]:
+        """Run a SELECT; its rows come piece by piece, of a type each as in `query`."""
+        with self._do(lambda client: client.query_arrow_stream(named(sql, self.address.database), use_strings=True)) as stream:
+            for batch in stream:
+                rows = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+                yield _as_the_port_has_it(rows)
 
     def raw(self, sql: str) -> pa.Table:
         """Run a SELECT whose texts are bytes."""
@@ -295,8 +302,9 @@ def as_bytes(rows: pa.Table) -> bytes:
 
 
 def _as_the_port_has_it(rows: pa.Table) -> pa.Table:
-    fields = [pa.field(one.name, _port_type(one.type)) for one in rows.schema]
-    return rows.cast(pa.schema(fields))
+    # Where two joined tables have a column of a name, the server calls it `table.column`.
+    rows = rows.rename_columns([name.rpartition(".")[2] for name in rows.column_names])
+    return rows.cast(pa.schema([pa.field(one.name, _port_type(one.type)) for one in rows.schema]))
 
 
 def _port_type(found: pa.DataType) -> pa.DataType:

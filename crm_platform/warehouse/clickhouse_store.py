@@ -27,16 +27,16 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import duckdb
 import pyarrow as pa
 
 from crm_platform.errors import Busy
 from crm_platform.schemas import TABLES, Type, ops
 from crm_platform.warehouse.clickhouse import DELETED, DIALECT, VERSION, create_live, live_name
 from crm_platform.warehouse.clickhouse_client import ClickHouseClient
-from crm_platform.warehouse.duckdb import PATIENCE, SMALL, TYPES, DuckDbSession, DuckDbWarehouse
+from crm_platform.warehouse.duckdb import PATIENCE, TYPES, DuckDbSession, scratch
 from crm_platform.warehouse.journal import KEPT, note
 from crm_platform.warehouse.locks import FileLeases
+from crm_platform.warehouse.mirror import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -232,7 +232,7 @@ class ClickHouseWarehouse:
 
     def state(self) -> str:
         """The newest commit that changed anything."""
-        return _state(self._newest_commit()) if self.exists() else "none"
+        return f"commit {self._number('maxIf(version, notEmpty(tables))')}" if self.exists() else "none"
 
     def prepare(self, tables: Iterable[type[Table]]) -> None:
         """Make the database, the tables and the columns that are not there."""
@@ -253,23 +253,22 @@ class ClickHouseWarehouse:
     @contextlib.contextmanager
     def committing(self, holder: Lease) -> Iterator[ClickHouseCommit]:
         """Open for one commit; others wait meanwhile."""
-        with self._one_at_a_time(holder) as version, _scratch() as scratch:
-            commit = self.commit_of(scratch)
+        with self._one_at_a_time(f"a commit ({holder.work})") as turn, scratch() as engine:
+            self._refuse_the_dead(holder)
+            commit = self.commit_of(engine)
             yield commit
             number = commit.note_changes()
-            writes = commit.writes(version)
-            if writes:
-                self.carry_out(Redo(version, holder.work, self._holders.get(holder, ""), writes))
+            writes = commit.writes(turn.version)
+            self.carry_out(Redo(turn.version, holder.work, self._holders.get(holder, ""), writes))
             if number is not None and number % KEPT == 0:
                 changes = f"{self._database}.{live_name(ops.Changes)}"
                 self.client.execute(f"delete from {changes} where number <= {number - KEPT}")
 
     def recover(self, holder: Lease) -> None:
         """Finish what a killed holder left half done, and be the holder from now on."""
-        self._holders.pop(holder, None)
-        with self._one_at_a_time(holder) as version:
+        with self._one_at_a_time(f"a look at what was left ({holder.work})") as turn:
             token = secrets.token_hex(8)
-            self._note(Redo(version, holder.work, token, {}), _DONE)
+            self._note(Redo(turn.version, holder.work, token, {}), _DONE)
             self._holders = {lease: held for lease, held in self._holders.items() if lease.work != holder.work}
             self._holders[holder] = token
 
@@ -286,33 +285,51 @@ class ClickHouseWarehouse:
 
     def steps(self, redo: Redo) -> Iterator[str]:
         """Write a commit step by step; gives what was done after each."""
-        self._note(redo, _BEGUN)
+        if redo.writes:
+            self._note(redo, _BEGUN)
         yield "redo"
         for name, rows in redo.writes.items():
             self.client.insert(live_name(TABLES[name]), rows)
             yield name
-        self._note(redo, _DONE)
+        if redo.writes:
+            self._note(redo, _DONE)
         yield "done"
 
+    def at_hand(self) -> Mirror:
+        """Bring the copy of this host up to date: whole commits alone, of those that it has not seen."""
+        mirror = Mirror(self._mirror, client=self.client, lock_dir=self._lock_dir, timeout=self._timeout)
+        known = mirror.version
+        if known is None or self._commits_until(known.version) != known.commits:
+            with self._one_at_a_time("a copy for builds begins") as turn:
+                until = turn.newest
+            mirror.begin(until, commits=self._commits_until(until))  # without the lease: it may take minutes
+        with self._one_at_a_time("a copy for a build") as turn:
+            mirror.go_on(turn.newest, commits=self._commits_until(turn.newest))
+            mirror.stands_for = self.state()
+        return mirror
+
     @contextlib.contextmanager
-    def _one_at_a_time(self, holder: Lease) -> Iterator[int]:
-        """Be the only one who commits, with all commits before done; gives the next version."""
-        with self.leases.take("commit", purpose=f"a commit ({holder.work})", wait=self._timeout) as turn:
+    def _one_at_a_time(self, purpose: str) -> Iterator[_Turn]:
+        """Be the only one who commits, with all commits before done."""
+        with self.leases.take("commit", purpose=purpose, wait=self._timeout) as lease:
             (found,) = self.client.query(
-                f"""
-                select max(version) as newest, argMaxIf(holder, version, work = ?) as holder,
-                    groupArrayIf(version, stage = {_BEGUN}) as begun
-                from {self._database}.{_COMMITS}
-                """,
-                [holder.work],
+                f"select max(version) as newest, groupArrayIf(version, stage = {_BEGUN}) as begun"
+                f" from {self._database}.{_COMMITS}"
             ).to_pylist()
-            mine = self._holders.get(holder)
-            if mine is not None and found["holder"] != mine:
-                raise Busy(f"the lease {holder.work} is another process's by now")
-            for version in sorted(found["begun"]):
+            for version in sorted(found["begun"] or ()):
                 self.replay(self._redo(version))
+            newest = found["newest"] or 0
             # The lease's number tells it from one that was taken for dead; after a loss of the folder it begins anew.
-            yield max(turn.epoch, (found["newest"] or 0) + 1)
+            yield _Turn(newest, version=max(lease.epoch, newest + 1))
+
+    def _refuse_the_dead(self, holder: Lease) -> None:
+        """Raise Busy for a holder that another one has taken for dead."""
+        mine = self._holders.get(holder)
+        if mine is None:
+            return
+        last = f"select argMax(holder, version) as last from {self._database}.{_COMMITS} where work = ? and holder != ''"
+        if self.client.query(last, [holder.work])["last"].to_pylist() != [mine]:
+            raise Busy(f"the lease {holder.work} is another process's by now")
 
     def _note(self, redo: Redo, stage: int) -> None:
         """Write the row of `_commits`, one row in one insert: there as a whole, or not at all."""
@@ -341,23 +358,19 @@ class ClickHouseWarehouse:
         writes = {name: _unpacked(rows) for name, rows in zip(names, row["rows"], strict=True)}
         return Redo(version, row["work"].decode(), row["holder"].decode(), writes)
 
-    def _newest_commit(self) -> int:
-        newest = self.client.query(
-            f"select maxIf(version, notEmpty(tables)) as newest from {self._database}.{_COMMITS}"
-        )
-        return int(newest["newest"][0].as_py() or 0)
+    def _number(self, expression: str) -> int:
+        return int(self.client.query(f"select {expression} as n from {self._database}.{_COMMITS}")["n"][0].as_py() or 0)
+
+    def _commits_until(self, version: int) -> int:
+        return self._number(f"countIf(version <= {version})")
 
 
-def _state(version: int) -> str:
-    return f"commit {version}"
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """To commit is ours. `newest`: the last commit, which is done; `version`: of the one that is made now."""
 
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[DuckDbSession]:
-    """An engine without a file."""
-    with duckdb.connect(config={"threads": 1, "memory_limit": f"{SMALL}B", "preserve_insertion_order": False}) as engine:
-        engine.execute("set timezone = 'UTC'")
-        yield DuckDbSession(engine)
+    newest: int
+    version: int
 
 
 def _packed(rows: pa.Table) -> bytes:
