@@ -97,7 +97,7 @@ def create_live(table: type[Table], database: str, known: Collection[str]) -> It
     if known:
         for column_name, column in table.columns.items():
             if column_name not in known:
-                yield f'alter table {name} add column if not exists {_stored(column_name, column, nullable=True)}'
+                yield f"alter table {name} add column if not exists {_stored(column_name, column, nullable=True)}"
         return
     columns = [_stored(name, column, nullable=column.nullable) for name, column in table.columns.items()]
     columns.append(f"{VERSION} UInt64 materialized 0 codec(Delta, ZSTD(1))")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
+from pydantic import SecretStr
 
 from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, GiveUp
 from crm_platform.schemas import live_tables
@@ -25,8 +26,6 @@ from crm_platform.warehouse.clickhouse import SETTINGS, live_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from pydantic import SecretStr
 
 Result = TypeVar("Result")
 
@@ -78,9 +77,12 @@ class Address:
     password: SecretStr = field(repr=False)
 
     @classmethod
-    def of(cls, url: str, password: SecretStr) -> Address:
-        """Read `clickhouse://user@host:http_port/database`, or `clickhouses://` where it is to be https."""
-        parts = urlsplit(url)
+    def of(cls, url: SecretStr, password: SecretStr | None) -> Address:
+        """Read `clickhouse://user:password@host:http_port/database`, or `clickhouses://` where it is to be https.
+
+        `password`: where the address has none.
+        """
+        parts = urlsplit(url.get_secret_value())
         is_encrypted = parts.scheme == "clickhouses"
         return cls(
             host=parts.hostname or "",
@@ -88,7 +90,7 @@ class Address:
             database=parts.path.strip("/"),
             user=unquote(parts.username or "default"),
             is_encrypted=is_encrypted,
-            password=password,
+            password=password or SecretStr(unquote(parts.password or "")),
         )
 
     def __str__(self) -> str:
@@ -110,14 +112,14 @@ class ClickHouseClient:
         text, bound = bind(named(sql, self.address.database), parameters)
         shown = _external(tables) if tables else None
         return _as_the_port_has_it(
-            self._do(
-                lambda client: client.query_arrow(text, parameters=bound, use_strings=True, external_data=shown)
-            )
+            self._do(lambda client: client.query_arrow(text, parameters=bound, use_strings=True, external_data=shown))
         )
 
     def batches(self, sql: str) -> Iterator[pa.Table]:
         """Run a SELECT; its rows come piece by piece, of a type each as in `query`."""
-        with self._do(lambda client: client.query_arrow_stream(named(sql, self.address.database), use_strings=True)) as stream:
+        with self._do(
+            lambda client: client.query_arrow_stream(named(sql, self.address.database), use_strings=True)
+        ) as stream:
             for batch in stream:
                 rows = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
                 yield _as_the_port_has_it(rows)
@@ -211,7 +213,9 @@ def _what_is_wrong(problem: Exception, address: Address) -> CrmPlatformError:
             f"{address} refuses the user {address.user}: mend CRM_WAREHOUSE_URL, or CRM_WAREHOUSE_PASSWORD (or _FILE)"
         )
     if code in _NO_RIGHT:
-        return FixConfiguration(f"{address}: the user {address.user} lacks a right{kind}: grant it all on this database")
+        return FixConfiguration(
+            f"{address}: the user {address.user} lacks a right{kind}: grant it all on this database"
+        )
     if code == _NO_DATABASE:
         return FixConfiguration(f"{address}: there is no such database; nothing was fetched yet (`crm refresh`)")
     return GiveUp(f"{address} refuses a statement: code {code}{kind}")

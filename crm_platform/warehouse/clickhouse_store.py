@@ -175,7 +175,11 @@ class ClickHouseCommit(ClickHouseSession):
         keys = ", ".join(f'"{key}"' for key in table.key)
         columns = ", ".join(f'"{column}"' for column in table.columns)
         gone = ", ".join(
-            f'"{one}"' if one in table.key else "null" if column.nullable else f"cast({_MEANT[column.type]} as {TYPES[column.type]})"
+            f'"{one}"'
+            if one in table.key
+            else "null"
+            if column.nullable
+            else f"cast({_MEANT[column.type]} as {TYPES[column.type]})"
             for one, column in table.columns.items()
         )
         rows = self._scratch.query(
@@ -327,7 +331,9 @@ class ClickHouseWarehouse:
         mine = self._holders.get(holder)
         if mine is None:
             return
-        last = f"select argMax(holder, version) as last from {self._database}.{_COMMITS} where work = ? and holder != ''"
+        last = (
+            f"select argMax(holder, version) as last from {self._database}.{_COMMITS} where work = ? and holder != ''"
+        )
         if self.client.query(last, [holder.work])["last"].to_pylist() != [mine]:
             raise Busy(f"the lease {holder.work} is another process's by now")
 

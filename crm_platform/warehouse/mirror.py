@@ -115,9 +115,7 @@ def _add(session: DuckDbSession, table: type[Table], rows: pa.Table) -> None:
 def _columns(table: type[Table]) -> str:
     """The columns that are copied; NULL for what stays raw."""
     return ", ".join(
-        f'null as "{name}"'
-        if column.stays_raw and column.nullable and name not in table.key
-        else f'"{name}"'
+        f'null as "{name}"' if column.stays_raw and column.nullable and name not in table.key else f'"{name}"'
         for name, column in table.columns.items()
     )
 

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     from crm_platform.schemas import Table
 
-Work = Literal[
-    "crawl", "write", "build", "publish", "refresh", "report", "gate", "live", "import", "assign", "commit"
-]
+Work = Literal["crawl", "write", "build", "publish", "refresh", "report", "gate", "live", "import", "assign", "commit"]
 """What one process at a time may do with a data folder.
 
 `write`: a short commit beside the crawl. `commit`: one commit to a store without transactions, whoever makes it.

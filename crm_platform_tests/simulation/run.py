@@ -540,9 +540,7 @@ def _hold(simulation: Simulation, folder: Path) -> None:
             simulation.stored = _digests_of(session)
     simulation.broken += invariants.of_the_limits(simulation.crm)
     if scenario.is_timed and not simulation.broken:
-        calm = Simulation(
-            scenario, folder / "calm", store=simulation.store, is_troubled=False
-        )
+        calm = Simulation(scenario, folder / "calm", store=simulation.store, is_troubled=False)
         calm.crm.answer_well()
         calm.mission()
         simulation.broken += invariants.of_the_time(
