@@ -117,9 +117,8 @@ class ClickHouseClient:
 
     def batches(self, sql: str) -> Iterator[pa.Table]:
         """Run a SELECT; its rows come piece by piece, of a type each as in `query`."""
-        with self._do(
-            lambda client: client.query_arrow_stream(named(sql, self.address.database), use_strings=True)
-        ) as stream:
+        text = named(sql, self.address.database)
+        with self._do(lambda client: client.query_arrow_stream(text, use_strings=True)) as stream:
             for batch in stream:
                 rows = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
                 yield _as_the_port_has_it(rows)
@@ -213,9 +212,7 @@ def _what_is_wrong(problem: Exception, address: Address) -> CrmPlatformError:
             f"{address} refuses the user {address.user}: mend CRM_WAREHOUSE_URL, or CRM_WAREHOUSE_PASSWORD (or _FILE)"
         )
     if code in _NO_RIGHT:
-        return FixConfiguration(
-            f"{address}: the user {address.user} lacks a right{kind}: grant it all on this database"
-        )
+        return FixConfiguration(f"{address}: the user {address.user} lacks a right{kind}: grant all on this database")
     if code == _NO_DATABASE:
         return FixConfiguration(f"{address}: there is no such database; nothing was fetched yet (`crm refresh`)")
     return GiveUp(f"{address} refuses a statement: code {code}{kind}")

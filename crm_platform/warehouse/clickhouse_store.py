@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from crm_platform.schemas import Table
+    from crm_platform.schemas import Column, Table
     from crm_platform.warehouse.clickhouse_client import Address
     from crm_platform.warehouse.port import Lease, Written
 
@@ -62,7 +62,7 @@ _CREATE_COMMITS: Final = """
 _STORED: Final = "stored"
 """Schema of the scratch engine: rows as the server has them."""
 
-_MEANT: Final = {
+_NOTHING: Final = {
     Type.TEXT: "''",
     Type.JSON: "''",
     Type.INTEGER: "0",
@@ -174,14 +174,7 @@ class ClickHouseCommit(ClickHouseSession):
         name, stored = table.full_name(), _stored(table)
         keys = ", ".join(f'"{key}"' for key in table.key)
         columns = ", ".join(f'"{column}"' for column in table.columns)
-        gone = ", ".join(
-            f'"{one}"'
-            if one in table.key
-            else "null"
-            if column.nullable
-            else f"cast({_MEANT[column.type]} as {TYPES[column.type]})"
-            for one, column in table.columns.items()
-        )
+        gone = ", ".join(f'"{one}"' if one in table.key else _nothing(column) for one, column in table.columns.items())
         rows = self._scratch.query(
             f"""
             select {columns}, 0 as {DELETED} from (from {name} except from {stored})
@@ -193,6 +186,10 @@ class ClickHouseCommit(ClickHouseSession):
         arrays[DELETED] = rows[DELETED].cast(pa.uint8())
         arrays[VERSION] = pa.array([version] * rows.num_rows, pa.uint64())
         return pa.table(arrays)
+
+
+def _nothing(column: Column) -> str:
+    return "null" if column.nullable else f"cast({_NOTHING[column.type]} as {TYPES[column.type]})"
 
 
 def _stored(table: type[Table]) -> str:
@@ -331,9 +328,8 @@ class ClickHouseWarehouse:
         mine = self._holders.get(holder)
         if mine is None:
             return
-        last = (
-            f"select argMax(holder, version) as last from {self._database}.{_COMMITS} where work = ? and holder != ''"
-        )
+        commits = f"{self._database}.{_COMMITS}"
+        last = f"select argMax(holder, version) as last from {commits} where work = ? and holder != ''"
         if self.client.query(last, [holder.work])["last"].to_pylist() != [mine]:
             raise Busy(f"the lease {holder.work} is another process's by now")
 

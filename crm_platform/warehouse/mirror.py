@@ -63,7 +63,7 @@ class Mirror(DuckDbWarehouse):
         return StandsAt(found[0]["version"], found[0]["commits"])
 
     def begin(self, until: int, *, commits: int) -> None:
-        """Copy everything; `until`: a commit that everything up to is stored of, `commits`: how many there are to it."""
+        """Copy everything. `until`: a commit that is stored, with all before it; `commits`: how many these are."""
         with self.writing() as session:
             for table in live_tables():
                 nothing = ", ".join(f'null as "{name}"' for name in table.columns)

@@ -1,7 +1,7 @@
 """The words in which engines differ, for SQL that asks a store: the macros of its dialect as functions.
 
-What belongs here: giving them out. What does not: the words themselves (macros/), what the templates of a build may name
-besides (models/render.py).
+What belongs here: giving them out. What does not: the words themselves (macros/), what the templates of a build may
+name besides (models/render.py).
 """
 
 from __future__ import annotations
