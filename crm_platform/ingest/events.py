@@ -61,7 +61,7 @@ _OF_NOBODY = f"""
     select {", ".join(f"events.{name}" for name in raw.Events.columns if name != "chat_id")}, contacts.chat_id
     from {raw.Events.full_name()} as events
     join {raw.Contacts.full_name()} as contacts
-        on ltrim(contacts.whatsapp_number, '+') = ltrim(events.whatsapp_number, '+')
+        on trim(leading '+' from contacts.whatsapp_number) = trim(leading '+' from events.whatsapp_number)
     where events.chat_id is null and events.received_at > ?
     order by events.event_id, contacts.fetched_at, contacts.chat_id
 """

@@ -109,8 +109,8 @@ class ClickHouseClient:
         self, sql: str, parameters: Sequence[object] = (), *, tables: Mapping[str, pa.Table] | None = None
     ) -> pa.Table:
         """Run a SELECT; its types are those of the port: instants without a zone, whole numbers of 64 bits."""
-        text, bound = bind(named(sql, self.address.database), parameters)
-        shown = _external(tables) if tables else None
+        text, bound, lists = bind(named(sql, self.address.database), parameters)
+        shown = _external({**(tables or {}), **lists}) if tables or lists else None
         return _as_the_port_has_it(
             self._do(lambda client: client.query_arrow(text, parameters=bound, use_strings=True, external_data=shown))
         )
@@ -227,10 +227,14 @@ def named(sql: str, database: str) -> str:
     return _NAME.sub(lambda found: f"{database}.{_LIVE[found[0]]}" if found[0] in _LIVE else found[0], sql)
 
 
-def bind(sql: str, parameters: Sequence[object]) -> tuple[str, dict[str, object]]:
-    """Give each `?` a name and a type, and the values by these names: they travel beside the statement."""
+def bind(sql: str, parameters: Sequence[object]) -> tuple[str, dict[str, object], dict[str, pa.Table]]:
+    """Give each `?` a name and a type; the values by these names, and lists as rows, which travel beside the statement.
+
+    A list may be as long as a file: an address, which values travel in, may not.
+    """
     values = list(parameters)
     bound: dict[str, object] = {}
+    lists: dict[str, pa.Table] = {}
 
     def mark(found: re.Match[str]) -> str:
         if found["mark"] is None:
@@ -238,13 +242,18 @@ def bind(sql: str, parameters: Sequence[object]) -> tuple[str, dict[str, object]
         value = values.pop(0)
         if value is None:
             return "null"
+        if isinstance(value, list):
+            if not value:
+                return "cast([] as Array(String))"
+            lists[f"list_{len(lists)}"] = pa.table({"value": value})
+            return f"(select groupArray(value) from list_{len(lists) - 1})"
         name = f"p{len(bound)}"
         declared, bound[name] = _typed(value)
         return f"{{{name}:{declared}}}"
 
     text = _MARKS.sub(mark, sql)
     assert not values, "more values than marks"
-    return text, bound
+    return text, bound, lists
 
 
 def _typed(value: object) -> tuple[str, object]:
@@ -260,8 +269,6 @@ def _typed(value: object) -> tuple[str, object]:
         return "DateTime64(6, 'UTC')", f"{naive:%Y-%m-%d %H:%M:%S.%f}"
     if isinstance(value, dt.date):
         return "Date32", value.isoformat()
-    if isinstance(value, list | tuple):
-        return "Array(String)", [str(one) for one in value]
     assert isinstance(value, str), f"no type for {type(value).__name__}"
     return "String", value
 
