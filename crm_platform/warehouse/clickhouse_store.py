@@ -59,6 +59,9 @@ _CREATE_COMMITS: Final = """
         rows Array(String) codec(NONE)
     ) engine = ReplacingMergeTree(stage) order by version
 """
+_CHANCE_BITS: Final = 20
+"""Of a version: no two commits have one, also where two hosts do not know of each other's leases."""
+
 _STORED: Final = "stored"
 """Schema of the scratch engine: rows as the server has them."""
 
@@ -321,7 +324,8 @@ class ClickHouseWarehouse:
                 self.replay(self._redo(version))
             newest = found["newest"] or 0
             # The lease's number tells it from one that was taken for dead; after a loss of the folder it begins anew.
-            yield _Turn(newest, version=max(lease.epoch, newest + 1))
+            number = max(lease.epoch, (newest >> _CHANCE_BITS) + 1)
+            yield _Turn(newest, version=(number << _CHANCE_BITS) + secrets.randbits(_CHANCE_BITS))
 
     def _refuse_the_dead(self, holder: Lease) -> None:
         """Raise Busy for a holder that another one has taken for dead."""
