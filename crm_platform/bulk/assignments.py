@@ -31,6 +31,7 @@ from crm_platform.receipts.reveal import reveal
 from crm_platform.schemas import ops, raw
 from crm_platform.spellings import staff_key
 from crm_platform.warehouse import one_commit, taking_turns
+from crm_platform.warehouse.words import words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,12 +172,13 @@ def chats_of_file(session: Session, file: Path) -> Chosen:
 
 def _chats_of_numbers(session: Session, numbers: Collection[str]) -> dict[str, str]:
     """Chats by the digits of their numbers: of contacts who are there, and of those that were imported since."""
+    say = words(session.dialect)
     found = session.query(
         f"""
-        select number, arg_max(chat_id, place) as chat_id from (
+        select number, {say.last_by("chat_id", "place")} as chat_id from (
             select number, chat_id, 0 as place from ops.bulk_steps where state in ('done', 'found')
             union all
-            select regexp_replace(whatsapp_number, '[^0-9]', '', 'g'), chat_id, 1 from raw.contacts
+            select {say.digits("whatsapp_number")}, chat_id, 1 from raw.contacts
             where chat_id in (select chat_id from ({raw.CONTACTS_PRESENT}))
         ) where number in (select unnest(?)) and chat_id is not null group by number
         """,
@@ -237,9 +239,10 @@ def plan_assignment(
 
 def _owners(session: Session) -> dict[str, str]:
     """Whom each chat was last assigned to, of those that were assigned."""
+    newest = words(session.dialect).last_by("agent", '("at", event_id)')
     found = session.query(
-        """
-        select chat_id, arg_max(agent, ("at", event_id)) as agent from raw.operator_events
+        f"""
+        select chat_id, {newest} as agent from raw.operator_events
         where kind = 'assigned' and agent is not null group by chat_id
         """
     )

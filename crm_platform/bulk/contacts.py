@@ -35,6 +35,7 @@ from crm_platform.ingest.batch import Batch
 from crm_platform.publish.csv_writer import write_csv
 from crm_platform.schemas import ops, raw
 from crm_platform.warehouse import taking_turns
+from crm_platform.warehouse.words import words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -250,7 +251,7 @@ def _present(session: Session, digits: Iterable[str]) -> set[str]:
     found = session.query(
         f"""
         select distinct digits from (
-            select regexp_replace(whatsapp_number, '[^0-9]', '', 'g') as digits
+            select {words(session.dialect).digits("whatsapp_number")} as digits
             from raw.contacts
             where chat_id in (select chat_id from ({raw.CONTACTS_PRESENT}))
         ) where digits in (select unnest(?))

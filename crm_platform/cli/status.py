@@ -223,7 +223,7 @@ def status_lines(settings: Settings, *, now: dt.datetime, language: Language = E
     held = leases_of(settings).at_work()
     what_to_do = _("`crm refresh` is at work") if "crm refresh" in held else _("run `crm refresh`")
     if live is None:
-        is_gone = settings.models_path.exists() and not settings.warehouse_path.exists()
+        is_gone = settings.models_path.exists()
         gone, empty = _("gone, though a build was made of it: see `crm doctor`"), _("empty: {what}", what=what_to_do)
         yield _("warehouse"), gone if is_gone else empty
     else:

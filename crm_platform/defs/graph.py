@@ -21,6 +21,7 @@ from crm_platform.defs.resources import BuildLease, Reporter, SystemClock, Wareh
 from crm_platform.defs.schedules import schedules
 from crm_platform.defs.sensors import sensors
 from crm_platform.settings import Settings, current_settings
+from crm_platform.warehouse import live_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,9 @@ def build_resources(settings: Settings) -> dict[str, object]:
     lock_dir = str(settings.lock_dir)
     return {
         "settings": settings,
-        "live": WarehouseResource(database=str(settings.warehouse_path), lock_dir=lock_dir),
+        "live": WarehouseResource(
+            database=live_store(settings).describe(), lock_dir=lock_dir, is_elsewhere=settings.warehouse_url is not None
+        ),
         "models": WarehouseResource(
             database=str(settings.models_path), lock_dir=lock_dir, is_derived=True, memory=settings.build_memory
         ),

@@ -17,7 +17,8 @@ from pydantic import Field, PrivateAttr
 
 from crm_platform.models import validate
 from crm_platform.schemas import Table, live_tables
-from crm_platform.warehouse import FileLeases, open_store
+from crm_platform.settings import current_settings
+from crm_platform.warehouse import FileLeases, live_store, open_store
 from crm_platform.warehouse.duckdb import PATIENCE, SMALL
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from crm_platform.errors import Breach, CrmPlatformError
     from crm_platform.ingest import Outcome, Progress
-    from crm_platform.warehouse import Models, Session, Store
+    from crm_platform.warehouse import Models, Session, Store, Warehouse
 
 Answer = TypeVar("Answer")
 
@@ -34,7 +35,7 @@ SENSOR_PATIENCE: Final = 2.0
 
 
 class WarehouseResource(DuckDBResource):
-    """One DuckDB file of the platform.
+    """One DuckDB file of the platform, or the live store that CRM_WAREHOUSE_URL names.
 
     Configured as any DuckDBResource. Its own `get_connection` is not for use: sessions are opened by the store
     alone, under the lock that keeps writers and readers apart.
@@ -43,26 +44,32 @@ class WarehouseResource(DuckDBResource):
     lock_dir: str = Field(description="Where the file's lock lives.")
     memory: int = Field(default=SMALL, description="Bytes that the engine takes at most before it spills to disk.")
     is_derived: bool = Field(default=False, description="Made anew when it is damaged: it follows from another file.")
+    is_elsewhere: bool = Field(default=False, description="It is no file: CRM_WAREHOUSE_URL names the store.")
 
     def warehouse(self, *, timeout: float = PATIENCE) -> Store:
-        """Hand out the store. `timeout`: seconds to wait for the file's lock before Busy is raised."""
+        """Hand out the file's store. `timeout`: seconds to wait for the file's lock before Busy is raised."""
         path, lock_dir = Path(self.database), Path(self.lock_dir)
         return open_store(path, lock_dir=lock_dir, timeout=timeout, is_derived=self.is_derived, memory=self.memory)
 
+    def _store(self, *, timeout: float = PATIENCE) -> Warehouse:
+        return live_store(current_settings(), timeout=timeout) if self.is_elsewhere else self.warehouse(timeout=timeout)
+
     def look(self, question: Callable[[Session], Answer], *, otherwise: Answer) -> Answer:
-        """Ask the store briefly, as a sensor may: `otherwise` when there is no file yet. Raises Busy within 2 s."""
-        if not Path(self.database).exists():
+        """Ask the store briefly, as a sensor may: `otherwise` when there is none yet. Raises Busy within 2 s."""
+        store = self._store(timeout=SENSOR_PATIENCE)
+        if not store.exists():
             return otherwise
-        with self.warehouse(timeout=SENSOR_PATIENCE).reading() as session:
+        with store.reading() as session:
             return question(session)
 
-    def existing(self) -> Store:
+    def existing(self) -> Warehouse:
         """Hand out the store, prepared only if there is none yet: reading must not wait for a writer's turn."""
-        return self.warehouse() if Path(self.database).exists() else self.prepared()
+        store = self._store()
+        return store if store.exists() else self.prepared()
 
-    def prepared(self) -> Store:
+    def prepared(self) -> Warehouse:
         """Hand out the store with every table of the live warehouse in it."""
-        store = self.warehouse()
+        store = self._store()
         store.prepare(live_tables())
         return store
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from crm_platform.api.instants import moment_of
 from crm_platform.doctor.finding import Finding
-from crm_platform.ingest.connect import existing_store
 from crm_platform.ingest.inbox import Inbox
 from crm_platform.languages import ENGLISH
 from crm_platform.models.due import holds
 from crm_platform.models.event_checks import MOST_LOST, WINDOW, Heard, heard
 from crm_platform.schemas import raw
+from crm_platform.warehouse import live_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,8 @@ def events(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
 
 
 def _heard(settings: Settings, now: dt.datetime) -> Heard:
-    if not settings.warehouse_path.exists():
+    store = live_store(settings)
+    if not store.exists():
         return Heard(None)
-    with existing_store(settings).reading() as session:
+    with store.reading() as session:
         return heard(session, now=now) if holds(session, raw.Events, raw.Messages) else Heard(None)

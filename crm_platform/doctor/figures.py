@@ -48,7 +48,7 @@ def left_out(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     if settings.exclude_contacts is None:
         return
     read_exclusion(settings.exclude_contacts)  # what is wrong with it is said before anything is fetched, too
-    if not settings.warehouse_path.is_file():
+    if not _store(settings).exists():
         return
     with _store(settings).reading() as session:
         if not holds(session, raw.Contacts):
@@ -64,7 +64,7 @@ def left_out(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
 def teams(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     """Teams of agents: who was never seen is most likely misspelt."""
     members = read_teams(settings.root)
-    if not members or not settings.warehouse_path.is_file():
+    if not members or not _store(settings).exists():
         return
     with _store(settings).reading() as session:
         if not holds(session, raw.AgentCorrections):
@@ -86,7 +86,7 @@ def _store(settings: Settings) -> Warehouse:
 
 def senders(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     """Senders that are configured as bots: one that never sent a message is most likely misspelt."""
-    if not settings.automation_senders or not settings.warehouse_path.is_file():
+    if not settings.automation_senders or not _store(settings).exists():
         return
     with _store(settings).reading() as session:
         if not holds(session, raw.Messages):

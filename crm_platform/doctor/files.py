@@ -20,7 +20,7 @@ from crm_platform.languages import ENGLISH
 from crm_platform.publish import current, kept, read_manifest
 from crm_platform.publish.files import entry_of
 from crm_platform.publish.manifest import CURRENT
-from crm_platform.warehouse import open_store, owner, refusal
+from crm_platform.warehouse import live_store, open_store, owner, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,12 +74,33 @@ def folder(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
 
 def warehouse(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     """The live warehouse. Where it is missing and a build was made of it, it is lost: it is not a new data folder."""
+    if settings.warehouse_url is not None:
+        yield _elsewhere(settings)
+        return
     path = settings.warehouse_path
     if settings.models_path.exists() and not os.path.lexists(path):
         words = f"{path} is gone, though a build was made of it: mount its disk or restore it before the next run"
         yield Finding("warehouse", "BAD", words)
         return
     yield _database(settings, path, "warehouse", "restore it, or move it away and run `crm refresh` to fetch anew")
+
+
+def _elsewhere(settings: Settings) -> Finding:
+    """The live warehouse that CRM_WAREHOUSE_URL names."""
+    live = live_store(settings, timeout=_PATIENCE)
+    try:
+        if not live.exists():
+            if settings.models_path.exists():
+                words = f"{live.describe()} is empty, though a build was made of it: restore it before the next run"
+                return Finding("warehouse", "BAD", words)
+            return Finding("warehouse", "ok", f"{live.describe()}: nothing is there yet, `crm refresh` makes it")
+        with live.reading() as session:
+            known = owner(session)
+    except CrmPlatformError as problem:
+        return Finding("warehouse", "BAD", str(problem))
+    if known is not None and known != settings.crm_name:
+        return Finding("warehouse", "BAD", refusal(known, settings))
+    return Finding("warehouse", "ok", f"{live.describe()}: {live.state()}")
 
 
 def models(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from crm_platform.api import FUTURE_TOLERANCE
 from crm_platform.errors import CrmPlatformError, RetryLater
 from crm_platform.ingest.meta import DECIDED_UNTIL
 from crm_platform.schemas import Table, Type, live_tables, ops, raw
+from crm_platform.warehouse.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -107,13 +108,14 @@ def draw_back(warehouse: Warehouse, holder: Lease, *, now: datetime, by: timedel
 
 
 def _draw_back(commit: Commit, table: type[Table], *, now: datetime, by: timedelta) -> None:
-    instant = f"timestamp '{now.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
+    say = words(commit.dialect)
+    instant = say.instant(now.astimezone(UTC))
     micros = by // timedelta(microseconds=1)
     first_id = (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1024
     moved: dict[str, tuple[str, str]] = {}  # column: where it begins to lie ahead, and what it becomes
     for name, column in table.columns.items():
         if column.type is Type.TIMESTAMP and not column.is_told:
-            moved[name] = instant, f"\"{name}\" - interval '{micros} microseconds'"
+            moved[name] = instant, say.later(f'"{name}"', -by.total_seconds())
         elif name in REQUEST_IDS:
             moved[name] = str(first_id), f'"{name}" - {micros * 1024}'
     if not moved:
@@ -123,8 +125,8 @@ def _draw_back(commit: Commit, table: type[Table], *, now: datetime, by: timedel
     }
     is_ahead = " or ".join(f'"{name}" > {limit}' for name, (limit, _) in moved.items())
     if table is raw.Messages:  # under the clock that ran ahead nothing looked dated in the future
-        tolerance = f"interval '{FUTURE_TOLERANCE.total_seconds():.0f} seconds'"
-        is_future_dated = f"timestamp > {now_as['first_fetched_at']} + {tolerance}"
+        tolerated = say.later(f"({now_as['first_fetched_at']})", FUTURE_TOLERANCE.total_seconds())
+        is_future_dated = f"timestamp > {tolerated}"
         now_as["is_future_dated"] = f"is_future_dated or {is_future_dated}"
         is_ahead += f" or (not is_future_dated and {is_future_dated})"
     # A row whose key moves is another one: it is written anew, and the old one taken away.

@@ -24,6 +24,8 @@ import pyarrow as pa
 from crm_platform.ingest.clocks import CLOCK_SLACK
 from crm_platform.ingest.meta import DECIDED_UNTIL, note, note_decided, noted
 from crm_platform.schemas import raw
+from crm_platform.warehouse import ask
+from crm_platform.warehouse.digests import is_in_part_sql
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,14 +56,14 @@ _AT_ONCE: Final = 500_000
 _SUSPECTS: Final = f"""
     select message_id, timestamp, direction
     from raw.messages
-    semi join ({_NEWS} and hash(message_id) % ? = ?) as news using (message_id)
+    semi join ({_NEWS} and {{is_in_part}}) as news using (message_id)
     group by message_id, timestamp, direction
     having count(*) between 2 and {MOST_COPIES}
 """
-"""What stands in several chats. `?`: the newest request that was decided on, of how many parts which one."""
+"""What stands in several chats. `?`: the newest request that was decided on; `is_in_part`: which ids are looked at."""
 
-_WRONG: Final = f"""
-    with recursive
+_SHARED: Final = f"""
+    with
     chats as (
         select distinct chat_id from raw.messages semi join suspects using (message_id, timestamp, direction)
     ),
@@ -75,10 +77,14 @@ _WRONG: Final = f"""
         from held
         group by message_id, timestamp, direction
         having count(*) between 2 and {MOST_COPIES}
-    ),
-    shared as (
-        select * from held semi join repeated using (message_id, timestamp, direction)
-    ),
+    )
+    select chat_id, message_id, timestamp, direction, first_fetched_at, duplicate_of
+    from held semi join repeated using (message_id, timestamp, direction)
+"""
+"""Of the chats that hold one of the `suspects`, what stands in several of them."""
+
+_WRONG: Final = f"""
+    with recursive
     links as (
         select one.chat_id as chat_id, other.chat_id as other
         from shared as one
@@ -107,7 +113,7 @@ _WRONG: Final = f"""
                 order by present.chat_id is null, min(copies.first_fetched_at) desc, copies.chat_id
             ) as place
         from copies
-        left join ({raw.CONTACTS_PRESENT}) as present on present.chat_id = copies.chat_id
+        left join present on present.chat_id = copies.chat_id
         group by copies.chat_id, present.chat_id
     ),
     kept as (
@@ -127,11 +133,13 @@ _WRONG: Final = f"""
     where duplicate_of is distinct from nullif(kept_in, chat_id)
     union all
     select chat_id, message_id, null as duplicate_of
-    from raw.messages
+    from noted
     anti join kept using (chat_id, message_id)
-    where duplicate_of is not null
 """
-"""Copies of `suspects` that are noted otherwise than they should be."""
+"""Copies that are noted otherwise than they should be, of `shared`, who is `present`, and what is `noted`.
+
+It is asked of these rows alone, in memory: not every store can follow who is linked over others.
+"""
 
 
 def decide_duplicates(warehouse: Warehouse, holder: Lease, *, at: datetime) -> int:
@@ -144,7 +152,7 @@ def decide_duplicates(warehouse: Warehouse, holder: Lease, *, at: datetime) -> i
             return 0
     with warehouse.committing(holder) as commit:
         decided_until, newest = int(noted(commit, DECIDED_UNTIL) or 0), _newest(commit)
-        changed = commit.query(_WRONG, tables={"suspects": _suspects(commit, since=decided_until - _LOOK_BACK)})
+        changed = _wrong(commit, suspects=_suspects(commit, since=decided_until - _LOOK_BACK))
         if changed.num_rows:
             commit.touch(raw.Messages, changed)
             note_decided(commit, at=at)
@@ -163,7 +171,27 @@ def _suspects(session: Session, *, since: int) -> pa.Table:
     """Find what came since a request, or is known, and stands in several chats."""
     news = int(session.query(f"select count(*) as n from ({_NEWS})", [since])["n"][0].as_py())
     parts = 1 + news // _AT_ONCE
-    return pa.concat_tables(session.query(_SUSPECTS, [since, parts, part]) for part in range(parts))
+    return pa.concat_tables(
+        session.query(
+            _SUSPECTS.format(is_in_part=is_in_part_sql("message_id", part, of=parts, dialect=session.dialect)), [since]
+        )
+        for part in range(parts)
+    )
+
+
+def _wrong(session: Session, *, suspects: pa.Table) -> pa.Table:
+    """Find the copies whose chat is noted otherwise than it should be."""
+    shared = session.query(_SHARED, tables={"suspects": suspects})
+    chats = shared.select(["chat_id"])
+    present = f"select chat_id from ({raw.CONTACTS_PRESENT}) as present where chat_id in (select chat_id from sharing)"
+    return ask(
+        _WRONG,
+        {
+            "shared": shared,
+            "present": session.query(present, tables={"sharing": chats}),
+            "noted": session.query("select chat_id, message_id from raw.messages where duplicate_of is not null"),
+        },
+    )
 
 
 def _newest(session: Session) -> int:

@@ -27,6 +27,7 @@ from crm_platform.ingest.meta import note_decided
 from crm_platform.ingest.strangers import Stranger
 from crm_platform.schemas import ops, raw
 from crm_platform.spellings import staff_key
+from crm_platform.warehouse.words import words
 
 if TYPE_CHECKING:
     from crm_platform.ingest.inbox import Inbox
@@ -52,7 +53,7 @@ _NEW_EVENTS = f"""
     select chat_id, whatsapp_number, happened_at, received_at
     from {raw.Events.full_name()}
     where event in ('message.received', 'message.sent') and received_at > ?
-        and json_extract_string(properties, '$.templateId') is null
+        and {{of_template}} is null
     order by received_at, event_id
 """
 
@@ -60,7 +61,7 @@ _OF_NOBODY = f"""
     select {", ".join(f"events.{name}" for name in raw.Events.columns if name != "chat_id")}, contacts.chat_id
     from {raw.Events.full_name()} as events
     join {raw.Contacts.full_name()} as contacts
-        on ltrim(contacts.whatsapp_number, '+') = ltrim(events.whatsapp_number, '+')
+        on trim(leading '+' from contacts.whatsapp_number) = trim(leading '+' from events.whatsapp_number)
     where events.chat_id is null and events.received_at > ?
     order by events.event_id, contacts.fetched_at, contacts.chat_id
 """
@@ -237,7 +238,8 @@ class EventReader:
         """
         with self._warehouse.reading() as session:
             since = self._read_until.astimezone(UTC).replace(tzinfo=None)
-            events = session.query(_NEW_EVENTS, [since]).to_pylist()
+            of_template = words(session.dialect).json_text("properties", "templateId")
+            events = session.query(_NEW_EVENTS.format(of_template=of_template), [since]).to_pylist()
         hints: dict[str, Hint] = {}
         strangers: dict[str, Stranger] = {}
         minutes: set[tuple[str, datetime]] = set()

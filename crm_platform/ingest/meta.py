@@ -27,8 +27,7 @@ DECIDED_UNTIL: Final = "duplicates"
 
 def noted(session: Session, name: str) -> str | None:
     """Give the value of a note; None where there is none."""
-    known = "select 1 as one from information_schema.tables where table_schema = 'ops' and table_name = 'meta'"
-    if session.query(known).num_rows == 0:
+    if not session.has(ops.Meta):
         return None
     found = session.query("select value from ops.meta where name = ?", [name])["value"].to_pylist()
     return str(found[0]) if found else None

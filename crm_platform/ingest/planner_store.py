@@ -6,6 +6,7 @@ state lets expect. What does not: what it learns (planner/), when it is asked (c
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from crm_platform.clock import start_of_day
 from crm_platform.ingest.clocks import CLOCK_SLACK
 from crm_platform.ingest.planner import CrawlPlanner, SavedPlanner, SeenMessage
 from crm_platform.schemas import ops
+from crm_platform.warehouse import ask
 
 if TYPE_CHECKING:
     from crm_platform.ingest.batch import Batch
@@ -38,11 +40,15 @@ def _read(session: Session, schema: pa.Schema) -> pa.Table | None:
 
     The engine reads the texts: in Python those of a million chats take 20 seconds.
     """
-    shapes = session.query("select distinct json_keys(state) as names from ops.planner_chats")["names"].to_pylist()
+    query, name = session.query, ops.PlannerChats.full_name()
+    if session.dialect != "duckdb":  # whose words these are: the texts come, and are read here
+        texts = session.query(f"select state from {name}")
+        query, name = functools.partial(ask, tables={"texts": texts}), "texts"
+    shapes = query(f"select distinct json_keys(state) as names from {name}")["names"].to_pylist()
     if any(set(names) != set(schema.names) for names in shapes):
         return None
     types = {field.name: _JSON_TYPES.get(field.type, ["DOUBLE"]) for field in schema}
-    chats = session.query(f"select unnest(from_json_strict(state, '{json.dumps(types)}')) from ops.planner_chats")
+    chats = query(f"select unnest(from_json_strict(state, '{json.dumps(types)}')) from {name}")
     never = pa.array(np.full(len(chats), -np.inf))  # whoever was to visit it is no more
     return chats.set_column(chats.column_names.index("planned_at"), "planned_at", never)
 

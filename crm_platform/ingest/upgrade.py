@@ -163,7 +163,8 @@ def _spell_alike(warehouse: Warehouse, holder: Lease, table: type[RawTable], col
     differing = f"""
         select {keys}, spelt.key as {key}
         from {table.full_name()} as t
-        join spelt on t.{column} = spelt.said and t.{key} is distinct from spelt.key
+        join spelt on t.{column} = spelt.said
+        where t.{key} is distinct from spelt.key
     """
     while _touch_some(warehouse, holder, table, differing, spelt=spelt):
         pass

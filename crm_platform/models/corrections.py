@@ -17,6 +17,7 @@ from crm_platform.models.staff import staff
 from crm_platform.schemas import raw
 from crm_platform.spellings import plain_words, staff_key
 from crm_platform.warehouse import one_commit
+from crm_platform.warehouse.words import words
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -24,13 +25,11 @@ if TYPE_CHECKING:
     from crm_platform.models.staff import Person, Staff
     from crm_platform.warehouse import Commit, Session, Warehouse
 
-REJECTED_OPT_OUTS = """
-    select kind, value
-    from raw.opt_out_rejections
-    group by kind, value
-    having arg_max(is_rejected, "at")
-"""
-"""SQL: words and messages that are no opt-outs."""
+
+def rejected_opt_outs(dialect: str) -> str:
+    """SELECT the words and messages that are no opt-outs."""
+    newest = words(dialect).last_by("is_rejected", '"at"')
+    return f"select kind, value from raw.opt_out_rejections group by kind, value having {newest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ def opt_out_words(session: Session) -> list[OptOutWord]:
     """Every word by which somebody opted out, the most frequent first."""
     found = session.query(
         f"""
-        with rejected as ({REJECTED_OPT_OUTS})
+        with rejected as ({rejected_opt_outs(session.dialect)})
         select
             opt_out_word as word,
             count(*) as messages,
@@ -120,14 +119,14 @@ def opt_out_words(session: Session) -> list[OptOutWord]:
             count(*) filter (where message_id in (select value from rejected where kind = 'message'))
                 as rejected_messages,
             max(timestamp) as last_at,
-            bool_or(opt_out_word in (select value from rejected where kind = 'word')) as is_rejected
+            max(opt_out_word in (select value from rejected where kind = 'word')) as is_rejected
         from raw.messages
         where is_opt_out and opt_out_word is not null
         group by opt_out_word
         order by messages desc, word
         """
     )
-    return [OptOutWord(**row) for row in found.to_pylist()]
+    return [OptOutWord(**{**row, "is_rejected": bool(row["is_rejected"])}) for row in found.to_pylist()]
 
 
 def reject_opt_out(warehouse: Warehouse, what: str, *, is_rejected: bool, by: str, at: dt.datetime) -> tuple[str, int]:

@@ -21,8 +21,7 @@ _OF_FIGURES: Final = ", ".join(f"'{event}'" for event in raw.Events.OF_FIGURES)
 
 def holds(session: Session, *tables: type[Table]) -> bool:
     """Say whether the store has these tables yet."""
-    known = session.query("select table_schema || '.' || table_name as name from information_schema.tables")
-    return {table.full_name() for table in tables} <= set(known.column("name").to_pylist())
+    return all(session.has(table) for table in tables)
 
 
 def last_change(session: Session) -> dt.datetime | None:

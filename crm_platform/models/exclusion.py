@@ -48,10 +48,10 @@ def exclusion(session: Session, settings: Settings, *, cut: dt.datetime, source:
     words, numbers = list(lines), [_bare(word) for word in lines]
     found = session.query(
         f"""
-        select chat_id, ltrim(whatsapp_number, '+') as number
+        select chat_id, trim(leading '+' from whatsapp_number) as number
         from {source}{raw.Contacts.full_name()}
         where first_fetched_at <= ?
-            and (chat_id in (select unnest(?)) or ltrim(whatsapp_number, '+') in (select unnest(?)))
+            and (chat_id in (select unnest(?)) or trim(leading '+' from whatsapp_number) in (select unnest(?)))
         union all
         select chat_id, null
         from {source}{ops.CrawlState.full_name()}

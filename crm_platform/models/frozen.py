@@ -22,7 +22,7 @@ from crm_platform import core
 from crm_platform.clock import BEGINS_AT, instant_of, stretches
 from crm_platform.errors import FixConfiguration
 from crm_platform.models.changed import OTHERS, Since, look_back
-from crm_platform.models.corrections import REJECTED_OPT_OUTS
+from crm_platform.models.corrections import rejected_opt_outs
 from crm_platform.models.cut import Cut
 from crm_platform.models.exclusion import exclusion
 from crm_platform.models.incremental import Meaning, basis_of, changed_chats, note_changes, of_chats
@@ -92,6 +92,7 @@ def freeze(
     if not live.exists():
         live.prepare(live_tables())
     claim(live, settings)
+    live = live.at_hand()
     rows: dict[str, int] = {}
     figures = settings.model_dump(mode="json", include=set(FIGURE_SETTINGS))
     with models.writing(source=live) as session:
@@ -106,7 +107,9 @@ def freeze(
             if issubclass(table, RawTable) and table not in (*raw.BY_CHAT, *_OF_CONTACTS):
                 rows[table.full_name()] = session.replace(table, _known_rows(table, known))
         rows[core.ChatQuarantine.full_name()] = session.replace(core.ChatQuarantine, _chat_quarantine(known))
-        rows[core.RejectedOptOuts.full_name()] = session.replace(core.RejectedOptOuts, REJECTED_OPT_OUTS)
+        rows[core.RejectedOptOuts.full_name()] = session.replace(
+            core.RejectedOptOuts, rejected_opt_outs(session.dialect)
+        )
         known_staff = staff(session, cut=cut, source="live.")
         rows |= _fill_staff(session, known_staff, settings)
         clock = stretches(settings.zone, as_of=cut)
@@ -295,7 +298,8 @@ def _told_already(known: str, *, chats: str) -> str:
     `chats`: SELECT of those that are asked about, empty: of all. Two addresses that differ are two people's doing; an
     id may be anybody's address.
     """
-    one_fact = one_fact_sql("ours", "t", f"live.{ops.Fetches.full_name()}")
+    ended = f"(select max(finished_at) from live.{ops.Fetches.full_name()} as f where f.fetch_id = ours.fetch_id)"
+    one_fact = one_fact_sql("ours", "t", ended=ended, dialect="duckdb")
     table = f"live.{raw.OperatorEvents.full_name()}"
     ours = f"(from {table} where {of_chats(table, chats)})" if chats else table
     return f"""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from crm_platform.api.scalars import parse_id
 from crm_platform.schemas import ops, raw
 from crm_platform.spellings import staff_key
+from crm_platform.warehouse.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -126,8 +127,9 @@ def _mentions(session: Session, cut: dt.datetime, source: str) -> Iterator[tuple
     for row in events.to_pylist():
         yield [row["agent"]], row["newest"], 0
     yield from _told_by_events(session, at, source)
-    fields = ", ".join(f"json_extract(extra, '$.{name}') as \"{name}\"" for name in _FIELDS)
-    bears_one = " or ".join(f"contains(extra, '\"{name}\"')" for name in _FIELDS)
+    say = words(session.dialect)
+    fields = ", ".join(f'{say.json_member("extra", name)} as "{name}"' for name in _FIELDS)
+    bears_one = " or ".join(f"position('\"{name}\"' in extra) > 0" for name in _FIELDS)
     pairs = session.query(
         f"select sender, {fields}, max(timestamp) as newest {messages} and ({bears_one}) group by all", [at, at]
     )
@@ -143,7 +145,8 @@ def _told_by_events(session: Session, at: dt.datetime, source: str) -> Iterator[
     )
     found = session.query(
         f"""
-        select events.agent as agent, messages.sender as sender, json_extract(events.properties, '$.agents') as agents,
+        select events.agent as agent, messages.sender as sender,
+            {words(session.dialect).json_member("events.properties", "agents")} as agents,
             max(events.happened_at) as newest, count(distinct messages.message_id) as messages
         from {events} as events
         left join {messages} as messages
@@ -164,9 +167,10 @@ def _told_by_events(session: Session, at: dt.datetime, source: str) -> Iterator[
             told."at" as newest
         from {operator_events} as told
         join {operator_events} as ours on ours.chat_id = told.chat_id and ours.kind = told.kind
-            and ours.source = 'platform' and {one_fact_sql("ours", "told", f"{source}{ops.Fetches.full_name()}")}
-        where told.source = 'event' and told.known_at <= ? and ours."at" <= ?
+        left join {source}{ops.Fetches.full_name()} as request on request.fetch_id = ours.fetch_id
+        where told.source = 'event' and told.known_at <= ? and ours.source = 'platform' and ours."at" <= ?
             and told.agent is not null and ours.agent is not null
+            and {one_fact_sql("ours", "told", ended="request.finished_at", dialect=session.dialect)}
         """,
         [at, at],
     ).to_pylist()
@@ -178,16 +182,16 @@ def _told_by_events(session: Session, at: dt.datetime, source: str) -> Iterator[
             yield [row["told"], row["ours"]], row["newest"], 0
 
 
-def one_fact_sql(ours: str, told: str, fetches: str) -> str:
+def one_fact_sql(ours: str, told: str, *, ended: str, dialect: str) -> str:
     """Condition that an event's row of raw.operator_events happened while another's fact did, or 2 s beside it.
 
-    What was done here took its request; `fetches`: the table that says how long. What was told was done in an instant.
+    What was done here took its request; `ended`: when that one was over, NULL where there is none. What was told was
+    done in an instant.
     """
-    slack = ONE_FACT // dt.timedelta(microseconds=1)
-    ended = f"(select max(finished_at) from {fetches} as request where request.fetch_id = {ours}.fetch_id)"
+    between, slack = words(dialect).seconds_between, ONE_FACT.total_seconds()
     return f"""
-        epoch_us({told}."at") >= epoch_us({ours}."at") - {slack}
-        and epoch_us({told}."at") <= epoch_us(coalesce({ended}, {ours}."at")) + {slack}
+        {between(f'{ours}."at"', f'{told}."at"')} >= -{slack}
+        and {between(f'coalesce({ended}, {ours}."at")', f'{told}."at"')} <= {slack}
     """
 
 

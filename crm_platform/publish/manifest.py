@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from crm_platform.errors import GiveUp
 from crm_platform.languages import ENGLISH, Language
+from crm_platform.warehouse.factory import live_store
 
 if TYPE_CHECKING:
     from crm_platform.settings import Settings
@@ -188,8 +189,9 @@ def lost_warehouse(settings: Settings, language: Language = ENGLISH) -> str:
 
     It may be meant: a run is warned of and goes on.
     """
+    live = live_store(settings)
     try:
-        snapshot = None if settings.warehouse_path.exists() else current(settings)
+        snapshot = None if live.exists() else current(settings)
     except GiveUp:  # broken: no figures that a run could replace
         return ""
     if snapshot is None:
@@ -198,6 +200,6 @@ def lost_warehouse(settings: Settings, language: Language = ENGLISH) -> str:
         "{warehouse} is gone, though figures as of {time} UTC were published from it. This run begins anew, and what it"
         " has read by then takes the place of those figures. To go on from what was known, end it now (Ctrl-C) and"
         " restore the file from a backup: docs/runbook.md, Restore",
-        warehouse=settings.warehouse_path,
+        warehouse=live.describe(),
         time=f"{snapshot.as_of:%Y-%m-%d %H:%M}",
     )

@@ -17,6 +17,7 @@ from crm_platform.publish.audit import Audit
 from crm_platform.publish.pseudonyms import bind_key, pseudonym_key, pseudonym_sql
 from crm_platform.schemas import raw
 from crm_platform.warehouse import live_store
+from crm_platform.warehouse.duckdb import scratch
 
 if TYPE_CHECKING:
     from crm_platform.settings import Settings
@@ -57,17 +58,18 @@ def reveal(
     if not live.exists():
         return {}
     with live.reading() as session:
-        bind_key(session, pseudonym_key(settings))
-        found = session.query(
-            f"""
-            select * from (
-                select {pseudonym_sql("chat_id", "chat")} as pseudonym, chat_id, whatsapp_number, name
-                from {raw.Contacts.full_name()}
-            ) as contacts
-            where pseudonym in (select unnest(?))
-            """,
-            [wanted],
+        known = session.query(f"select chat_id from {raw.Contacts.full_name()}")
+        with scratch() as reckoning:
+            bind_key(reckoning, pseudonym_key(settings))
+            made = f"select chat_id, {pseudonym_sql('chat_id', 'chat')} as pseudonym from known"
+            found = reckoning.query(
+                f"select * from ({made}) where pseudonym in (select unnest(?))", [wanted], tables={"known": known}
+            )
+        people = session.query(
+            f"select chat_id, whatsapp_number, name from {raw.Contacts.full_name()}"
+            " where chat_id in (select chat_id from meant)",
+            tables={"meant": found.select(["chat_id"])},
         )
-    return {
-        row["pseudonym"]: Revealed(row["chat_id"], row["whatsapp_number"], row["name"]) for row in found.to_pylist()
-    }
+    named = {row["chat_id"]: Revealed(**row) for row in people.to_pylist()}
+    pairs = found.to_pylist()
+    return {row["pseudonym"]: named[row["chat_id"]] for row in pairs if row["chat_id"] in named}

@@ -91,10 +91,16 @@ def chat_url_template(template: str) -> str:
     return template
 
 
-def warehouse(url: str) -> str:
-    """Read a warehouse's address."""
-    shape = "write clickhouse://…, or leave it unset for DuckDB under the data folder"
-    if _parts(url, shape).scheme not in {"duckdb", "clickhouse"}:
+def warehouse(url: SecretStr) -> SecretStr:
+    """Read a warehouse's address, which may hold a password, and keep it as it is written."""
+    shape = (
+        "write clickhouse://user@host:8123/database (clickhouses:// for https; of the database letters, digits and _),"
+        " or leave it unset for DuckDB under the data folder"
+    )
+    parts = _parts(url.get_secret_value(), shape)
+    if parts.scheme not in {"clickhouse", "clickhouses"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(shape)
+    if not re.fullmatch(r"/[A-Za-z_][A-Za-z0-9_]*", parts.path, re.ASCII):
         raise ValueError(shape)
     return url
 

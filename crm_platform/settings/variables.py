@@ -30,7 +30,7 @@ SANDBOX_KEY = "sandbox"
 SANDBOX_NAME = "(sandbox)"
 """Whose data the sandbox's is, on whatever port it runs: no host is called so."""
 
-NOT_IN_USE: Final = ("warehouse_url", "redis_url")
+NOT_IN_USE: Final = ("redis_url",)
 """Settings that nothing reads yet."""
 
 OPT_OUT_WORDS: Final = (
@@ -43,6 +43,7 @@ _SECRETS = (
     "api_key",
     "pseudonym_key",
     "smtp_url",
+    "warehouse_password",
     "webhook_secret",
     "webhook_secret_previous",
     "whatsapp_app_secret",
@@ -185,9 +186,15 @@ class Settings(BaseSettings):
     )
     message_text: Literal["keep", "drop"] = Field("keep", description="Whether raw messages keep their text.")
 
-    warehouse_url: Annotated[str, AfterValidator(addresses.warehouse)] | None = Field(
-        None, description="Another warehouse; not in use yet. Unset: DuckDB under the data folder."
+    warehouse_url: Annotated[SecretStr, AfterValidator(addresses.warehouse)] | None = Field(
+        None,
+        description="The ClickHouse database that keeps what is fetched, clickhouse://user@host:8123/crm_tenant, "
+        "clickhouses:// for https; unset: DuckDB under the data folder.",
     )
+    warehouse_password: SecretStr | None = Field(
+        None, description="The password there, where CRM_WAREHOUSE_URL does not hold it."
+    )
+    warehouse_password_file: Path | None = Field(None, description="A file that holds that password.")
     redis_url: Annotated[SecretStr, AfterValidator(addresses.redis)] | None = Field(
         None, description="Redis for hot KPIs; not in use yet."
     )
@@ -259,16 +266,30 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _nothing_crosses_in_clear(self) -> Self:
         hook = self.alert_webhook_url.get_secret_value() if self.alert_webhook_url else None
+        store = self.warehouse_url.get_secret_value() if self.warehouse_url else None
         for name, url, what in (
             ("CRM_BASE_URL", self.base_url, "the key and every message"),
             ("CRM_ALERT_WEBHOOK_URL", hook, "the address, which is a secret, and every alert"),
+            ("CRM_WAREHOUSE_URL", store, "the password and every message"),
         ):
             parts = urlsplit(url or "")
-            if parts.scheme == "http" and not is_loopback(parts.hostname or "") and self.allow_plain_http == "no":
+            if (
+                parts.scheme in {"http", "clickhouse"}
+                and not is_loopback(parts.hostname or "")
+                and self.allow_plain_http == "no"
+            ):
                 raise ValueError(
-                    f"{name}: over http:// {what} would cross the network in clear, for all on the way to read;"
-                    " write https://, or set CRM_ALLOW_PLAIN_HTTP=yes to take that risk"
+                    f"{name}: over {parts.scheme}:// {what} would cross the network in clear, for all on the way to"
+                    f" read; write {parts.scheme}s://, or set CRM_ALLOW_PLAIN_HTTP=yes to take that risk"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _one_password_of_the_warehouse(self) -> Self:
+        if self.warehouse_password is not None and (
+            self.warehouse_url is None or urlsplit(self.warehouse_url.get_secret_value()).password is not None
+        ):
+            raise ValueError("CRM_WAREHOUSE_PASSWORD is set, so CRM_WAREHOUSE_URL must be, too, without a password")
         return self
 
     @model_validator(mode="after")
@@ -420,6 +441,11 @@ class Settings(BaseSettings):
     def models_path(self) -> Path:
         """DuckDB file of the build in progress: frozen inputs, core and KPI tables."""
         return self.root / "models.duckdb"
+
+    @property
+    def mirror_path(self) -> Path:
+        """DuckDB file of what builds read, copied out of the store that CRM_WAREHOUSE_URL names."""
+        return self.root / "mirror.duckdb"
 
     @property
     def pseudonym_key_path(self) -> Path:

@@ -4,7 +4,7 @@ What belongs here: opening, locking, transactions, upserts by key. What does not
 """
 
 from crm_platform.warehouse.commits import one_commit, taking_turns
-from crm_platform.warehouse.duckdb import DuckDbSession, DuckDbWarehouse
+from crm_platform.warehouse.duckdb import DuckDbSession, DuckDbWarehouse, ask
 from crm_platform.warehouse.factory import leases_of, live_store, models_store, open_store
 from crm_platform.warehouse.folder import keep_private, state_of
 from crm_platform.warehouse.locks import FileLeases
@@ -25,6 +25,7 @@ __all__ = [
     "Warehouse",
     "Written",
     "adopt",
+    "ask",
     "claim",
     "keep_private",
     "leases_of",

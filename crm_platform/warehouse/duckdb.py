@@ -111,6 +111,15 @@ class DuckDbSession:
         with self.shown(tables or {}):
             return self.connection.sql(sql, params=list(parameters)).to_arrow_table()
 
+    def has(self, table: type[Table]) -> bool:
+        """Whether there is such a table."""
+        found = self.connection.execute(
+            "select 1 from duckdb_tables() where database_name = current_database()"
+            " and schema_name = ? and table_name = ?",
+            [table.schema, table.table],
+        )
+        return bool(found.fetchall())
+
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Run one statement."""
         # To the end: a count of rows that nobody reads would stand in the way of what comes next.
@@ -205,14 +214,6 @@ class DuckDbSession:
         gone = list(values)
         self.touched.values(table, column=column, values=gone)
         self.connection.execute(f'delete from {table.full_name()} where "{column}" in (select unnest(?))', [gone])
-
-
-def _has_journal(session: DuckDbSession) -> bool:
-    found = session.connection.execute(
-        "select 1 from duckdb_tables() where database_name = current_database() and schema_name = ? and table_name = ?",
-        [ops.Changes.schema, ops.Changes.table],
-    )
-    return bool(found.fetchall())
 
 
 @contextlib.contextmanager
@@ -353,6 +354,10 @@ class DuckDbWarehouse:
         """Inode, size and time of the file and of its log."""
         return " ".join(map(state_of, (self.path, self.path.with_name(f"{self.path.name}.wal"))))
 
+    def at_hand(self) -> DuckDbWarehouse:
+        """Give the file itself."""
+        return self
+
     def prepare(self, tables: Iterable[type[Table]]) -> None:
         """Create the file and what it lacks."""
         with self._transaction() as session:
@@ -412,7 +417,7 @@ class DuckDbWarehouse:
         """
         with self._transaction(source=source) as session:
             yield session
-            if not self._is_derived and _has_journal(session):
+            if not self._is_derived and session.has(ops.Changes):
                 note(session, [ANY])
 
     @contextlib.contextmanager
@@ -531,6 +536,25 @@ class DuckDbWarehouse:
         _log.warning("%s is damaged (%s) and made anew", self.path, _first_line(problem))
         for path in (self.path, self.path.with_name(f"{self.path.name}.wal")):
             path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[DuckDbSession]:
+    """A session on an engine without a file: what is put there is gone at the end."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": 1,
+        "memory_limit": f"{SMALL}B",
+        "preserve_insertion_order": False,
+    }
+    with duckdb.connect(config=config) as connection:
+        connection.execute("set timezone = 'UTC'")
+        yield DuckDbSession(connection)
+
+
+def ask(sql: str, tables: Mapping[str, pa.Table]) -> pa.Table:
+    """Run a SELECT, in DuckDB's words, over rows of the caller's alone."""
+    with scratch() as session:
+        return session.query(sql, tables=tables)
 
 
 def _is_damage(problem: duckdb.Error) -> bool:

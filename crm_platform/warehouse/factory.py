@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crm_platform.warehouse.clickhouse_client import Address
+from crm_platform.warehouse.clickhouse_store import ClickHouseWarehouse
 from crm_platform.warehouse.duckdb import PATIENCE, SMALL, DuckDbWarehouse
 from crm_platform.warehouse.locks import FileLeases
 
@@ -25,7 +27,17 @@ def open_store(
 
 
 def live_store(settings: Settings, *, timeout: float = PATIENCE) -> Warehouse:
-    """Give the live warehouse of a data folder, which may have none yet. `timeout`: seconds to wait for others."""
+    """Give the live warehouse of a data folder, which may have none yet. `timeout`: seconds to wait for others.
+
+    A file of the folder, or a database of ClickHouse's where CRM_WAREHOUSE_URL names one.
+    """
+    if settings.warehouse_url is not None:
+        return ClickHouseWarehouse(
+            Address.of(settings.warehouse_url, settings.warehouse_password),
+            lock_dir=settings.lock_dir,
+            mirror=settings.mirror_path,
+            timeout=timeout,
+        )
     return open_store(settings.warehouse_path, lock_dir=settings.lock_dir, timeout=timeout)
 
 

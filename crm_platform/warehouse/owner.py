@@ -31,8 +31,7 @@ _UNNAMED: Final = "a CRM that an earlier version did not note"
 
 def owner(session: Session) -> str | None:
     """Whose data a warehouse holds, as settings.crm_name writes it; None when that was never noted."""
-    tables = "select 1 as one from information_schema.tables where table_schema = 'ops' and table_name = 'meta'"
-    if session.query(tables).num_rows == 0:
+    if not session.has(ops.Meta):
         return None
     found = session.query(f"select value from {ops.Meta.full_name()} where name = ?", [CRM])["value"].to_pylist()
     return str(found[0]) if found else None

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     from crm_platform.schemas import Table
 
-Work = Literal["crawl", "write", "build", "publish", "refresh", "report", "gate", "live", "import", "assign"]
-"""What one process at a time may do with a data folder; `write`: a short commit beside the crawl."""
+Work = Literal["crawl", "write", "build", "publish", "refresh", "report", "gate", "live", "import", "assign", "commit"]
+"""What one process at a time may do with a data folder.
+
+`write`: a short commit beside the crawl. `commit`: one commit to a store without transactions, whoever makes it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,9 @@ class Session(Protocol):
     ) -> pa.Table:
         """Run a SELECT; `?` stands for a bound value. `tables`: rows of the caller's, by the name that the SQL uses."""
 
+    def has(self, table: type[Table]) -> bool:
+        """Whether there is such a table."""
+
 
 class Commit(Session, Protocol):
     """What is committed together.
@@ -114,6 +120,12 @@ class Warehouse(Protocol):
 
     def prepare(self, tables: Iterable[type[Table]]) -> None:
         """Create what is missing: schemas, tables, columns that were declared later."""
+
+    def at_hand(self) -> Warehouse:
+        """Give the same rows, as of a moment between two commits, where a store of Models can read them as its source.
+
+        Without what stays raw, perhaps. Its `state` is that of this moment.
+        """
 
     def reading(self) -> AbstractContextManager[Session]:
         """Open for reading, beside other readers."""

@@ -23,6 +23,7 @@ from crm_platform.models import build_order, build_within, freeze
 from crm_platform.schemas import KpiTable, OpsTable, RawTable, live_tables
 from crm_platform.tables import TABLES
 from crm_platform.warehouse import DuckDbWarehouse
+from crm_platform.warehouse.clickhouse_store import ClickHouseWarehouse
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.simulation.crm import PlainWire
 from crm_platform_tests.simulation.invariants import is_list_misread, listed_contacts
@@ -75,10 +76,15 @@ def _live(path: Path) -> DuckDbWarehouse:
 def _without_the_gone(simulation: Simulation, folder: Path) -> DuckDbWarehouse:
     folder.mkdir()
     copy = _live(folder / "warehouse.duckdb")
-    if simulation.memory is None:
-        shutil.copy(simulation.settings.warehouse_path, folder)
-    else:
+    if simulation.memory is not None:
         copy_to_duckdb(simulation.memory, copy)
+    elif simulation.address is not None:
+        settings = simulation.settings
+        mirror = settings.root / "mirror.duckdb"
+        ClickHouseWarehouse(simulation.address, lock_dir=settings.lock_dir, mirror=mirror).at_hand()
+        shutil.copy(mirror, folder / "warehouse.duckdb")
+    else:
+        shutil.copy(simulation.settings.warehouse_path, folder)
     with copy.writing() as session:
         session.execute(f"create temp table present as {PRESENT}")
         if is_list_misread(simulation.crm):

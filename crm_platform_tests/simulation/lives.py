@@ -24,6 +24,9 @@ from crm_platform.errors import Busy
 from crm_platform.ingest import Outcome, connect, crawl, refresh
 from crm_platform.schemas import Table, live_tables
 from crm_platform.warehouse import DuckDbWarehouse, Lease, Session
+from crm_platform.warehouse.clickhouse_client import Address
+from crm_platform.warehouse.clickhouse_store import ClickHouseCommit, ClickHouseWarehouse
+from crm_platform.warehouse.clickhouse_store import Redo as StoredRedo
 from crm_platform.warehouse.duckdb import DuckDbSession
 from crm_platform.warehouse.port import Warehouse, Written
 from crm_platform_tests.simulation.crm import TIMEOUT, Wire
@@ -53,8 +56,13 @@ class Life:
         self.is_dead = False
         self._last_id = 0
         self.jitter = random.Random(f"jitter {simulation.scenario.seed} {simulation.lives}")
-        self.warehouse: MortalWarehouse | MortalMemory
-        self.warehouse = MortalWarehouse(self) if simulation.memory is None else MortalMemory(self, simulation.memory)
+        self.warehouse: MortalWarehouse | MortalMemory | MortalClickHouse
+        if simulation.memory is not None:
+            self.warehouse = MortalMemory(self, simulation.memory)
+        elif simulation.address is not None:
+            self.warehouse = MortalClickHouse(self, simulation.address)
+        else:
+            self.warehouse = MortalWarehouse(self)
 
     def _prepare(self) -> None:
         """As open_warehouse does, but not again for a file that is complete: to see that takes a tenth of a second."""
@@ -110,6 +118,10 @@ class Life:
         self._prepare()
         with self.warehouse.leases.take("crawl", purpose="a look") as holder:
             self.warehouse.recover(holder)
+        if isinstance(self.warehouse, MortalClickHouse):  # the questions of the invariants are DuckDB's
+            with copied(self.warehouse) as session:
+                yield session
+            return
         with self.warehouse.reading() as session:
             yield session
 
@@ -319,3 +331,95 @@ class MortalMemory(MemoryWarehouse):
         done = self._chance.randrange(len(of.writes) + 1)
         for _ in range(done):
             next(steps)
+
+
+class MortalClickHouseCommit(ClickHouseCommit):
+    """A commit with a place for trouble before each table."""
+
+    life: Life
+
+    def merge(self, table: type[Table], rows: pa.Table) -> Written:
+        self.life.commit_boundary("between two tables")
+        return super().merge(table, rows)
+
+
+class MortalClickHouse(ClickHouseWarehouse):
+    """The store in ClickHouse, held by one life; its troubles are those of MortalMemory.
+
+    So a holder is killed at any write of a commit: after the row that says what is to be written, after each table, and
+    before the row that says that all is.
+    """
+
+    def __init__(self, life: Life, address: Address) -> None:
+        settings = life.simulation.settings
+        super().__init__(address, lock_dir=settings.lock_dir, mirror=settings.root / "mirror.duckdb")
+        self.client = life.simulation.client(address)
+        self._life = life
+        self._chance = random.Random(f"steps {life.simulation.scenario.seed} {life.simulation.lives}")
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        self._life.check()
+        with super().reading() as session:
+            yield session
+
+    def prepare(self, tables: Iterable[type[Table]]) -> None:
+        """In a transaction there, with its places for trouble."""
+        self._life.commit_boundary("before a commit")
+        super().prepare(tables)
+        self._life.commit_boundary("at COMMIT")
+        self._committed()
+        self._life.commit_boundary("after COMMIT")
+
+    @contextlib.contextmanager
+    def committing(self, holder: Lease) -> Iterator[ClickHouseCommit]:
+        self._life.commit_boundary("before a commit")
+        with super().committing(holder) as commit:
+            yield commit
+            self._life.commit_boundary("at COMMIT")
+
+    def commit_of(self, scratch: DuckDbSession) -> ClickHouseCommit:
+        commit = MortalClickHouseCommit(self.client, scratch)
+        commit.life = self._life
+        return commit
+
+    def carry_out(self, redo: StoredRedo) -> None:
+        steps = self.steps(redo)
+        next(steps)
+        self._committed()
+        try:
+            self._life.commit_boundary("after COMMIT")
+        except BaseException:
+            self._do_some(steps, of=redo)
+            raise
+        for _ in steps:
+            pass
+
+    def replay(self, redo: StoredRedo) -> None:
+        while self._chance.random() < 0.5:
+            self._do_some(self.steps(redo), of=redo)
+        super().replay(redo)
+
+    def _committed(self) -> None:
+        self._life.simulation.commits += 1
+        self._life.simulation.note("committed")
+
+    def _do_some(self, steps: Iterator[str], *, of: StoredRedo) -> None:
+        done = self._chance.randrange(len(of.writes) + 1)
+        for _ in range(done):
+            next(steps)
+
+
+@contextlib.contextmanager
+def copied(store: ClickHouseWarehouse) -> Iterator[Session]:
+    """Every row of the live tables, in an engine of ours."""
+    with duckdb.connect(config={"threads": 1}) as engine, store.reading() as there:
+        engine.execute("set timezone = 'UTC'")
+        session = DuckDbSession(engine)
+        for table in live_tables():
+            session.create(table)
+            session.append(table, there.query(f"select * from {table.full_name()}"))
+        yield session

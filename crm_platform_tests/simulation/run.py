@@ -10,9 +10,12 @@ there; then refreshes run, a day apart where a list fell short, until two of the
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import datetime as dt
+import functools
 import hashlib
+import itertools
 import random
 import tempfile
 import time
@@ -28,13 +31,15 @@ import httpx
 from pydantic import SecretStr
 
 from crm_platform.api import CrmClient, SqliteGate
-from crm_platform.errors import CrmPlatformError, QuotaSpent, RateLimited
+from crm_platform.errors import CrmPlatformError, GiveUp, QuotaSpent, RateLimited
 from crm_platform.ingest import Outcome
 from crm_platform.ingest.clocks import draw_back
 from crm_platform.schemas import live_tables, ops, raw
 from crm_platform.settings import Settings, load_settings
 from crm_platform.warehouse import Lease, Session, Warehouse
+from crm_platform.warehouse.clickhouse_client import Address, ClickHouseClient
 from crm_platform.warehouse.owner import CRM
+from crm_platform_tests import clickhouse_server
 from crm_platform_tests.simulation import invariants, kpis
 from crm_platform_tests.simulation.crm import START, Crm, PlainWire, Time
 from crm_platform_tests.simulation.lives import DiskFull, DiskFullInside, Killed, Life
@@ -49,7 +54,7 @@ from crm_platform_tests.simulation.scenario import (
 )
 from crm_platform_tests.warehouse.in_memory import MemoryStore
 
-StoreName = Literal["duckdb", "memory"]
+StoreName = Literal["duckdb", "memory", "clickhouse"]
 
 WINDOW = 60.0  # seconds; what a kill may cost
 LONGEST_RUN = 9.0  # minutes
@@ -93,7 +98,9 @@ class Simulation:
         tells: bool = False,
     ) -> None:
         seed = scenario.seed
+        self.store = store
         self.memory = MemoryStore(random.Random(f"tables {seed}")) if store == "memory" else None
+        self.address = new_database() if store == "clickhouse" else None
         self.scenario = scenario
         self.folder = folder
         self.is_troubled = is_troubled
@@ -132,6 +139,11 @@ class Simulation:
         self.seconds_rested = 0.0
         self.requests_of_others = 0
         self.restarts = 0
+
+    @functools.cache  # noqa: B019 - a simulation is over soon
+    def client(self, address: Address) -> ClickHouseClient:
+        """One connection for all lives: to open one asks the server three times."""
+        return ClickHouseClient(address)
 
     # The account.
 
@@ -316,7 +328,7 @@ class Simulation:
         except Killed:
             self.note("the process is no more")
         except (DiskFull, DiskFullInside, CrmPlatformError) as problem:
-            if not self.is_troubled:
+            if not self.is_troubled or isinstance(problem, GiveUp):  # nothing here explains that
                 raise
             self.note(f"the run failed: {type(problem).__name__}")
         finally:
@@ -454,6 +466,25 @@ class Simulation:
             return []
 
 
+_databases = itertools.count(1)
+
+
+@functools.cache
+def _server() -> clickhouse_server.Server:
+    """The ClickHouse server of this process's simulations."""
+    folder = tempfile.TemporaryDirectory(prefix="clickhouse-", dir=FOLDER, ignore_cleanup_errors=True)
+    server = clickhouse_server.start(Path(folder.name))
+    atexit.register(folder.cleanup)
+    atexit.register(server.end)
+    return server
+
+
+def new_database() -> Address:
+    """Give a database that there is none of yet."""
+    url = _server().url(f"crm_{next(_databases)}")
+    return Address.of(url, SecretStr(clickhouse_server.PASSWORD))
+
+
 def simulate(seed: int, *, store: StoreName = "duckdb", tells: bool = False) -> Result:
     """Run a seed on a store and hold it against every invariant; `tells`: keep the story."""
     began, cpu_began = time.perf_counter(), time.process_time()
@@ -509,9 +540,7 @@ def _hold(simulation: Simulation, folder: Path) -> None:
             simulation.stored = _digests_of(session)
     simulation.broken += invariants.of_the_limits(simulation.crm)
     if scenario.is_timed and not simulation.broken:
-        calm = Simulation(
-            scenario, folder / "calm", store="duckdb" if simulation.memory is None else "memory", is_troubled=False
-        )
+        calm = Simulation(scenario, folder / "calm", store=simulation.store, is_troubled=False)
         calm.crm.answer_well()
         calm.mission()
         simulation.broken += invariants.of_the_time(

@@ -127,6 +127,9 @@ class MemoryCommit:
     ) -> pa.Table:
         return self._store.query(sql, parameters, tables or {})
 
+    def has(self, table: type[Table]) -> bool:
+        return table in self._store.tables
+
     def merge(self, table: type[Table], rows: pa.Table) -> Written:
         written = Written()
         incoming = rows.to_pylist()

@@ -21,6 +21,7 @@ from crm_platform.schemas import raw
 from crm_platform.serving.forms import read_form
 from crm_platform.serving.pages import numbers
 from crm_platform.serving.pages.frame import Frame, bare_page, language_of
+from crm_platform.warehouse import live_store
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -79,9 +80,10 @@ def _page(request: Request, frame: Frame, *, form: dict[str, str] | None = None,
     published, broken = frame.published(request)
     settings: Settings = request.app.state.settings
     standing: list[dict[str, Any]] = []
-    is_kept_here = settings.warehouse_path.exists()
+    store = live_store(settings)
+    is_kept_here = store.exists()
     if is_kept_here:
-        with existing_store(settings).reading() as session:
+        with store.reading() as session:
             standing = notes(session) if holds(session, raw.Notes) else []
     shown = published.note_ids if published else frozenset()
     return bare_page(
