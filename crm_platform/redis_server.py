@@ -20,8 +20,6 @@ from urllib.parse import unquote, urlsplit
 from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration, GiveUp
 
 if TYPE_CHECKING:
-    import redis
-
     from crm_platform.settings import Settings
 
 _T = TypeVar("_T")
@@ -70,8 +68,11 @@ class RedisServer:
         return f"{{crm:{self._tenant}}}:{name}"
 
     @contextlib.contextmanager
-    def asking(self) -> Iterator[redis.Redis]:
-        """Give the client. What it raises is raised as Busy (no answer), FixConfiguration (refused) or GiveUp."""
+    def asking(self) -> Iterator[Any]:
+        """Give the client, a `redis.Redis`.
+
+        What it raises is raised as Busy (no answer), FixConfiguration (it refuses us) or GiveUp.
+        """
         errors = _module().exceptions
         try:
             yield self._client
@@ -108,7 +109,7 @@ class Rests:
         self._until = 0.0
         self._lock = threading.Lock()
 
-    def ask(self, question: Callable[[redis.Redis], _T]) -> _T | None:
+    def ask(self, question: Callable[[Any], _T]) -> _T | None:
         """Give the answer to a question; None where there is none, or the server rests."""
         with self._lock:
             if self._clock() < self._until:
