@@ -287,6 +287,7 @@ class RequestLedger:
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None  # process and inode the connection belongs to
+        self._was_there = False  # a file that this process had open; one that is new since was lost
 
     @property
     def lost_for(self) -> int:
@@ -343,7 +344,7 @@ class RequestLedger:
                 for statement in _SCHEMA.split(";\n"):
                     db.execute(statement)
                 known = list(self._history()) if self._is_limited else []
-                if known:
+                if known or (self._is_limited and self._was_there):
                     entries.refill(known, uncommitted=self._uncommitted, at=self._clock(), shut_for=self.lost_for)
             for earlier in range(version or _VERSION, _VERSION):
                 for statement in _UPGRADES[earlier]:
@@ -354,6 +355,7 @@ class RequestLedger:
                 entries.refill(self._history(), uncommitted=0, at=self._clock(), shut_for=MINUTE)
                 entries.passed_unlisted(0)
         self._opened = (os.getpid(), inode(self._path))
+        self._was_there = True
         return db
 
     def close(self) -> None:

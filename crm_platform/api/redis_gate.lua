@@ -24,10 +24,12 @@ local at = math.max(clock, get('at'))
 
 -- A server that was started again, emptied, or given an older state does not know what was sent meanwhile. Its run is
 -- noted with the state: whoever asks first begins anew, and closed, for as long as requests may be under way and then
--- for a window. So does a limit a day where days were not kept.
+-- for a window. The same where a holder found that the clock stepped forward, and where days that a limit needs were
+-- not kept.
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local forgot = given.per_day and get('forgot_at') > 0 and get('forgot_at') + given.day > at
-if redis.call('HGET', hash, 'run') ~= run or at - clock > given.slack or forgot then
+local is_void = given.ask == 'lose' and redis.call('HGET', hash, 'epoch') == given.epoch
+if redis.call('HGET', hash, 'run') ~= run or at - clock > given.slack or forgot or is_void then
   redis.call('DEL', hash, slots, lasts)
   at = clock
   put('run', run)

@@ -7,7 +7,7 @@ does not: the promise, and what both kinds share (gate.py), the ledger's script 
 Time is Redis's, so hosts need no common clock. A server that was started again, emptied, restored from its own files or
 whose clock was set back by more than a minute does not know what was sent meanwhile: the gate is closed until requests
 that may be under way have ended and a window has passed since, and each host tells its own requests of the last day
-before it sends the next.
+before it sends the next. The same where its clock stepped forward, as a process notices that has asked before.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ _log = logging.getLogger(__name__)
 
 _TOLD_AT_ONCE: Final = 5000  # requests of a history in one question
 _ASK_AGAIN: Final = 1.0  # seconds, of a server that does not answer
+_STEP: Final = 2.0  # seconds by which a clock that is right never runs ahead, and a thousandth of the time beside them
+
+
+def _elapsed() -> float:
+    """Seconds on a clock that nobody sets, and that goes on while the machine sleeps, where there is one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,7 @@ class RedisGate:
         self._now = now
         self._sleep = sleep
         self._telling = threading.Lock()
+        self._seen: tuple[_Reply, float] | None = None  # the last reply, and when it was asked for
         self._keys = [server.key(f"gate{part}") for part in ("", ":slots", ":lasts")]
         self._given = {
             "per_minute": per_minute,
@@ -187,8 +194,17 @@ class RedisGate:
 
     def _ask(self, question: str, **given: object) -> _Reply:
         said = {name: value for name, value in {**self._given, **given, "ask": question}.items() if value is not None}
+        began = _elapsed()
         with self._server.asking() as client:
-            return _Reply.of(client.register_script(_script())(keys=self._keys, args=[json.dumps(said)]))
+            reply = _Reply.of(client.register_script(_script())(keys=self._keys, args=[json.dumps(said)]))
+        before, self._seen = self._seen, (reply, began)
+        if before is not None and before[0].epoch == reply.epoch:
+            # The server's clock went on for no longer than from before that question until now, if nobody set it.
+            most = (_elapsed() - before[1]) * 1.001 + _STEP
+            if reply.at - before[0].at > most * SECOND:
+                _log.warning("the clock of Redis has stepped forward: what was sent is counted anew")
+                return self._ask("lose", epoch=reply.epoch)
+        return reply
 
     def _look(self) -> _Reply:
         reply = self._ask("look")

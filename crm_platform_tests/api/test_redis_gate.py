@@ -209,7 +209,29 @@ def lose_by_a_clock_set_back(shared):
     shared.sleep(-3600)
 
 
-@pytest.mark.parametrize("lose", [lose_by_emptying, lose_by_starting_again, lose_by_a_clock_set_back])
+def lose_by_a_clock_that_steps_forward(shared):
+    shared.sleep(-40)
+
+
+def lose_by_a_state_of_before(shared):
+    with shared.server.asking() as client:
+        client.save()
+    shared.gate(opened=False).acquire("x")
+    lose_by_starting_again(shared)
+    with shared.server.asking() as client:
+        assert client.zcard(shared.server.key("gate:slots")) == 1, "its own file came back, from before that request"
+
+
+LOSSES = [
+    lose_by_emptying,
+    lose_by_starting_again,
+    lose_by_a_state_of_before,
+    lose_by_a_clock_set_back,
+    lose_by_a_clock_that_steps_forward,
+]
+
+
+@pytest.mark.parametrize("lose", LOSSES)
 def test_after_a_loss_nobody_sends_before_time_out_and_window(shared, lose):
     gate = shared.gate()
     slot = gate.acquire("x")
