@@ -38,7 +38,8 @@ class RedisServer:
         assert settings.redis_url is not None, "it is asked for where a server is configured"
         parts = urlsplit(settings.redis_url.get_secret_value())
         port = parts.port or _PORT
-        self.place = f"{parts.hostname}:{port}"
+        self.host = parts.hostname or ""
+        self.place = f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
         self.crosses_in_clear = parts.scheme == "redis"
         self._tenant = hashlib.sha256(settings.crm_name.encode()).hexdigest()[:16]
         password = settings.redis_password.get_secret_value() if settings.redis_password else parts.password
@@ -47,7 +48,7 @@ class RedisServer:
         self._client = module.Redis(
             connection_pool=module.ConnectionPool(
                 connection_class=kind,
-                host=parts.hostname,
+                host=self.host,
                 port=port,
                 db=int(parts.path.strip("/") or 0),
                 username=unquote(parts.username) if parts.username else None,

@@ -43,6 +43,6 @@ def redis(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
         words = f"maxmemory-policy {policy}: it may forget requests, and more are sent than allowed; set noeviction"
         yield Finding("Redis's memory", "BAD" if most else "note", words if most else f"{words} (maxmemory is not set)")
     has_password = settings.redis_password is not None or "@" in settings.redis_url.get_secret_value()
-    if has_password and server.crosses_in_clear and not is_loopback(server.place.rpartition(":")[0]):
+    if has_password and server.crosses_in_clear and not is_loopback(server.host):
         words = "its password crosses the network in clear; write rediss:// unless that network is yours alone"
         yield Finding("Redis's password", "note", words)

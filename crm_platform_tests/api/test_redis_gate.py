@@ -15,7 +15,17 @@ from crm_platform_tests.redis_process import RedisProcess, connected, running
 
 pytestmark = pytest.mark.services
 
-TIMES = ("at", "since", "closed_until", "closed_at", "limits_until", "remaining_until", "said_began", "forgot_at")
+TIMES = (
+    "at",
+    "since",
+    "day_asked",
+    "closed_until",
+    "closed_at",
+    "limits_until",
+    "remaining_until",
+    "said_began",
+    "forgot_at",
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +37,9 @@ def process(tmp_path_factory):
 class Shared:
     """One ledger. Time passes by making all that it knows older."""
 
-    def __init__(self, process: RedisProcess) -> None:
+    def __init__(self, process: RedisProcess, *, settings: dict[str, str] | None = None) -> None:
         self.process = process
-        self.server = connected(process)
+        self.server = connected(process, **(settings or {}))
         with self.server.asking() as client:
             client.flushall()
 
@@ -43,14 +53,15 @@ class Shared:
 
     def sleep(self, seconds: float) -> None:
         micros = round(seconds * 1e6)
-        with self.server.asking() as client:
-            hash_, slots = self.server.key("gate"), self.server.key("gate:slots")
-            for name in (*TIMES, "day_asked"):
-                known = client.hget(hash_, name)
-                if known and int(known):
-                    client.hset(hash_, name, int(known) - micros)
-            for slot, until in client.zrange(slots, 0, -1, withscores=True):
-                client.zadd(slots, {slot: until - micros})
+        hash_, slots = self.server.key("gate"), self.server.key("gate:slots")
+        with self.server.asking() as client, client.pipeline() as step:
+            for name, known in client.hgetall(hash_).items():
+                if name.decode() in TIMES and int(known):
+                    step.hincrby(hash_, name, -micros)
+            older = {slot: until - micros for slot, until in client.zrange(slots, 0, -1, withscores=True)}
+            if older:
+                step.zadd(slots, older)
+            step.execute()
 
 
 @pytest.fixture
