@@ -17,7 +17,7 @@ from crm_platform_tests.redis_process import running
 
 pytestmark = pytest.mark.services
 
-LIMIT, DAY = 40, 1000
+LIMIT, DAY = 40, 100_000
 CRM = {"base_url": "http://127.0.0.1:1", "api_key": "sandbox"}
 
 
@@ -29,8 +29,11 @@ class Both(VirtualTime):
 
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds)
-        if self.shared is not None and seconds:
-            self.shared.sleep(seconds)
+        if self.shared is None or not seconds:
+            return
+        if self.shared.process.process is None:
+            self.shared.process.start()  # it was killed, and is there again when somebody has waited
+        self.shared.sleep(seconds)
 
 
 @pytest.fixture
@@ -70,6 +73,25 @@ def test_both_make_progress_and_together_they_keep_the_limit(hosts, shared):
     assert not any(host.settings.gate_path.exists() for host in hosts), "nothing is counted in a file besides"
     left = [open_gate(host.settings).available().day for host in hosts]
     assert left == [DAY - 3 * 65 - 2 * MOST_UNCOMMITTED] * 2, "one account of the day, for both"
+
+
+def test_a_crawl_outlives_its_redis(hosts, shared):
+    first, second = hosts
+    open_gate(first.settings).closed()
+    first.time.sleep(181)
+    asked = iter(range(10**6))
+
+    def kill() -> None:
+        if next(asked) in {10, 60}:
+            shared.process.kill()
+
+    first.on_request = kill
+    outcomes = first.crawl(minutes=12)
+    assert shared.process.process is not None
+    assert sent(first) > 100, "it goes on by itself, after each closed time"
+    assert first.sandbox.stats().most_in_60s <= LIMIT
+    assert any(outcome.table.table == "messages" for outcome in outcomes)
+    assert second.rows("select count(*) as n from ops.fetches")[0]["n"] == 0
 
 
 def test_after_a_loss_a_reader_sees_it_and_who_sends_tells_the_day(hosts, shared):
