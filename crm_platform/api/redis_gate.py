@@ -221,7 +221,8 @@ class RedisGate:
         if reply.slot:
             return _Slot(self, reply), reply.at
         closed = closed_by(reply.server, reply.at) if reply.next_is_pause else None
-        return Bound(0, is_day=reply.next_is_day, next_at=reply.next_at, closed=closed), reply.at
+        next_at = max(reply.next_at, reply.at)  # now, where it lost again what it was just told
+        return Bound(0, is_day=reply.next_is_day, next_at=next_at, closed=closed), reply.at
 
     def _told(self, reply: _Reply) -> _Reply:
         """Tell what this host sent before the server lost what it knew. None of it was sent after that."""
@@ -236,10 +237,11 @@ class RedisGate:
             moments = [moment for moment in map(micros, self._history()) if first < moment < last]
             requests = [(f"at:{moment}:{number}", moment) for moment, number in _numbered(moments)]
             requests += [(f"of:{self._host}:{number}", reply.since) for number in range(self._uncommitted)]
+            epoch = reply.epoch  # of a server that loses what it knows meanwhile, nothing is taken for told
             for start in range(0, max(1, len(requests)), _TOLD_AT_ONCE):
                 some = requests[start : start + _TOLD_AT_ONCE]
                 is_all = start + _TOLD_AT_ONCE >= len(requests)
-                reply = self._ask("refill", epoch=reply.epoch, requests=some, is_all=is_all or None)
+                reply = self._ask("refill", epoch=epoch, requests=some, is_all=is_all or None)
             return reply
 
     # What the CRM says.

@@ -110,8 +110,10 @@ def open_gate(
     """
     keep_private(settings.root)
     if settings.redis_url is not None:
+        server = RedisServer(settings, patience=_REDIS_PATIENCE)
+        _remove(settings.gate_path)  # it knows nothing of what passes in Redis: who comes back to it begins anew
         return RedisGate(
-            RedisServer(settings, patience=_REDIS_PATIENCE),
+            server,
             per_minute=settings.minute_limit,
             per_day=settings.day_limit,
             reserve=reserve,
@@ -183,7 +185,11 @@ def _set_aside(path: Path) -> None:
     aside = path.with_name(f"{path.name}.damaged")
     _log.warning("the request ledger %s is damaged: it is kept as %s and made anew, closed for a while", path, aside)
     path.replace(aside)
-    for suffix in ("-wal", "-shm"):
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
         path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
 
 

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 _PATIENCE: Final = 0.25  # seconds that a reader waits for Redis, once
 _WRITING: Final = 5.0  # seconds that who publishes waits
-_OLD: Final = 600  # seconds that the answers of the snapshot before stay: for readers that have not turned
+_OLD: Final = 60  # seconds that the answers of the snapshot before stay: for readers that have not turned
 _LIVES: Final = 7 * 86_400  # seconds: longer than any current snapshot, so that nothing stays for ever
 _FILLS_EVERY: Final = 60.0  # seconds between two attempts of a reader to put answers where there are none
 

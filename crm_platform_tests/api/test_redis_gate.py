@@ -292,6 +292,21 @@ def test_a_long_history_is_told_in_parts(shared):
     assert gate.available().day == 20_000 - 12_003
 
 
+def test_what_is_told_while_the_server_loses_it_is_told_again(shared):
+    told = []
+
+    def history():
+        told.append(len(told))
+        if len(told) == 1:
+            lose_by_emptying(shared)
+        return [dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)] * 40
+
+    gate = shared.gate(per_day=50, opened=False, history=history)
+    gate.available()
+    assert gate.available().day == 10
+    assert told == [0, 1]
+
+
 def test_a_limit_a_day_that_comes_after_a_time_without_one_reads_as_a_loss(shared):
     gate = shared.gate()
     for _ in range(3):

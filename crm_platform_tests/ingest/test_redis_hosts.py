@@ -5,6 +5,7 @@ Their clock is virtual. Where one of them sleeps, all that Redis knows grows old
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import pytest
@@ -102,6 +103,18 @@ def test_after_a_loss_a_reader_sees_it_and_who_sends_tells_the_day(hosts, shared
     assert looked.available().day == DAY, "a reader tells nothing"
     left = [open_gate(host.settings).available().day for host in hosts]
     assert left == [DAY - MOST_UNCOMMITTED, DAY - 2 * MOST_UNCOMMITTED]
+
+
+def test_who_comes_back_to_a_file_begins_anew(hosts, shared):
+    first, _ = hosts
+    alone = first.settings.model_copy(update={"redis_url": None})
+    with contextlib.closing(open_gate(alone)) as gate:
+        gate.acquire("x").release({}, 200)
+    open_gate(first.settings)
+    assert not list(first.settings.root.glob("gate.sqlite*"))
+    first.time.sleep(181)
+    first.crawl(requests=5)
+    assert open_gate(alone).closed() is not None
 
 
 def test_a_data_folder_keeps_its_name(hosts):
