@@ -164,7 +164,8 @@ class RedisGate:
 
         Raises QuotaSpent (the day's requests are used up) or RateLimited, both with `retry_after`.
         """
-        return patiently(self._try, operation, patience=self._max_wait, sleep=self._sleep)
+        until = _elapsed() + self._max_wait
+        return patiently(lambda: self._try(until), operation, patience=self._max_wait, sleep=self._sleep)
 
     def available(self) -> Allowance:
         """Say how many requests this holder may start now."""
@@ -210,13 +211,16 @@ class RedisGate:
         reply = self._ask("look")
         return self._told(reply) if reply.wants_history else reply
 
-    def _try(self) -> tuple[_Slot | Bound, int]:
+    def _try(self, until: float) -> tuple[_Slot | Bound, int]:
+        """Take a slot, or give the bound that forbids it, and the time; `until`: as long as an answer is waited for."""
         try:
             reply = self._ask("acquire")
             if reply.wants_history:
                 self._told(reply)
                 reply = self._ask("acquire")
         except Busy as problem:  # it may be starting again: asked anew as long as the caller waits
+            if _elapsed() > until:
+                raise
             return Bound(0, is_day=False, next_at=round(_ASK_AGAIN * SECOND), problem=problem), 0
         if reply.slot:
             return _Slot(self, reply), reply.at
