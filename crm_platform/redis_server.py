@@ -87,6 +87,10 @@ class RedisServer:
         except errors.OutOfMemoryError:
             raise GiveUp(f"Redis at {self.place} has no memory left: raise its maxmemory") from None
         except (errors.ConnectionError, errors.TimeoutError, errors.BusyLoadingError, OSError) as problem:
+            if "certificate verify failed" in str(problem):
+                raise FixConfiguration(
+                    f"the certificate of Redis at {self.place} is not trusted; name your authority's in SSL_CERT_FILE"
+                ) from None
             # The text of a connection's error may hold its URL.
             raise Busy(f"Redis at {self.place} does not answer ({type(problem).__name__})") from None
         except errors.RedisError as problem:

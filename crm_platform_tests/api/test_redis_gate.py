@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import signal
+import socket
 import time
 
 import pytest
 
 from crm_platform.api.redis_gate import RedisGate
 from crm_platform.errors import Busy, FixConfiguration, QuotaSpent, RateLimited
+from crm_platform_tests.alerts.mailbox import CERTIFICATE
 from crm_platform_tests.redis_process import RedisProcess, connected, running
 
 pytestmark = pytest.mark.services
@@ -383,6 +385,26 @@ def test_a_password_is_used_and_never_shown(tmp_path, caplog):
             with server.asking() as client:
                 assert "hunter2" not in repr(client) + repr(server) + repr(server.__dict__)
     assert "hunter2" not in caplog.text
+
+
+def test_over_tls_only_to_a_server_whose_certificate_is_known(tmp_path, monkeypatch):
+    with contextlib.closing(socket.socket()) as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    own = (
+        "--tls-cert-file",
+        str(CERTIFICATE),
+        "--tls-key-file",
+        str(CERTIFICATE),
+        "--tls-ca-cert-file",
+        str(CERTIFICATE),
+    )
+    with running(tmp_path, "--tls-port", str(port), *own, "--tls-auth-clients", "no") as process:
+        address = {"redis_url": f"rediss://localhost:{port}/0"}
+        with pytest.raises(FixConfiguration, match="SSL_CERT_FILE"):
+            RedisGate(connected_with(process, address), per_minute=5, per_day=None).closed()
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        assert RedisGate(connected_with(process, address), per_minute=5, per_day=None).closed() is not None
 
 
 def connected_with(process, settings):
