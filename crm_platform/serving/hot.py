@@ -62,13 +62,10 @@ class Hot:
         if self._rests is None:
             return None
         name = self._key(_hash_of(version))
-        found = self._rests.ask(lambda client: (client.hget(name, place), client.exists(name)))
-        if found is None:
-            return None
-        told, is_there = found
+        told = self._rests.ask(lambda client: client.hget(name, place))
         if told is not None:
             return _read(told)
-        if not is_there:
+        if self._rests.ask(lambda client: client.exists(name)) == 0:
             self._fill(version, otherwise)
         return None
 
