@@ -50,7 +50,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.getoption("--tell-left-out") and config.stash[_left_out]:
-        terminalreporter.section("left to make test-heavy (Chromium, ClickHouse's engine, or minutes)")
+        terminalreporter.section("left to make test-heavy (Chromium, Redis, ClickHouse's engine, or minutes)")
         for name in config.stash[_left_out]:
             terminalreporter.line(f"  {name}")
 

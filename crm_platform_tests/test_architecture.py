@@ -15,7 +15,7 @@ ROOT = Path(crm_platform.__file__).parent
 LAYERS = (
     {"clock", "errors", "languages", "scrub", "spellings", "sqlite_file"},
     {"settings"},
-    {"schemas"},
+    {"schemas", "redis_server"},
     {"api", "warehouse", "sandbox"},
     {"core"},
     {"metrics"},
@@ -74,6 +74,8 @@ def touches(path: Path) -> Iterator[str]:
     tops = {name.split(".")[0] for name in imported}
     if package not in {"api", "alerts"} and tops & {"httpx", "requests", "urllib3"}:
         yield "the network stays in api/ and alerts/"
+    if package != "redis_server" and "redis" in tops:
+        yield "Redis's client, an optional package, stays in redis_server.py"
     if package != "alerts" and "smtplib" in imported:
         yield "mail stays in alerts/"
     if package not in {"defs", "definitions"} and any(name.startswith("dagster") for name in tops):

@@ -1,8 +1,8 @@
 """The request gate: nobody sends a request to the CRM without a slot from here.
 
-What belongs here: the gate's protocol and its two kinds, and what an answer's headers say to it. What does not: the
-ledger's file (ledger.py), what to fetch, when to try again (connection.py), the account of what was sent
-(`ops.fetches`).
+What belongs here: the gate's protocol, the gate of one machine, the open one, and what an answer's headers say to it.
+What does not: the gate of several hosts (redis_gate.py), the ledger's file (ledger.py), what to fetch, when to try
+again (connection.py), the account of what was sent (`ops.fetches`).
 
 The promise: as counted by the server, no rolling minute and no rolling 24 hours ever holds more requests than the
 limit, whoever asks and whoever crashed. The server counts a request at some moment between our asking and its answer,
@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from crm_platform.api.envelopes import rate_headers, retry_after
 from crm_platform.api.instants import micros
@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 # While waiting, look again this often (seconds): a slot may come back earlier than it looked.
 _LONGEST_NAP: Final = 1.0
 _GLANCE: Final = SECOND // 5  # how long "nothing limits anybody" is believed before the file is asked again
+PAUSE_WHY: Final = "the CRM asked for a pause (HTTP {status}, Retry-After)"
 _PURGE_EVERY: Final = 256  # slots between two purges of those that no window can see any more
 
 
@@ -60,6 +61,9 @@ class Gate(Protocol):
 
     def available(self) -> Allowance:
         """Say how many requests may start now."""
+
+    def opens_at(self) -> dt.datetime | None:
+        """Say when the next request may start; None: now."""
 
     def limits(self) -> Allowance:
         """Say how many requests a minute and a day may hold: the smaller of ours and the server's."""
@@ -91,6 +95,10 @@ class OpenGate:
         return Allowance(None, None)
 
     limits = available
+
+    def opens_at(self) -> dt.datetime | None:
+        """Say that it is open."""
+        return None
 
     def closed(self) -> Closed | None:
         """Say that it is open."""
@@ -127,13 +135,50 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound:
-    """One limit as it stands: how many may start, and if none may, when the next one can (µs)."""
+class Bound:
+    """One limit as it stands: how many may start, and if none may, when the next one can (µs).
+
+    `closed`: nobody may send at all, whatever the limit. `problem`: the ledger cannot be asked now.
+    """
 
     free: int
     is_day: bool
     next_at: int
-    closed: Closed | None = None  # nobody may send at all, whatever the limit
+    closed: Closed | None = None
+    problem: Busy | None = None
+
+
+_SlotT = TypeVar("_SlotT", bound="Slot")
+
+
+def patiently(
+    attempt: Callable[[], tuple[_SlotT | Bound, int]],
+    operation: str,
+    *,
+    patience: float,
+    sleep: Callable[[float], None],
+) -> _SlotT:
+    """Try for a slot until there is one, or until the wait for it is longer than `patience` (seconds).
+
+    `attempt`: gives a slot, or the bound that forbids it for longest, and the ledger's time (µs). Raises QuotaSpent or
+    RateLimited with `retry_after`, or what keeps the ledger from being asked.
+    """
+    while True:
+        got, at = attempt()
+        if not isinstance(got, Bound):
+            return got
+        wait = (got.next_at - at) / SECOND
+        if wait > patience:
+            if got.problem is not None:
+                raise got.problem
+            if got.is_day:
+                raise QuotaSpent(f"{operation}: the day's requests are used up", retry_after=wait)
+            if got.closed is not None:
+                raise RateLimited(f"{operation}: the gate is closed {got.closed}", retry_after=wait)
+            raise RateLimited(f"{operation}: no request is free this minute", retry_after=wait)
+        nap = min(wait, _LONGEST_NAP)
+        sleep(nap)
+        patience -= nap  # the time slept counts: a clock may be set back meanwhile
 
 
 class _Slot:
@@ -199,27 +244,12 @@ class SqliteGate:
 
     # What others call.
 
-    def acquire(self, operation: str) -> Slot:
+    def acquire(self, operation: str) -> _Slot:
         """Give a slot, after waiting where `max_wait` is long enough; where it is not, it raises at once.
 
         Raises QuotaSpent (the day's requests are used up) or RateLimited, both with `retry_after`.
         """
-        patience = self._max_wait
-        while True:
-            at = self._micros()
-            got = self._try(at)
-            if isinstance(got, _Slot):
-                return got
-            wait = (got.next_at - at) / SECOND
-            if wait > patience:
-                if got.is_day:
-                    raise QuotaSpent(f"{operation}: the day's requests are used up", retry_after=wait)
-                if got.closed is not None:
-                    raise RateLimited(f"{operation}: the gate is closed {got.closed}", retry_after=wait)
-                raise RateLimited(f"{operation}: no request is free this minute", retry_after=wait)
-            nap = min(wait, _LONGEST_NAP)
-            self._sleep(nap)
-            patience -= nap  # the time slept counts: a clock may be set back meanwhile
+        return patiently(self._try, operation, patience=self._max_wait, sleep=self._sleep)
 
     def available(self) -> Allowance:
         """Say how many requests this holder may start now."""
@@ -237,12 +267,12 @@ class SqliteGate:
     def limits(self) -> Allowance:
         """Say how many requests a minute and a day may hold, for all holders together."""
         with self._look() as (entries, at):
-            return self._stricter(entries.server(), at) if entries else Allowance(None, None)
+            return stricter(self._per_minute, self._per_day, entries.server(), at) if entries else Allowance(None, None)
 
     def closed(self) -> Closed | None:
         """Say until when nobody may send, and why; None while the gate is open, also to who waits for a free slot."""
         with self._look() as (entries, at):
-            return _closed(entries.server(), at) if entries else None
+            return closed_by(entries.server(), at) if entries else None
 
     def rebuild(self, started: Iterable[dt.datetime], *, uncommitted: int = 0) -> None:
         """Start the ledger anew from request starts known from elsewhere: closed for a while, then counting them.
@@ -277,23 +307,24 @@ class SqliteGate:
             with self._ledger.settled(at) as entries:
                 yield entries, at
 
-    def _try(self, at: int) -> _Slot | _Bound:
-        """Take a slot, or give the bound that forbids it for the longest time."""
+    def _try(self) -> tuple[_Slot | Bound, int]:
+        """Take a slot, or give the bound that forbids it for the longest time; and the time."""
+        at = self._micros()
         with self._lock:
             if not self._is_limited and self._nobody_limits(at):
                 slot = _Slot(self, at, None)
                 self._unlisted.add(slot)
-                return slot
+                return slot, at
             with self._ledger.transaction(write=True, durable=True) as entries:
                 entries.settle(at)
                 shut = [bound for bound in self._bounds(entries, at) if bound.free <= 0]
                 if shut:
-                    return max(shut, key=lambda bound: bound.next_at)
+                    return max(shut, key=lambda bound: bound.next_at), at
                 slot_id = entries.begin(at)
                 if slot_id % _PURGE_EVERY == 0:
                     keeps_day = self._per_day is not None or entries.server().day(at) is not None
                     entries.purge(at - (DAY if keeps_day else 2 * MINUTE) - SECOND)
-                return _Slot(self, at, slot_id)
+                return _Slot(self, at, slot_id), at
 
     def _nobody_limits(self, at: int) -> bool:
         # The usual case with a sandbox: no limit is set and none was named, so only that fact is written down.
@@ -312,29 +343,23 @@ class SqliteGate:
         self._noted_unlisted = True
         return True
 
-    def _stricter(self, server: ServerLimits, at: int) -> Allowance:
-        """Our limits and the CRM's, whichever is less."""
-        minute = [limit for limit in (self._per_minute, server.minute(at)) if limit is not None]
-        day = [limit for limit in (self._per_day, server.day(at)) if limit is not None]
-        return Allowance(min(minute, default=None), min(day, default=None))
-
-    def _bounds(self, entries: Entries, at: int) -> Iterator[_Bound]:
+    def _bounds(self, entries: Entries, at: int) -> Iterator[Bound]:
         server = entries.server()
-        closed = _closed(server, at)
+        closed = closed_by(server, at)
         if server.closed_until > at:
-            yield _Bound(0, is_day=False, next_at=server.closed_until, closed=closed)
-        limits = self._stricter(server, at)
+            yield Bound(0, is_day=False, next_at=server.closed_until, closed=closed)
+        limits = stricter(self._per_minute, self._per_day, server, at)
         for window, is_day, most in ((MINUTE, False, limits.minute), (DAY, True, limits.day)):
             if most is not None:
                 # A reserve as large as the limit would stop its holder for ever.
                 limit = max(1, most - self._reserve)
                 taken = entries.taken(at - window)
                 next_at = entries.leaves(at, window=window, nth=taken - limit) if taken >= limit else at
-                yield _Bound(max(0, limit - taken), is_day=is_day, next_at=next_at)
+                yield Bound(max(0, limit - taken), is_day=is_day, next_at=next_at)
         left = server.left(at)
         if left is not None:
             free = max(0, left - self._reserve - entries.uncounted(server.said_for))
-            yield _Bound(free, is_day=server.counts_days, next_at=server.remaining_until, closed=closed)
+            yield Bound(free, is_day=server.counts_days, next_at=server.remaining_until, closed=closed)
 
     # What the server says.
 
@@ -372,7 +397,7 @@ class SqliteGate:
         self._looked_at = 0
         pause = retry_after(said, now=now) if status in (429, 503) else None
         if pause is not None:
-            entries.shut(at, round(pause * SECOND), f"the CRM asked for a pause (HTTP {status}, Retry-After)")
+            entries.shut(at, round(pause * SECOND), PAUSE_WHY.format(status=status))
         rates = rate_headers(said, now=now)
         if rates.limit is None and rates.remaining is None:
             return
@@ -392,7 +417,14 @@ class SqliteGate:
             entries.hear_limit(rates.limit, is_day=counts_days, until=at + DAY)
 
 
-def _closed(server: ServerLimits, at: int) -> Closed | None:
+def stricter(per_minute: int | None, per_day: int | None, server: ServerLimits, at: int) -> Allowance:
+    """Our limits and the CRM's, whichever is less."""
+    minute = [limit for limit in (per_minute, server.minute(at)) if limit is not None]
+    day = [limit for limit in (per_day, server.day(at)) if limit is not None]
+    return Allowance(min(minute, default=None), min(day, default=None))
+
+
+def closed_by(server: ServerLimits, at: int) -> Closed | None:
     """The pause that lasts longest of those that the server asked for, None without one."""
     pauses = [(server.closed_until, server.closed_why)] if server.closed_until > at else []
     if server.left(at) == 0:

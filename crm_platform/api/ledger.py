@@ -35,7 +35,8 @@ LONGEST_MINUTE: Final = 65 * SECOND
 """A server whose window ends later than this counts days, not minutes."""
 
 # When a clock is corrected, it moves by more than this. Two processes that read it one after the other differ by less.
-_CLOCK_SLACK: Final = MINUTE
+CLOCK_SLACK: Final = MINUTE
+LOST_WHY: Final = "the account of requests is rebuilt, and some may still be under way"
 _LOCK_PATIENCE: Final = 30.0  # seconds to wait for another process's transaction, which takes a millisecond
 _LEAST_ROOM: Final = 100_000  # bytes that a transaction may need beside the file
 
@@ -152,7 +153,7 @@ class Entries:
         moment.
         """
         row = self._db.execute("SELECT min(acquired, until) FROM slots WHERE id = ?", (said_for,)).fetchone()
-        began = 0 if row is None else row[0] - _CLOCK_SLACK
+        began = 0 if row is None else row[0] - CLOCK_SLACK
         return self._count(f"last_id >= ? AND id <> ? AND (last_id < {_LOST} OR until >= ?)", said_for, said_for, began)
 
     def _count(self, condition: str, *values: int) -> int:
@@ -187,7 +188,7 @@ class Entries:
         rows = [(moment, moment + self._timeout) for moment in moments if moment > at - DAY - self._timeout]
         rows += [(at, at + self._timeout)] * uncommitted
         self._db.executemany("INSERT INTO slots (acquired, until, last_id) VALUES (?, ?, 0)", rows)
-        self.shut(at, shut_for, "the account of requests is rebuilt, and some may still be under way")
+        self.shut(at, shut_for, LOST_WHY)
 
     # What the server said.
 
@@ -223,7 +224,7 @@ class Entries:
 
     def is_ahead(self, at: int) -> bool:
         """Whether the ledger holds times that are impossible for a clock that says `at`."""
-        server, soonest = self.server(), at + _CLOCK_SLACK
+        server, soonest = self.server(), at + CLOCK_SLACK
         return (
             server.closed_at > soonest
             or server.closed_until > soonest + DAY
@@ -238,7 +239,7 @@ class Entries:
         """Move back entries that are dated later than possible: they were written by another clock."""
         if not self.is_ahead(at):
             return
-        server, soonest = self.server(), at + _CLOCK_SLACK
+        server, soonest = self.server(), at + CLOCK_SLACK
         _log.warning("the clock has gone back: the request ledger is drawn back to it")
         self._db.execute(
             "UPDATE slots SET until = ? WHERE until > ? AND last_id BETWEEN 1 AND ?", (at, soonest, _LOST - 1)
@@ -286,6 +287,7 @@ class RequestLedger:
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None  # process and inode the connection belongs to
+        self._was_there = False  # a file that this process had open; one that is new since was lost
 
     @property
     def lost_for(self) -> int:
@@ -342,7 +344,7 @@ class RequestLedger:
                 for statement in _SCHEMA.split(";\n"):
                     db.execute(statement)
                 known = list(self._history()) if self._is_limited else []
-                if known:
+                if known or (self._is_limited and self._was_there):
                     entries.refill(known, uncommitted=self._uncommitted, at=self._clock(), shut_for=self.lost_for)
             for earlier in range(version or _VERSION, _VERSION):
                 for statement in _UPGRADES[earlier]:
@@ -353,6 +355,7 @@ class RequestLedger:
                 entries.refill(self._history(), uncommitted=0, at=self._clock(), shut_for=MINUTE)
                 entries.passed_unlisted(0)
         self._opened = (os.getpid(), inode(self._path))
+        self._was_there = True
         return db
 
     def close(self) -> None:

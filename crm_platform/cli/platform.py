@@ -166,6 +166,7 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
     from crm_platform import publish
     from crm_platform.ingest import existing_store, open_warehouse
     from crm_platform.publish.figures import compute
+    from crm_platform.serving.turned import tell_turned
     from crm_platform.warehouse import leases_of, models_store
 
     settings = current_settings()
@@ -199,6 +200,7 @@ def build(*, as_of: str | None, full: bool, publishes: bool, current: bool, wait
                 validate=lambda _models, _table: [],
                 turns=True if current else None,
             )
+            tell_turned(settings)
             publish.purge(settings, now=dt.datetime.now(dt.UTC))
     rows = [(built.table.full_name(), built.rows, round(built.seconds, 3)) for built, _ in computed.tables]
     title = language.gettext("As of {time} UTC", time=f"{computed.cut.as_of:%Y-%m-%d %H:%M:%S}")

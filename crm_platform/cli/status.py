@@ -238,10 +238,13 @@ def status_lines(settings: Settings, *, now: dt.datetime, language: Language = E
         except CrmPlatformError as problem:  # held by somebody, damaged: the rest is told all the same
             yield _("warehouse"), explain(problem).replace("\n  ", "; ")
     spans = {"minute": N_("{n} this minute"), "day": N_("{n} this day")}
-    words = [_(spans[span], n=number(count)) for span, count in requests_left(settings).items()]
-    yield _("requests left"), ", ".join(words) or _("no limit")
-    if pause := closed(settings):
-        yield _("gate"), _("closed {pause}", pause=pause)
+    try:
+        words = [_(spans[span], n=number(count)) for span, count in requests_left(settings).items()]
+        yield _("requests left"), ", ".join(words) or _("no limit")
+        if pause := closed(settings):
+            yield _("gate"), _("closed {pause}", pause=pause)
+    except CrmPlatformError as problem:  # the ledger is held, damaged, or in a Redis that is away
+        yield _("gate"), explain(problem).replace("\n  ", "; ")
     snapshot = current(settings)
     if snapshot is None:
         yield _("snapshot"), _("none yet: {what}", what=what_to_do)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from crm_platform.errors import CrmPlatformError
 from crm_platform.ingest.connect import open_gate
 
 if TYPE_CHECKING:
@@ -20,6 +21,14 @@ def requests_left(settings: Settings) -> dict[str, int]:
     with contextlib.closing(open_gate(settings)) as gate:
         allowance = gate.available()
     return {span: count for span, count in (("minute", allowance.minute), ("day", allowance.day)) if count is not None}
+
+
+def requests_known_left(settings: Settings) -> dict[str, int]:
+    """The same, as far as the ledger can be read: what was fetched counts without it."""
+    try:
+        return requests_left(settings)
+    except CrmPlatformError:
+        return {}
 
 
 def closed(settings: Settings) -> Closed | None:

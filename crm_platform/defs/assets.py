@@ -24,6 +24,7 @@ from crm_platform.models.as_of import parse_as_of
 from crm_platform.models.build_all import build_all
 from crm_platform.models.frozen import require_known
 from crm_platform.schemas import KpiTable, Table, raw
+from crm_platform.serving.turned import tell_turned
 from crm_platform.settings import Settings
 from crm_platform.warehouse import Models
 
@@ -229,6 +230,7 @@ def snapshot_asset() -> dg.AssetsDefinition:
             published = publishing.publish(
                 models.warehouse(), settings=settings, now=clock.now(), validate=build_lease.breaches_of
             )
+            tell_turned(settings)
             publishing.purge(settings, now=clock.now())
         return dg.MaterializeResult(
             metadata={

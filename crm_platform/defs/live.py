@@ -26,6 +26,7 @@ from crm_platform.ingest import crawl, open_warehouse
 from crm_platform.models.checks import count
 from crm_platform.publish.figures import renew
 from crm_platform.schemas import raw
+from crm_platform.serving.turned import tell_turned
 from crm_platform.tables import TABLES
 from crm_platform.warehouse import leases_of, models_store
 
@@ -145,6 +146,7 @@ class _Turns:
             self._is_due = True
             return
         self._is_due = False
+        tell_turned(self.settings)
         self.on_turn(snapshot, time.monotonic() - began)
         if began - self._told_at >= _TELL_DAGSTER_EVERY:
             self._told_at = began

@@ -12,7 +12,7 @@ import dagster as dg
 from pydantic import Field
 
 from crm_platform.api import utc_now
-from crm_platform.defs.allowance import requests_left
+from crm_platform.defs.allowance import requests_known_left
 from crm_platform.defs.failures import in_dagsters_words
 from crm_platform.defs.metadata import OWNERS, asset_key, counts, definition_metadata
 from crm_platform.defs.resources import Reporter, WarehouseResource
@@ -83,7 +83,7 @@ def _told(outcome: Outcome, store: Warehouse, settings: Settings) -> dg.Material
             "window_end": dg.MetadataValue.timestamp(outcome.finished_at),
             "remaining": outcome.remaining or "nothing: current",
             "path": dg.MetadataValue.path(store.describe()),
-            **{f"requests_left_{span}": count for span, count in requests_left(settings).items()},
+            **{f"requests_left_{span}": count for span, count in requests_known_left(settings).items()},
             **outcome.metrics,
             **({"rows by kind": dg.MetadataValue.md(listed)} if listed else {}),
         },

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from crm_platform.doctor import connection, events, figures, files, reports, settings_in_force, work
+from crm_platform.doctor import connection, events, figures, files, redis_server, reports, settings_in_force, work
 from crm_platform.doctor.finding import Finding, State
 from crm_platform.errors import CrmPlatformError
 
@@ -45,6 +45,7 @@ class Examination:
 _FOLDER: Final = Examination("data folder", files.folder)
 _EXAMINATIONS: Final = (
     Examination("CRM", connection.crm, "it hangs: the server, a proxy, a name server, or whoever holds gate.sqlite"),
+    Examination("Redis", redis_server.redis, "it hangs: the server, or what stands before it"),
     Examination("warehouse", files.warehouse),
     Examination("models", files.models),
     Examination("senders", figures.senders, "too many messages to look at now", "note"),

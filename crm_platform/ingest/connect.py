@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import sqlite3
 import threading
 import time
@@ -15,8 +16,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crm_platform.api import CrmClient, FetchIds, SqliteGate, utc_now
+from crm_platform.api.redis_gate import RedisGate
 from crm_platform.errors import FixConfiguration
 from crm_platform.ingest.upgrade import upgrade
+from crm_platform.redis_server import RedisServer
 from crm_platform.schemas import live_tables
 from crm_platform.warehouse import claim, keep_private, leases_of, live_store
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from crm_platform.api import Fetch
+    from crm_platform.api import Fetch, Gate
     from crm_platform.settings import Settings
     from crm_platform.warehouse import Lease, Warehouse
 
@@ -32,6 +35,9 @@ _log = logging.getLogger(__name__)
 
 _LEDGER_PATIENCE = 10.0
 """Seconds to wait for another process that reads or mends the gate's file."""
+
+_REDIS_PATIENCE = 5.0
+"""Seconds to wait for Redis, which answers in a millisecond."""
 
 REQUEST_TIMEOUT = 30.0
 """Seconds to wait for the CRM before a request is given up."""
@@ -95,13 +101,29 @@ def open_gate(
     max_wait: float = 90.0,
     now: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
-) -> SqliteGate:
-    """Open the ledger that all processes of this data folder share; `reserve`: requests a minute left to others.
+) -> Gate:
+    """Open the ledger that all processes share, of this data folder, or of all hosts where a Redis is configured.
 
-    `max_wait`: the longest wait for a slot (seconds). A ledger that was lost is rebuilt from ops.fetches, and so is one
-    that is damaged.
+    `reserve`: requests a minute left to others; `max_wait`: the longest wait for a slot (seconds). A ledger that was
+    lost is rebuilt from ops.fetches, and so is a file that is damaged. Raises FixConfiguration where Redis's client is
+    not installed.
     """
     keep_private(settings.root)
+    if settings.redis_url is not None:
+        server = RedisServer(settings, patience=_REDIS_PATIENCE)
+        _remove(settings.gate_path)  # it knows nothing of what passes in Redis: who comes back to it begins anew
+        return RedisGate(
+            server,
+            per_minute=settings.minute_limit,
+            per_day=settings.day_limit,
+            reserve=reserve,
+            max_wait=max_wait,
+            history=lambda: _requests_of_a_day(settings),
+            uncommitted=MOST_UNCOMMITTED,
+            host=_folder_id(settings),
+            now=now,
+            sleep=sleep,
+        )
     gate = SqliteGate(
         settings.gate_path,
         per_minute=settings.minute_limit,
@@ -121,6 +143,31 @@ def open_gate(
     return gate
 
 
+def gate_to_look_at(settings: Settings, *, now: Callable[[], datetime] = utc_now, patience: float = 0.5) -> Gate | None:
+    """Open the ledger for a reader that sends nothing and changes nothing; None where nothing was ever sent.
+
+    `patience`: seconds to wait for Redis, where that is where it is.
+    """
+    minute, day = settings.minute_limit, settings.day_limit
+    if settings.redis_url is not None:
+        return RedisGate(RedisServer(settings, patience=patience), per_minute=minute, per_day=day, now=now)
+    if settings.gate_path.exists():
+        return SqliteGate(settings.gate_path, per_minute=minute, per_day=day, now=now)
+    return None
+
+
+def _folder_id(settings: Settings) -> str:
+    """What this data folder is called where several hosts share a gate: made once, kept in a file."""
+    path = settings.root / "gate.id"
+    draft = path.with_name(f"gate.id.{secrets.token_hex(8)}")
+    if not path.exists():
+        draft.write_text(secrets.token_hex(8), encoding="ascii")
+        with contextlib.suppress(FileExistsError):  # another process was first
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_text(encoding="ascii")
+
+
 def _is_damaged(path: Path) -> bool:
     """Whether a file is there that SQLite cannot read; one that is locked or not ours to open is another matter."""
     if not path.is_file():
@@ -136,9 +183,13 @@ def _is_damaged(path: Path) -> bool:
 
 def _set_aside(path: Path) -> None:
     aside = path.with_name(f"{path.name}.damaged")
-    _log.warning("the request ledger %s is damaged: it is kept as %s and made anew, closed for a minute", path, aside)
+    _log.warning("the request ledger %s is damaged: it is kept as %s and made anew, closed for a while", path, aside)
     path.replace(aside)
-    for suffix in ("-wal", "-shm"):
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
         path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
 
 

@@ -23,6 +23,8 @@ from crm_platform.serving.access import Door
 from crm_platform.serving.bounds import Bounds
 from crm_platform.serving.caching import Kept
 from crm_platform.serving.guard import AccessControl, Forwarded, Headers, Names, harden, own_names
+from crm_platform.serving.hot import Hot
+from crm_platform.serving.notices import Notices
 from crm_platform.serving.problems import on_bug, on_refusal, on_trouble, on_wrong_question
 from crm_platform.serving.snapshots import Snapshots
 from crm_platform.settings import is_loopback
@@ -106,5 +108,7 @@ def create_app(
     app.state.door = door
     app.state.metrics = measured
     app.state.kept = Kept(most_bytes=_MOST_KEPT)
+    app.state.hot = Hot(settings)
+    app.state.notices = Notices(settings)
     app.state.now = now
     return app

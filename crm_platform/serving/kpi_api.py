@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -32,6 +32,7 @@ from crm_platform.receipts.narrowed import DIMENSIONS, Narrowing
 from crm_platform.schemas import KpiTable
 from crm_platform.serving import openapi
 from crm_platform.serving.caching import Kept, KeptAnswer, is_known, tag
+from crm_platform.serving.hot import MOST_BYTES, Answers, Hot, place_of
 from crm_platform.serving.queries import MOST_ROWS, TableQuery, find_table, kpi_tables, parse_query, read_limit
 from crm_platform.serving.refusals import Refused
 
@@ -112,10 +113,19 @@ def _listed(table: type[KpiTable], found: OpenSnapshot) -> dict[str, object]:
 
 def _list(request: Request) -> Response:
     found = _snapshot(request)
-    etag = tag("list", found.version, _software())
-    headers = {"ETag": etag, **_CACHING}
-    if is_known(request, etag):
+    key = _list_key(found)
+    headers = {"ETag": key[0], **_CACHING}
+    if is_known(request, key[0]):
         return Response(status_code=304, headers=headers)
+    known = _hot(request, found, key) or _list_answer(found)
+    return Response(known.body, media_type=_FORMS["json"], headers=headers)
+
+
+def _list_key(found: OpenSnapshot) -> tuple[str, str]:
+    return tag("list", found.version, _software()), ""
+
+
+def _list_answer(found: OpenSnapshot) -> KeptAnswer:
     manifest = found.manifest
     document = {
         "snapshot": found.snapshot.id,
@@ -125,7 +135,7 @@ def _list(request: Request) -> Response:
         "is_sandbox": manifest.is_sandbox,
         "tables": [_listed(table, found) for table in kpi_tables().values()],
     }
-    return JSONResponse(document, headers=headers)
+    return KeptAnswer(bytes(JSONResponse(document).body), {})
 
 
 def _software() -> str:
@@ -276,18 +286,23 @@ def _table(request: Request) -> Response:
     if table.full_name() not in found.manifest.tables:
         hint = "It was declared after the last build: run `crm build`."
         raise Refused(503, "not_published", f"{table.full_name()} is not published yet.", hint=hint)
-    etag = tag(found.version, _software(), form, query.identity, str(query.limit), query.cursor or "")
-    headers = {"ETag": etag, **_CACHING}
-    if is_known(request, etag):
-        return Response(status_code=304, headers=headers)
     # The tag says what is asked; the words of the question stand in the address of the next page.
-    key = (etag, request.url.query)
+    key = (_tag_of(query, found, form=form), request.url.query)
+    headers = {"ETag": key[0], **_CACHING}
+    if is_known(request, key[0]):
+        return Response(status_code=304, headers=headers)
     kept: Kept = request.app.state.kept
     known = kept.get(key)
     if known is None:
-        known = _answer(query, found, parameters, form=form)
+        is_plain = form == "json" and {name for name, _ in parameters} <= {"cursor"}
+        known = _hot(request, found, key) if is_plain else None
+        known = known or _answer(query, found, parameters, form=form)
         kept.put(key, known)
     return Response(known.body, media_type=_FORMS[form], headers={**headers, **known.headers})
+
+
+def _tag_of(query: TableQuery, found: OpenSnapshot, *, form: str) -> str:
+    return tag(found.version, _software(), form, query.identity, str(query.limit), query.cursor or "")
 
 
 def _answer(query: TableQuery, found: OpenSnapshot, parameters: list[tuple[str, str]], *, form: str) -> KeptAnswer:
@@ -302,6 +317,43 @@ def _answer(query: TableQuery, found: OpenSnapshot, parameters: list[tuple[str, 
         extension = "arrows" if form == "arrow" else form
         headers["Content-Disposition"] = f'attachment; filename="{table.table}.{extension}"'
     return KeptAnswer(getattr(answer, form)(), headers)
+
+
+# What stands ready in Redis.
+
+
+def _hot(request: Request, found: OpenSnapshot, key: tuple[str, str]) -> KeptAnswer | None:
+    hot: Hot = request.app.state.hot
+    return hot.get(found.version, place_of(key), otherwise=lambda: answers(found))
+
+
+def answers(found: OpenSnapshot) -> Answers:
+    """The answers that stand ready: the list of tables, and all rows of each table as JSON, page by page, by place.
+
+    Where they would be larger than MOST_BYTES, first pages come before others.
+    """
+    list_key = _list_key(found)
+    ready = {place_of(list_key): _list_answer(found)}
+    left = MOST_BYTES
+    pages: list[tuple[type[KpiTable], list[tuple[str, str]]]] = [
+        (table, []) for table in kpi_tables().values() if table.full_name() in found.manifest.tables
+    ]
+    zone, nothing = zone_of(found.manifest.timezone), repr(Narrowing().chosen)
+    for table, parameters in pages:  # it grows meanwhile, by the pages that follow
+        query = parse_query(table, parameters, zone=zone)
+        query = replace(query, identity=query.identity + nothing)
+        try:
+            answer = _read(query, found, parameters)
+        except duckdb.BinderException:
+            continue  # declared after the last build: the file says so
+        kept = KeptAnswer(answer.json(), answer.headers())
+        left -= kept.size
+        if left < 0:
+            break
+        ready[place_of((_tag_of(query, found, form="json"), urlencode(parameters)))] = kept
+        if answer.following:
+            pages.append((table, parse_qsl(urlsplit(answer.following).query)))
+    return ready
 
 
 # The receipt of one figure.

@@ -11,8 +11,8 @@ import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Final
 
-from crm_platform.api import SqliteGate
 from crm_platform.errors import CrmPlatformError
+from crm_platform.ingest.connect import gate_to_look_at
 
 if TYPE_CHECKING:
     from crm_platform.api import Closed
@@ -42,9 +42,9 @@ class Pauses:
 
 
 def _look(settings: Settings, *, now: dt.datetime) -> Closed | None:
-    if not settings.gate_path.exists():
-        return None
-    gate = SqliteGate(settings.gate_path, per_minute=settings.minute_limit, per_day=settings.day_limit, now=lambda: now)
-    with contextlib.suppress(CrmPlatformError), contextlib.closing(gate):
-        return gate.closed()
+    with contextlib.suppress(CrmPlatformError):
+        gate = gate_to_look_at(settings, now=lambda: now)
+        if gate is not None:
+            with contextlib.closing(gate):
+                return gate.closed()
     return None

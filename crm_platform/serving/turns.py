@@ -1,7 +1,7 @@
 """Word of a new snapshot, as it stands: server-sent events that open pages listen to.
 
 What belongs here: the stream. What does not: what a page does then (static/pages.js), where the snapshot comes from
-(snapshots.py). A page that nobody tells asks by itself each minute.
+(snapshots.py), word from Redis (notices.py). A page that nobody tells asks by itself each minute.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
+    from crm_platform.serving.notices import Notices
+
 MOST_LISTENERS: Final = 200
 """Pages that are told, or half of the connections that there is room for; one more asks each minute."""
 
 _STREAM: Final = "text/event-stream"
 _LOOK_EVERY: Final = 0.1  # seconds: a look at where a link leads
+_LOOK_SOMETIMES: Final = 1.0  # the same where Redis tells of a turn
 _LIVES: Final = 240.0  # seconds a stream lasts: less than an answer may take (server.ANSWERING); the page opens another
 _ALIVE_EVERY: Final = 20.0  # seconds: a proxy closes what is silent for longer
 
@@ -43,11 +46,13 @@ def routes() -> list[BaseRoute]:
         if listeners >= min(MOST_LISTENERS, most_connections() // 2):
             return Response(status_code=503, headers={"Retry-After": "60"})
 
+        notices: Notices = request.app.state.notices
+
         async def told() -> AsyncIterator[str]:
             nonlocal listeners
             listeners += 1
             try:
-                async for words in _told(link):
+                async for words in _told(link, notices):
                     yield words
             finally:
                 listeners -= 1
@@ -57,7 +62,7 @@ def routes() -> list[BaseRoute]:
     return [Route("/turns", turns, methods=["GET"])]
 
 
-async def _told(link: Path) -> AsyncIterator[str]:
+async def _told(link: Path, notices: Notices) -> AsyncIterator[str]:
     """The current snapshot's name, and each that takes its place."""
     loop = asyncio.get_running_loop()
     ends_at, alive_at = loop.time() + _LIVES, loop.time()
@@ -71,7 +76,7 @@ async def _told(link: Path) -> AsyncIterator[str]:
         elif loop.time() - alive_at >= _ALIVE_EVERY:
             alive_at = loop.time()
             yield ":\n\n"
-        await asyncio.sleep(_LOOK_EVERY)
+        await notices.wait(_LOOK_SOMETIMES if notices.is_heard else _LOOK_EVERY)
 
 
 def _name(link: Path) -> str:

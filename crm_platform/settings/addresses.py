@@ -107,9 +107,12 @@ def warehouse(url: SecretStr) -> SecretStr:
 
 def redis(url: SecretStr) -> SecretStr:
     """Read a Redis server's address, which may hold a password."""
-    shape = "write redis://host:6379 or rediss://host:6379"
-    if _parts(url.get_secret_value(), shape).scheme not in {"redis", "rediss"}:
+    shape = "write redis://host:6379/0, or rediss://user:password@host:6379/0 over TLS"
+    parts = _parts(url.get_secret_value(), shape)
+    is_known = parts.scheme in {"redis", "rediss"} and re.fullmatch(r"(/[0-9]{0,3})?", parts.path)
+    if not is_known or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(shape)
+    _host(parts.hostname, shape)
     return url
 
 

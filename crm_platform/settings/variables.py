@@ -30,7 +30,7 @@ SANDBOX_KEY = "sandbox"
 SANDBOX_NAME = "(sandbox)"
 """Whose data the sandbox's is, on whatever port it runs: no host is called so."""
 
-NOT_IN_USE: Final = ("redis_url",)
+NOT_IN_USE: Final[tuple[str, ...]] = ()
 """Settings that nothing reads yet."""
 
 OPT_OUT_WORDS: Final = (
@@ -44,6 +44,7 @@ _SECRETS = (
     "pseudonym_key",
     "smtp_url",
     "warehouse_password",
+    "redis_password",
     "webhook_secret",
     "webhook_secret_previous",
     "whatsapp_app_secret",
@@ -196,8 +197,12 @@ class Settings(BaseSettings):
     )
     warehouse_password_file: Path | None = Field(None, description="A file that holds that password.")
     redis_url: Annotated[SecretStr, AfterValidator(addresses.redis)] | None = Field(
-        None, description="Redis for hot KPIs; not in use yet."
+        None,
+        description="Redis, where several hosts share the request gate and what is published: redis://host:6379/0, or"
+        " rediss://… over TLS; unset: a file under the data folder holds the gate.",
     )
+    redis_password: SecretStr | None = Field(None, description="Redis's password, where CRM_REDIS_URL does not say it.")
+    redis_password_file: Path | None = Field(None, description="A file that holds Redis's password.")
     webhook_secret: RoleSecret | None = Field(
         None, description="What the CRM signs its webhooks with (HMAC-SHA-256); unset: only this machine may send any."
     )
@@ -296,6 +301,16 @@ class Settings(BaseSettings):
     def _mail_has_a_server_and_a_reader(self) -> Self:
         if (self.smtp_url is None) != (not self.alert_email_to):
             raise ValueError("alerts by e-mail need both CRM_SMTP_URL (or CRM_SMTP_URL_FILE) and CRM_ALERT_EMAIL_TO")
+        return self
+
+    @model_validator(mode="after")
+    def _redis_has_one_password(self) -> Self:
+        if self.redis_password is None:
+            return self
+        if self.redis_url is None:
+            raise ValueError("CRM_REDIS_PASSWORD is set but CRM_REDIS_URL is not: set that, too")
+        if urlsplit(self.redis_url.get_secret_value()).password is not None:
+            raise ValueError("CRM_REDIS_URL holds a password and CRM_REDIS_PASSWORD is set, too; keep one of them")
         return self
 
     @model_validator(mode="after")

@@ -26,6 +26,7 @@ _OURS: Final = (  # and nothing else: CRM_DATA_DIR may name any folder
     "*.duckdb*",
     "*.sqlite*",
     "alerts.json",
+    "gate.id",
     "audit",
     "dagster",
     "locks",

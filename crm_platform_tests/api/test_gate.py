@@ -410,6 +410,19 @@ def test_after_a_loss_nobody_sends_before_time_out_and_window(tmp_path):
     gate.close()
 
 
+def test_a_file_lost_under_a_running_process_is_a_loss_even_where_nothing_is_on_record(tmp_path):
+    clock = Clock()
+    gate = make(tmp_path, clock, per_minute=5, timeout_seconds=30)
+    spend(gate, 5)
+    (tmp_path / "gate.sqlite").unlink()
+    assert gate.closed().until == START + dt.timedelta(seconds=90)
+    with pytest.raises(RateLimited):
+        gate.acquire("x")
+    clock.seconds = 90.001
+    spend(gate, 5)
+    gate.close()
+
+
 DAY = 86_400.0
 
 
