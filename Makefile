@@ -9,11 +9,12 @@ HEAVY := services or slow
 # Tests start processes, and each would compile all it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-test setup-all demo test test-heavy test-long test-all simulate lint check format docs words lock clean
+.PHONY: help setup setup-scale setup-test setup-all demo test test-heavy test-long test-all simulate lint check format docs words lock clean
 
 help:
 	@echo "make demo        set up, start the pages, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs"
 	@echo "                 (ONCE=1 ends after the KPIs; UI_PORT=3001 DASHBOARDS_PORT=8081 EVENTS_PORT=8091 SANDBOX_PORT=8801 choose ports)"
+	@echo "make setup-scale set up what ClickHouse, Redis and Postgres need besides"
 	@echo "make test        set up and run the tests that need nothing but pip"
 	@echo "make test-heavy  the others; needs Chromium, and fetches ClickHouse's engine (534 MB) and Node (61 MB)"
 	@echo "make test-all    both"
@@ -49,7 +50,13 @@ $(VENV)/all.stamp: requirements-all.lock $(NEWMAN)/package-lock.json $(VENV)/tes
 	$(NPM) ci --prefix $(VENV)/newman --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+$(VENV)/scale.stamp: requirements-scale.lock $(VENV)/runtime.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-scale.lock
+	@touch $@
+
 setup: $(VENV)/runtime.stamp
+
+setup-scale: $(VENV)/scale.stamp
 
 setup-test: $(VENV)/test.stamp
 
@@ -97,8 +104,9 @@ UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes
 
 lock: setup-all
 	$(UV_COMPILE) --extra build pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --extra build --extra scale -c requirements.lock pyproject.toml -o requirements-scale.lock
 	$(UV_COMPILE) --extra build --extra test -c requirements.lock pyproject.toml -o requirements-test.lock
-	$(UV_COMPILE) --extra build --extra test --extra services --extra notebook -c requirements-test.lock pyproject.toml -o requirements-all.lock
+	$(UV_COMPILE) --extra build --extra test --extra services --extra notebook --extra scale -c requirements-test.lock -c requirements-scale.lock pyproject.toml -o requirements-all.lock
 	$(NPM) install --prefix $(NEWMAN) --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 	$(BIN)/python -c 'import json, pathlib; path = pathlib.Path("$(NEWMAN)/package-lock.json"); \
 		lock = json.loads(path.read_text()); [one.pop("funding", None) for one in lock["packages"].values()]; \
