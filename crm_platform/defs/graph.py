@@ -31,11 +31,15 @@ def build_resources(settings: Settings) -> dict[str, object]:
     lock_dir = str(settings.lock_dir)
     return {
         "settings": settings,
-        "live": WarehouseResource(database=str(settings.warehouse_path), lock_dir=lock_dir),
+        "live": WarehouseResource(settings=settings, database=str(settings.warehouse_path), lock_dir=lock_dir),
         "models": WarehouseResource(
-            database=str(settings.models_path), lock_dir=lock_dir, is_derived=True, memory=settings.build_memory
+            settings=settings,
+            database=str(settings.models_path),
+            lock_dir=lock_dir,
+            is_derived=True,
+            memory=settings.build_memory,
         ),
-        "build_lease": BuildLease(lock_dir=lock_dir),
+        "build_lease": BuildLease(settings=settings),
         "reporter": Reporter(),
         "clock": SystemClock(),
     }

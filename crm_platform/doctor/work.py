@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crm_platform.defs.dagster_home import packaged_config
+from crm_platform.defs.dagster_home import config_for
 from crm_platform.doctor.finding import LOADING, Finding
 from crm_platform.warehouse import leases_of
 
@@ -40,6 +40,6 @@ def dagster(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     for run in failures:
         words = f"{run.job} failed at {run.at:%Y-%m-%d %H:%M} UTC (run {run.run_id[:8]}): {'; '.join(run.reasons)}"
         yield Finding("run", "BAD", words)
-    is_ours = installed.read_text(encoding="utf-8") == packaged_config()
+    is_ours = installed.read_text(encoding="utf-8") == config_for(settings)
     words = f"{settings.dagster_home}{'' if is_ours else ': dagster.yaml differs; the next command renews it'}"
     yield Finding("Dagster", "ok", words if failures else f"{words}; no run has failed that was not made good since")

@@ -43,6 +43,8 @@ _SECRETS = (
     "api_key",
     "pseudonym_key",
     "smtp_url",
+    "dagster_postgres_url",
+    "coordination_url",
     "webhook_secret",
     "webhook_secret_previous",
     "whatsapp_app_secret",
@@ -191,6 +193,18 @@ class Settings(BaseSettings):
     redis_url: Annotated[SecretStr, AfterValidator(addresses.redis)] | None = Field(
         None, description="Redis for hot KPIs; not in use yet."
     )
+    dagster_postgres_url: Annotated[SecretStr, AfterValidator(addresses.postgres)] | None = Field(
+        None,
+        description="Postgres for Dagster's runs and events, postgresql://user:password@host:5432/database; unset: "
+        "SQLite under the data folder.",
+    )
+    dagster_postgres_url_file: Path | None = Field(None, description="A file that holds Dagster's Postgres URL.")
+    coordination_url: Annotated[SecretStr, AfterValidator(addresses.postgres)] | None = Field(
+        None,
+        description="Postgres that keeps the leases, for several hosts at work on one CRM; unset: files under the data "
+        "folder, for one host.",
+    )
+    coordination_url_file: Path | None = Field(None, description="A file that holds the URL of the leases' Postgres.")
     webhook_secret: RoleSecret | None = Field(
         None, description="What the CRM signs its webhooks with (HMAC-SHA-256); unset: only this machine may send any."
     )
