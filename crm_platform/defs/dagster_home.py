@@ -16,13 +16,16 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from crm_platform.defs.kept_open import with_kept_connections
+from crm_platform.errors import RetryLater
 from crm_platform.warehouse import keep_private
 from crm_platform.warehouse.locks import file_lock
-from crm_platform.warehouse.postgres import connected
+from crm_platform.warehouse.postgres import connected, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pydantic import SecretStr
 
     from crm_platform.settings import Settings
 
@@ -82,12 +85,22 @@ def opened_instance(settings: Settings, *, keeps_connections: bool = False) -> I
     exists"): a new `crm demo` opens it from the UI and from the refresh. So one process opens it at a time.
     """
     with contextlib.ExitStack() as stack:
+        if settings.dagster_postgres_url is not None:
+            stack.enter_context(_answering(settings.dagster_postgres_url))
         with file_lock(settings.lock_dir / "dagster.lock", exclusive=True, timeout=_OPENING_SECONDS):
-            if settings.dagster_postgres_url is not None:  # Dagster would ask six times, and end in a traceback
-                with connected(settings.dagster_postgres_url, setting=_POSTGRES, name="crm_platform: a look"):
-                    pass
             ref = InstanceRef.from_dir(str(settings.dagster_home))
             if keeps_connections:
                 ref = with_kept_connections(ref)
             instance = stack.enter_context(dg.DagsterInstance.from_ref(ref))
         yield instance
+
+
+@contextlib.contextmanager
+def _answering(url: SecretStr) -> Iterator[None]:
+    """Say at once, in a line, that Postgres does not answer: Dagster asks for half a minute, then shows a traceback."""
+    with connected(url, setting=_POSTGRES, name="crm_platform: a look"):
+        from crm_platform.defs.postgres_storage import GONE  # noqa: PLC0415 - not every installation has its packages
+    try:
+        yield
+    except GONE as problem:
+        raise RetryLater(f"Dagster's Postgres at {place(url)} went away: the next run goes on from there") from problem

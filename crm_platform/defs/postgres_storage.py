@@ -20,7 +20,9 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
+from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import OperationalError
 
 from crm_platform.settings.values import secret_in
 
@@ -36,6 +38,9 @@ _MORE: Final = 20
 
 # SQLAlchemy 2.1 takes `postgresql://` for a newer driver than Dagster's storage speaks to.
 _DRIVER: Final = "postgresql+psycopg2"
+
+GONE: Final = (DagsterPostgresException, OperationalError)
+"""What a statement raises where Postgres has not answered for ten seconds, or went away while it ran."""
 
 
 class _Kept:

@@ -1,6 +1,7 @@
 """Who is at work, and what became of the last runs.
 
-What belongs here: leases and Dagster's runs. What does not: taking a lease, judging a run (defs/).
+What belongs here: leases and Dagster's runs, and whether the Postgres answers that keeps them. What does not: taking a
+lease, judging a run (defs/).
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from crm_platform.defs.dagster_home import config_for
 from crm_platform.doctor.finding import LOADING, Finding
+from crm_platform.errors import CrmPlatformError
 from crm_platform.warehouse import leases_of
+from crm_platform.warehouse.postgres import place, version
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -25,6 +28,18 @@ def leases(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
         yield Finding("at work", "note", f"{work}: {holder}; the next of its kind waits for it")
     if not held:
         yield Finding("at work", "ok", "nobody")
+
+
+def postgres(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
+    """Whether each Postgres that the settings name lets us in."""
+    for name in ("dagster_postgres_url", "coordination_url"):
+        url, setting = getattr(settings, name), f"CRM_{name.upper()}"
+        if url is None:
+            continue
+        try:
+            yield Finding("Postgres", "ok", f"{setting}: {place(url)} answers, version {version(url, setting=setting)}")
+        except CrmPlatformError as problem:
+            yield Finding("Postgres", "BAD", str(problem))
 
 
 def dagster(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:

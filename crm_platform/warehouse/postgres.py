@@ -72,6 +72,13 @@ def connected(url: SecretStr, *, setting: str, name: str) -> Iterator[Any]:
             raise RetryLater(f"Postgres at {place(url)} went away ({_first_line(problem)})") from None
 
 
+def version(url: SecretStr, *, setting: str) -> str:
+    """Ask a server for its version: `15.18`. Raises as `connected` does."""
+    with connected(url, setting=setting, name="crm_platform: a look") as session, session.cursor() as cursor:
+        cursor.execute("show server_version")
+        return str(cursor.fetchone()[0]).partition(" ")[0]
+
+
 def _driver(setting: str) -> Any:  # noqa: ANN401 - a module that is not always there
     try:
         import psycopg2  # noqa: PLC0415

@@ -1,1 +1,1 @@
-"""What needs a real Postgres: leases of several hosts, Dagster's storage, and what becomes of both when it is killed."""
+"""What needs a real Postgres: the leases of several hosts, Dagster's storage, and both while it is killed."""

@@ -41,6 +41,19 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + _STARTING
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
 class PostgresServer:
     """`password` holds every character that a URL must quote."""
 
@@ -112,6 +125,31 @@ class PostgresServer:
         name = f"test_{self._databases}"
         self.query(f"create database {name}")
         return self.url(name)
+
+    @contextlib.contextmanager
+    def pooled(self, url: SecretStr, *, ignored: str = "") -> Iterator[SecretStr]:
+        """Run PgBouncer before it, by transactions; gives the URL through it. `ignored`: what it says nothing of."""
+        port, database = _free_port(), url.get_secret_value().rpartition("/")[2]
+        configuration = self._folder / "pgbouncer.ini"
+        users = self._folder / "users.txt"
+        users.write_text(f'"{_USER}" "{self.password}"\n', encoding="utf-8")
+        configuration.write_text(
+            f"[databases]\n* = host=127.0.0.1 port={self.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+            f"listen_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {users}\n"
+            f"pool_mode = transaction\nignore_startup_parameters = extra_float_digits,{ignored}\n",
+            encoding="utf-8",
+        )
+        program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
+        if program is None:
+            raise RuntimeError("PgBouncer is not installed: apt-get install pgbouncer")
+        with self.log.open("ab") as log:
+            process = subprocess.Popen([program, configuration], stdout=log, stderr=log, **self._as)
+        try:
+            _wait_for(port)
+            yield SecretStr(url.get_secret_value().replace(f":{self.port}/{database}", f":{port}/{database}"))
+        finally:
+            process.terminate()
+            process.wait(30)
 
     def query(self, sql: str, *, database: str = "postgres") -> list[tuple[object, ...]]:
         import psycopg2
