@@ -11,6 +11,8 @@ schedules, and a connection that broke is replaced.
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,26 +29,68 @@ from sqlalchemy.exc import OperationalError
 from crm_platform.settings.values import secret_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection
 
-# A process of one thread needs two at a time, a daemon as many as it has threads: what is beyond the first is closed
-# when it is not needed.
+# A process of one thread needs two connections at a time, a daemon as many as it has threads: what is beyond the first
+# is closed when it is not needed.
 _KEPT: Final = 2
 _MORE: Final = 20
+
+_PATIENCE: Final = 20.0  # seconds that a server may be away: to start it anew takes one to ten
+_AGAIN: Final = 0.2  # seconds between two tries
 
 # SQLAlchemy 2.1 takes `postgresql://` for a newer driver than Dagster's storage speaks to.
 _DRIVER: Final = "postgresql+psycopg2"
 
 GONE: Final = (DagsterPostgresException, OperationalError)
-"""What a statement raises where Postgres has not answered for ten seconds, or went away while it ran."""
+"""What a statement raises where Postgres has been away for longer than that, or went away while it ran."""
+
+
+class _Pool:
+    """Connections of one process. A server that is away is waited for once, not by each statement anew.
+
+    A run that ends writes dozens of events, and would take minutes to fail.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.engine = create_engine(
+            address, isolation_level="AUTOCOMMIT", pool_size=_KEPT, max_overflow=_MORE, pool_pre_ping=True
+        )
+        self._away_since: float | None = None
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        with self._connected() as connection:
+            yield connection
+
+    def _connected(self) -> Connection:
+        while True:
+            try:
+                connection = self.engine.connect()
+            except OperationalError:
+                now = time.monotonic()
+                self._away_since = since = self._away_since or now
+                if now - since > _PATIENCE:
+                    raise
+                time.sleep(_AGAIN)
+            else:
+                self._away_since = None
+                return connection
 
 
 class _Kept:
     """Takes part in the process's pool, whatever a web server would change for itself."""
 
-    _engine: Engine
+    def __init__(self, address: str, pool: _Pool) -> None:
+        self._pool = pool
+        super().__init__(address)  # type: ignore[call-arg]  # the storage that this is mixed into
+        self._engine = pool.engine  # theirs opens and closes a connection each time
+
+    def connect(self, run_id: str | None = None) -> AbstractContextManager[Connection]:  # noqa: ARG002
+        return self._pool.connection()
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
         """Leave the connections as they are."""
@@ -61,6 +105,9 @@ class _Schedules(_Kept, PostgresScheduleStorage):  # type: ignore[misc]
 
 
 class _Events(_Kept, PostgresEventLogStorage):  # type: ignore[misc]
+    def _connect(self) -> AbstractContextManager[Connection]:
+        return self.connect()
+
     def dispose(self) -> None:
         self._engine.dispose()
         super().dispose()
@@ -72,12 +119,12 @@ class PooledPostgres(DagsterStorage, ConfigurableClass):
     def __init__(self, url: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._inst_data = inst_data
         address = make_url(url).set(drivername=_DRIVER).render_as_string(hide_password=False)
-        self._runs, self._events, self._schedules = _Runs(address), _Events(address), _Schedules(address)
-        engine = create_engine(
-            address, isolation_level="AUTOCOMMIT", pool_size=_KEPT, max_overflow=_MORE, pool_pre_ping=True
+        pool = _Pool(address)
+        self._runs, self._events, self._schedules = (
+            _Runs(address, pool),
+            _Events(address, pool),
+            _Schedules(address, pool),
         )
-        for storage in (self._runs, self._events, self._schedules):
-            storage._engine = engine  # noqa: SLF001 - theirs opens and closes a connection each time
         super().__init__()  # type: ignore[no-untyped-call]
 
     @property
