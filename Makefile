@@ -14,9 +14,9 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo        set up, start the pages, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs"
 	@echo "                 (ONCE=1 ends after the KPIs; UI_PORT=3001 DASHBOARDS_PORT=8081 EVENTS_PORT=8091 SANDBOX_PORT=8801 choose ports)"
-	@echo "make setup-scale set up what ClickHouse, Redis and Postgres need besides"
+	@echo "make setup-scale what more than one machine needs: the packages for Postgres"
 	@echo "make test        set up and run the tests that need nothing but pip"
-	@echo "make test-heavy  the others; needs Chromium, and fetches ClickHouse's engine (534 MB) and Node (61 MB)"
+	@echo "make test-heavy  the others; needs Chromium, Postgres and PgBouncer, and fetches ClickHouse's engine (534 MB) and Node (61 MB)"
 	@echo "make test-all    both"
 	@echo "make test-long   more of their seeds, on demand: a quarter of an hour"
 	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20, STORE=duckdb or memory; CI runs 100 on each)"

@@ -19,13 +19,11 @@ from crm_platform.defs.kept_open import with_kept_connections
 from crm_platform.errors import RetryLater
 from crm_platform.warehouse import keep_private
 from crm_platform.warehouse.locks import file_lock
-from crm_platform.warehouse.postgres import connected, place
+from crm_platform.warehouse.postgres import place, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from pydantic import SecretStr
 
     from crm_platform.settings import Settings
 
@@ -85,8 +83,7 @@ def opened_instance(settings: Settings, *, keeps_connections: bool = False) -> I
     exists"): a new `crm demo` opens it from the UI and from the refresh. So one process opens it at a time.
     """
     with contextlib.ExitStack() as stack:
-        if settings.dagster_postgres_url is not None:
-            stack.enter_context(_answering(settings.dagster_postgres_url))
+        stack.enter_context(_answering(settings))
         with file_lock(settings.lock_dir / "dagster.lock", exclusive=True, timeout=_OPENING_SECONDS):
             ref = InstanceRef.from_dir(str(settings.dagster_home))
             if keeps_connections:
@@ -95,12 +92,23 @@ def opened_instance(settings: Settings, *, keeps_connections: bool = False) -> I
         yield instance
 
 
-@contextlib.contextmanager
-def _answering(url: SecretStr) -> Iterator[None]:
+def require_storage(settings: Settings) -> None:
     """Say at once, in a line, that Postgres does not answer: Dagster asks for half a minute, then shows a traceback."""
-    with connected(url, setting=_POSTGRES, name="crm_platform: a look"):
-        from crm_platform.defs.postgres_storage import GONE  # noqa: PLC0415 - not every installation has its packages
+    if settings.dagster_postgres_url is not None:
+        version(settings.dagster_postgres_url, setting=_POSTGRES)
+
+
+@contextlib.contextmanager
+def _answering(settings: Settings) -> Iterator[None]:
+    """Say in a line that Postgres went away meanwhile."""
+    require_storage(settings)
+    if settings.dagster_postgres_url is None:
+        yield
+        return
+    from crm_platform.defs.postgres_storage import GONE  # noqa: PLC0415 - not every installation has its packages
+
     try:
         yield
     except GONE as problem:
-        raise RetryLater(f"Dagster's Postgres at {place(url)} went away: the next run goes on from there") from problem
+        where = place(settings.dagster_postgres_url)
+        raise RetryLater(f"Dagster's Postgres at {where} went away: the next run goes on from there") from problem

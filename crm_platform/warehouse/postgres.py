@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
 _CONNECTING: Final = 5  # seconds that the server may take to let us in
 
-IDLE: Final = 10  # seconds of silence, after which the server asks whether this host is alive
-_PROBES: Final = {"interval": 5, "count": 3}  # seconds between questions, and how many may stay without an answer
-_KEEPALIVES: Final = {"idle": IDLE, **_PROBES}
+IDLE: Final = 10  # seconds of silence, after which a watched side is asked whether it is there
+_KEEPALIVES: Final = {"idle": IDLE, "interval": 5, "count": 3}  # then every 5 s, and three may stay without an answer
 
 # What no waiting mends, in Postgres's words. Its code does not come with a connection that is refused.
 _WRONG: Final = ("authentication failed", "does not exist", "pg_hba.conf", "no password supplied", "certificate")
@@ -38,12 +37,12 @@ def place(url: SecretStr) -> str:
 
 
 @contextlib.contextmanager
-def connected(url: SecretStr, *, setting: str, name: str) -> Iterator[Any]:
+def connected(url: SecretStr, *, setting: str, name: str, is_watched: bool = False) -> Iterator[Any]:
     """Connect, in autocommit. `setting`: the variable that holds the URL; `name`: what the server shows of us.
 
-    Each side asks an idle other side whether it is there: a host that lost its power, or its network, is given up after
-    25 s. Raises RetryLater where the server does not answer or goes away, also while the block runs, and
-    FixConfiguration where it refuses us, or where the driver is missing.
+    `is_watched`: the server asks, and so do we, whether an idle other side is there. A host that lost its power, or its
+    network, is given up after 25 s. Raises RetryLater where the server does not answer or goes away, also while the
+    block runs, and FixConfiguration where it refuses us, or where the driver is missing.
     """
     psycopg2 = _driver(setting)
     parts = urlsplit(url.get_secret_value())
@@ -56,8 +55,7 @@ def connected(url: SecretStr, *, setting: str, name: str) -> Iterator[Any]:
             dbname=unquote(parts.path.removeprefix("/")),
             application_name=name,
             connect_timeout=_CONNECTING,
-            options=" ".join(f"-c tcp_keepalives_{what}={value}" for what, value in _KEEPALIVES.items()),
-            **{f"keepalives_{what}": value for what, value in _KEEPALIVES.items()},
+            **(_watched() if is_watched else {}),
             **dict(parse_qsl(parts.query)),
         )
     except psycopg2.Error as problem:
@@ -70,6 +68,11 @@ def connected(url: SecretStr, *, setting: str, name: str) -> Iterator[Any]:
             raise FixConfiguration(f"{setting}: {_first_line(problem)}; grant it on {place(url)}") from None
         except psycopg2.OperationalError as problem:
             raise RetryLater(f"Postgres at {place(url)} went away ({_first_line(problem)})") from None
+
+
+def _watched() -> dict[str, object]:
+    theirs = " ".join(f"-c tcp_keepalives_{what}={value}" for what, value in _KEEPALIVES.items())
+    return {"options": theirs, **{f"keepalives_{what}": value for what, value in _KEEPALIVES.items()}}
 
 
 def version(url: SecretStr, *, setting: str) -> str:

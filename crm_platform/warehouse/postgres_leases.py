@@ -104,7 +104,7 @@ class PostgresLeases:
     def _session(self, purpose: str) -> Iterator[Any]:
         process = f" (process {os.getpid()} on {socket.gethostname()[:_HOST]})"
         name = f"{purpose[: _NAME - len(process)]}{process}"
-        with connected(self._url, setting=SETTING, name=name) as session:
+        with connected(self._url, setting=SETTING, name=name, is_watched=True) as session:
             # A pooler may let the question pass and keep it to itself: the server then does not know it.
             if _one(session, "select current_setting('tcp_keepalives_idle')") != str(IDLE):
                 raise FixConfiguration(

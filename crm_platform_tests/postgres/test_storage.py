@@ -144,6 +144,15 @@ def test_what_is_old_is_forgotten(stored_in, database):
         assert instance.get_runs() == []
 
 
+def test_a_pooler_may_stand_before_it(stored_in, server, database):
+    with server.pooled(database) as url:
+        settings = stored_in(url)
+        for _ in range(2):
+            run_id = _refresh(settings)
+        with opened_instance(settings) as instance:
+            assert instance.get_run_by_id(run_id).is_success
+
+
 # When it is killed.
 
 
