@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from crm_platform.cli.status import status_lines
 from crm_platform.errors import Busy, FixConfiguration, RetryLater
 from crm_platform.settings import environment_with, load_settings
 from crm_platform.warehouse import FileLeases, Leases, leases_of
@@ -201,6 +203,16 @@ def test_what_is_wrong_is_told_without_the_password(hosts, server, change, words
         hosts.leases("one").next_epoch()
     assert server.password not in str(refused.value)
     assert server.password not in repr(refused.value.__context__)
+
+
+def test_status_tells_the_rest_where_they_are_away(hosts, server):
+    given = {key.removeprefix("CRM_").lower(): value for key, value in hosts.environment("one").items()}
+    settings = load_settings(**given)
+    server.kill()
+    lines = dict(status_lines(settings, now=dt.datetime.now(dt.UTC)))
+    server.start()
+    assert "does not answer" in lines["problem"]
+    assert lines["snapshot"] == "none yet: run `crm refresh`"
 
 
 @pytest.mark.parametrize("ignored", ["", "options"])
