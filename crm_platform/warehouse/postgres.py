@@ -75,6 +75,18 @@ def _watched() -> dict[str, object]:
     return {"options": theirs, **{f"keepalives_{what}": value for what, value in _KEEPALIVES.items()}}
 
 
+def is_alive(session: Any) -> bool:  # noqa: ANN401 - psycopg2's connection
+    """Say whether a connection still leads somewhere."""
+    import psycopg2  # noqa: PLC0415 - as in _driver
+
+    try:
+        with session.cursor() as cursor:
+            cursor.execute("select 1")
+    except psycopg2.Error:
+        return False
+    return True
+
+
 def version(url: SecretStr, *, setting: str) -> str:
     """Ask a server for its version: `15.18`. Raises as `connected` does."""
     with connected(url, setting=setting, name="crm_platform: a look") as session, session.cursor() as cursor:

@@ -8,23 +8,26 @@ and a host that is gone after 25 s (postgres.py). A pooler that gives each trans
 is found out and refused.
 
 A data folder's own lock is taken first. So a shell that knows nothing of Postgres cannot work beside, and when Postgres
-itself is gone for a while, what is at work in this folder still has it for itself. On other hosts the lease is free
-then: a store that they share tells late writers by their smaller number.
+itself is gone for a while, what is at work in this folder still has it for itself. Its lock in Postgres is gone then,
+and taken again within seconds of the server's return, unless another host was faster: a store that both write to tells
+the older holder by its smaller number.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from crm_platform.errors import Busy, FixConfiguration
+from crm_platform.errors import Busy, CrmPlatformError, FixConfiguration
 from crm_platform.warehouse.locks import CALLED
 from crm_platform.warehouse.port import Lease, Work
-from crm_platform.warehouse.postgres import IDLE, connected
+from crm_platform.warehouse.postgres import IDLE, connected, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,9 +36,12 @@ if TYPE_CHECKING:
 
     from crm_platform.warehouse.locks import FileLeases
 
+_log = logging.getLogger(__name__)
+
 SETTING: Final = "CRM_COORDINATION_URL"
 _SEQUENCE: Final = "crm_platform_epochs"
 _EVERY: Final = 0.25  # seconds between looks whether a lease is free. A blocking question would keep Ctrl-C waiting
+_LOOK: Final = 5.0  # seconds between looks whether a lock's connection is still there
 _NAME: Final = 63  # bytes that Postgres shows of a session's name
 _HOST: Final = 20  # of these, for the host's
 
@@ -71,7 +77,7 @@ class PostgresLeases:
             self._session(purpose) as session,
         ):
             is_told = False
-            while not _one(session, "select pg_try_advisory_lock(%s)", self._locks[work]):
+            while not self._is_locked(session, work):
                 holder = self._holders(session).get(work, "another process")
                 if time.monotonic() >= deadline:
                     raise Busy(f"{work} is already at work elsewhere", holder=holder)
@@ -79,7 +85,8 @@ class PostgresLeases:
                     on_wait(holder)
                 is_told = True
                 time.sleep(_EVERY)
-            yield Lease(work, epoch=self._draw(session))
+            with self._kept(work, purpose, session):
+                yield Lease(work, epoch=self._draw(session))
 
     def next_epoch(self) -> int:
         """Count on, in the database."""
@@ -99,6 +106,37 @@ class PostgresLeases:
         with self._session("a look") as session:
             holders = self._holders(session)
         return {CALLED[work]: holder for work, holder in holders.items() if work in CALLED} | self._files.at_work()
+
+    def _is_locked(self, session: Any, work: Work) -> bool:  # noqa: ANN401 - psycopg2's connection
+        return bool(_one(session, "select pg_try_advisory_lock(%s)", self._locks[work]))
+
+    @contextlib.contextmanager
+    def _kept(self, work: Work, purpose: str, session: Any) -> Iterator[None]:  # noqa: ANN401
+        """Look after a lock while its holder works."""
+        ended = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(work, purpose, session, ended), daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            keeper.join()
+
+    def _keep(self, work: Work, purpose: str, session: Any, ended: threading.Event) -> None:  # noqa: ANN401
+        def watch(session: Any) -> None:  # noqa: ANN401
+            while not ended.wait(_LOOK) and is_alive(session):
+                pass
+
+        watch(session)
+        while not ended.is_set():
+            # Where it is away, or refuses us meanwhile: tried again.
+            with contextlib.suppress(CrmPlatformError), self._session(purpose) as again:
+                if self._is_locked(again, work):
+                    _log.warning("%s: the lease was lost with a connection to Postgres, and is taken again", purpose)
+                    watch(again)
+                else:
+                    _log.warning("%s: the lease was lost, and %s has it", purpose, self._holders(again).get(work))
+            ended.wait(_LOOK)
 
     @contextlib.contextmanager
     def _session(self, purpose: str) -> Iterator[Any]:

@@ -179,6 +179,43 @@ def test_a_restart_of_postgres_takes_no_number_back_and_leaves_no_lock(server, h
     assert two.held_by("crawl") is None
 
 
+def test_a_lock_that_was_lost_with_the_server_is_taken_again(server, hosts, monkeypatch):
+    """A live process holds its leases for days: one restart of Postgres must not let another host in for good."""
+    monkeypatch.setattr("crm_platform.warehouse.postgres_leases._LOOK", 0.05)
+    one, two = hosts.leases("one"), hosts.leases("two")
+    for _ in range(2):
+        with one.take("crawl", purpose="crm live"):
+            for _ in range(2):
+                server.kill()
+                server.start()
+                deadline = time.monotonic() + 30
+                while two.held_by("crawl") is None:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+                with pytest.raises(Busy), two.take("crawl", purpose="crm crawl"):
+                    pass
+        assert two.held_by("crawl") is None
+
+
+def test_a_lock_that_another_host_took_meanwhile_is_not_taken_from_it(server, hosts, monkeypatch, caplog):
+    monkeypatch.setattr("crm_platform.warehouse.postgres_leases._LOOK", 0.5)
+    monkeypatch.setattr("crm_platform.warehouse.postgres_leases._EVERY", 0.001)
+    one, two = hosts.leases("one"), hosts.leases("two")
+
+    def breaks(_holder: str) -> None:
+        server.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'crm live%'")
+
+    with one.take("crawl", purpose="crm live") as older:
+        # Who waits has a connection already, and is faster.
+        with two.take("crawl", purpose="crm crawl", wait=30, on_wait=breaks) as newer:
+            assert newer.epoch > older.epoch
+            deadline = time.monotonic() + 30
+            while "crm live: the lease was lost, and crm crawl (process" not in caplog.text:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            assert "crm crawl" in two.held_by("crawl")
+
+
 def test_the_server_is_told_to_look_whether_a_host_is_alive(hosts, server):
     """A host that lost its power says nothing: after 25 s the server gives it up. Not timed here, but set."""
     with hosts.leases("one")._session("a look") as session, session.cursor() as cursor:
