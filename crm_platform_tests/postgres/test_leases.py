@@ -205,15 +205,17 @@ def test_a_lock_that_another_host_took_meanwhile_is_not_taken_from_it(server, ho
     def breaks(_holder: str) -> None:
         server.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'crm live%'")
 
-    with one.take("crawl", purpose="crm live") as older:
+    with (
+        one.take("crawl", purpose="crm live") as older,
         # Who waits has a connection already, and is faster.
-        with two.take("crawl", purpose="crm crawl", wait=30, on_wait=breaks) as newer:
-            assert newer.epoch > older.epoch
-            deadline = time.monotonic() + 30
-            while "crm live: the lease was lost, and crm crawl (process" not in caplog.text:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            assert "crm crawl" in two.held_by("crawl")
+        two.take("crawl", purpose="crm crawl", wait=30, on_wait=breaks) as newer,
+    ):
+        assert newer.epoch > older.epoch
+        deadline = time.monotonic() + 30
+        while "crm live: the lease was lost, and crm crawl (process" not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert "crm crawl" in two.held_by("crawl")
 
 
 def test_the_server_is_told_to_look_whether_a_host_is_alive(hosts, server):
