@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from dagster._core.instance.ref import InstanceRef
 
 from crm_platform.defs.kept_open import with_kept_connections
 from crm_platform.errors import RetryLater
+from crm_platform.settings import current_settings
 from crm_platform.warehouse import keep_private
 from crm_platform.warehouse.locks import file_lock
 from crm_platform.warehouse.postgres import place, version
@@ -112,3 +114,7 @@ def _answering(settings: Settings) -> Iterator[None]:
     except GONE as problem:
         where = place(settings.dagster_postgres_url)
         raise RetryLater(f"Dagster's Postgres at {where} went away: the next run goes on from there") from problem
+
+
+if __name__ == "__main__":  # before Dagster's own commands in a container: `python -m crm_platform.defs.dagster_home`
+    sys.stdout.write(f"{prepare_dagster_home(current_settings())}\n")
