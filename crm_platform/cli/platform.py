@@ -260,12 +260,13 @@ def dev(*, host: str, port: int) -> None:
     """
     from crm_platform.cli.ports import listen, require_free
     from crm_platform.defs import ui
-    from crm_platform.defs.dagster_home import prepare_dagster_home
+    from crm_platform.defs.dagster_home import prepare_dagster_home, require_storage
     from crm_platform.serving.ui_door import require_login
 
     settings = current_settings()
     require_login(settings, host=host)
     require_free(port, what="the Dagster UI", remedy=f"stop what uses it, or run: crm dev --port {port + 1}")
+    require_storage(settings)
     listening = listen(host, port)
     home = prepare_dagster_home(settings)
     who = "log in as admin" if settings.admin_secret else "open: this machine only"

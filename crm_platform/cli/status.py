@@ -220,7 +220,11 @@ def status_lines(settings: Settings, *, now: dt.datetime, language: Language = E
     yield _("CRM"), f"{settings.crm_url}{sandbox}"
     yield _("data folder"), str(settings.root)
     live = _live(settings)
-    held = leases_of(settings).at_work()
+    held: dict[str, str] = {}
+    try:
+        held = leases_of(settings).at_work()
+    except CrmPlatformError as problem:  # their Postgres is away: the rest is told all the same
+        yield _("problem"), explain(problem)
     what_to_do = _("`crm refresh` is at work") if "crm refresh" in held else _("run `crm refresh`")
     if live is None:
         is_gone = settings.models_path.exists()

@@ -6,10 +6,12 @@ What belongs here: runs in progress, and the truth about runs that died in a she
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
+from crm_platform.errors import RetryLater
 from crm_platform.warehouse import leases_of
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ CRAWLERS: Final = ("ingest", "refresh_all")
 
 BUILDERS: Final = ("kpis", "refresh_all")
 """Jobs that compute."""
+
+_QUEUED_WITHIN: Final = dt.timedelta(
+    minutes=1
+)  # that whoever makes a run takes to queue it: a second, on a busy machine
 
 UNFINISHED: Final = (
     dg.DagsterRunStatus.QUEUED,
@@ -51,20 +57,38 @@ def mark_as_failed(instance: dg.DagsterInstance, runs: Collection[dg.DagsterRun]
 def at_work(instance: dg.DagsterInstance, settings: Settings, jobs: Collection[str]) -> str | None:
     """Say which run of these jobs is queued or under way; None when there is none.
 
-    Runs of a `crm refresh` that was killed are marked as failed on the way, lest they stop the schedules for ever.
+    Runs of a `crm refresh` that was killed, and runs that nobody will ever start, are marked as failed on the way, lest
+    they stop the schedules.
     """
-    runs = unfinished_runs(instance, jobs)
+    runs = [run for run in unfinished_runs(instance, jobs) if not _was_dropped(instance, run)]
     if any(SHELL_TAG in run.tags for run in runs) and leases_of(settings).held_by("refresh") is None:
         mark_as_failed(instance, runs)
         runs = [run for run in runs if SHELL_TAG not in run.tags]
     return f"{runs[0].job_name} is {runs[0].status.value.lower()} (run {runs[0].run_id[:8]})" if runs else None
 
 
+def _was_dropped(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Mark a run as failed that was made and never queued: Dagster's storage went away between the two."""
+    if run.status != dg.DagsterRunStatus.NOT_STARTED or SHELL_TAG in run.tags:
+        return False
+    (record,) = instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id])) or (None,)
+    if record is None or dt.datetime.now(dt.UTC) - record.create_timestamp < _QUEUED_WITHIN:
+        return False
+    instance.report_run_failed(run, "It was made and never queued: Dagster's storage did not answer.")
+    return True
+
+
 def busy_with(
     context: dg.ScheduleEvaluationContext | dg.SensorEvaluationContext, settings: Settings, jobs: Collection[str]
 ) -> str | None:
-    """Say who is at work on the like; for crawlers also a `crm crawl` that Dagster knows nothing of."""
-    run = at_work(context.instance, settings, jobs)
-    if run is None and jobs is CRAWLERS and (holder := leases_of(settings).held_by("crawl")):
-        return f"a crawl is under way: {holder}"
+    """Say who is at work on the like; for crawlers also a `crm crawl` that Dagster knows nothing of.
+
+    Where the leases do not answer nobody knows, and nothing is started beside them.
+    """
+    try:
+        run = at_work(context.instance, settings, jobs)
+        if run is None and jobs is CRAWLERS and (holder := leases_of(settings).held_by("crawl")):
+            return f"a crawl is under way: {holder}"
+    except RetryLater as problem:
+        return str(problem)
     return run

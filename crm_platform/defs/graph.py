@@ -33,12 +33,19 @@ def build_resources(settings: Settings) -> dict[str, object]:
     return {
         "settings": settings,
         "live": WarehouseResource(
-            database=live_store(settings).describe(), lock_dir=lock_dir, is_elsewhere=settings.warehouse_url is not None
+            settings=settings,
+            database=live_store(settings).describe(),
+            lock_dir=lock_dir,
+            is_elsewhere=settings.warehouse_url is not None,
         ),
         "models": WarehouseResource(
-            database=str(settings.models_path), lock_dir=lock_dir, is_derived=True, memory=settings.build_memory
+            settings=settings,
+            database=str(settings.models_path),
+            lock_dir=lock_dir,
+            is_derived=True,
+            memory=settings.build_memory,
         ),
-        "build_lease": BuildLease(lock_dir=lock_dir),
+        "build_lease": BuildLease(settings=settings),
         "reporter": Reporter(),
         "clock": SystemClock(),
     }

@@ -4,29 +4,23 @@ What belongs here: Dagster resources. What does not: what is done with them. Set
 are (`ResourceParam`), so that no secret ever becomes a run's configuration.
 """
 
-from __future__ import annotations
-
 import contextlib
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
+from crm_platform.errors import Breach, CrmPlatformError
+from crm_platform.ingest import Outcome, Progress
 from crm_platform.models import validate
 from crm_platform.schemas import Table, live_tables
-from crm_platform.settings import current_settings
-from crm_platform.warehouse import FileLeases, live_store, open_store
+from crm_platform.settings import Settings
+from crm_platform.warehouse import Models, Session, Store, Warehouse, leases_of, live_store, open_store
 from crm_platform.warehouse.duckdb import PATIENCE, SMALL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from crm_platform.errors import Breach, CrmPlatformError
-    from crm_platform.ingest import Outcome, Progress
-    from crm_platform.warehouse import Models, Session, Store, Warehouse
 
 Answer = TypeVar("Answer")
 
@@ -41,18 +35,25 @@ class WarehouseResource(DuckDBResource):
     alone, under the lock that keeps writers and readers apart.
     """
 
+    settings: dg.ResourceDependency[Settings]
     lock_dir: str = Field(description="Where the file's lock lives.")
     memory: int = Field(default=SMALL, description="Bytes that the engine takes at most before it spills to disk.")
     is_derived: bool = Field(default=False, description="Made anew when it is damaged: it follows from another file.")
     is_elsewhere: bool = Field(default=False, description="It is no file: CRM_WAREHOUSE_URL names the store.")
 
     def warehouse(self, *, timeout: float = PATIENCE) -> Store:
-        """Hand out the file's store. `timeout`: seconds to wait for the file's lock before Busy is raised."""
-        path, lock_dir = Path(self.database), Path(self.lock_dir)
-        return open_store(path, lock_dir=lock_dir, timeout=timeout, is_derived=self.is_derived, memory=self.memory)
+        """Hand out the store. `timeout`: seconds to wait for the file's lock before Busy is raised."""
+        return open_store(
+            Path(self.database),
+            lock_dir=Path(self.lock_dir),
+            timeout=timeout,
+            is_derived=self.is_derived,
+            memory=self.memory,
+            leases=leases_of(self.settings),
+        )
 
     def _store(self, *, timeout: float = PATIENCE) -> Warehouse:
-        return live_store(current_settings(), timeout=timeout) if self.is_elsewhere else self.warehouse(timeout=timeout)
+        return live_store(self.settings, timeout=timeout) if self.is_elsewhere else self.warehouse(timeout=timeout)
 
     def look(self, question: Callable[[Session], Answer], *, otherwise: Answer) -> Answer:
         """Ask the store briefly, as a sensor may: `otherwise` when there is none yet. Raises Busy within 2 s."""
@@ -80,7 +81,7 @@ class BuildLease(dg.ConfigurableResource):  # type: ignore[type-arg]
     Two builds at once would mix two cuts in one file. Publishing would refuse that; the lease saves the work.
     """
 
-    lock_dir: str = Field(description="Where the lease lives.")
+    settings: dg.ResourceDependency[Settings]
     wait_seconds: float = Field(default=600.0, description="Seconds to wait for another build before giving way to it.")
     _held: contextlib.ExitStack = PrivateAttr(default_factory=contextlib.ExitStack)
     _is_held: bool = PrivateAttr(default=False)
@@ -89,9 +90,7 @@ class BuildLease(dg.ConfigurableResource):  # type: ignore[type-arg]
     def hold(self, purpose: str) -> None:
         """Take the lease unless this run has it. Raises Busy, naming the holder, after `wait_seconds`."""
         if not self._is_held:
-            self._held.enter_context(
-                FileLeases(Path(self.lock_dir)).take("build", purpose=purpose, wait=self.wait_seconds)
-            )
+            self._held.enter_context(leases_of(self.settings).take("build", purpose=purpose, wait=self.wait_seconds))
             self._is_held = True
 
     def breaches_of(self, models: Models, table: type[Table]) -> list[Breach]:

@@ -99,7 +99,7 @@ def refresh_in_process(
             heard = EarlyFigures(reporter, build=lambda: _publish_so_far(settings, instance, reporter))
         overrides = {
             "reporter": heard,
-            "build_lease": BuildLease(lock_dir=str(settings.lock_dir), wait_seconds=reporter.wait_seconds),
+            "build_lease": BuildLease(settings=settings, wait_seconds=reporter.wait_seconds),
         }
         defs = build_defs(settings, resource_overrides=overrides)
         result = defs.resolve_job_def("refresh_all").execute_in_process(
@@ -129,7 +129,7 @@ def _publish_so_far(settings: Settings, instance: dg.DagsterInstance, reporter: 
     if leases_of(settings).held_by("build") is not None:
         return
     aside = _Aside(reporter)
-    overrides = {"reporter": aside, "build_lease": BuildLease(lock_dir=str(settings.lock_dir), wait_seconds=0)}
+    overrides = {"reporter": aside, "build_lease": BuildLease(settings=settings, wait_seconds=0)}
     job = build_defs(settings, resource_overrides=overrides).resolve_job_def("kpis")
     result = job.execute_in_process(
         instance=instance, run_config=_log_of("CRITICAL"), tags=_tags(), raise_on_error=False

@@ -55,6 +55,7 @@ _EXAMINATIONS: Final = (
     Examination("costs", figures.campaign_costs, "too many campaigns to look at now", "note"),
     Examination("checks", figures.checks),
     Examination("events", events.events, "too many messages to look at now", "note"),
+    Examination("Postgres", work.postgres, "the server does not answer"),
     Examination("Dagster", work.dagster, "its storage takes too long to open", "note"),
     Examination("at work", work.leases),
     Examination("alerts", settings_in_force.alerts),

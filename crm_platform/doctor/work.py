@@ -1,15 +1,18 @@
 """Who is at work, and what became of the last runs.
 
-What belongs here: leases and Dagster's runs. What does not: taking a lease, judging a run (defs/).
+What belongs here: leases and Dagster's runs, and whether the Postgres answers that keeps them. What does not: taking a
+lease, judging a run (defs/).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crm_platform.defs.dagster_home import packaged_config
+from crm_platform.defs.dagster_home import config_for
 from crm_platform.doctor.finding import LOADING, Finding
+from crm_platform.errors import CrmPlatformError
 from crm_platform.warehouse import leases_of
+from crm_platform.warehouse.postgres import place, version
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -27,6 +30,18 @@ def leases(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
         yield Finding("at work", "ok", "nobody")
 
 
+def postgres(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
+    """Whether each Postgres that the settings name lets us in."""
+    for name in ("dagster_postgres_url", "coordination_url"):
+        url, setting = getattr(settings, name), f"CRM_{name.upper()}"
+        if url is None:
+            continue
+        try:
+            yield Finding("Postgres", "ok", f"{setting}: {place(url)} answers, version {version(url, setting=setting)}")
+        except CrmPlatformError as problem:
+            yield Finding("Postgres", "BAD", str(problem))
+
+
 def dagster(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     """Dagster's folder, and the runs that failed and were not made good since."""
     installed = settings.dagster_home / "dagster.yaml"
@@ -40,6 +55,6 @@ def dagster(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
     for run in failures:
         words = f"{run.job} failed at {run.at:%Y-%m-%d %H:%M} UTC (run {run.run_id[:8]}): {'; '.join(run.reasons)}"
         yield Finding("run", "BAD", words)
-    is_ours = installed.read_text(encoding="utf-8") == packaged_config()
+    is_ours = installed.read_text(encoding="utf-8") == config_for(settings)
     words = f"{settings.dagster_home}{'' if is_ours else ': dagster.yaml differs; the next command renews it'}"
     yield Finding("Dagster", "ok", words if failures else f"{words}; no run has failed that was not made good since")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import SecretStr
 
@@ -18,6 +18,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MAIL = re.compile(r"[^\s\x00-\x1f\x7f@,;:<>\"]+@[^\s\x00-\x1f\x7f@,;:<>\"]+")
 _TWO_WAYS = re.compile("[ßς\u200c\u200d]")  # host names with these are two, by the rules of 2003 and of 2008
+
+_POSTGRES_OPTIONS = {"sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl"}
 
 
 def is_loopback(host: str) -> bool:
@@ -113,6 +115,17 @@ def redis(url: SecretStr) -> SecretStr:
     if not is_known or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(shape)
     _host(parts.hostname, shape)
+    return url
+
+
+def postgres(url: SecretStr) -> SecretStr:
+    """Read the address of a Postgres database, which may hold a password."""
+    shape = "write postgresql://user:password@host:5432/database; ?sslmode=verify-full&sslrootcert=… may follow"
+    parts = _parts(url.get_secret_value(), shape)
+    named = parts.scheme in {"postgresql", "postgres"} and parts.hostname and parts.username and not parts.fragment
+    if not named or not re.fullmatch(r"/[^/]+", parts.path) or not {*parse_qs(parts.query)} <= _POSTGRES_OPTIONS:
+        raise ValueError(shape)
+    _host(parts.hostname or "", shape)
     return url
 
 

@@ -45,6 +45,8 @@ _SECRETS = (
     "smtp_url",
     "warehouse_password",
     "redis_password",
+    "dagster_postgres_url",
+    "coordination_url",
     "webhook_secret",
     "webhook_secret_previous",
     "whatsapp_app_secret",
@@ -203,6 +205,18 @@ class Settings(BaseSettings):
     )
     redis_password: SecretStr | None = Field(None, description="Redis's password, where CRM_REDIS_URL does not say it.")
     redis_password_file: Path | None = Field(None, description="A file that holds Redis's password.")
+    dagster_postgres_url: Annotated[SecretStr, AfterValidator(addresses.postgres)] | None = Field(
+        None,
+        description="Postgres for Dagster's runs and events, postgresql://user:password@host:5432/database; unset: "
+        "SQLite under the data folder.",
+    )
+    dagster_postgres_url_file: Path | None = Field(None, description="A file that holds Dagster's Postgres URL.")
+    coordination_url: Annotated[SecretStr, AfterValidator(addresses.postgres)] | None = Field(
+        None,
+        description="Postgres that keeps the leases, for several hosts at work on one CRM; unset: files under the data "
+        "folder, for one host.",
+    )
+    coordination_url_file: Path | None = Field(None, description="A file that holds the URL of the leases' Postgres.")
     webhook_secret: RoleSecret | None = Field(
         None, description="What the CRM signs its webhooks with (HMAC-SHA-256); unset: only this machine may send any."
     )

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from crm_platform.schemas import Column, Table
     from crm_platform.warehouse.clickhouse_client import Address
-    from crm_platform.warehouse.port import Lease, Written
+    from crm_platform.warehouse.port import Lease, Leases, Written
 
 _COMMITS: Final = "_commits"
 _BEGUN, _DONE = 1, 2
@@ -217,8 +217,16 @@ class ClickHouseWarehouse:
 
     dialect = DIALECT
 
-    def __init__(self, address: Address, *, lock_dir: Path, mirror: Path, timeout: float = PATIENCE) -> None:
-        self.leases = FileLeases(lock_dir)
+    def __init__(
+        self,
+        address: Address,
+        *,
+        lock_dir: Path,
+        mirror: Path,
+        timeout: float = PATIENCE,
+        leases: Leases | None = None,
+    ) -> None:
+        self.leases: Leases = leases or FileLeases(lock_dir)
         self.client = ClickHouseClient(address)
         self._lock_dir = lock_dir
         self._mirror = mirror

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from crm_platform.schemas import Table
-    from crm_platform.warehouse.port import Lease, Warehouse
+    from crm_platform.warehouse.port import Lease, Leases, Warehouse
 
 TYPES: dict[Type, str] = {
     Type.TEXT: "VARCHAR",
@@ -306,9 +306,10 @@ def _merge_sql(table: type[Table], *, is_distinct: bool) -> str:
 class DuckDbWarehouse:
     """A Warehouse in one DuckDB file. `memory`: bytes that the engine takes at most before it spills to disk.
 
-    `timeout`: seconds to wait for others. `is_derived`: its content follows from other files, so a damaged one is
-    removed and made anew. Opening raises Busy (somebody has the file), FixConfiguration (it is not there, or is not
-    ours to open) and GiveUp (it is damaged); Discarded for a derived file that is found damaged while it is used.
+    `timeout`: seconds to wait for others. `leases`: files in `lock_dir`, where there are no others. `is_derived`: its
+    content follows from other files, so a damaged one is removed and made anew. Opening raises Busy (somebody has the
+    file), FixConfiguration (it is not there, or is not ours to open) and GiveUp (it is damaged); Discarded for a
+    derived file that is found damaged while it is used.
     """
 
     dialect = "duckdb"
@@ -322,9 +323,10 @@ class DuckDbWarehouse:
         memory: int = SMALL,
         threads: int = 2,
         is_derived: bool = False,
+        leases: Leases | None = None,
     ) -> None:
         self.path = path
-        self.leases = FileLeases(lock_dir)
+        self.leases = leases or FileLeases(lock_dir)
         self._is_derived = is_derived
         self._lock = lock_dir / f"{path.stem}.lock"
         self._timeout = timeout

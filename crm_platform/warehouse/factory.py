@@ -11,6 +11,7 @@ from crm_platform.warehouse.clickhouse_client import Address
 from crm_platform.warehouse.clickhouse_store import ClickHouseWarehouse
 from crm_platform.warehouse.duckdb import PATIENCE, SMALL, DuckDbWarehouse
 from crm_platform.warehouse.locks import FileLeases
+from crm_platform.warehouse.postgres_leases import PostgresLeases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +21,18 @@ if TYPE_CHECKING:
 
 
 def open_store(
-    path: Path, *, lock_dir: Path, timeout: float = PATIENCE, memory: int = SMALL, is_derived: bool = False
+    path: Path,
+    *,
+    lock_dir: Path,
+    timeout: float = PATIENCE,
+    memory: int = SMALL,
+    is_derived: bool = False,
+    leases: Leases | None = None,
 ) -> Store:
     """Give a file's store. `memory`: bytes that it takes at most before it spills; the rest as DuckDbWarehouse says."""
-    return DuckDbWarehouse(path, lock_dir=lock_dir, timeout=timeout, memory=memory, is_derived=is_derived)
+    return DuckDbWarehouse(
+        path, lock_dir=lock_dir, timeout=timeout, memory=memory, is_derived=is_derived, leases=leases
+    )
 
 
 def live_store(settings: Settings, *, timeout: float = PATIENCE) -> Warehouse:
@@ -37,8 +46,9 @@ def live_store(settings: Settings, *, timeout: float = PATIENCE) -> Warehouse:
             lock_dir=settings.lock_dir,
             mirror=settings.mirror_path,
             timeout=timeout,
+            leases=leases_of(settings),
         )
-    return open_store(settings.warehouse_path, lock_dir=settings.lock_dir, timeout=timeout)
+    return open_store(settings.warehouse_path, lock_dir=settings.lock_dir, timeout=timeout, leases=leases_of(settings))
 
 
 def models_store(settings: Settings, *, timeout: float = PATIENCE) -> Models:
@@ -53,5 +63,8 @@ def models_store(settings: Settings, *, timeout: float = PATIENCE) -> Models:
 
 
 def leases_of(settings: Settings) -> Leases:
-    """Give the leases of a data folder."""
-    return FileLeases(settings.lock_dir)
+    """Give the leases of a data folder; in Postgres where several hosts work on one CRM. Connects to nothing yet."""
+    files = FileLeases(settings.lock_dir)
+    if settings.coordination_url is None:
+        return files
+    return PostgresLeases(settings.coordination_url, whose=settings.crm_name, files=files)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from crm_platform.warehouse.port import Work
 
-_CALLED: Final[Mapping[Work, str]] = {
+CALLED: Final[Mapping[Work, str]] = {
     "crawl": "crawl",
     "build": "build",
     "publish": "publish",
@@ -95,26 +95,27 @@ class FileLeases:
         self, work: Work, *, purpose: str, wait: float = 0.0, on_wait: Callable[[str], None] | None = None
     ) -> Iterator[Lease]:
         """Be the only one at a kind of work. The holder is described in a file beside the lock."""
-        with self._held(work, purpose=purpose, wait=wait, on_wait=on_wait):
+        with self.holding(work, purpose=purpose, wait=wait, on_wait=on_wait):
             yield Lease(work, epoch=self.next_epoch())
 
-    def next_epoch(self) -> int:
-        """Count on, in a file."""
+    def next_epoch(self, *, least: int = 1) -> int:
+        """Count on, in a file; to `least`, where somebody else has counted further."""
         counter = self._folder / "epoch"
         with file_lock(self._folder / "epoch.lock", exclusive=True, timeout=_COUNTING), _in_a_usable_folder(counter):
             try:
                 last = int(counter.read_text(encoding="ascii"))
             except (FileNotFoundError, ValueError):  # the first, or torn by a power cut
                 last = 0
+            number = max(last + 1, least)
             following = counter.with_suffix(".next")
-            following.write_text(str(last + 1), encoding="ascii")
+            following.write_text(str(number), encoding="ascii")
             following.replace(counter)
-            return last + 1
+            return number
 
     def held_by(self, work: Work) -> str | None:
         """Say who is at a kind of work; None: nobody."""
         try:
-            with self._held(work, purpose="a look whether it is free"):
+            with self.holding(work, purpose="a look whether it is free"):
                 return None
         except Busy as problem:
             return problem.holder or "another process"
@@ -123,7 +124,7 @@ class FileLeases:
         """Say what is under way, as people call it, and who does it."""
         return {
             called: holder
-            for work, called in _CALLED.items()
+            for work, called in CALLED.items()
             if self._file(work).exists() and (holder := self.held_by(work))
         }
 
@@ -131,9 +132,10 @@ class FileLeases:
         return self._folder / f"{work}.lock"
 
     @contextlib.contextmanager
-    def _held(
+    def holding(
         self, work: Work, *, purpose: str, wait: float = 0.0, on_wait: Callable[[str], None] | None = None
     ) -> Iterator[None]:
+        """Hold a lease's lock, without drawing a number. Raises Busy as `take` does."""
         path = self._file(work)
         mutex = _mutex(path)
         deadline = time.monotonic() + wait

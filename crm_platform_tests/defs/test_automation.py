@@ -60,8 +60,8 @@ def evaluate(repository, settings, instance, clock):
     resources = {
         "settings": settings,
         "clock": clock,
-        "live": WarehouseResource(database=str(settings.warehouse_path), lock_dir=lock_dir),
-        "models": WarehouseResource(database=str(settings.models_path), lock_dir=lock_dir),
+        "live": WarehouseResource(settings=settings, database=str(settings.warehouse_path), lock_dir=lock_dir),
+        "models": WarehouseResource(settings=settings, database=str(settings.models_path), lock_dir=lock_dir),
     }
     cursors: dict[str, str | None] = {}
 

@@ -1,0 +1,1 @@
+"""What Dagster's storage in Postgres costs a refresh, beside SQLite."""
