@@ -71,7 +71,7 @@ def _was_dropped(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Mark a run as failed that was made and never queued: Dagster's storage went away between the two."""
     if run.status != dg.DagsterRunStatus.NOT_STARTED or SHELL_TAG in run.tags:
         return False
-    (record,) = instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id])) or (None,)
+    record = instance.get_run_record_by_id(run.run_id)
     if record is None or dt.datetime.now(dt.UTC) - record.create_timestamp < _QUEUED_WITHIN:
         return False
     instance.report_run_failed(run, "It was made and never queued: Dagster's storage did not answer.")

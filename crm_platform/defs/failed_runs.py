@@ -14,6 +14,8 @@ from crm_platform.defs.dagster_home import opened_instance
 from crm_platform.settings import Settings
 
 _CHECK_FAILED: Final = "DagsterAssetCheckFailedError"  # its text does not say which: the notes of the checks do
+# What Postgres's driver says of a connection that broke, and of a server that ends or begins; not of a full disk.
+_AWAY: Final = frozenset({"OperationalError", "AdminShutdown", "CrashShutdown", "CannotConnectNow"})
 _RUNS_LOOKED_AT: Final = 500  # a few days of them
 REASONS: Final = 3  # steps named in one alert; the run's page has them all
 
@@ -46,6 +48,23 @@ def _root(event: dg.DagsterEvent) -> str:
 def was_ended(steps: Sequence[dg.DagsterEvent]) -> bool:
     """Whether a run did not fail but was ended, by Ctrl-C or with its machine: the next one goes on from there."""
     return bool(steps) and all(_root(step) == dg.DagsterExecutionInterruptedError.__name__ for step in steps)
+
+
+def was_lost(instance: dg.DagsterInstance, job_name: str) -> bool:
+    """Whether the newest run of a job failed because Dagster's Postgres went away: it may be asked for again at once.
+
+    Dagster itself starts a run again whose process died; this one's may have lived, and told of a failed step.
+    """
+    runs = instance.get_runs(dg.RunsFilter(job_name=job_name), limit=1)
+    if not runs or not runs[0].is_failure:
+        return False
+    for event in instance.all_logs(runs[0].run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        error = event.dagster_event.step_failure_data.error if event.dagster_event else None
+        while error is not None:
+            if error.cls_name in _AWAY and "psycopg2" in error.message:
+                return True
+            error = error.cause
+    return False
 
 
 @dataclass(frozen=True, slots=True)

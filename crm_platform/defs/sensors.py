@@ -13,7 +13,7 @@ import dagster as dg
 from crm_platform.alerts import Alert, Alerter, watches
 from crm_platform.alerts.checks import breach_lines, tell_checks
 from crm_platform.defs.activity import BUILDERS, CRAWLERS, busy_with
-from crm_platform.defs.failed_runs import REASONS, problem_key, reason, was_ended
+from crm_platform.defs.failed_runs import REASONS, problem_key, reason, was_ended, was_lost
 from crm_platform.defs.jobs import ingest, kpis, reports_job
 from crm_platform.defs.live import expected_file
 from crm_platform.defs.metadata import asset_key
@@ -62,6 +62,9 @@ def _starting(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
         now = clock.now()
         if busy := busy_with(context, settings, BUILDERS):
             return dg.SkipReason(busy)
+        if was_lost(context.instance, kpis.name):
+            context.update_cursor(now.isoformat())
+            return dg.RunRequest()
         # The cursor is when this sensor last asked for a build: one that fails must not be asked for every minute.
         asked = _if_past(dt.datetime.fromisoformat(context.cursor) if context.cursor else None, now)
         try:

@@ -85,8 +85,9 @@ class PostgresLeases:
                     on_wait(holder)
                 is_told = True
                 time.sleep(_EVERY)
+            lease = Lease(work, epoch=self._draw(session))
             with self._kept(work, purpose, session):
-                yield Lease(work, epoch=self._draw(session))
+                yield lease
 
     def next_epoch(self) -> int:
         """Count on, in the database."""

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
+from crm_platform_tests.alerts.conftest import receiver
 from crm_platform_tests.postgres.server import PostgresServer, running_postgres
+
+__all__ = ["database", "receiver", "server"]
 
 
 @pytest.fixture(scope="session")

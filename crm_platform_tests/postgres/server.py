@@ -35,7 +35,8 @@ def _programs() -> Path:
     return there.parent
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -58,7 +59,7 @@ class PostgresServer:
     """`password` holds every character that a URL must quote."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.password = f"p:{secrets.token_hex(8)}@/ %ä"
         self.log = folder / "log"
         self._data = folder / "data"
@@ -129,7 +130,7 @@ class PostgresServer:
     @contextlib.contextmanager
     def pooled(self, url: SecretStr, *, ignored: str = "") -> Iterator[SecretStr]:
         """Run PgBouncer before it, by transactions; gives the URL through it. `ignored`: what it says nothing of."""
-        port, database = _free_port(), url.get_secret_value().rpartition("/")[2]
+        port, database = free_port(), url.get_secret_value().rpartition("/")[2]
         configuration = self._folder / "pgbouncer.ini"
         users = self._folder / "users.txt"
         users.write_text(f'"{_USER}" "{self.password}"\n', encoding="utf-8")

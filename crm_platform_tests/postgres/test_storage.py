@@ -11,11 +11,13 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 from dagster._serdes import serialize_value
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from crm_platform.defs import activity
 from crm_platform.defs.activity import BUILDERS, at_work
 from crm_platform.defs.dagster_home import config_for, opened_instance, packaged_config, prepare_dagster_home
 from crm_platform.defs.failed_runs import standing_failures
+from crm_platform.defs.graph import build_defs, build_resources
 from crm_platform.defs.housekeeping import RUNS_KEPT, forget_old_runs
 from crm_platform.defs.shell import refresh_in_process
 from crm_platform.doctor import work
@@ -112,8 +114,8 @@ def test_the_password_is_in_its_file_alone(stored_in, server, database):
     stored = [str(server.query(f"select * from {table}", database=name)) for table in tables]
     files = [path.read_bytes().decode("latin-1") for path in settings.root.rglob("*") if path.is_file()]
     for secret in secrets:
-        for text in (handed_on, *stored, *files, repr(settings), config_for(settings)):
-            assert secret not in text
+        for told in (handed_on, *stored, *files, repr(settings), config_for(settings)):
+            assert secret not in told
     assert "event_logs" in tables
 
 
@@ -198,6 +200,35 @@ def test_a_run_fails_where_it_stays_away_and_holds_nobody_back(stored_in, server
     assert failure.run_id == run.run_id, "it is told"
     _refresh(settings)
     assert standing_failures(settings) == []
+
+
+def test_a_build_that_lost_the_storage_is_asked_for_again_at_once(stored_in, database, monkeypatch):
+    """It failed by a step, which Dagster does not start again; and no sensor asks for a build twice in 15 minutes."""
+    from dagster_postgres.event_log import PostgresEventLogStorage
+
+    settings = stored_in(database)
+    _refresh(settings)
+    store = PostgresEventLogStorage.store_event
+
+    def breaks(self, event) -> None:
+        if event.dagster_event and event.dagster_event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            with self._connect() as connection:
+                connection.execute(text("select pg_terminate_backend(pg_backend_pid())"))
+        store(self, event)
+
+    defs = build_defs(settings)
+    sensor = defs.get_repository_def().get_sensor_def("kpis_follow_raw")
+    with opened_instance(settings) as instance:
+        resources = build_resources(settings)
+        needed = {name: resources[name] for name in sensor.required_resource_keys}
+        for is_lost in (False, True, False):
+            with monkeypatch.context() as patch:
+                if is_lost:
+                    patch.setattr(PostgresEventLogStorage, "store_event", breaks)
+                run = defs.resolve_job_def("kpis").execute_in_process(instance=instance, raise_on_error=False)
+            assert run.success is not is_lost
+            with dg.build_sensor_context(instance=instance, resources=needed) as context:
+                assert isinstance(sensor(context), dg.RunRequest) is is_lost
 
 
 def test_an_instance_that_is_open_outlives_it(stored_in, server, database):
