@@ -111,7 +111,6 @@ class _Turns:
     on_turn: Callable[[Snapshot, float], None]
     on_trouble: Callable[[str], None]
     store: Models = field(init=False)
-    _planner: CrawlPlanner | None = field(init=False, default=None)
     _turned_at: float = field(init=False, default=float("-inf"))
     _told_at: float = field(init=False, default=float("-inf"))
     _is_due: bool = field(init=False, default=False)  # the last turn could not be made, or was put off
@@ -121,21 +120,23 @@ class _Turns:
 
     def stored(self, is_new: bool, planner: CrawlPlanner | None = None) -> None:
         """Renew figures at once for new messages and events; for the rest, such as who has read what, by and by."""
-        self._planner = planner
         if is_new or time.monotonic() - self._turned_at >= _CALM:
-            self.turn()
+            self.turn(planner)
         else:
             self._is_due = True
 
-    def turn(self) -> None:
-        """Compute what is stored, publish it, and tell; any trouble leaves the last figures, and the crawl goes on."""
+    def turn(self, planner: CrawlPlanner | None = None) -> None:
+        """Compute what is stored, publish it, and tell; any trouble leaves the last figures, and the crawl goes on.
+
+        `planner`: the one whose state is stored. In the middle of a tick it has learnt more than that.
+        """
         began = time.monotonic()
         self._turned_at = began
         try:
             # A build of Dagster's that is at work publishes as much; what comes after it is the next turn's.
             with leases_of(self.settings).take("build", purpose="crm live", wait=1):
                 snapshot = renew(
-                    self.store, self.live, settings=self.settings, now=dt.datetime.now(dt.UTC), planner=self._planner
+                    self.store, self.live, settings=self.settings, now=dt.datetime.now(dt.UTC), planner=planner
                 )
         except RetryLater as problem:
             _log.info("figures are not renewed now: %s", problem)

@@ -114,7 +114,7 @@ def freeze(
         rows |= _fill_staff(session, known_staff, settings)
         clock = stretches(settings.zone, as_of=cut)
         offsets = [(one.from_at.isoformat(), one.utc_offset_seconds) for one in clock]
-        basis = basis_of(session, figures={**figures, "clock": offsets})
+        basis = basis_of(session, figures={**figures, "clock": offsets}, copied=_copied())
         with _spellings(session, known_staff, settings):
             meaning = _meaning(session)
             since = look_back(session, basis=basis, meaning=meaning, cut=cut)
@@ -199,10 +199,21 @@ def _of_changed(session: BuildSession, table: type[RawTable], known: str, change
     return int(session.query(f"select count(*) as n from {name}")["n"][0].as_py())
 
 
+def _copied() -> dict[type[Table], str]:
+    """By what SELECT each table is copied of which rows of an earlier build stay."""
+    tables = (*raw.BY_CHAT, *_OF_CONTACTS)
+    known: dict[type[Table], str] = {table: _known_rows(table, "cut") for table in tables}
+    return known | {ops.CrawlState: _crawl_state("cut"), ops.Fetches: _requests("cut")}
+
+
+def _requests(known: str) -> str:
+    return f"select * from live.{ops.Fetches.full_name()} where started_at <= {known}"
+
+
 def _fill_fetches(session: BuildSession, known: str, *, since: Since | None) -> int:
     """Copy the requests sent by the cut; `since` a build that the journal knows, those that are not there yet."""
     name = ops.Fetches.full_name()
-    select = f"select * from live.{name} where started_at <= {known}"
+    select = _requests(known)
     if since is not None and since.is_told and since.last is not None:
         late = f"started_at > timestamp '{since.last['as_of'] - _OVERTAKEN:%Y-%m-%d %H:%M:%S.%f}'"
         new = f"{select} and {late} and fetch_id not in (select fetch_id from {name} where {late})"

@@ -103,11 +103,15 @@ def chat_inputs() -> list[type[Table]]:
     return [TABLES[name] for name in sorted(read) if "chat_id" in TABLES[name].columns and not by_chat(TABLES[name])]
 
 
-def basis_of(session: Session, *, figures: Mapping[str, object]) -> str:
-    """Digest of all that decides the rows of a chat but its own data. `figures`: the settings that change a figure."""
+def basis_of(session: Session, *, figures: Mapping[str, object], copied: Mapping[type[Table], str]) -> str:
+    """Digest of all that decides the rows of a chat but its own data.
+
+    `figures`: the settings that change a figure; `copied`: by what SELECT each table is read whose copied rows stay.
+    """
     parts = {
         "tables": {table.full_name(): code_version(table) for table in TABLES.values() if by_chat(table)},
-        "inputs": [repr((table.full_name(), sorted(table.columns.items()))) for table in chat_inputs()],
+        "inputs": [repr((table.full_name(), sorted(table.columns.items()))) for table in (*chat_inputs(), *copied)],
+        "copied": list(copied.values()),
         "settings": figures,
         "engine": session.query("select version() as version")["version"].to_pylist(),
     }

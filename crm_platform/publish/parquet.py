@@ -193,7 +193,8 @@ class _Writer:
             differ = self.session.connection.execute(f"select 1 from {self.differing} limit 1").fetchall()
             if not differ:
                 return self.previous[1].tables[name].rows, self.previous[1].contents[name]
-        found = self.session.connection.execute(f"select count(*), {_digest(table)} from {name}").fetchall()
+        rows = _keyed(table, name)
+        found = self.session.connection.execute(f"select count(*), {_digest(table)} from {rows}").fetchall()
         return found[0][0], _sha256(*found)
 
     def _months(self, table: type[Table]) -> dict[str, tuple[MonthEntry, str]]:
@@ -201,7 +202,7 @@ class _Writer:
         name, month, moment = table.full_name(), self._month_sql(table), f'"{BY_MONTH[table.full_name()]}"'
         found = self.session.connection.execute(
             f"select {month} as month, min({moment}), max({moment}), {_digest(table)}"
-            f" from {name} group by month order by month"
+            f" from {_keyed(table, name)} group by month order by month"
         ).fetchall()
         months = {}
         for first_day, first, last, lines in found:
@@ -222,7 +223,7 @@ class _Writer:
         moment, line = f'"{BY_MONTH[table.full_name()]}"', line_sql(_digested(table))
         found = self.session.connection.execute(
             f"select {self._month_sql(table)} as month, is_put_in, min({moment}), max({moment}), count(*), sum({line}),"
-            f" bit_xor({line}) from {self.differing} group by month, is_put_in"
+            f" bit_xor({line}) from {_keyed(table, self.differing)} group by month, is_put_in"
         ).fetchall()
         lines = {dt.date.fromisoformat(f"{month}-01"[:10]): entry.lines for month, entry in known.items()}
         for first_day, is_put_in, first, last, *differing in found:
@@ -297,8 +298,20 @@ def _month_entry(table: type[Table], where: str, lines: str, *, is_between: bool
     return MonthEntry(rows=int(lines.split(maxsplit=1)[0]), content=content, lines=lines if is_between else "")
 
 
+def _kept(chats: str = "") -> str:
+    """Join the pseudonyms that are kept. `chats`: a condition on which are needed."""
+    return f"left join (from {ops.Pseudonyms.full_name()} {chats}) as kept on kept.chat_id = t.chat_id"
+
+
+def _keyed(table: type[Table], rows: str) -> str:
+    """Rows with pseudonyms in the place of chats: their digest tells nothing to who tries all ids."""
+    if "chat_id" not in published_columns(table):
+        return rows
+    return f"(select t.* replace ({kept_sql('t.chat_id')} as chat_id) from {rows} as t {_kept()})"
+
+
 def _digested(table: type[Table]) -> list[str]:
-    """What is digested of rows: what leaves, before ids are made pseudonyms: that takes longest."""
+    """What is digested of rows: what leaves, before ids of messages are made pseudonyms: that takes longest."""
     parts = [f'"{name}"' for name in published_columns(table)]
     return parts + [
         f"({one.masked_where})" for one in published_columns(table).values() if one.masked_where is not None
@@ -317,6 +330,8 @@ def frame_of(session: DuckDbSession, tables: Sequence[type[Table]]) -> str:
         (
             _published(table),
             _order(table),
+            _digest(table),
+            _keyed(table, "rows"),
             table.description(),
             getattr(table, "version", None),
             [(one.type, one.description, one.unit, one.published) for one in published_columns(table).values()],
@@ -339,8 +354,8 @@ def _published(table: type[Table], *, where: str = "true") -> str:
     source = f"(select * from {table.full_name()} where {where}) as t"
     expressions = {name: _expression(name, column) for name, column in declared.items()}
     if "chat_id" in declared:
-        chats = "" if where == "true" else f" where chat_id in (select chat_id from {table.full_name()} where {where})"
-        source += f" left join (from {ops.Pseudonyms.full_name()}{chats}) as kept on kept.chat_id = t.chat_id"
+        chats = "" if where == "true" else f"where chat_id in (select chat_id from {table.full_name()} where {where})"
+        source += f" {_kept(chats)}"
         expressions["chat_id"] = kept_sql("t.chat_id")
     columns = ", ".join(f'{expression} as "{name}"' for name, expression in expressions.items())
     return f"(select {columns} from {source})"

@@ -202,6 +202,7 @@ class DuckDbSession:
         """Set columns of stored rows."""
         if rows.num_rows:
             self.touched.rows(table, rows)
+            self.touched.rewritten(table)
             sets = ", ".join(f'"{name}" = i."{name}"' for name in rows.column_names if name not in table.key)
             matched = " and ".join(f't."{key}" = i."{key}"' for key in table.key)
             with self.shown({"incoming": rows}):
@@ -212,7 +213,9 @@ class DuckDbSession:
     def erase(self, table: type[Table], *, column: str, values: Iterable[object]) -> None:
         """Remove rows by one column."""
         gone = list(values)
-        self.touched.values(table, column=column, values=gone)
+        if gone:
+            self.touched.values(table, column=column, values=gone)
+            self.touched.rewritten(table)
         self.connection.execute(f'delete from {table.full_name()} where "{column}" in (select unnest(?))', [gone])
 
 

@@ -60,6 +60,11 @@ class Touched:
         if (its := chat_column(table)) is not None:
             self.named(table, map(str, values) if column == its else [ANY])
 
+    def rewritten(self, table: type[Table]) -> None:
+        """Stored rows get other values, or go: what hangs on requests and sweeps may be of any chat."""
+        if table in (ops.Fetches, raw.ContactSweeps):
+            self.chats.add(ANY)
+
     def named(self, table: type[Table], chats: Iterable[str | None]) -> None:
         """Rows of these chats are written; None: of no chat."""
         noted = self.chats if table in raw.BY_CHAT else self.others

@@ -116,6 +116,14 @@ def test_what_is_touched_or_taken_away_is_named_or_may_be_any(store, tmp_path):
     assert store.commit(lambda commit: commit.touch(raw.Events, moved)) == [ANY]
 
 
+def test_requests_and_sweeps_that_are_dated_anew_may_be_of_any_chat(store):
+    sweep = raw.ContactSweeps.part_of([{"sweep_id": 1, "ended_at": AT}])
+    assert store.commit(lambda commit: commit.touch(raw.ContactSweeps, sweep)) == [ANY]
+    request = ops.Fetches.part_of([{"fetch_id": 1, "finished_at": AT}])
+    assert store.commit(lambda commit: commit.touch(ops.Fetches, request)) == [ANY]
+    assert store.kinds() == {ANY: False}
+
+
 def test_who_writes_past_a_commit_may_have_changed_any(store):
     before = store.noted()
     with store.live.writing() as session:
