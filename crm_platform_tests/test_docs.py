@@ -34,7 +34,9 @@ def test_every_command_is_in_the_readme(command):
     assert f"`crm {command}`" in README
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-test.lock", "requirements-all.lock"])
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "requirements-test.lock", "requirements-scale.lock", "requirements-all.lock"]
+)
 def test_a_lock_pins_by_hash_and_holds_no_address(name):
     lock = (ROOT / name).read_text(encoding="utf-8")
     assert "://" not in lock
