@@ -19,7 +19,7 @@ help:
 	@echo "make test-all    both"
 	@echo "make setup-scale what more than one machine needs besides: the clients of ClickHouse, Redis and Postgres"
 	@echo "make test-long   more of their seeds, on demand: a quarter of an hour"
-	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20, STORE=duckdb or memory; CI runs 100 on each)"
+	@echo "make simulate    the crawl under kills and faults on a virtual clock (SEEDS=20, STORE=duckdb, memory or clickhouse; CI runs 100, 100 and 20)"
 	@echo "make check       format, lint, types, tests (make lint: without the tests)"
 	@echo "make format      let ruff format and fix"
 	@echo "make docs        write anew the documents that follow from the code"

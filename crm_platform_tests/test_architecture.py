@@ -129,7 +129,7 @@ def test_collecting_the_tests_needs_no_more_than_the_lock_of_the_quick_ones():
         text = (ROOT.parent / lock).read_text(encoding="utf-8")
         return {line.partition("==")[0] for line in text.splitlines() if "==" in line and line[0].isalnum()}
 
-    heavy = pinned("requirements-all.lock") - pinned("requirements-test.lock")
+    heavy = (pinned("requirements-all.lock") | pinned("requirements-scale.lock")) - pinned("requirements-test.lock")
     distributions = importlib.metadata.packages_distributions()
     for path in sorted((ROOT.parent / "crm_platform_tests").rglob("*.py")):
         brought = {name for top in imported_at_once(path) for name in distributions.get(top, ())}

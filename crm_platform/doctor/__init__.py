@@ -61,7 +61,6 @@ _EXAMINATIONS: Final = (
     Examination("alerts", settings_in_force.alerts),
     Examination("reports", reports.reports),
     Examination("secrets", settings_in_force.secrets),
-    Examination("settings", settings_in_force.unread),
     Examination("pages", settings_in_force.pages),
     Examination("clock", settings_in_force.clock),
 )

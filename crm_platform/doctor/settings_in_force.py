@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from crm_platform.alerts import Alerter
 from crm_platform.doctor.finding import Finding
-from crm_platform.settings import NOT_IN_USE, is_loopback
+from crm_platform.settings import is_loopback
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -49,13 +49,6 @@ def secrets(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
         )
     if not short:
         yield Finding("secrets", "ok", f"none has fewer than {_LEAST_SECRET} characters")
-
-
-def unread(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:
-    """Settings that are given and that nothing reads yet."""
-    for name in NOT_IN_USE:
-        if getattr(settings, name) is not None:
-            yield Finding("settings", "note", f"CRM_{name.upper()} is set, and not in use yet: it changes nothing")
 
 
 def pages(settings: Settings, _now: dt.datetime) -> Iterator[Finding]:

@@ -16,12 +16,11 @@ from crm_platform.settings.environment import (
     load_settings,
 )
 from crm_platform.settings.values import LONGEST_LIST, text_in
-from crm_platform.settings.variables import NOT_IN_USE, SANDBOX_NAME, Settings
+from crm_platform.settings.variables import SANDBOX_NAME, Settings
 
 __all__ = [
     "DAYS",
     "LONGEST_LIST",
-    "NOT_IN_USE",
     "SANDBOX_NAME",
     "Network",
     "OpenHours",

@@ -30,9 +30,6 @@ SANDBOX_KEY = "sandbox"
 SANDBOX_NAME = "(sandbox)"
 """Whose data the sandbox's is, on whatever port it runs: no host is called so."""
 
-NOT_IN_USE: Final[tuple[str, ...]] = ()
-"""Settings that nothing reads yet."""
-
 OPT_OUT_WORDS: Final = (
     *("stop", "stopp", "unsubscribe", "cancel", "end", "quit", "opt out", "remove me"),
     *("acha", "sitaki", "ondoa", "nitoe", "usinitumie", "jiondoe"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from crm_platform.alerts.channels import channels
 from crm_platform.errors import FixConfiguration
 from crm_platform.settings import Settings, load_settings, parse_business_hours
+from crm_platform.warehouse import live_store
 from crm_platform_tests.cli.conftest import run
 from crm_platform_tests.cli.test_every_word import HOSTILE
 
@@ -299,3 +301,54 @@ def test_every_variable_that_may_hold_a_secret_may_come_from_a_file():
     for name, other in itertools.product(files, [Path("/nowhere")]):
         with pytest.raises(FixConfiguration, match=f"CRM_{name.upper()}: .* cannot be read: No such file"):
             load_settings(**{name: other})
+
+
+STORE = "clickhouse://crm@127.0.0.1:8123/crm_acme"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "clickhouse://127.0.0.1:8123",
+        "clickhouse://127.0.0.1:8123/a-b",
+        "clickhouse://127.0.0.1/a?b=c",
+        "clickhouse:///crm",
+        "https://127.0.0.1/crm",
+        "duckdb:///crm",
+        "clickhouse://user:hunter2hunter2@/crm",
+    ],
+)
+def test_a_warehouse_that_is_no_database_of_clickhouse_s_is_told(url):
+    with pytest.raises(FixConfiguration, match="CRM_WAREHOUSE_URL: write clickhouse://user@host:8123/database") as told:
+        load_settings(warehouse_url=url)
+    assert "hunter2" not in str(told.value)
+
+
+def test_the_password_of_a_warehouse_is_said_once_and_never_shown():
+    inside = "clickhouse://crm:hunter2%2Fhunter2@127.0.0.1:8123/crm_acme"
+    for variables in ({"warehouse_url": inside, "warehouse_password": "other"}, {"warehouse_password": "other"}):
+        with pytest.raises(FixConfiguration, match="CRM_WAREHOUSE_PASSWORD is set, so CRM_WAREHOUSE_URL must be, too"):
+            load_settings(**variables)
+    for variables in ({"warehouse_url": inside}, {"warehouse_url": STORE, "warehouse_password": "hunter2/hunter2"}):
+        read = load_settings(**variables)
+        assert "hunter2" not in repr(read) + read.model_dump_json() + live_store(read).describe()
+        assert live_store(read).client.address.password.get_secret_value() == "hunter2/hunter2"
+        assert live_store(read).describe() == "ClickHouse at 127.0.0.1:8123, database crm_acme"
+
+
+def test_a_warehouse_beyond_this_machine_is_asked_over_https():
+    with pytest.raises(FixConfiguration, match=r"the password and every message would cross .* write clickhouses://"):
+        load_settings(warehouse_url="clickhouse://db.example.com/crm")
+    load_settings(warehouse_url="clickhouse://db.example.com/crm", allow_plain_http="yes")
+    address = live_store(load_settings(warehouse_url="clickhouses://db.example.com/crm")).client.address
+    assert (address.port, address.is_encrypted, address.user) == (8443, True, "default")
+
+
+def test_without_a_warehouse_s_address_it_is_a_file(tmp_path):
+    assert live_store(load_settings(data_dir=tmp_path)).describe() == str(tmp_path / "warehouse.duckdb")
+
+
+def test_a_package_that_is_not_installed_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "clickhouse_connect", None)
+    with pytest.raises(FixConfiguration, match="clickhouse-connect is not installed: make setup-scale"):
+        live_store(load_settings(warehouse_url=STORE)).exists()

@@ -347,14 +347,6 @@ def test_short_secrets_are_noted_and_never_shown(settings):
     assert told(settings_in_force.secrets(settings, NOW))[0][0] == "ok"
 
 
-def test_a_setting_that_nothing_reads_is_noted(settings):
-    given = settings.model_copy(update={"warehouse_url": "clickhouse://host"})
-    assert told(settings_in_force.unread(given, NOW)) == [
-        ("note", "CRM_WAREHOUSE_URL is set, and not in use yet: it changes nothing")
-    ]
-    assert told(settings_in_force.unread(settings, NOW)) == []
-
-
 PAGES = [
     ({}, "ok", "open, on this machine only"),
     ({"viewer_secret": SecretStr("v" * 16)}, "ok", "log in as viewer"),

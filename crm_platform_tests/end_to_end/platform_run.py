@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ class Platform:
     data: Path
     url: str
     key: str = "sandbox"
+    more: Mapping[str, str] = field(default_factory=dict)  # further CRM_… variables, of all its commands
 
     def crm(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run `crm`; `environment`: further CRM_… variables."""
@@ -38,7 +40,9 @@ class Platform:
 
     def environment(self, **more: str) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("CRM_", "DAGSTER_"))}
-        return own | {"CRM_DATA_DIR": str(self.data), "CRM_BASE_URL": self.url, "CRM_API_KEY": self.key} | more
+        return (
+            own | {"CRM_DATA_DIR": str(self.data), "CRM_BASE_URL": self.url, "CRM_API_KEY": self.key} | self.more | more
+        )
 
     @property
     def settings(self) -> Settings:

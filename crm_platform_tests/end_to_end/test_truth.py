@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from crm_platform.tables import TABLES
+from crm_platform_tests import clickhouse_server
 from crm_platform_tests.end_to_end.platform_run import Platform, utc
 from crm_platform_tests.oracle.compare import differences
 from crm_platform_tests.oracle.compute import KEYS, compute
@@ -14,23 +17,47 @@ from crm_platform_tests.oracle.facts import Sweep
 from crm_platform_tests.oracle.from_truth import facts_from_truth
 from crm_platform_tests.sandbox.running import running_sandbox
 
-pytestmark = pytest.mark.slow
-
 # All but a list without created_at: the truth has one, and growth would be another figure.
 DIRTY = ("mixed-messages", "wrapped-reports", "epoch", "offset", "naive", "upper", "unknown-fields", "broken")
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        pytest.param({"contacts": 2000, "days": 180}, id="demo"),
-        pytest.param({"contacts": 300, "days": 60, "seed": 11, "fault_rate": 0.05, "shapes": DIRTY}, id="dirty"),
-    ],
-)
+WORLDS = [
+    pytest.param({"contacts": 2000, "days": 180}, id="demo"),
+    pytest.param({"contacts": 300, "days": 60, "seed": 11, "fault_rate": 0.05, "shapes": DIRTY}, id="dirty"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", WORLDS)
 def test_every_published_kpi_equals_the_oracle(tmp_path, options):
+    hold(Platform(tmp_path, ""), options)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("options", WORLDS)
+def test_every_published_kpi_equals_the_oracle_with_clickhouse(tmp_path, options, address):
+    """With its password in a file; nobody else ever reads it."""
+    secret = tmp_path / "password"
+    secret.write_text(clickhouse_server.PASSWORD, encoding="utf-8")
+    url = f"clickhouse://{address.user}@{address.host}:{address.port}/{address.database}"
+    there = {"CRM_WAREHOUSE_URL": url, "CRM_WAREHOUSE_PASSWORD_FILE": str(secret)}
+    data = tmp_path / "data"
+    platform = hold(Platform(data, "", more=there), options)
+    told = [platform.crm(command) for command in ("status", "doctor", "agents", "optouts", "build")]
+    assert "database" in told[1].stdout
+    assert [(one.returncode, one.stderr) for one in told[:2]] == [(0, ""), (1, "")], "the sandbox has gone"
+    assert "Traceback" not in "".join(one.stdout + one.stderr for one in told)
+    assert not (data / "warehouse.duckdb").exists()
+    written = [path.read_bytes() for path in data.rglob("*") if path.is_file()]
+    said = [(one.stdout + one.stderr).encode() for one in told]
+    assert not [text for text in (*written, *said) if clickhouse_server.PASSWORD.encode() in text]
+
+
+def hold(platform: Platform, options: dict[str, Any]) -> Platform:
+    """Refresh from a sandbox, and hold what is published against its truth."""
     # The world stands still, so that what was fetched first and last is of one moment.
     with running_sandbox(**options, clock="manual") as sandbox:
-        platform = Platform(tmp_path, sandbox.url)
+        platform = replace(platform, url=sandbox.url)
         refreshed = platform.crm("refresh")
         assert refreshed.returncode == 0, refreshed.stderr + refreshed.stdout
         truth = list(sandbox.truth())
@@ -67,3 +94,4 @@ def test_every_published_kpi_equals_the_oracle(tmp_path, options):
         "select count(*) as n, count(distinct (chat_id, message_id)) as keys from core.messages"
     )
     assert stored["n"] == stored["keys"] == len(messages)
+    return platform

@@ -481,7 +481,7 @@ def _server() -> clickhouse_server.Server:
 
 def new_database() -> Address:
     """Give a database that there is none of yet."""
-    url = _server().url(f"crm_{next(_databases)}")
+    url = SecretStr(_server().url(f"crm_{next(_databases)}"))
     return Address.of(url, SecretStr(clickhouse_server.PASSWORD))
 
 
