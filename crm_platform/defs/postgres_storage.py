@@ -12,6 +12,7 @@ schedules, and a connection that broke is replaced.
 from __future__ import annotations
 
 import contextlib
+import select
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,8 +24,8 @@ from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.utils import DagsterPostgresException
-from sqlalchemy import create_engine, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import create_engine, event, make_url
+from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from crm_platform.settings.values import secret_in
 
@@ -41,12 +42,24 @@ _MORE: Final = 20
 
 _PATIENCE: Final = 20.0  # seconds that a server may be away: to start it anew takes one to ten
 _AGAIN: Final = 0.2  # seconds between two tries
+_CONNECTING: Final = 5  # seconds that one try may take
 
 # SQLAlchemy 2.1 takes `postgresql://` for a newer driver than Dagster's storage speaks to.
 _DRIVER: Final = "postgresql+psycopg2"
 
 GONE: Final = (DagsterPostgresException, OperationalError)
 """What a statement raises where Postgres has been away for longer than that, or went away while it ran."""
+
+
+def _require_open(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - psycopg2's
+    """Have the pool replace a connection that the server has ended. To ask it would double a run's questions.
+
+    A server says nothing unasked to an idle connection, but that it ends.
+    """
+    said = select.poll()
+    said.register(connection, select.POLLIN)
+    if said.poll(0):
+        raise DisconnectionError
 
 
 class _Pool:
@@ -57,8 +70,13 @@ class _Pool:
 
     def __init__(self, address: str) -> None:
         self.engine = create_engine(
-            address, isolation_level="AUTOCOMMIT", pool_size=_KEPT, max_overflow=_MORE, pool_pre_ping=True
+            address,
+            isolation_level="AUTOCOMMIT",
+            pool_size=_KEPT,
+            max_overflow=_MORE,
+            connect_args={"connect_timeout": _CONNECTING},
         )
+        event.listen(self.engine, "checkout", _require_open)
         self._away_since: float | None = None
 
     @contextlib.contextmanager
