@@ -73,8 +73,10 @@ def take_in(inbox: Inbox, warehouse: Warehouse, holder: Lease) -> int:
     Returns how many events are such that figures are made of: a receipt that a message was read is none. Killed in
     between, it is taken in once more: each event and record has a key, and stands once.
     """
-    count = 0
-    while taken := inbox.take(AT_ONCE):
+    count, is_more = 0, True
+    while is_more and (taken := inbox.take(AT_ONCE)):
+        # Not until nothing waits: where they come faster than they are taken in, that is never.
+        is_more = AT_ONCE in {len(taken.events), len(taken.refused)}
         with warehouse.reading() as session:
             chats = _chats_of(session, {one.whatsapp_number for one in taken.events if one.chat_id is None})
         events = [replace(one, chat_id=one.chat_id or chats.get(one.whatsapp_number or "")) for one in taken.events]
@@ -134,11 +136,12 @@ def _chats_of(session: Session, numbers: Iterable[str | None]) -> dict[str, str]
     digits = sorted(number.removeprefix("+") for number in numbers if number)
     if not digits:
         return {}
-    marks = ", ".join("?" * len(digits))
+    spellings = [*digits, *(f"+{one}" for one in digits)]
+    marks = ", ".join("?" * len(spellings))
     found = session.query(
         f"select ltrim(whatsapp_number, '+') as digits, chat_id from {raw.Contacts.full_name()}"
-        f" where ltrim(whatsapp_number, '+') in ({marks}) order by fetched_at, chat_id",
-        digits,
+        f" where whatsapp_number in ({marks}) order by fetched_at, chat_id",
+        spellings,
     )
     return {f"+{digits}": chat for digits, chat in zip(*(c.to_pylist() for c in found.columns), strict=True)}
 

@@ -29,6 +29,22 @@ def inbox_of(crm: World) -> contextlib.closing[Inbox]:
     return contextlib.closing(Inbox(crm.settings.inbox_path))
 
 
+class Busy(Inbox):
+    """Another event comes whenever some are taken."""
+
+    def take(self, most: int):
+        number = itertools.count(len(super().take(10_000).events))
+        self.put([event(f"more {next(number)}", chat_id="c")])
+        return super().take(most)
+
+
+def test_it_ends_where_events_come_faster_than_they_are_taken_in(tmp_path):
+    crm = world(tmp_path)
+    with contextlib.closing(Busy(crm.settings.inbox_path)) as inbox:
+        inbox.put([event("a", chat_id="c")])
+        take_in(inbox, crm.warehouse, HOLDER)
+
+
 def test_each_event_stands_once_however_often_it_is_taken_in(tmp_path):
     crm = world(tmp_path)
     with inbox_of(crm) as inbox:
