@@ -198,6 +198,28 @@ def test_both_engines_read_the_same_texts(tmp_path: Path, clickhouse: ClickHouse
 
 
 @pytest.mark.services
+def test_both_engines_find_the_same_member_and_digits(tmp_path: Path, clickhouse: ClickHouseEngine):
+    """A text that is a number or an object is a text all the same; null is absent, as what is not there."""
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    values = ("it's", "", "back\\slash", "🙂", 7, -1.5, True, None, ["a", {"b": 1}], {"a": "b"})
+    for number, value in enumerate(values):
+        world.contact(f"{number}", name=f"+{number} (0) {value}-١x", custom_fields=json.dumps({"templateId": value}))
+    world.contact("none", custom_fields="{}")
+    world.contact("nothing")
+    select = """
+        select chat_id, {{ json_text("custom_fields", "templateId") }} as text,
+            {{ json_member("custom_fields", "templateId") }} as member, {{ digits("name") }} as digits
+        from raw.contacts
+    """
+    expected, actual = both(select, raw.Contacts, world.rows[raw.Contacts], folder=tmp_path, clickhouse=clickhouse)
+    for row in (*expected, *actual):
+        row["member"] = None if row["member"] is None else json.dumps(json.loads(row["member"]))
+        row["text"] = row["text"] and row["text"].replace(" ", "")
+    assert differences(expected, actual, ("chat_id",), tolerance=0) == []
+    assert {row["text"] for row in expected} >= {"it's", "", "7", "-1.5", None}
+
+
+@pytest.mark.services
 def test_both_engines_take_a_list_apart_and_trim_its_texts(tmp_path: Path, clickhouse: ClickHouseEngine):
     world = World(tmp_path, Settings(data_dir=tmp_path))
     for number, value in enumerate((["a", " b ", "", "\t c\n"], [], "d ", None, "[1]", ['["x"]'])):
