@@ -118,10 +118,14 @@ class ClickHouseClient:
     def batches(self, sql: str) -> Iterator[pa.Table]:
         """Run a SELECT; its rows come piece by piece, of a type each as in `query`."""
         text = named(sql, self.address.database)
-        with self._do(lambda client: client.query_arrow_stream(text, use_strings=True)) as stream:
-            for batch in stream:
-                rows = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
-                yield _as_the_port_has_it(rows)
+        try:
+            with self._do(lambda client: client.query_arrow_stream(text, use_strings=True)) as stream:
+                for batch in stream:
+                    yield _as_the_port_has_it(pa.Table.from_batches([batch]))
+        except Exception as problem:
+            if isinstance(problem, CrmPlatformError):
+                raise
+            raise _what_is_wrong(problem, self.address) from problem
 
     def raw(self, sql: str) -> pa.Table:
         """Run a SELECT whose texts are bytes."""

@@ -1,4 +1,4 @@
-"""One SQL, two engines: every model gives the same cells on DuckDB and on ClickHouse's engine.
+"""One SQL, two engines: every model and every question gives the same on DuckDB and on a ClickHouse server.
 
 What belongs here: running both on the same rows, comparing. What does not: which figure is right (models/, oracle/).
 """

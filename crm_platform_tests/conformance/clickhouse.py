@@ -1,48 +1,41 @@
-"""ClickHouse's engine inside the test's process.
+"""A ClickHouse server as the models of a build meet it, over HTTP.
 
-What belongs here: a session of it, set up as every session must be. What does not: comparing.
+What belongs here: its databases, rows in and out, with the settings that the product asks with. What does not:
+comparing, the server (clickhouse_server.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from crm_platform.schemas import Table
 from crm_platform.tables import TABLES
 from crm_platform.warehouse import clickhouse
+from crm_platform.warehouse.clickhouse_client import Address, _as_the_port_has_it, _connect
 
 Row = dict[str, object]
 
 
-class EmbeddedClickHouse:
-    """One store under `folder`; a process can open one at a time."""
+class ClickHouseEngine:
+    """A database for each schema of ours, on a server that nobody else uses."""
 
-    def __init__(self, folder: Path) -> None:
-        from chdb import session
-
-        self._folder = folder
-        self._session = session.Session(str(folder / "store"))
-        for name, value in clickhouse.SETTINGS.items():
-            self.execute(f"set {name} = {value}")
+    def __init__(self, address: Address) -> None:
+        self._client = _connect(address)
         for schema in sorted({table.schema for table in TABLES.values()}):
-            self.execute(f"create database {schema}")
+            self.execute(f"create database if not exists {schema}")
 
     def execute(self, sql: str) -> None:
-        self._session.query(sql)
+        self._client.command(sql)
 
     def query(self, sql: str) -> list[Row]:
-        found = self._session.query(sql, "Arrow").bytes()
-        return pa.ipc.open_file(pa.py_buffer(found)).read_all().to_pylist() if found else []
+        return _as_the_port_has_it(self._client.query_arrow(sql, use_strings=True)).to_pylist()
 
     def load(self, table: type[Table], rows: pa.Table) -> None:
         """Make a table hold just these rows."""
-        path = self._folder / "rows.parquet"
-        pq.write_table(rows, path)
-        self.fill(table, f"select * from file('{path}', Parquet)")
+        self.execute(clickhouse.create_or_replace(table))
+        self._client.insert_arrow(table.table, rows, database=table.schema)
 
     def fill(self, table: type[Table], select: str) -> None:
         """Make a table hold just the rows of a SELECT."""
@@ -53,4 +46,4 @@ class EmbeddedClickHouse:
         return {table.full_name(): self.query(f"select * from {table.full_name()}") for table in tables}
 
     def close(self) -> None:
-        self._session.close()
+        self._client.close()

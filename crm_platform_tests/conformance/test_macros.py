@@ -21,7 +21,7 @@ from crm_platform.models.render import MACRO_FOLDER, seconds_ahead
 from crm_platform.schemas import Table, raw
 from crm_platform.settings import Settings
 from crm_platform.warehouse import DuckDbWarehouse
-from crm_platform_tests.conformance.clickhouse import EmbeddedClickHouse, Row
+from crm_platform_tests.conformance.clickhouse import ClickHouseEngine, Row
 from crm_platform_tests.models.worlds import World
 from crm_platform_tests.oracle.compare import differences
 
@@ -79,7 +79,7 @@ def both(
     rows: list[Row],
     *,
     folder: Path,
-    clickhouse: EmbeddedClickHouse,
+    clickhouse: ClickHouseEngine,
     zone: str = "UTC",
     **context: object,
 ) -> tuple[list[Row], list[Row]]:
@@ -121,7 +121,7 @@ def awkward_instants(zone: ZoneInfo) -> list[dt.datetime]:
 
 @pytest.mark.services
 @pytest.mark.parametrize("zone", ZONES)
-def test_both_engines_tell_the_same_time(zone: str, tmp_path: Path, clickhouse: EmbeddedClickHouse):
+def test_both_engines_tell_the_same_time(zone: str, tmp_path: Path, clickhouse: ClickHouseEngine):
     instants = awkward_instants(zone_of(zone))
     rows = [
         {"day": at.date(), "starts_at": at, "ends_at": other}
@@ -156,7 +156,7 @@ def test_both_engines_tell_the_same_time(zone: str, tmp_path: Path, clickhouse: 
 
 
 @pytest.mark.services
-def test_both_engines_read_the_same_texts(tmp_path: Path, clickhouse: EmbeddedClickHouse):
+def test_both_engines_read_the_same_texts(tmp_path: Path, clickhouse: ClickHouseEngine):
     texts = (
         *("98%", "98.5 %", " 7", "-3.25%", "", "n/a", "98,5%", "1e2", "100.00%", "%", "5 5%", "0.5\n", "0.1%%", None),
         *("007.50", ".5", "5.", "+5", "- 5", "5.5.5", "12345678901234567890.123456789%", "٥%", "5\u00a0%", "\t5"),
@@ -198,7 +198,29 @@ def test_both_engines_read_the_same_texts(tmp_path: Path, clickhouse: EmbeddedCl
 
 
 @pytest.mark.services
-def test_both_engines_take_a_list_apart_and_trim_its_texts(tmp_path: Path, clickhouse: EmbeddedClickHouse):
+def test_both_engines_find_the_same_member_and_digits(tmp_path: Path, clickhouse: ClickHouseEngine):
+    """A text that is a number or an object is a text all the same; null is absent, as what is not there."""
+    world = World(tmp_path, Settings(data_dir=tmp_path))
+    values = ("it's", "", "back\\slash", "🙂", 7, -1.5, True, None, ["a", {"b": 1}], {"a": "b"})
+    for number, value in enumerate(values):
+        world.contact(f"{number}", name=f"+{number} (0) {value}-١x", custom_fields=json.dumps({"templateId": value}))
+    world.contact("none", custom_fields="{}")
+    world.contact("nothing")
+    select = """
+        select chat_id, {{ json_text("custom_fields", "templateId") }} as text,
+            {{ json_member("custom_fields", "templateId") }} as member, {{ digits("name") }} as digits
+        from raw.contacts
+    """
+    expected, actual = both(select, raw.Contacts, world.rows[raw.Contacts], folder=tmp_path, clickhouse=clickhouse)
+    for row in (*expected, *actual):
+        row["member"] = None if row["member"] is None else json.dumps(json.loads(row["member"]))
+        row["text"] = row["text"] and row["text"].replace(" ", "")
+    assert differences(expected, actual, ("chat_id",), tolerance=0) == []
+    assert {row["text"] for row in expected} >= {"it's", "", "7", "-1.5", None}
+
+
+@pytest.mark.services
+def test_both_engines_take_a_list_apart_and_trim_its_texts(tmp_path: Path, clickhouse: ClickHouseEngine):
     world = World(tmp_path, Settings(data_dir=tmp_path))
     for number, value in enumerate((["a", " b ", "", "\t c\n"], [], "d ", None, "[1]", ['["x"]'])):
         world.contact(f"{number}", custom_fields=json.dumps({"It's/odd~": value}))
@@ -214,7 +236,7 @@ def test_both_engines_take_a_list_apart_and_trim_its_texts(tmp_path: Path, click
 
 
 @pytest.mark.services
-def test_both_engines_sum_up_in_the_same_way(tmp_path: Path, clickhouse: EmbeddedClickHouse):
+def test_both_engines_sum_up_in_the_same_way(tmp_path: Path, clickhouse: ClickHouseEngine):
     """Groups of 0 to 30 rows; repeated figures, unordered, some of them NULL."""
     rng = random.Random(30)
     rows: list[Row] = [
@@ -251,7 +273,7 @@ def test_both_engines_sum_up_in_the_same_way(tmp_path: Path, clickhouse: Embedde
 
 
 @pytest.mark.services
-def test_both_engines_write_the_same_literals(tmp_path: Path, clickhouse: EmbeddedClickHouse):
+def test_both_engines_write_the_same_literals(tmp_path: Path, clickhouse: ClickHouseEngine):
     texts = ("it's", "''", "back\\slash", "\\'", "\\", "new\nline", "nul\x00.", "{{ braces }}", "🙂", "% ? $1", "")
     instants = (
         NOW,
