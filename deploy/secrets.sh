@@ -5,6 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 umask 077
 mkdir -p secrets
+chmod 0700 secrets
 if [ ! -s secrets/crm-api-key ]; then
     echo "write the CRM's API key to deploy/secrets/crm-api-key, in one line" >&2
     exit 2

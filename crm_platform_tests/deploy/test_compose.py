@@ -94,6 +94,7 @@ def test_secrets_are_made_once_and_never_shown(folder):
     assert refused.returncode == 2
     assert "write the CRM's API key" in refused.stderr
     secrets = folder / "secrets"
+    secrets.chmod(0o755)  # as whoever wrote the key may have made it
     (secrets / "crm-api-key").write_text("a key\n", encoding="utf-8")
     assert _make(folder).stdout == ""
     made = {path.name: path.read_text(encoding="utf-8").strip() for path in secrets.iterdir()}
