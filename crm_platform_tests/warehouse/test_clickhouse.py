@@ -176,7 +176,7 @@ def test_its_merge_is_duckdb_s(store, tmp_path, seed):
         journals = []
         for one in stores:
             with one.reading() as session:
-                changes = session.query("select number, chat_id, is_visit from ops.changes order by all")
+                changes = session.query("select number, chat_id, is_other from ops.changes order by all")
                 journals.append(changes.to_pylist())
         assert journals[0] == journals[1]
         assert journals[0]
