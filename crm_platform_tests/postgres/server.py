@@ -140,6 +140,8 @@ class PostgresServer:
             f"pool_mode = transaction\nignore_startup_parameters = extra_float_digits,{ignored}\n",
             encoding="utf-8",
         )
+        for file in (users, configuration):  # whatever umask this process has by now
+            file.chmod(0o644)
         program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
         if program is None:
             raise RuntimeError("PgBouncer is not installed: apt-get install pgbouncer")

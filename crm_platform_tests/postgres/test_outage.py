@@ -22,7 +22,7 @@ from crm_platform.settings import Settings, load_settings
 from crm_platform_tests.postgres.server import PostgresServer, free_port
 from crm_platform_tests.sandbox.running import running_sandbox
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.long]
 
 _TICK = 60.0  # seconds between two looks of a sensor, and of the run monitor
 _STARTING = 60.0  # seconds that a run takes from the queue to its first line, on a busy machine
