@@ -46,6 +46,10 @@ def build_all(
     with store.held():
         with store.reading() as session:
             together = is_small(session)
+        if together:  # two transactions that make one schema are one too many, where a build was killed before it did
+            with store.writing() as session:
+                for schema in sorted({table.schema for table in tables}):
+                    session.execute(f"create schema if not exists {schema}")
         for group, at_once in _groups(tables) if together else [([table], 1) for table in tables]:
             with contextlib.ExitStack() as stack:
                 sessions = [stack.enter_context(store.writing()) for _ in range(at_once)]
