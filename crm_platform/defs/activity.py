@@ -28,9 +28,8 @@ CRAWLERS: Final = ("ingest", "refresh_all")
 BUILDERS: Final = ("kpis", "refresh_all")
 """Jobs that compute."""
 
-_QUEUED_WITHIN: Final = dt.timedelta(
-    minutes=1
-)  # that whoever makes a run takes to queue it: a second, on a busy machine
+_QUEUED_WITHIN: Final = dt.timedelta(minutes=1)
+"""Whoever makes a run queues it within so long: it takes a second, on a busy machine."""
 
 UNFINISHED: Final = (
     dg.DagsterRunStatus.QUEUED,

@@ -53,14 +53,14 @@ def look_back(session: BuildSession, *, basis: str, meaning: str, cut: dt.dateti
     builds = session.query(f"select * from {ops.Builds.full_name()}").to_pylist()
     last = builds[0] if builds else None
     is_same = last is not None and last["basis"] == basis
-    newest = newest_change(session)
-    is_told = last is not None and is_same and look_at(session, last=last, newest=newest, cut=cut, meaning=meaning)
+    newest = _newest_change(session)
+    is_told = last is not None and is_same and _look_at(session, last=last, newest=newest, cut=cut, meaning=meaning)
     number = 1 + max((row["number"] or 0 for row in builds), default=0)
     is_told_of_others = is_told and last is not None and _find_others(session, last=last)
     return Since(last, number, is_same, newest, is_told, is_told_of_others)
 
 
-def newest_change(session: Session) -> str | None:
+def _newest_change(session: Session) -> str | None:
     """The newest commit that the live warehouse's journal holds; None: it has none."""
     known = session.query(
         "select 1 as one from information_schema.columns"
@@ -73,7 +73,7 @@ def newest_change(session: Session) -> str | None:
     return _named(**newest[0]) if newest else None
 
 
-def look_at(
+def _look_at(
     session: BuildSession, *, last: Mapping[str, Any], newest: str | None, cut: dt.datetime, meaning: str
 ) -> bool:
     """Fill the temporary table of the chats to look at; False: it must be all of them.

@@ -22,6 +22,7 @@ from crm_platform import core
 from crm_platform.clock import BEGINS_AT, instant_of, stretches
 from crm_platform.errors import FixConfiguration
 from crm_platform.models.changed import OTHERS, Since, look_back
+from crm_platform.models.checks import count
 from crm_platform.models.corrections import rejected_opt_outs
 from crm_platform.models.cut import Cut
 from crm_platform.models.exclusion import exclusion
@@ -38,7 +39,6 @@ from crm_platform.warehouse.digests import digest_sql, line_sql
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from crm_platform.models.incremental import Changes
     from crm_platform.settings import Settings
     from crm_platform.warehouse import BuildSession, Models, Session, Warehouse
 
@@ -121,9 +121,9 @@ def freeze(
             rows[ops.Fetches.full_name()] = _fill_fetches(session, known, since=None if full else since)
             others: dict[type[Table], Callable[..., str]] = {ops.CrawlState: partial(_crawl_state, known)}
             others |= {table: partial(_known_rows, table, known) for table in _OF_CONTACTS}
+            named = f"from {OTHERS}" if since.is_told_of_others and not full else ""
             for table, select in others.items():
-                is_kept = since.is_told_of_others and not full
-                rows[table.full_name()] = _fill_others(session, table, select, is_kept=is_kept)
+                rows[table.full_name()] = _fill_by_chat(session, table, select, chats=named)
             changes = note_changes(
                 session,
                 unfrozen=lambda table, chats: _known_rows(table, known, chats=chats),
@@ -131,7 +131,10 @@ def freeze(
                 since=since,
                 full=full,
             )
-        rows |= {table.full_name(): _of_changed(session, table, known, changes) for table in raw.BY_CHAT}
+        changed = "" if changes.is_full else changed_chats(changes.number - 1)
+        for table in raw.BY_CHAT:
+            select = partial(_known_rows, table, known)
+            rows[table.full_name()] = _fill_by_chat(session, table, select, chats=changed)
         days = _days(session, settings, cut)
         contents: dict[type[Table], Iterable[Mapping[str, object]]] = {
             ops.ExpectedUnseen: _expected(expected_unseen, cut.astimezone(settings.zone).date()),
@@ -188,17 +191,6 @@ def require_known(cut: Cut, live: Warehouse) -> None:
     )
 
 
-def _of_changed(session: BuildSession, table: type[RawTable], known: str, changes: Changes) -> int:
-    """Copy the rows of changed chats in the place of those copied before; returns how many there are of all."""
-    name = table.full_name()
-    if changes.is_full:
-        return session.replace(table, _known_rows(table, known))
-    changed = changed_chats(changes.number - 1)
-    session.execute(f"delete from {name} where chat_id in ({changed})")
-    session.execute(f"insert into {name} by name {_known_rows(table, known, chats=changed)}")
-    return int(session.query(f"select count(*) as n from {name}")["n"][0].as_py())
-
-
 def _copied() -> dict[type[Table], str]:
     """By what SELECT each table is copied of which rows of an earlier build stay."""
     tables = (*raw.BY_CHAT, *_OF_CONTACTS)
@@ -225,14 +217,18 @@ def _fill_fetches(session: BuildSession, known: str, *, since: Since | None) -> 
     return session.replace(ops.Fetches, select)
 
 
-def _fill_others(session: BuildSession, table: type[Table], select: Callable[..., str], *, is_kept: bool) -> int:
-    """Copy a table of one row or a few for each chat. `is_kept`: but for those of chats that the journal names."""
+def _fill_by_chat(session: BuildSession, table: type[Table], select: Callable[..., str], *, chats: str) -> int:
+    """Copy a table with rows of chats; returns how many there are.
+
+    `select`: gives the SELECT of its rows, of some chats or of all; `chats`: SELECT of those whose rows take the place
+    of what was copied before, empty: of all.
+    """
     name = table.full_name()
-    if not is_kept:
+    if not chats:
         return session.replace(table, select())
-    session.execute(f"delete from {name} where chat_id in (from {OTHERS})")
-    session.extend(table, select(chats=f"from {OTHERS}"))
-    return int(session.query(f"select count(*) as n from {name}")["n"][0].as_py())
+    session.execute(f"delete from {name} where chat_id in ({chats})")
+    session.extend(table, select(chats=chats))
+    return count(session, name)
 
 
 def _fill(session: BuildSession, table: type[Table], content: Iterable[Mapping[str, object]]) -> int:

@@ -356,7 +356,6 @@ def _published(table: type[Table], *, where: str = "true") -> str:
     if "chat_id" in declared:
         chats = "" if where == "true" else f"where chat_id in (select chat_id from {table.full_name()} where {where})"
         source += f" {_kept(chats)}"
-        expressions["chat_id"] = kept_sql("t.chat_id")
     columns = ", ".join(f'{expression} as "{name}"' for name, expression in expressions.items())
     return f"(select {columns} from {source})"
 
@@ -367,4 +366,6 @@ def _expression(column: str, declared: Column) -> str:
         masked = masked_sql(name)
         where = declared.masked_where
         return masked if where is None else f"case when {where} then {masked} else {name} end"
-    return pseudonym_sql(name, declared.published) if declared.published in ("chat", "message") else name
+    if declared.published == "chat":
+        return kept_sql(f"t.{column}")
+    return pseudonym_sql(name, "message") if declared.published == "message" else name

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from crm_platform_tests.simulation.run import Simulation
 
 
+AnyRedo = Redo | StoredRedo
+
+
 class Killed(BaseException):
     """The process is no more. Not an Exception: nobody may catch it."""
 
@@ -272,48 +275,42 @@ class MortalCommit(MemoryCommit):
         return super().merge(table, rows)
 
 
-class MortalMemory(MemoryWarehouse):
-    """The store without transactions, held by one life.
+class StepByStep:
+    """The troubles of a store that writes a commit step by step, held by one life. Stands before the store's class.
 
-    It meets the same troubles as MortalWarehouse, so that a seed runs alike on both. What is trouble after COMMIT there
+    It meets the same troubles as MortalWarehouse, so that a seed runs alike on all. What is trouble after COMMIT there
     comes here anywhere between the redo row and the mark that the commit is done: nobody may tell the difference. And
     who recovers is killed at it now and then, and does it again.
     """
 
-    def __init__(self, life: Life, store: MemoryStore) -> None:
-        super().__init__(store, lock_dir=life.simulation.settings.lock_dir)
+    def __init__(self, life: Life, *args: object, **settings: object) -> None:
+        super().__init__(*args, **settings)
         self._life = life
         self._chance = random.Random(f"steps {life.simulation.scenario.seed} {life.simulation.lives}")
+
+    def steps_of(self, redo: AnyRedo) -> Iterator[str]:
+        raise NotImplementedError
 
     def close(self) -> None:
         """There is nothing to let go of."""
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[MemoryCommit]:
+    def reading(self) -> Iterator[Session]:
         self._life.check()
         with super().reading() as session:
             yield session
 
-    def prepare(self, tables: Iterable[type[Table]]) -> None:
-        """In a transaction there, with its places for trouble."""
-        with self.committing(Lease("write", epoch=self.leases.next_epoch())):
-            super().prepare(tables)
-
     @contextlib.contextmanager
-    def committing(self, holder: Lease) -> Iterator[MemoryCommit]:
+    def committing(self, holder: Lease) -> Iterator[MemoryCommit | ClickHouseCommit]:
         self._life.commit_boundary("before a commit")
         with super().committing(holder) as commit:
             yield commit
             self._life.commit_boundary("at COMMIT")
 
-    def commit_of(self) -> MemoryCommit:
-        return MortalCommit(self.store, self._life)
-
-    def carry_out(self, redo: Redo) -> None:
-        steps = self.store.steps(redo)
+    def carry_out(self, redo: AnyRedo) -> None:
+        steps = self.steps_of(redo)
         next(steps)
-        self._life.simulation.commits += 1
-        self._life.simulation.note("committed")
+        self._committed()
         try:
             self._life.commit_boundary("after COMMIT")
         except BaseException:
@@ -322,15 +319,37 @@ class MortalMemory(MemoryWarehouse):
         for _ in steps:
             pass
 
-    def replay(self, redo: Redo) -> None:
+    def replay(self, redo: AnyRedo) -> None:
         while self._chance.random() < 0.5:
-            self._do_some(self.store.steps(redo), of=redo)
+            self._do_some(self.steps_of(redo), of=redo)
         super().replay(redo)
 
-    def _do_some(self, steps: Iterator[str], *, of: Redo) -> None:
+    def _committed(self) -> None:
+        self._life.simulation.commits += 1
+        self._life.simulation.note("committed")
+
+    def _do_some(self, steps: Iterator[str], *, of: AnyRedo) -> None:
         done = self._chance.randrange(len(of.writes) + 1)
         for _ in range(done):
             next(steps)
+
+
+class MortalMemory(StepByStep, MemoryWarehouse):
+    """The store without transactions."""
+
+    def __init__(self, life: Life, store: MemoryStore) -> None:
+        super().__init__(life, store, lock_dir=life.simulation.settings.lock_dir)
+
+    def prepare(self, tables: Iterable[type[Table]]) -> None:
+        """In a transaction there, with its places for trouble."""
+        with self.committing(Lease("write", epoch=self.leases.next_epoch())):
+            super().prepare(tables)
+
+    def commit_of(self) -> MemoryCommit:
+        return MortalCommit(self.store, self._life)
+
+    def steps_of(self, redo: Redo) -> Iterator[str]:
+        return self.store.steps(redo)
 
 
 class MortalClickHouseCommit(ClickHouseCommit):
@@ -343,28 +362,19 @@ class MortalClickHouseCommit(ClickHouseCommit):
         return super().merge(table, rows)
 
 
-class MortalClickHouse(ClickHouseWarehouse):
-    """The store in ClickHouse, held by one life; its troubles are those of MortalMemory.
+class MortalClickHouse(StepByStep, ClickHouseWarehouse):
+    """The store in ClickHouse.
 
     So a holder is killed at any write of a commit: after the row that says what is to be written, after each table, and
     before the row that says that all is.
     """
 
+    steps_of = ClickHouseWarehouse.steps
+
     def __init__(self, life: Life, address: Address) -> None:
         settings = life.simulation.settings
-        super().__init__(address, lock_dir=settings.lock_dir, mirror=settings.root / "mirror.duckdb")
+        super().__init__(life, address, lock_dir=settings.lock_dir, mirror=settings.root / "mirror.duckdb")
         self.client = life.simulation.client(address)
-        self._life = life
-        self._chance = random.Random(f"steps {life.simulation.scenario.seed} {life.simulation.lives}")
-
-    def close(self) -> None:
-        """There is nothing to let go of."""
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[Session]:
-        self._life.check()
-        with super().reading() as session:
-            yield session
 
     def prepare(self, tables: Iterable[type[Table]]) -> None:
         """In a transaction there, with its places for trouble."""
@@ -374,43 +384,10 @@ class MortalClickHouse(ClickHouseWarehouse):
         self._committed()
         self._life.commit_boundary("after COMMIT")
 
-    @contextlib.contextmanager
-    def committing(self, holder: Lease) -> Iterator[ClickHouseCommit]:
-        self._life.commit_boundary("before a commit")
-        with super().committing(holder) as commit:
-            yield commit
-            self._life.commit_boundary("at COMMIT")
-
     def commit_of(self, scratch: DuckDbSession) -> ClickHouseCommit:
         commit = MortalClickHouseCommit(self.client, scratch)
         commit.life = self._life
         return commit
-
-    def carry_out(self, redo: StoredRedo) -> None:
-        steps = self.steps(redo)
-        next(steps)
-        self._committed()
-        try:
-            self._life.commit_boundary("after COMMIT")
-        except BaseException:
-            self._do_some(steps, of=redo)
-            raise
-        for _ in steps:
-            pass
-
-    def replay(self, redo: StoredRedo) -> None:
-        while self._chance.random() < 0.5:
-            self._do_some(self.steps(redo), of=redo)
-        super().replay(redo)
-
-    def _committed(self) -> None:
-        self._life.simulation.commits += 1
-        self._life.simulation.note("committed")
-
-    def _do_some(self, steps: Iterator[str], *, of: StoredRedo) -> None:
-        done = self._chance.randrange(len(of.writes) + 1)
-        for _ in range(done):
-            next(steps)
 
 
 @contextlib.contextmanager

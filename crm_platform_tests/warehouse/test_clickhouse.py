@@ -22,6 +22,7 @@ from crm_platform.warehouse import DuckDbWarehouse, Lease, Warehouse, Written, o
 from crm_platform.warehouse.clickhouse_client import MEMORY, Address, bind
 from crm_platform.warehouse.clickhouse_store import ClickHouseWarehouse, Redo
 from crm_platform_tests import clickhouse_server
+from crm_platform_tests.warehouse.mortal import Killed, Mortal
 from crm_platform_tests.warehouse.test_in_memory import CRAWL, NEXT, NOW, batches, campaign, drift, stored, write
 
 pytestmark = pytest.mark.services
@@ -29,30 +30,16 @@ pytestmark = pytest.mark.services
 TABLES = (raw.Campaigns, ops.Drift, raw.Messages, ops.Changes)
 
 
-class Killed(BaseException):
-    """The process is no more."""
-
-
-class Mortal(ClickHouseWarehouse):
-    """Is killed after so many steps of its commits; None: never."""
-
-    steps_left: int | None = None
-
-    def carry_out(self, redo: Redo) -> None:
-        steps = self.steps(redo)
-        while self.steps_left is None or self.steps_left > 0:
-            if next(steps, None) is None:
-                return
-            if self.steps_left is not None:
-                self.steps_left -= 1
-        raise Killed
+class MortalClickHouse(Mortal, ClickHouseWarehouse):
+    """What was left half done is done again by who lives."""
 
     replay = ClickHouseWarehouse.carry_out
+    steps_of = ClickHouseWarehouse.steps
 
 
 @pytest.fixture
-def store(address: Address, tmp_path: Path) -> Mortal:
-    made = Mortal(address, lock_dir=tmp_path / "locks", mirror=tmp_path / "mirror.duckdb")
+def store(address: Address, tmp_path: Path) -> MortalClickHouse:
+    made = MortalClickHouse(address, lock_dir=tmp_path / "locks", mirror=tmp_path / "mirror.duckdb")
     made.prepare(TABLES)
     return made
 

@@ -18,31 +18,20 @@ from crm_platform.schemas import Table, live_tables, ops, raw
 from crm_platform.warehouse import DuckDbWarehouse, Lease, Warehouse, Written, one_commit
 from crm_platform_tests.in_process import START, World
 from crm_platform_tests.warehouse.in_memory import MemoryCommit, MemoryStore, MemoryWarehouse, Redo
+from crm_platform_tests.warehouse.mortal import Killed, Mortal
 
 CRAWL, NEXT = Lease("crawl", epoch=1), Lease("crawl", epoch=2)
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 TABLES = (raw.Campaigns, ops.Drift)
 
 
-class Killed(BaseException):
-    """The process is no more."""
-
-
-class Mortal(MemoryWarehouse):
-    """Is killed after so many steps of its commits; None: never."""
-
-    steps_left: int | None = None
-
-    def carry_out(self, redo: Redo) -> None:
-        steps = self.store.steps(redo)
-        while self.steps_left is None or self.steps_left > 0:
-            if next(steps, None) is None:
-                return
-            if self.steps_left is not None:
-                self.steps_left -= 1
-        raise Killed
+class MortalMemory(Mortal, MemoryWarehouse):
+    """What was left half done is done again by who lives."""
 
     replay = MemoryWarehouse.carry_out
+
+    def steps_of(self, redo: Redo) -> Iterator[str]:
+        return self.store.steps(redo)
 
 
 @pytest.fixture
@@ -51,8 +40,8 @@ def store() -> MemoryStore:
 
 
 @pytest.fixture
-def warehouse(store, tmp_path) -> Mortal:
-    made = Mortal(store, lock_dir=tmp_path / "locks")
+def warehouse(store, tmp_path) -> MortalMemory:
+    made = MortalMemory(store, lock_dir=tmp_path / "locks")
     made.prepare(TABLES)
     return made
 
@@ -191,7 +180,7 @@ def test_its_merge_is_duckdb_s(tmp_path, seed):
 def ingested(world: World, store: MemoryStore, *, steps: int | None = None) -> bool:
     """Refresh once, a minute later than before; says whether it was killed, after so many steps of all its commits."""
     world.time.sleep(60)
-    warehouse = Mortal(store, lock_dir=world.settings.lock_dir)
+    warehouse = MortalMemory(store, lock_dir=world.settings.lock_dir)
     warehouse.prepare(live_tables())
     warehouse.steps_left = steps
     try:
